@@ -1,0 +1,82 @@
+// The catalogue as an operator writes it: which services there are and which exclude one another.
+import * as v from 'valibot';
+import { type Catalogue, isMutexGroup } from '../catalogue.ts';
+import { parseFile } from './problems.ts';
+
+const WORD = /^[A-Za-z][A-Za-z0-9_.-]*$/;
+/** A Service-Activate holds at most 246 octets besides its tag; a name must leave room for its parameters. */
+const ServiceName = v.pipe(
+  v.string(),
+  v.regex(WORD, 'expected a service name: a letter, then letters, digits, "-", "_" and "."'),
+  v.maxLength(128, 'expected at most 128 characters'),
+);
+const ParameterName = v.pipe(
+  v.string('expected a parameter name'),
+  v.regex(WORD, 'expected a parameter name such as inputBW'),
+);
+const Group = v.pipe(
+  v.number('expected a mutex group: a whole number'),
+  v.check(isMutexGroup, 'expected a mutex group from -2147483647 to 2147483646 other than 0'),
+);
+const whole = (unit: string, max: number) =>
+  v.pipe(
+    v.number(`expected a number of ${unit}`),
+    v.integer(`expected a whole number of ${unit}`),
+    v.minValue(0, 'expected 0 or more'),
+    v.maxValue(max, `expected at most ${max} ${unit}`),
+  );
+
+const Service = v.strictObject({
+  parameters: v.optional(v.array(ParameterName), []),
+  mutexGroup: v.optional(
+    v.pipe(
+      v.union([Group, v.array(Group)], 'expected a mutex group or a list of them'),
+      v.transform((value) => [...new Set(Array.isArray(value) ? value : [value])]),
+    ),
+    [],
+  ),
+  /** What is accounted unless the request says otherwise (Service-Statistics). */
+  statistics: v.optional(
+    v.picklist(['off', 'time', 'time+volume'], 'expected off, time or time+volume'),
+    'off',
+  ),
+  timeoutSeconds: v.optional(whole('seconds', 0xff_ffff), 0),
+  volumeMegabytes: v.optional(whole('megabytes', 0xff_ffff), 0),
+  interimIntervalSeconds: v.optional(whole('seconds', 86_400), 0),
+});
+
+const ServicesFile = v.strictObject({
+  services: v.pipe(
+    v.record(ServiceName, v.nullish(Service, {})),
+    v.check((services) => Object.keys(services).length > 0, 'expected at least one service'),
+  ),
+  groups: v.optional(
+    v.record(
+      v.pipe(
+        v.string(),
+        v.check((key) => isMutexGroup(Number(key)), 'expected a mutex group as the key'),
+      ),
+      v.strictObject({ policy: v.picklist(['replace', 'refuse'], 'expected replace or refuse') }),
+    ),
+    {},
+  ),
+});
+
+/**
+ * Reads a services file.
+ * @throws ConfigurationError naming file, line, path and what was expected.
+ */
+export function parseServicesFile(file: string, text: string): Catalogue {
+  const { services, groups } = parseFile(file, text, ServicesFile).value;
+  return {
+    services: Object.fromEntries(
+      Object.entries(services).map(([name, service]) => {
+        const { mutexGroup, ...definition } = v.parse(Service, service ?? {});
+        return [name, { ...definition, groups: mutexGroup }];
+      }),
+    ),
+    refusingGroups: Object.entries(groups)
+      .filter(([, group]) => group.policy === 'refuse')
+      .map(([key]) => Number(key)),
+  };
+}

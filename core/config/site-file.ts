@@ -1,0 +1,159 @@
+// One site: what its relay listens on, who may ask, which NASes stand behind it, who keeps the accounts.
+import * as v from 'valibot';
+import { ConfigurationError, parseFile } from './problems.ts';
+
+const Name = v.pipe(
+  v.string('expected a name'),
+  v.regex(
+    /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/,
+    'expected a name of letters, digits, "-", "_" and ".", at most 63',
+  ),
+);
+const Secret = v.pipe(
+  v.string('expected a secret, an environment reference or file:PATH'),
+  v.minLength(1, 'a secret is never empty'),
+);
+/** One secret, or the current one and its predecessor during a rotation. */
+const Secrets = v.pipe(
+  v.union([
+    Secret,
+    v.pipe(v.array(Secret), v.minLength(1), v.maxLength(2, 'at most two secrets: the new and the old')),
+  ]),
+  v.transform((value) => (typeof value === 'string' ? [value] : value)),
+);
+const Address = v.pipe(
+  v.string('expected "ADDRESS:PORT"'),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(dataset.value);
+    const address = match?.[1] ?? match?.[2] ?? '';
+    const port = Number(match?.[3]);
+    if (!v.is(v.pipe(v.string(), v.ip()), address) || !(port <= 65535)) {
+      addIssue({ message: 'expected "ADDRESS:PORT", for instance 127.0.0.1:3799 or [::1]:3799' });
+      return NEVER;
+    }
+    return { address, port };
+  }),
+);
+const seconds = (min: number, max: number) =>
+  v.pipe(
+    v.number('expected a number of seconds'),
+    v.integer('expected whole seconds'),
+    v.minValue(min, `expected at least ${min} seconds`),
+    v.maxValue(max, `expected at most ${max} seconds`),
+  );
+const flag = (fallback: boolean) => v.optional(v.boolean('expected true or false'), fallback);
+
+/** `10.0.0.0/8`, `2001:db8::/32` or a single address. */
+const Network = v.pipe(
+  v.string('expected a network such as 10.0.0.0/8'),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const [address = '', bits, ...rest] = dataset.value.split('/');
+    const family = v.is(v.pipe(v.string(), v.ipv4()), address) ? ('ipv4' as const) : ('ipv6' as const);
+    const most = family === 'ipv4' ? 32 : 128;
+    const prefix = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
+    if (rest.length > 0 || !v.is(v.pipe(v.string(), v.ip()), address) || !(prefix <= most)) {
+      addIssue({ message: 'expected a network such as 10.0.0.0/8 or 2001:db8::/32' });
+      return NEVER;
+    }
+    return { address, prefix, family };
+  }),
+);
+
+const Client = v.strictObject({
+  name: Name,
+  source: v.pipe(
+    v.union([Network, v.array(Network)]),
+    v.transform((value) => (Array.isArray(value) ? value : [value])),
+  ),
+  secret: Secrets,
+  requireMessageAuthenticator: flag(false),
+  requireEventTimestamp: flag(false),
+});
+
+const AccountingServer = v.strictObject({
+  address: Address,
+  secret: Secrets,
+  /** Put a Message-Authenticator first into Accounting-Requests; RFC 2866 does not define one. */
+  messageAuthenticator: flag(false),
+});
+
+const Nas = v.strictObject({
+  name: Name,
+  address: Address,
+  secret: Secrets,
+  identifiedBy: v.pipe(
+    v.array(v.pipe(v.string(), v.nonEmpty())),
+    v.minLength(1, 'expected at least one NAS-IP-Address or NAS-Identifier'),
+  ),
+  dialect: v.optional(v.picklist(['erx'], 'expected a dialect: erx'), 'erx'),
+  enforcement: v.optional(v.picklist(['none'], 'expected none'), 'none'),
+});
+
+const SiteFile = v.strictObject({
+  site: Name,
+  relay: v.strictObject({
+    coa: Address,
+    http: Address,
+    /** A request whose Event-Timestamp is further away than this is discarded (RFC 5176 section 6.3). */
+    eventTimestampWindowSeconds: v.optional(seconds(30, 3600), 300),
+  }),
+  /** Queue URLs, as `cdk deploy` prints them. The local system fills them in by itself. */
+  queues: v.optional(
+    v.strictObject({
+      inbox: v.pipe(v.string(), v.url()),
+      outbox: v.pipe(v.string(), v.url()),
+      accounting: v.pipe(v.string(), v.url()),
+    }),
+  ),
+  sessions: v.optional(v.picklist(['implicit'], 'expected implicit'), 'implicit'),
+  clients: v.pipe(v.array(Client), v.minLength(1, 'expected at least one client')),
+  accounting: v.optional(v.array(AccountingServer), []),
+  nases: v.pipe(v.array(Nas), v.minLength(1, 'expected at least one NAS')),
+});
+
+export type Site = v.InferOutput<typeof SiteFile>;
+export type Client = Site['clients'][number];
+export type Nas = Site['nases'][number];
+export type AccountingServer = Site['accounting'][number];
+export type Network = Client['source'][number];
+
+/**
+ * Reads a site file. Secrets stay as they are written: references are resolved by the relay alone.
+ * @throws ConfigurationError naming file, line, path and what was expected.
+ */
+export function parseSiteFile(file: string, text: string): Site {
+  const parsed = parseFile(file, text, SiteFile);
+  const site = parsed.value;
+  const problems: string[] = [];
+  const unique = (
+    list: readonly (string | undefined)[],
+    path: (index: number) => (string | number)[],
+    what: string,
+  ) => {
+    list.forEach((value, index) => {
+      const first = list.indexOf(value);
+      if (first < index)
+        problems.push(parsed.problem(path(index), `${what} ${value} is already taken above`));
+    });
+  };
+  unique(
+    site.clients.map((client) => client.name),
+    (index) => ['clients', index, 'name'],
+    'the name',
+  );
+  unique(
+    site.nases.map((nas) => nas.name),
+    (index) => ['nases', index, 'name'],
+    'the name',
+  );
+  const identities = site.nases.flatMap((nas, index) =>
+    nas.identifiedBy.map((value, position) => ({ value, path: ['nases', index, 'identifiedBy', position] })),
+  );
+  unique(
+    identities.map(({ value }) => value),
+    (index) => identities[index]?.path ?? [],
+    'the identity',
+  );
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return site;
+}

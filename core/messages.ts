@@ -1,0 +1,109 @@
+// What travels through the queues, one schema per queue. Bytes are base64, times are milliseconds since
+// 1970-01-01 UTC. No message ever carries a secret: the relay verifies with it and signs with it, and keeps it.
+import * as v from 'valibot';
+
+const Bytes = v.pipe(v.string(), v.base64());
+const Port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535));
+const TimeMs = v.pipe(v.number(), v.integer(), v.minValue(0));
+const ErrorCause = v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(0xffff_ffff));
+
+/** A UDP endpoint as the relay saw it. */
+const Endpoint = v.object({ address: v.pipe(v.string(), v.ip()), port: Port });
+export type Endpoint = v.InferOutput<typeof Endpoint>;
+
+/** Inbox: a CoA-Request or Disconnect-Request that the relay has verified, with its bytes as they came. */
+const RequestMessage = v.object({
+  kind: v.literal('request'),
+  /** Unique per forward; follows the request to its Acct-Start and Acct-Stop. */
+  correlationId: v.pipe(v.string(), v.nonEmpty()),
+  receivedAtMs: TimeMs,
+  /** Name of the client in the site file, and where its answer has to go. */
+  client: v.object({ name: v.string(), ...Endpoint.entries }),
+  packet: Bytes,
+});
+export type RequestMessage = v.InferOutput<typeof RequestMessage>;
+
+/** Inbox: what became of a command. `timeout` and `unreachable` leave open whether the NAS carried it out. */
+const OutcomeMessage = v.object({
+  kind: v.literal('outcome'),
+  correlationId: v.pipe(v.string(), v.nonEmpty()),
+  commandId: v.pipe(v.string(), v.nonEmpty()),
+  session: v.object({ nas: v.string(), acctSessionId: v.string() }),
+  result: v.picklist(['ack', 'nak', 'timeout', 'unreachable']),
+  /** Error-Cause of a NAK, where it had one. */
+  errorCause: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff))),
+  atMs: TimeMs,
+});
+export type OutcomeMessage = v.InferOutput<typeof OutcomeMessage>;
+
+export const InboxMessage = v.variant('kind', [RequestMessage, OutcomeMessage]);
+export type InboxMessage = v.InferOutput<typeof InboxMessage>;
+
+/** Outbox: the answer to a client's request. The relay takes Identifier, authenticator, State and Proxy-State
+ * from `request`, and the secret that it verified with. */
+const ReplyMessage = v.object({
+  kind: v.literal('reply'),
+  correlationId: v.pipe(v.string(), v.nonEmpty()),
+  client: Endpoint,
+  request: Bytes,
+  answer: v.picklist(['ack', 'nak']),
+  errorCause: v.optional(ErrorCause),
+});
+export type ReplyMessage = v.InferOutput<typeof ReplyMessage>;
+
+/** Outbox: a CoA-Request of ours to a NAS, its attributes encoded, unsigned. */
+const CommandMessage = v.object({
+  kind: v.literal('command'),
+  correlationId: v.pipe(v.string(), v.nonEmpty()),
+  commandId: v.pipe(v.string(), v.nonEmpty()),
+  session: v.object({ nas: v.string(), acctSessionId: v.string() }),
+  attributes: Bytes,
+  /** Not to be sent for the first time after this: the cloud will have given it up by then. */
+  startBeforeMs: TimeMs,
+});
+export type CommandMessage = v.InferOutput<typeof CommandMessage>;
+
+export const OutboxMessage = v.variant('kind', [ReplyMessage, CommandMessage]);
+export type OutboxMessage = v.InferOutput<typeof OutboxMessage>;
+
+/** Accounting queue: one Accounting-Request, its attributes encoded, unsigned. */
+export const AccountingMessage = v.object({
+  kind: v.literal('accounting'),
+  correlationId: v.pipe(v.string(), v.nonEmpty()),
+  status: v.picklist(['Start', 'Stop']),
+  /** Acct-Session-Id and Service-Session of the record, for logs. */
+  acctSessionId: v.string(),
+  serviceSession: v.string(),
+  eventAtMs: TimeMs,
+  attributes: Bytes,
+});
+export type AccountingMessage = v.InferOutput<typeof AccountingMessage>;
+
+/**
+ * The SQS message group of everything that concerns one subscriber session, so that a queue keeps its order.
+ * SQS allows 128 characters without blanks; two long ids that end alike share a group, which only makes them wait
+ * for one another.
+ */
+export function messageGroup(acctSessionId: Uint8Array | undefined): string {
+  if (acctSessionId === undefined || acctSessionId.length === 0) return 'no-session';
+  return Buffer.from(acctSessionId.subarray(-96)).toString('base64url');
+}
+
+/** Reads a queue message's body; throws an Error that names the first path that does not fit. */
+export function readMessage<S extends v.GenericSchema>(schema: S, body: string): v.InferOutput<S> {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    throw new MalformedMessage('is not JSON');
+  }
+  const result = v.safeParse(schema, json);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new MalformedMessage(`${v.getDotPath(issue) ?? 'message'}: ${issue.message}`);
+}
+
+/** A queue message that nobody here could have written. It belongs in the dead-letter queue. */
+export class MalformedMessage extends Error {
+  override readonly name = 'MalformedMessage';
+}
