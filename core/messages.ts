@@ -57,6 +57,9 @@ const CommandMessage = v.object({
   correlationId: v.pipe(v.string(), v.nonEmpty()),
   commandId: v.pipe(v.string(), v.nonEmpty()),
   session: v.object({ nas: v.string(), acctSessionId: v.string() }),
+  /** What the attributes say, for logs. */
+  operation: v.picklist(['activate', 'deactivate']),
+  services: v.array(v.string()),
   attributes: Bytes,
   /** Not to be sent for the first time after this: the cloud will have given it up by then. */
   startBeforeMs: TimeMs,

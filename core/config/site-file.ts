@@ -1,5 +1,6 @@
 // One site: what its relay listens on, who may ask, which NASes stand behind it, who keeps the accounts.
 import * as v from 'valibot';
+import { DIALECT_NAMES } from '../dialects/dialects.ts';
 import { ConfigurationError, parseFile } from './problems.ts';
 
 const Name = v.pipe(
@@ -85,8 +86,11 @@ const Nas = v.strictObject({
     v.array(v.pipe(v.string(), v.nonEmpty())),
     v.minLength(1, 'expected at least one NAS-IP-Address or NAS-Identifier'),
   ),
-  dialect: v.optional(v.picklist(['erx'], 'expected a dialect: erx'), 'erx'),
-  enforcement: v.optional(v.picklist(['none'], 'expected none'), 'none'),
+  dialect: v.optional(v.picklist(DIALECT_NAMES, `expected a dialect: ${DIALECT_NAMES.join(', ')}`), 'erx'),
+  /** `coa`: the NAS is told and confirms. `none`: state and accounting only. */
+  enforcement: v.optional(v.picklist(['none', 'coa'], 'expected none or coa'), 'none'),
+  /** How long a command to this NAS is repeated before it counts as unanswered (MRD of RFC 5080). */
+  answerTimeoutSeconds: v.optional(seconds(5, 30), 30),
 });
 
 const SiteFile = v.strictObject({

@@ -1,0 +1,29 @@
+// The activation string, `tiered(1280000, 5120000)`: what a client writes and what identifies a service session.
+
+/** A service and its concrete parameters, with the canonical string that identifies the two together. */
+export interface Activation {
+  readonly name: string;
+  readonly parameters: readonly string[];
+  /** Without blanks around parentheses and commas, and without empty parentheses: `tiered(1280000,5120000)`. */
+  readonly canonical: string;
+}
+
+/** A Vendor-Specific value holds 247 octets; Service-Activate spends one on its tag (RFC 2865 section 5.26). */
+export const MAX_ACTIVATION_OCTETS = 246;
+
+const ACTIVATION = /^\s*([A-Za-z][A-Za-z0-9_.-]*)\s*(?:\(([^()]*)\)\s*)?$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
+const CONTROL = /[\u0000-\u001f\u007f]/;
+
+/** Reads an activation string; a reason says what was expected instead. */
+export function parseActivation(
+  text: string,
+): { readonly ok: true; readonly activation: Activation } | { readonly ok: false; readonly reason: string } {
+  const match = CONTROL.test(text) ? null : ACTIVATION.exec(text);
+  if (match === null) return { ok: false, reason: 'expected name or name(parameter, …)' };
+  const [, name = '', list = ''] = match;
+  const parameters = list.trim() === '' ? [] : list.split(',').map((parameter) => parameter.trim());
+  if (parameters.includes('')) return { ok: false, reason: 'expected no empty parameter' };
+  const canonical = parameters.length === 0 ? name : `${name}(${parameters.join(',')})`;
+  return { ok: true, activation: { name, parameters, canonical } };
+}

@@ -1,0 +1,66 @@
+// What the table and the queues look like, as plain data: the stack creates them like this on AWS and the local
+// system on one machine, and the functions rely on it.
+
+/** The sort key of a session's state; other items of the same session have other ones. */
+export const STATE_SORT_KEY = 'STATE';
+
+export function sessionPartitionKey(nas: string, acctSessionId: string): string {
+  return `SESSION#${nas}#${acctSessionId}`;
+}
+
+export const TABLE = {
+  partitionKey: 'pk',
+  sortKey: 'sk',
+  /** Sparse: holds the sessions that have to be looked at again at `dueAt`, milliseconds since 1970-01-01 UTC. */
+  dueIndex: { name: 'due', partitionKey: 'dueBucket', sortKey: 'dueAt' },
+} as const;
+
+/** The one partition of the index on `dueAt`. */
+export const DUE_BUCKET = 'due';
+
+export type QueueName = 'inbox' | 'outbox' | 'accounting';
+
+export interface QueueShape {
+  readonly fifo: boolean;
+  /** How long a message is hidden while somebody works on it. */
+  readonly visibilityTimeoutSeconds: number;
+  /** Deliveries before a message goes to the dead-letter queue. */
+  readonly maxReceiveCount: number;
+}
+
+/** decide gets a sixth of its inbox's visibility timeout, as AWS advises. */
+export const DECIDE_TIMEOUT_SECONDS = 10;
+export const ACCOUNT_TIMEOUT_SECONDS = 30;
+
+export const QUEUES: Readonly<Record<QueueName, QueueShape>> = {
+  inbox: { fifo: true, visibilityTimeoutSeconds: 6 * DECIDE_TIMEOUT_SECONDS, maxReceiveCount: 5 },
+  // FIFO, so that a command that is sent or delivered twice can never be carried out behind a later one.
+  outbox: { fifo: true, visibilityTimeoutSeconds: 60, maxReceiveCount: 10 },
+  // The relay holds what the accounting server does not take yet and goes on hiding it, at most 12 hours at a time.
+  accounting: { fifo: true, visibilityTimeoutSeconds: 60, maxReceiveCount: 100 },
+};
+
+/** Undelivered messages and dead letters are kept as long as SQS allows. */
+export const RETENTION_DAYS = 14;
+
+/** Batches of the functions' event sources. */
+export const INBOX_BATCH_SIZE = 10;
+export const STREAM_BATCH_SIZE = 100;
+export const STREAM_MAX_RETRIES = 100;
+
+export function queueName(site: string, queue: QueueName, purpose: 'work' | 'dead-letters' = 'work'): string {
+  const name = purpose === 'work' ? `${site}-${queue}` : `${site}-${queue}-dead`;
+  return QUEUES[queue].fifo ? `${name}.fifo` : name;
+}
+
+/** The queue that is told of stream records that account could not process. */
+export const ACCOUNT_FAILURES_QUEUE_NAME = 'interlock-account-dead';
+
+/** The site whose inbox has this ARN: the queue that a message came through proves which relay sent it. */
+export function siteOfInbox(queueArn: string): string {
+  const name = queueArn.slice(queueArn.lastIndexOf(':') + 1);
+  const suffix = queueName('', 'inbox');
+  if (!name.endsWith(suffix) || name.length === suffix.length)
+    throw new Error(`${queueArn} is not the inbox of a site`);
+  return name.slice(0, -suffix.length);
+}

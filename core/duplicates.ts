@@ -1,0 +1,36 @@
+// The same request again: a client that repeats itself, or a queue that delivers twice. Neither may act twice.
+import type { GivenAnswer, ServiceRequest, Session } from './session.ts';
+
+/** RFC 5176 section 6.3: within this time a packet that carries an Event-Timestamp is the same request. */
+export const REPLAY_WINDOW_MS = 300_000;
+/** More than one batch of the queue, so that a batch delivered again is recognised as a whole. */
+export const ANSWERS_KEPT = 16;
+
+/**
+ * The answer that settles `request` without evaluating it, if there is one.
+ *
+ * Bytes alone do not tell a repeat from a new request: a client without Event-Timestamps sends the very same
+ * datagram when it switches a subscriber from A to B and back to A. So such a repeat gets the stored answer only
+ * while nothing has changed since, when evaluating it again would change nothing either.
+ */
+export function answerGiven(
+  session: Session,
+  request: ServiceRequest,
+  nowMs: number,
+): GivenAnswer | undefined {
+  const sameForward = session.answered.find(({ correlationId }) => correlationId === request.correlationId);
+  if (sameForward !== undefined) return sameForward;
+  const latest = session.answered.findLast(({ key }) => key === request.key);
+  if (latest === undefined) return undefined;
+  const stillHolds = request.timestamped
+    ? nowMs - latest.atMs <= REPLAY_WINDOW_MS
+    : latest.version === session.version;
+  return stillHolds ? latest : undefined;
+}
+
+/** Whether `request` is the one being carried out, or one of those that wait for it. */
+export function isUnderWay(session: Session, request: ServiceRequest): boolean {
+  const { transition, waiting } = session;
+  const current = transition?.step === 'activate' ? transition.request : transition?.owed?.request;
+  return [current, ...waiting].some((other) => other?.key === request.key);
+}

@@ -1,0 +1,162 @@
+// Signing and verifying. Each of the two rules is written once; to verify is to sign again and compare.
+import { timingSafeEqual } from 'node:crypto';
+import type { Secret } from './digest.ts';
+import { CODE, HEADER_OCTETS, MAX_PACKET_OCTETS, type Packet } from './packet.ts';
+
+export { prepareSecret, type Secret } from './digest.ts';
+
+const AUTHENTICATOR_OFFSET = 4;
+const MESSAGE_AUTHENTICATOR = 80;
+const ZERO = new Uint8Array(16);
+/** An attribute whose value is zero until it is computed. */
+const BLANK_MESSAGE_AUTHENTICATOR = Uint8Array.of(MESSAGE_AUTHENTICATOR, 18, ...ZERO);
+
+export type RequestFailure =
+  | 'wrong-request-authenticator'
+  | 'wrong-message-authenticator'
+  | 'several-message-authenticators'
+  | 'missing-message-authenticator';
+
+export type ReplyFailure =
+  | 'identifier-mismatch'
+  | 'code-mismatch'
+  | 'wrong-response-authenticator'
+  | Exclude<RequestFailure, 'wrong-request-authenticator'>;
+
+export type Verification<F> = { readonly ok: true } | { readonly ok: false; readonly reason: F };
+
+/**
+ * The octets of an Accounting-, Disconnect- or CoA-Request. They are a pure function of the arguments, so a
+ * retransmission is byte-identical. `attributes` are encoded, without a Message-Authenticator: one is put first
+ * unless `messageAuthenticator` is false.
+ * @throws RangeError above 4096 octets.
+ */
+export function signRequest(
+  request: { readonly code: number; readonly identifier: number; readonly attributes: Uint8Array },
+  secret: Secret,
+  options: { readonly messageAuthenticator?: boolean } = {},
+): Uint8Array {
+  return sign(request, ZERO, secret, options.messageAuthenticator ?? true);
+}
+
+/**
+ * The octets of a reply to `request`, with its Identifier. A Message-Authenticator is put first when the request
+ * had one, unless `messageAuthenticator` says otherwise.
+ * @throws RangeError above 4096 octets.
+ */
+export function signReply(
+  request: Packet,
+  reply: { readonly code: number; readonly attributes: Uint8Array },
+  secret: Secret,
+  options: { readonly messageAuthenticator?: boolean } = {},
+): Uint8Array {
+  return sign(
+    { ...reply, identifier: request.identifier },
+    request.authenticator,
+    secret,
+    options.messageAuthenticator ?? messageAuthenticatorsOf(request).length > 0,
+  );
+}
+
+/**
+ * Whether a request of code 4, 40 or 43 was made with `secret`. A Message-Authenticator is optional but has to be
+ * right where there is one (RFC 5176 section 3.4).
+ */
+export function verifyRequest(
+  packet: Packet,
+  secret: Secret,
+  options: { readonly requireMessageAuthenticator?: boolean } = {},
+): Verification<RequestFailure> {
+  if (!timingSafeEqual(authenticator(packet.bytes, ZERO, secret), packet.authenticator)) {
+    return { ok: false, reason: 'wrong-request-authenticator' };
+  }
+  return verifyMessageAuthenticator(packet, [ZERO], secret, options);
+}
+
+/**
+ * Whether `reply` answers `request` and was made with `secret`. With `zeroAuthenticator` a Message-Authenticator
+ * over a zero authenticator is accepted too, as FreeRADIUS 3.2 writes it into the replies that it proxies.
+ */
+export function verifyReply(
+  reply: Packet,
+  request: Packet,
+  secret: Secret,
+  options: { readonly requireMessageAuthenticator?: boolean; readonly zeroAuthenticator?: boolean } = {},
+): Verification<ReplyFailure> {
+  if (reply.identifier !== request.identifier) return { ok: false, reason: 'identifier-mismatch' };
+  if (!answers(reply.code, request.code)) return { ok: false, reason: 'code-mismatch' };
+  if (!timingSafeEqual(authenticator(reply.bytes, request.authenticator, secret), reply.authenticator)) {
+    return { ok: false, reason: 'wrong-response-authenticator' };
+  }
+  const salts = options.zeroAuthenticator ? [request.authenticator, ZERO] : [request.authenticator];
+  return verifyMessageAuthenticator(reply, salts, secret, options);
+}
+
+function verifyMessageAuthenticator(
+  packet: Packet,
+  salts: readonly Uint8Array[],
+  secret: Secret,
+  options: { readonly requireMessageAuthenticator?: boolean },
+): Verification<Exclude<RequestFailure, 'wrong-request-authenticator'>> {
+  const [attribute, ...others] = messageAuthenticatorsOf(packet);
+  if (others.length > 0) return { ok: false, reason: 'several-message-authenticators' };
+  if (attribute === undefined) {
+    return options.requireMessageAuthenticator
+      ? { ok: false, reason: 'missing-message-authenticator' }
+      : { ok: true };
+  }
+  const { value, offset } = attribute;
+  const isRight =
+    value.length === 16 &&
+    salts.some((salt) => timingSafeEqual(messageAuthenticator(packet.bytes, offset, salt, secret), value));
+  return isRight ? { ok: true } : { ok: false, reason: 'wrong-message-authenticator' };
+}
+
+function sign(
+  packet: { readonly code: number; readonly identifier: number; readonly attributes: Uint8Array },
+  salt: Uint8Array,
+  secret: Secret,
+  withMessageAuthenticator: boolean,
+): Uint8Array {
+  const { code, identifier, attributes } = packet;
+  const blank = withMessageAuthenticator ? BLANK_MESSAGE_AUTHENTICATOR : new Uint8Array();
+  const length = HEADER_OCTETS + blank.length + attributes.length;
+  if (length > MAX_PACKET_OCTETS) {
+    throw new RangeError(`a RADIUS packet has at most ${MAX_PACKET_OCTETS} octets, this one has ${length}`);
+  }
+  const header = Uint8Array.of(code, identifier, length >> 8, length & 0xff, ...ZERO);
+  const bytes = Buffer.concat([header, blank, attributes]);
+  if (withMessageAuthenticator) {
+    bytes.set(messageAuthenticator(bytes, HEADER_OCTETS, salt, secret), HEADER_OCTETS + 2);
+  }
+  bytes.set(authenticator(bytes, salt, secret), AUTHENTICATOR_OFFSET);
+  return bytes;
+}
+
+/**
+ * Request Authenticator (`salt` zero) or Response Authenticator (`salt` the request's authenticator): MD5 over the
+ * packet with `salt` for its authenticator, then the secret (RFC 2866 section 3, RFC 5176 section 2.3).
+ */
+const authenticator = (bytes: Uint8Array, salt: Uint8Array, secret: Secret) =>
+  secret.md5(bytes.subarray(0, AUTHENTICATOR_OFFSET), salt, bytes.subarray(HEADER_OCTETS));
+
+/**
+ * Message-Authenticator of the attribute at `offset`: HMAC-MD5 over the packet with `salt`, as above, for its
+ * authenticator and zero for the attribute's value (RFC 5176 section 3.4; in accounting packets, of which no RFC
+ * speaks, as FreeRADIUS does).
+ */
+const messageAuthenticator = (bytes: Uint8Array, offset: number, salt: Uint8Array, secret: Secret) =>
+  secret.hmacMd5(
+    bytes.subarray(0, AUTHENTICATOR_OFFSET),
+    salt,
+    bytes.subarray(HEADER_OCTETS, offset + 2),
+    ZERO,
+    bytes.subarray(offset + 2 + ZERO.length),
+  );
+
+const messageAuthenticatorsOf = (packet: Packet) =>
+  packet.attributes.filter((attribute) => attribute.type === MESSAGE_AUTHENTICATOR);
+
+/** The codes of a reply follow the code of its request: acknowledged, then, save for accounting, refused. */
+const answers = (reply: number, request: number) =>
+  reply === request + 1 || (reply === request + 2 && request !== CODE.AccountingRequest);

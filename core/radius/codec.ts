@@ -1,0 +1,185 @@
+// Attributes between their octets and their values. The table knows the attributes, value-types.ts the values; this
+// file knows Vendor-Specific and the tag, and loses nothing that it does not understand.
+import {
+  ATTRIBUTES,
+  type AttributeDefinition,
+  type AttributeName,
+  type AttributeValue,
+  attributeNameAt,
+} from './attributes.ts';
+import type { Packet } from './packet.ts';
+import { hex, refusal, VALUE_CODECS, type ValueCodec } from './value-types.ts';
+
+const VENDOR_SPECIFIC = 26;
+const MAX_VALUE_OCTETS = 253;
+const MAX_TAG = 0x1f;
+
+/** An attribute of the table. `tag` only where it carried one, 1 to 31. */
+export type KnownAttribute = {
+  [N in AttributeName]: {
+    readonly name: N;
+    readonly tag?: number | undefined;
+    readonly value: AttributeValue<N>;
+  };
+}[AttributeName];
+
+/** Where an attribute stands: in the packet, or in a Vendor-Specific. */
+export type AttributePlace =
+  | { readonly type: number; readonly vendor?: undefined; readonly vendorType?: undefined }
+  | { readonly type: typeof VENDOR_SPECIFIC; readonly vendor: number; readonly vendorType: number };
+
+/** An attribute that the table does not have. */
+export interface UnknownAttribute {
+  readonly unknown: AttributePlace;
+  readonly value: Uint8Array;
+}
+
+/** An attribute whose value is not what its type demands, and why; a Vendor-Specific whose inside does not parse. */
+export interface MalformedAttribute {
+  readonly malformed: AttributePlace & { readonly reason: string };
+  readonly value: Uint8Array;
+}
+
+export type Attribute = KnownAttribute | UnknownAttribute | MalformedAttribute;
+
+/**
+ * All attributes in the packet's order. Several sub-attributes in one Vendor-Specific come as several attributes.
+ * Octets are views into the packet.
+ */
+export function decodeAttributes(packet: Pick<Packet, 'attributes'>): readonly Attribute[] {
+  return packet.attributes.flatMap(({ type, value }) =>
+    type === VENDOR_SPECIFIC ? decodeVendorSpecific(value) : decodeOne({ type }, value),
+  );
+}
+
+/**
+ * The octets of `list`, in its order. Unknown and malformed attributes are written as they were read.
+ * @throws RangeError naming the attribute whose value does not fit.
+ */
+export function encodeAttributes(list: readonly Attribute[]): Uint8Array {
+  return Buffer.concat(list.map(encodeOne));
+}
+
+/** Recognizes the attributes of one name: `list.filter(isNamed('ERX-Service-Activate'))`. */
+export const isNamed =
+  <N extends AttributeName>(name: N) =>
+  (attribute: Attribute): attribute is Extract<Attribute, { readonly name: N }> =>
+    'name' in attribute && attribute.name === name;
+
+/** The value of the first attribute of that name. */
+export function firstValue<N extends AttributeName>(
+  list: readonly Attribute[],
+  name: N,
+): AttributeValue<N> | undefined {
+  return list.find(isNamed(name))?.value as AttributeValue<N> | undefined;
+}
+
+/** The values of all attributes of that name, in order. */
+export function allValues<N extends AttributeName>(list: readonly Attribute[], name: N): AttributeValue<N>[] {
+  return list.filter(isNamed(name)).map(({ value }) => value as AttributeValue<N>);
+}
+
+/** One line for a log: `ERX-Service-Activate:1 = "gold"`, `Attr-26.4874.99 = 0x01`. Text is quoted as in JSON. */
+export function describeAttribute(attribute: Attribute): string {
+  if ('unknown' in attribute) return `${placeName(attribute.unknown)} = ${hex(attribute.value)}`;
+  if ('malformed' in attribute) {
+    const { malformed, value } = attribute;
+    return `${placeName(malformed)} = ${hex(value)} (malformed: ${malformed.reason})`;
+  }
+  const { name, tag, value } = attribute;
+  const shown =
+    typeof value === 'object' ? hex(value) : ATTRIBUTES[name].type === 'text' ? JSON.stringify(value) : value;
+  return `${name}${tag === undefined ? '' : `:${tag}`} = ${shown}`;
+}
+
+const nameAt = ({ type, vendor, vendorType }: AttributePlace) => attributeNameAt(vendorType ?? type, vendor);
+
+const placeName = (place: AttributePlace) =>
+  nameAt(place) ??
+  `Attr-${place.vendor === undefined ? place.type : `${place.type}.${place.vendor}.${place.vendorType}`}`;
+
+/** RFC 2865 section 5.26: four octets of vendor, then vendor type, vendor length and value as often as they fit. */
+function decodeVendorSpecific(octets: Uint8Array): Attribute[] {
+  const malformed = (expected: string, found: number) => [
+    { malformed: { type: VENDOR_SPECIFIC, reason: `expected ${expected}, got ${found}` }, value: octets },
+  ];
+  if (octets.length < 4) return malformed('4 octets of vendor', octets.length);
+  const vendor = Buffer.from(octets.buffer, octets.byteOffset, 4).readUInt32BE();
+  const attributes: Attribute[] = [];
+  let offset = 4;
+  do {
+    const room = octets.length - offset;
+    const vendorType = octets[offset];
+    const length = octets[offset + 1];
+    if (vendorType === undefined || length === undefined) return malformed('2 octets of vendor header', room);
+    if (length < 2) return malformed('a vendor length of at least 2', length);
+    if (length > room) return malformed(`a vendor length of at most ${room}`, length);
+    const value = octets.subarray(offset + 2, offset + length);
+    attributes.push(decodeOne({ type: VENDOR_SPECIFIC, vendor, vendorType }, value));
+    offset += length;
+  } while (offset < octets.length);
+  return attributes;
+}
+
+function decodeOne(place: AttributePlace, octets: Uint8Array): Attribute {
+  const name = nameAt(place);
+  if (name === undefined) return { unknown: place, value: octets };
+  const definition: AttributeDefinition = ATTRIBUTES[name];
+  const { tag, rest } = splitTag(definition, octets);
+  const result =
+    tag > MAX_TAG ? refusal(`a tag of at most ${MAX_TAG}`, tag) : VALUE_CODECS[definition.type].decode(rest);
+  if (!result.ok) return { malformed: { ...place, reason: result.reason }, value: octets };
+  const { value } = result;
+  // The table ties the name to the type that the value was decoded as.
+  return (tag === 0 ? { name, value } : { name, tag, value }) as KnownAttribute;
+}
+
+function encodeOne(attribute: Attribute): Uint8Array {
+  if ('unknown' in attribute) return wrap(attribute.unknown, attribute.value);
+  if ('malformed' in attribute) return wrap(attribute.malformed, attribute.value);
+  const { name, tag, value } = attribute;
+  const definition: AttributeDefinition = ATTRIBUTES[name];
+  // Only the table knows which of the codecs takes this value.
+  const codec = VALUE_CODECS[definition.type] as ValueCodec<typeof value>;
+  const result = codec.encode(value);
+  if (!result.ok) throw new RangeError(`${name}: ${result.reason}`);
+  const { number, vendor } = definition;
+  const place: AttributePlace =
+    vendor === undefined ? { type: number } : { type: VENDOR_SPECIFIC, vendor, vendorType: number };
+  return wrap(place, joinTag(name, tag, result.value));
+}
+
+/**
+ * RFC 2868 section 3.1: the first octet of an integer is its tag, zero for none. That of a text is one unless it can
+ * be the text's own; zero again stands for none.
+ */
+function splitTag({ tagged, type }: AttributeDefinition, octets: Uint8Array) {
+  const [first] = octets;
+  return tagged && first !== undefined && (first <= MAX_TAG || type !== 'text')
+    ? { tag: first, rest: octets.subarray(1) }
+    : { tag: 0, rest: octets };
+}
+
+function joinTag(name: AttributeName, tag: number | undefined, octets: Uint8Array): Uint8Array {
+  const { tagged, type }: AttributeDefinition = ATTRIBUTES[name];
+  if (tag !== undefined && !(tagged && Number.isInteger(tag) && tag >= 1 && tag <= MAX_TAG)) {
+    throw new RangeError(`${name}: expected ${tagged ? `a tag from 1 to ${MAX_TAG}` : 'no tag'}, got ${tag}`);
+  }
+  // Text without a tag stands alone, unless its own first octet would be taken for one.
+  const needsTag = tagged && (type !== 'text' || (octets[0] ?? 0) <= MAX_TAG);
+  return tag !== undefined || needsTag ? Buffer.concat([Uint8Array.of(tag ?? 0), octets]) : octets;
+}
+
+/** Puts an attribute's header, and the vendor's if there is one, before its value. */
+function wrap(place: AttributePlace, value: Uint8Array): Uint8Array {
+  const { type, vendor, vendorType } = place;
+  const inner =
+    vendor === undefined
+      ? []
+      : [vendor >> 24, vendor >> 16, vendor >> 8, vendor, vendorType, 2 + value.length];
+  const room = MAX_VALUE_OCTETS - inner.length;
+  if (value.length > room) {
+    throw new RangeError(`${placeName(place)}: expected at most ${room} octets, got ${value.length}`);
+  }
+  return Buffer.concat([Uint8Array.of(type, 2 + inner.length + value.length, ...inner), value]);
+}

@@ -1,0 +1,689 @@
+// What becomes of a subscriber session when something happens to it. Pure: no clock, no randomness, no I/O.
+//
+// How it works
+//
+// A request activates services (A) and may deactivate some by name. What shares a mutex group with A and was
+// active before, and what is deactivated by name, are its victims. A becomes active first, and only then do the
+// victims go, so the subscriber is never without a service:
+//
+//              request                    ack                          ack, nak, silence
+//     rest ──────────────▶ activating ───────────▶ deactivating ─────────────────────────▶ rest, ACK
+//                              │ nak: NAK, nothing changed
+//                              │ silence: NAK 505, A is undone
+//
+// At a NAS with `enforcement: none` there is nobody to wait for, and all of it is one step. Otherwise each arrow is
+// one conditional write of the session, and one command to the NAS is under way at a time. A service whose
+// deactivation the NAS has not confirmed stays `deactivating` and is tried again, with growing pauses, until it
+// has; so does one whose activation was never answered, which may be there or not. Requests that arrive meanwhile
+// wait in order.
+//
+// The table at the end says what each event means in each state. The same event twice changes nothing the second
+// time but has its effects repeated, so that a crash between writing and sending loses nothing.
+import { DIALECTS, type Dialect, type Identification } from './dialects/dialects.ts';
+import { ANSWERS_KEPT, answerGiven, isUnderWay } from './duplicates.ts';
+import { ERROR_CAUSE, TERMINATE_CAUSE } from './radius/attributes.ts';
+import { type Attribute, encodeAttributes } from './radius/codec.ts';
+import type {
+  Activating,
+  Answer,
+  CommandEffect,
+  Deactivating,
+  Effect,
+  ReplyEffect,
+  ServiceRequest,
+  ServiceSession,
+  ServiceTerms,
+  Session,
+} from './session.ts';
+
+export type Event =
+  | { readonly kind: 'request'; readonly id: string; readonly request: ServiceRequest }
+  | {
+      readonly kind: 'outcome';
+      readonly id: string;
+      readonly commandId: string;
+      readonly result: 'ack' | 'nak' | 'timeout' | 'unreachable';
+      readonly errorCause?: number;
+    }
+  /** The time that `dueAtMs` named has come. */
+  | { readonly kind: 'due'; readonly id: string };
+
+/** What follows from an event: the session to be stored, absent when nothing changed, and then the effects. */
+export interface Result {
+  readonly session?: Session;
+  readonly effects: readonly Effect[];
+}
+
+/** Requests that may wait for one subscriber session; one more is refused with 506. */
+export const MAX_WAITING = 8;
+/** Keeps the item far below DynamoDB's 400 kB. */
+export const MAX_SERVICES = 64;
+/** How long a command may wait for the relay before it must not be sent any more. */
+export const COMMAND_START_WITHIN_MS = 30_000;
+/** What an outcome may need from the relay to the table. */
+const OUTCOME_GRACE_MS = 15_000;
+const FIRST_RETRY_MS = 15_000;
+const LONGEST_RETRY_MS = 15 * 60_000;
+
+/**
+ * Decides what `event` means for `session`. `session` is absent when there is none stored; an event of kind
+ * `request` then creates it. Give the result's session its condition: the version that was read.
+ */
+export function transition(session: Session | undefined, event: Event, nowMs: number): Result {
+  const state = stateOf(session);
+  const name = eventName(session, event, nowMs);
+  // The table's type proves that each cell fits its state and event; an index by two variables cannot carry that.
+  const cell = TABLE[state][name] as (session: Session | undefined, event: Event, nowMs: number) => Change;
+  const before = session && { ...session, ended: {} };
+  const change = cell(before, event, nowMs);
+  if (change.session === undefined || change.session === before) return { effects: change.effects };
+  const lastEvent = { id: event.id, atMs: nowMs, effects: change.effects };
+  return { session: { ...withoutIdleRetry(change.session), lastEvent }, effects: change.effects };
+}
+
+/** When the session has to be looked at again without anything happening to it; absent when never. */
+export function dueAtMs(session: Session): number | undefined {
+  if (session.transition !== undefined) return session.transition.deadlineMs;
+  const times = Object.values(session.services).flatMap(({ state, expiresAtMs }) =>
+    state === 'active' && expiresAtMs !== undefined ? [expiresAtMs] : [],
+  );
+  if (session.retry !== undefined) times.push(session.retry.atMs);
+  return times.length === 0 ? undefined : Math.min(...times);
+}
+
+// --- States and events ----------------------------------------------------------------------------------------
+
+type State = 'absent' | 'rest' | 'activating' | 'deactivating';
+
+interface Situations {
+  absent: undefined;
+  rest: Session;
+  activating: Session & { readonly transition: Activating };
+  deactivating: Session & { readonly transition: Deactivating };
+}
+
+type RequestEvent = Extract<Event, { kind: 'request' }>;
+type OutcomeEvent = Extract<Event, { kind: 'outcome' }>;
+type DueEvent = Extract<Event, { kind: 'due' }>;
+
+interface Events {
+  /** A request to be evaluated. */
+  request: RequestEvent;
+  /** A request whose stored answer still holds. */
+  answered: RequestEvent;
+  /** A request that is being carried out or waits already. */
+  repeated: RequestEvent;
+  ack: OutcomeEvent;
+  nak: OutcomeEvent;
+  /** The NAS did not answer, so what it did is not known. */
+  silence: OutcomeEvent | DueEvent;
+  /** The outcome of a command that nobody waits for any more. */
+  stray: OutcomeEvent;
+  due: DueEvent;
+  /** The event that made the latest change, delivered again. */
+  redelivered: Event;
+}
+
+function stateOf(session: Session | undefined): State {
+  if (session === undefined) return 'absent';
+  if (session.transition === undefined) return 'rest';
+  return session.transition.step === 'activate' ? 'activating' : 'deactivating';
+}
+
+function eventName(session: Session | undefined, event: Event, nowMs: number): keyof Events {
+  if (session?.lastEvent.id === event.id) return 'redelivered';
+  switch (event.kind) {
+    case 'request':
+      if (session === undefined) return 'request';
+      if (answerGiven(session, event.request, nowMs) !== undefined) return 'answered';
+      return isUnderWay(session, event.request) ? 'repeated' : 'request';
+    case 'outcome':
+      if (session?.transition?.commandId !== event.commandId) return 'stray';
+      return event.result === 'ack' || event.result === 'nak' ? event.result : 'silence';
+    case 'due':
+      return session?.transition !== undefined && session.transition.deadlineMs <= nowMs ? 'silence' : 'due';
+  }
+}
+
+// --- Requests -------------------------------------------------------------------------------------------------
+
+/** A session on its way to the next one, with the effects collected so far. */
+interface Change {
+  readonly session?: Session;
+  readonly effects: readonly Effect[];
+}
+type Draft = Required<Change>;
+
+const nothing = (): Change => ({ effects: [] });
+
+const repeatEffects = (session: Session): Change => ({ effects: session.lastEvent.effects });
+
+function create(_: undefined, event: RequestEvent, nowMs: number): Change {
+  const { nas, acctSessionId, identity, classes } = event.request;
+  const session: Session = {
+    nas,
+    acctSessionId,
+    identity,
+    classes,
+    services: {},
+    nextServiceNumber: 1,
+    waiting: [],
+    ended: {},
+    answered: [],
+    lastEvent: { id: '', atMs: nowMs, effects: [] },
+    version: 0,
+  };
+  return begin({ session, effects: [] }, event.request, nowMs);
+}
+
+function evaluate(session: Session, event: RequestEvent, nowMs: number): Change {
+  return begin({ session, effects: [] }, event.request, nowMs);
+}
+
+function answerAgain(session: Session, event: RequestEvent, nowMs: number): Change {
+  const given = answerGiven(session, event.request, nowMs);
+  return { effects: given === undefined ? [] : [reply(event.request, given)] };
+}
+
+function wait(session: Session, event: RequestEvent, nowMs: number): Change {
+  if (session.waiting.length < MAX_WAITING) {
+    return { session: { ...session, waiting: [...session.waiting, event.request] }, effects: [] };
+  }
+  const refusal = refuse('Resources-Unavailable', `${MAX_WAITING} requests wait already`);
+  return answer({ session, effects: [] }, event.request, refusal, nowMs);
+}
+
+/** Starts to carry out a request on a session at rest. */
+function begin(draft: Draft, request: ServiceRequest, nowMs: number): Draft {
+  const refusal = refusalOf(draft.session, request);
+  if (refusal !== undefined) return settle(draft, { request, ...refusal }, nowMs);
+
+  const victims = victimsOf(draft.session, request);
+  const { session, planned } = plan(draft.session, request);
+  const owed = { request, ...ACK };
+  if (session.nas.enforcement === 'none') {
+    const activated = mark(withServices(session, activate(planned, nowMs)), victims);
+    return settle({ ...draft, session: end(activated, victims, request.correlationId) }, owed, nowMs);
+  }
+  const activations = Object.keys(planned);
+  if (activations.length === 0) {
+    return deactivate(
+      { ...draft, session: mark(session, victims) },
+      victims,
+      request.correlationId,
+      owed,
+      nowMs,
+    );
+  }
+  const commands = chunks(activations, dialect(session).servicesPerCommand.activate);
+  return tellToActivate({ ...draft, session }, commands, { request, planned, confirmed: [], victims }, nowMs);
+}
+
+/** Why a request cannot be carried out on this session; nothing is changed by it then. */
+function refusalOf(session: Session, request: ServiceRequest): Refusal | undefined {
+  for (const [name, value] of Object.entries(request.identity) as [
+    keyof typeof request.identity,
+    string | number,
+  ][]) {
+    const known = session.identity[name];
+    if (known !== undefined && known !== value) {
+      return refuse('Session-Context-Not-Found', `${name} is not that of the session`);
+    }
+  }
+  for (const { activation, refusingGroups } of request.activate) {
+    const member = Object.values(session.services).find(
+      (service) =>
+        service.state === 'active' &&
+        service.activation !== activation &&
+        service.groups.some((group) => refusingGroups.includes(group)),
+    );
+    if (member !== undefined && session.services[activation]?.state !== 'active') {
+      return refuse(
+        'Administratively-Prohibited',
+        `${activation} excludes ${member.activation}, which is active`,
+      );
+    }
+  }
+  const services = new Set([
+    ...Object.keys(session.services),
+    ...request.activate.map(({ activation }) => activation),
+  ]);
+  if (services.size > MAX_SERVICES) {
+    return refuse('Resources-Unavailable', `a session holds at most ${MAX_SERVICES} services`);
+  }
+  return undefined;
+}
+
+/** JunosE's rule: exclusion works between requests, not inside one. All of the newcomers stay together. */
+function victimsOf(session: Session, request: ServiceRequest): readonly string[] {
+  const newcomers = new Set(request.activate.map(({ activation }) => activation));
+  const groups = new Set(
+    request.activate.flatMap(({ activation, groups }) => session.services[activation]?.groups ?? groups),
+  );
+  return Object.values(session.services)
+    .filter(
+      ({ activation, state, groups: own }) =>
+        !newcomers.has(activation) &&
+        (request.deactivate.includes(activation) ||
+          (state === 'active' && own.some((group) => groups.has(group)))),
+    )
+    .map(({ activation }) => activation);
+}
+
+/** What the request's activations will be, each with its number; the session has learned what the request says. */
+function plan(before: Session, request: ServiceRequest) {
+  let nextServiceNumber = before.nextServiceNumber;
+  const planned: Record<string, ServiceSession> = {};
+  for (const { refusingGroups: _, ...service } of request.activate) {
+    const known = before.services[service.activation];
+    planned[service.activation] =
+      known === undefined
+        ? { ...service, state: 'active', number: nextServiceNumber++, correlationId: request.correlationId }
+        : refreshed(known, service);
+  }
+  const identity = { ...before.identity, ...request.identity };
+  const classes = request.classes.length > 0 ? request.classes : before.classes;
+  return { session: { ...before, identity, classes, nas: request.nas, nextServiceNumber }, planned };
+}
+
+/** An active service activated again gets new thresholds and stays the service session that it is; what is
+ * accounted for it was settled with its Acct-Start. */
+function refreshed(known: ServiceSession, asked: ServiceTerms): ServiceSession {
+  const { terminateCause: _, ...kept } = known;
+  const { timeoutSeconds, volumeMegabytes, interimIntervalSeconds } = asked;
+  return { ...kept, state: 'active', timeoutSeconds, volumeMegabytes, interimIntervalSeconds };
+}
+
+// --- Outcomes -------------------------------------------------------------------------------------------------
+
+function activationConfirmed(session: Situations['activating'], _: OutcomeEvent, nowMs: number): Change {
+  const { request, planned, victims, underWay, remaining } = session.transition;
+  const confirmed = [...session.transition.confirmed, ...underWay];
+  if (remaining.length > 0) {
+    return tellToActivate(
+      { session, effects: [] },
+      remaining,
+      { request, planned, confirmed, victims },
+      nowMs,
+    );
+  }
+  const activated = mark(withServices(session, activate(planned, nowMs)), victims);
+  return deactivate(
+    { session: activated, effects: [] },
+    victims,
+    request.correlationId,
+    { request, ...ACK },
+    nowMs,
+  );
+}
+
+function activationRefused(session: Situations['activating'], event: OutcomeEvent, nowMs: number): Change {
+  const { request, planned, confirmed } = session.transition;
+  const { errorCause } = event;
+  const owed = {
+    request,
+    answer: 'nak',
+    ...(errorCause !== undefined && { errorCause }),
+    reason: `the NAS refused ${session.transition.underWay.join(', ')}`,
+  } as const;
+  return undo(session, planned, confirmed, request.correlationId, owed, nowMs);
+}
+
+/** The NAS may have activated or not: the client hears 505 now, and the NAS is told to take it back. */
+function activationUnanswered(session: Situations['activating'], _: Event, nowMs: number): Change {
+  const { request, planned, confirmed, underWay } = session.transition;
+  const refusal = refuse('Other-Proxy-Processing-Error', 'the NAS did not answer');
+  const answered = answer({ session, effects: [] }, request, refusal, nowMs);
+  return undo(
+    answered.session,
+    planned,
+    [...confirmed, ...underWay],
+    request.correlationId,
+    undefined,
+    nowMs,
+    answered.effects,
+  );
+}
+
+/** Takes back what the NAS may have activated, except what the subscriber had before. */
+function undo(
+  session: Session,
+  planned: Activating['planned'],
+  activations: readonly string[],
+  correlationId: string,
+  owed: Deactivating['owed'],
+  nowMs: number,
+  effects: readonly Effect[] = [],
+): Draft {
+  const strangers = activations.filter((activation) => session.services[activation] === undefined);
+  const entries = strangers.flatMap((activation) => {
+    const service = planned[activation];
+    return service === undefined ? [] : [[activation, { ...service, state: 'deactivating' }] as const];
+  });
+  const marked = withServices(session, Object.fromEntries(entries));
+  return deactivate({ session: marked, effects }, strangers, correlationId, owed, nowMs);
+}
+
+function deactivationConfirmed(session: Situations['deactivating'], _: OutcomeEvent, nowMs: number): Change {
+  const { underWay, correlationId } = session.transition;
+  return deactivateNext(end(session, underWay, correlationId), session.transition, nowMs);
+}
+
+function deactivationRefused(
+  session: Situations['deactivating'],
+  event: OutcomeEvent,
+  nowMs: number,
+): Change {
+  const gone = event.errorCause !== undefined && dialect(session).alreadyGone.includes(event.errorCause);
+  return gone
+    ? deactivationConfirmed(session, event, nowMs)
+    : deactivateNext(session, session.transition, nowMs);
+}
+
+function deactivationUnanswered(session: Situations['deactivating'], _: Event, nowMs: number): Change {
+  return settle({ session, effects: [] }, session.transition.owed, nowMs);
+}
+
+// --- Time -----------------------------------------------------------------------------------------------------
+
+/** Deactivates what has outlived its Service-Timeout, and tries again what is still `deactivating`. */
+function tidy(session: Session, event: DueEvent, nowMs: number): Change {
+  const expired = Object.values(session.services).filter(
+    ({ state, expiresAtMs }) => state === 'active' && expiresAtMs !== undefined && expiresAtMs <= nowMs,
+  );
+  const overdue = session.retry !== undefined && session.retry.atMs <= nowMs;
+  if (expired.length === 0 && !overdue) return nothing();
+  const names = expired.map(({ activation }) => activation);
+  const marked = mark(session, names, TERMINATE_CAUSE['Session-Timeout']);
+  const going = Object.values(marked.services).flatMap(({ state, activation }) =>
+    state === 'deactivating' && (overdue || names.includes(activation)) ? [activation] : [],
+  );
+  if (session.nas.enforcement === 'none') return { session: end(marked, going, event.id), effects: [] };
+  return deactivate({ session: marked, effects: [] }, going, event.id, undefined, nowMs);
+}
+
+// --- Steps ----------------------------------------------------------------------------------------------------
+
+function tellToActivate(
+  draft: Draft,
+  [underWay = [], ...remaining]: readonly (readonly string[])[],
+  rest: Pick<Activating, 'request' | 'planned' | 'confirmed' | 'victims'>,
+  nowMs: number,
+): Draft {
+  const services = underWay.flatMap((activation) => rest.planned[activation] ?? []);
+  const command = tell(draft.session, 'activate', services, rest.request.correlationId, nowMs);
+  const step: Activating = { step: 'activate', ...stepOf(draft.session, command), remaining, ...rest };
+  return { session: { ...draft.session, transition: step }, effects: [...draft.effects, command] };
+}
+
+/** Tells the NAS to deactivate services, which are marked as `deactivating` already; none: it is settled. */
+function deactivate(
+  draft: Draft,
+  activations: readonly string[],
+  correlationId: string,
+  owed: Deactivating['owed'],
+  nowMs: number,
+): Draft {
+  if (activations.length === 0) return settle(draft, owed, nowMs);
+  const [underWay = [], ...remaining] = chunks(
+    activations,
+    dialect(draft.session).servicesPerCommand.deactivate,
+  );
+  const services = underWay.flatMap((activation) => draft.session.services[activation] ?? []);
+  const command = tell(draft.session, 'deactivate', services, correlationId, nowMs);
+  const step: Deactivating = {
+    step: 'deactivate',
+    ...stepOf(draft.session, command),
+    remaining,
+    ...(owed !== undefined && { owed }),
+  };
+  return { session: { ...draft.session, transition: step }, effects: [...draft.effects, command] };
+}
+
+function deactivateNext(
+  session: Session,
+  { remaining, correlationId, owed }: Deactivating,
+  nowMs: number,
+): Draft {
+  return deactivate({ session, effects: [] }, remaining.flat(), correlationId, owed, nowMs);
+}
+
+/** The change is settled: whoever waits for it is answered, and the session goes on to what waited meanwhile. */
+function settle(draft: Draft, owed: Deactivating['owed'], nowMs: number): Draft {
+  const { transition: done, ...rest } = draft.session;
+  const session = done?.step === 'deactivate' ? { ...rest, ...retryLater(rest, nowMs) } : rest;
+  const settled = { ...draft, session };
+  return proceed(owed === undefined ? settled : answer(settled, owed.request, owed, nowMs), nowMs);
+}
+
+function proceed(draft: Draft, nowMs: number): Draft {
+  const [next, ...waiting] = draft.session.waiting;
+  if (next === undefined) return draft;
+  return begin({ ...draft, session: { ...draft.session, waiting } }, next, nowMs);
+}
+
+/** A command to the NAS about `services`. The relay signs it and adds its Event-Timestamp. */
+function tell(
+  session: Session,
+  operation: CommandEffect['operation'],
+  services: readonly ServiceSession[],
+  correlationId: string,
+  nowMs: number,
+): CommandEffect {
+  const attributes = [...identify(session), ...dialect(session)[operation](services)];
+  return {
+    kind: 'command',
+    correlationId,
+    // One command at the most comes of one write, and no two writes have one version.
+    commandId: `${correlationId}/${session.version + 1}`,
+    operation,
+    services: services.map(({ activation }) => activation),
+    attributes: Buffer.from(encodeAttributes(attributes)).toString('base64'),
+    startBeforeMs: nowMs + COMMAND_START_WITHIN_MS,
+  };
+}
+
+function stepOf(session: Session, { commandId, correlationId, services, startBeforeMs }: CommandEffect) {
+  const deadlineMs = startBeforeMs + session.nas.answerTimeoutSeconds * 1000 + OUTCOME_GRACE_MS;
+  return { commandId, correlationId, underWay: services, deadlineMs };
+}
+
+/** What tells the NAS which session is meant: what is known of it, in the dialect's order. */
+function identify(session: Session): readonly Attribute[] {
+  const known: Partial<Record<Identification, string | number>> = {
+    ...session.nas.identity,
+    ...session.identity,
+    'Acct-Session-Id': session.acctSessionId,
+  };
+  return dialect(session).identification.flatMap((name) => {
+    const value = known[name];
+    return value === undefined ? [] : [{ name, value } as Attribute];
+  });
+}
+
+// --- Small changes --------------------------------------------------------------------------------------------
+
+const ACK: Answer = { answer: 'ack' };
+
+type Refusal = Answer & { readonly reason: string };
+
+function refuse(cause: keyof typeof ERROR_CAUSE, reason: string): Refusal {
+  return { answer: 'nak', errorCause: ERROR_CAUSE[cause], reason };
+}
+
+function answer(
+  draft: Draft,
+  request: ServiceRequest,
+  given: Answer & { reason?: string },
+  nowMs: number,
+): Draft {
+  const { session } = draft;
+  const { key, correlationId } = request;
+  const { answer, errorCause, reason } = given;
+  const entry = {
+    key,
+    correlationId,
+    asked: describeRequest(request),
+    answer,
+    ...(errorCause !== undefined && { errorCause }),
+    ...(reason !== undefined && { reason }),
+    version: session.version + 1,
+    atMs: nowMs,
+  };
+  return {
+    session: { ...session, answered: [...session.answered, entry].slice(-ANSWERS_KEPT) },
+    effects: [...draft.effects, reply(request, given)],
+  };
+}
+
+function reply(
+  { correlationId, client, packet }: ServiceRequest,
+  { answer, errorCause }: Answer,
+): ReplyEffect {
+  return {
+    kind: 'reply',
+    correlationId,
+    client,
+    packet,
+    answer,
+    ...(errorCause !== undefined && { errorCause }),
+  };
+}
+
+/** What a request asks for, in words: `activate gold, deactivate voice`. */
+export function describeRequest({
+  activate,
+  deactivate,
+}: Pick<ServiceRequest, 'activate' | 'deactivate'>): string {
+  const words = [
+    ...activate.map(({ activation }) => `activate ${activation}`),
+    ...deactivate.map((activation) => `deactivate ${activation}`),
+  ];
+  return words.join(', ');
+}
+
+function withServices(session: Session, services: Session['services']): Session {
+  return { ...session, services: { ...session.services, ...services } };
+}
+
+/** Planned services as they are once the NAS has confirmed them. Their Service-Timeout starts here. */
+function activate(planned: Activating['planned'], nowMs: number): Session['services'] {
+  return Object.fromEntries(
+    Object.entries(planned).map(([activation, { expiresAtMs: _, ...service }]) => [
+      activation,
+      {
+        ...service,
+        activatedAtMs: service.activatedAtMs ?? nowMs,
+        ...(service.timeoutSeconds > 0 && { expiresAtMs: nowMs + service.timeoutSeconds * 1000 }),
+      },
+    ]),
+  );
+}
+
+/** Services that have to go. The cause that marked one first is the one that is accounted. */
+function mark(
+  session: Session,
+  activations: readonly string[],
+  terminateCause: number = TERMINATE_CAUSE['NAS-Request'],
+): Session {
+  const marked = activations.flatMap((activation) => {
+    const service = session.services[activation];
+    return service === undefined
+      ? []
+      : [[activation, { terminateCause, ...service, state: 'deactivating' }] as const];
+  });
+  return withServices(session, Object.fromEntries(marked));
+}
+
+/** Services that are gone. This is the change that Acct-Stops are made from. */
+function end(session: Session, activations: readonly string[], correlationId: string): Session {
+  const services = { ...session.services };
+  const ended = { ...session.ended };
+  for (const activation of activations) {
+    const terminateCause = services[activation]?.terminateCause ?? TERMINATE_CAUSE['NAS-Request'];
+    delete services[activation];
+    ended[activation] = { terminateCause, correlationId };
+  }
+  return { ...session, services, ended };
+}
+
+/** When to try again what the NAS has not deactivated: after 15 s, 30 s, 1 min … 15 min. */
+function retryLater({ retry }: Session, nowMs: number): Pick<Session, 'retry'> {
+  const attempts = (retry?.attempts ?? 0) + 1;
+  const pauseMs = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LONGEST_RETRY_MS);
+  return { retry: { attempts, atMs: nowMs + pauseMs } };
+}
+
+/** Nothing `deactivating`, nothing to be tried again. */
+function withoutIdleRetry(session: Session): Session {
+  const stuck = Object.values(session.services).some(({ state }) => state === 'deactivating');
+  if (stuck || session.retry === undefined) return session;
+  const { retry: _, ...rest } = session;
+  return rest;
+}
+
+function dialect(session: Session): Dialect {
+  return DIALECTS[session.nas.dialect];
+}
+
+function chunks<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
+    list.slice(index * size, (index + 1) * size),
+  );
+}
+
+// --- The table ------------------------------------------------------------------------------------------------
+
+type Table = {
+  readonly [S in State]: {
+    readonly [E in keyof Events]: (session: Situations[S], event: Events[E], nowMs: number) => Change;
+  };
+};
+
+// biome-ignore format: one line per state and event is what makes it a table.
+const TABLE: Table = {
+  absent: {
+    request:     create,
+    answered:    nothing,
+    repeated:    nothing,
+    ack:         nothing,
+    nak:         nothing,
+    silence:     nothing,
+    stray:       nothing,
+    due:         nothing,
+    redelivered: nothing,
+  },
+  rest: {
+    request:     evaluate,
+    answered:    answerAgain,
+    repeated:    nothing,
+    ack:         nothing,
+    nak:         nothing,
+    silence:     nothing,
+    stray:       nothing,
+    due:         tidy,
+    redelivered: repeatEffects,
+  },
+  activating: {
+    request:     wait,
+    answered:    answerAgain,
+    repeated:    nothing,
+    ack:         activationConfirmed,
+    nak:         activationRefused,
+    silence:     activationUnanswered,
+    stray:       nothing,
+    due:         nothing,
+    redelivered: repeatEffects,
+  },
+  deactivating: {
+    request:     wait,
+    answered:    answerAgain,
+    repeated:    nothing,
+    ack:         deactivationConfirmed,
+    nak:         deactivationRefused,
+    silence:     deactivationUnanswered,
+    stray:       nothing,
+    due:         nothing,
+    redelivered: repeatEffects,
+  },
+};

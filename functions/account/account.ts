@@ -1,0 +1,77 @@
+// account: what the table's stream shows of a session becomes Acct-Starts and Acct-Stops in the accounting queue of
+// its site. The messages of one subscriber session share a group, so a Start precedes its Stop.
+import { createHash } from 'node:crypto';
+import type { Context, DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
+import { type AccountingRecord, accountingRecords } from '../../core/accounting.ts';
+import { STATE_SORT_KEY } from '../../core/cloud.ts';
+import { messageGroup } from '../../core/messages.ts';
+import { processBatch } from '../batch.ts';
+import type { OutgoingMessage } from '../queue.ts';
+import { type Image, sessionFromImage } from '../session-store.ts';
+
+export type AccountReport =
+  | {
+      readonly kind: 'accounted';
+      readonly correlationId: string;
+      readonly site: string;
+      readonly record: AccountingRecord;
+    }
+  | { readonly kind: 'failed'; readonly sequenceNumber: string; readonly error: unknown };
+
+export interface AccountDependencies {
+  /** Sends to the accounting queue of a site, all or an error. */
+  send(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
+  report(event: AccountReport): void;
+}
+
+export function createAccount(dependencies: AccountDependencies) {
+  return (event: DynamoDBStreamEvent, context: Context): Promise<DynamoDBBatchResponse> =>
+    processBatch(
+      {
+        records: event.Records.filter(({ dynamodb }) => dynamodb?.Keys?.['sk']?.S === STATE_SORT_KEY),
+        groupOf: ({ dynamodb }) => dynamodb?.Keys?.['pk']?.S ?? '',
+        idOf: sequenceNumberOf,
+        process: (record, signal) => account(record, dependencies, signal),
+        onFailure: (record, error) =>
+          dependencies.report({ kind: 'failed', sequenceNumber: sequenceNumberOf(record), error }),
+      },
+      context.getRemainingTimeInMillis(),
+    );
+}
+
+async function account(
+  { dynamodb }: DynamoDBRecord,
+  dependencies: AccountDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const before = session(dynamodb?.OldImage);
+  const after = session(dynamodb?.NewImage);
+  const known = after ?? before;
+  const records = accountingRecords(before, after);
+  if (known === undefined || records.length === 0) return;
+  const group = messageGroup(Buffer.from(known.acctSessionId));
+  await dependencies.send(
+    known.nas.site,
+    records.map((record) => outgoing(record, group)),
+    signal,
+  );
+  for (const record of records) {
+    const { correlationId } = record.message;
+    dependencies.report({ kind: 'accounted', correlationId, site: known.nas.site, record });
+  }
+}
+
+function session(image: NonNullable<DynamoDBRecord['dynamodb']>['NewImage']) {
+  // The two types describe one thing; that of the event lacks the members that no item of ours has.
+  return image && sessionFromImage(image as Image);
+}
+
+function outgoing({ id, message }: AccountingRecord, group: string): OutgoingMessage {
+  // A stream record that comes twice makes the same identifier, and SQS drops the second for five minutes.
+  const deduplicationId = createHash('sha256').update(id).digest('hex');
+  return { body: message, group, deduplicationId };
+}
+
+function sequenceNumberOf({ dynamodb }: DynamoDBRecord): string {
+  return dynamodb?.SequenceNumber ?? '';
+}

@@ -1,0 +1,30 @@
+// The environment of the functions, read once and as a whole.
+import * as v from 'valibot';
+
+const Json = <S extends v.GenericSchema>(schema: S) => v.pipe(v.string(), v.parseJson(), schema);
+const QueueUrls = Json(v.record(v.string(), v.pipe(v.string(), v.url())));
+
+/** What decide is given: the type of its environment for who deploys it, too. */
+export const DecideEnvironment = v.object({
+  TABLE_NAME: v.pipe(v.string(), v.nonEmpty()),
+  /** JSON: outbox URL by site. */
+  OUTBOX_URLS: QueueUrls,
+  /** Path of the deployment file, JSON. */
+  DEPLOYMENT_FILE: v.pipe(v.string(), v.nonEmpty()),
+});
+
+export const AccountEnvironment = v.object({
+  /** JSON: accounting queue URL by site. */
+  ACCOUNTING_URLS: QueueUrls,
+});
+
+/** @throws Error that lists everything that is missing or wrong. */
+export function readEnvironment<S extends v.GenericSchema>(
+  schema: S,
+  environment: Readonly<Record<string, string | undefined>>,
+): v.InferOutput<S> {
+  const result = v.safeParse(schema, environment);
+  if (result.success) return result.output;
+  const problems = result.issues.map((issue) => `${v.getDotPath(issue) ?? 'environment'}: ${issue.message}`);
+  throw new Error(`the environment of this function is not complete: ${problems.join('; ')}`);
+}

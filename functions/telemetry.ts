@@ -1,0 +1,30 @@
+// Logs, metrics and the middleware stack that both functions share.
+import { Logger } from '@aws-lambda-powertools/logger';
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import { Metrics } from '@aws-lambda-powertools/metrics';
+import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
+import middy from '@middy/core';
+import type { Context } from 'aws-lambda';
+
+export interface Telemetry {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+export function createTelemetry(serviceName: string): Telemetry {
+  return {
+    logger: new Logger({ serviceName }),
+    metrics: new Metrics({ namespace: 'Interlock', serviceName }),
+  };
+}
+
+/** A handler with its logs tied to the invocation and its metrics flushed at the end of it. */
+export function withTelemetry<E, R>(
+  handler: (event: E, context: Context) => Promise<R>,
+  { logger, metrics }: Telemetry,
+): (event: E, context: Context) => Promise<R> {
+  return middy<E, R>({ timeoutEarlyInMillis: 0 })
+    .use(injectLambdaContext(logger, { resetKeys: true }))
+    .use(logMetrics(metrics, { throwOnEmptyMetrics: false }))
+    .handler(handler);
+}

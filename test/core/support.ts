@@ -1,0 +1,125 @@
+// Sessions, requests and outcomes for tests of the pure core.
+import type { NasProfile, PlannedService, ServiceRequest, Session } from '../../core/session.ts';
+import { type Event, type Result, transition } from '../../core/transition.ts';
+
+export const NOW = Date.UTC(2026, 10, 22, 12);
+
+export function nas(over: Partial<NasProfile> = {}): NasProfile {
+  return {
+    site: 'demo',
+    name: 'bng-1',
+    identity: { 'NAS-IP-Address': '192.0.2.1', 'NAS-Identifier': 'bng-1' },
+    enforcement: 'none',
+    dialect: 'erx',
+    answerTimeoutSeconds: 30,
+    ...over,
+  };
+}
+
+const GROUPS: Readonly<Record<string, readonly number[]>> = {
+  gold: [12],
+  silver: [12],
+  bronze: [12],
+  video: [7],
+  both: [7, 12],
+};
+
+/** A service by its activation string; the name decides on the mutex groups: 12 for metals, 7 for video. */
+export function service(activation: string, over: Partial<PlannedService> = {}): PlannedService {
+  const name = activation.replace(/\(.*$/, '');
+  return {
+    activation,
+    groups: GROUPS[name] ?? [],
+    refusingGroups: [],
+    statistics: 'time',
+    timeoutSeconds: 0,
+    volumeMegabytes: 0,
+    interimIntervalSeconds: 0,
+    ...over,
+  };
+}
+
+type Wanted = Partial<Omit<ServiceRequest, 'activate'>> & {
+  readonly activate?: readonly (string | PlannedService)[];
+};
+
+/** A request; everything about it follows from its `id`, so that the same id is the same bytes. */
+export function request(id: string, { activate = [], ...over }: Wanted = {}): ServiceRequest {
+  return {
+    correlationId: id,
+    client: { address: '127.0.0.1', port: 4000 },
+    packet: Buffer.from(id).toString('base64'),
+    key: id,
+    timestamped: false,
+    nas: nas(),
+    acctSessionId: 's1',
+    identity: { 'User-Name': 'client1@isp1.com' },
+    classes: [],
+    activate: activate.map((one) => (typeof one === 'string' ? service(one) : one)),
+    deactivate: [],
+    ...over,
+  };
+}
+
+export const asked = (request: ServiceRequest): Event => ({
+  kind: 'request',
+  id: request.correlationId,
+  request,
+});
+
+type OutcomeResult = Extract<Event, { kind: 'outcome' }>['result'];
+
+/** The outcome of the command that is under way. */
+export function outcome(session: Session | undefined, result: OutcomeResult, errorCause?: number): Event {
+  const commandId = session?.transition?.commandId ?? 'none';
+  return {
+    kind: 'outcome',
+    id: `${commandId}/outcome`,
+    commandId,
+    result,
+    ...(errorCause !== undefined && { errorCause }),
+  };
+}
+
+/** A session as it is read after it was written. */
+export function stored(session: Session): Session {
+  return { ...session, version: session.version + 1 };
+}
+
+export interface Played {
+  readonly session: Session | undefined;
+  readonly results: readonly Result[];
+  /** Of the latest event. */
+  readonly last: Result;
+}
+
+/** Plays events in order, each on what the one before has stored; an event may depend on the session. */
+export function play(
+  events: readonly (Event | ((session: Session | undefined) => Event))[],
+  start?: Session,
+  nowMs = NOW,
+): Played {
+  let session = start;
+  const results: Result[] = [];
+  for (const event of events) {
+    const result = transition(session, typeof event === 'function' ? event(session) : event, nowMs);
+    if (result.session !== undefined) session = stored(result.session);
+    results.push(result);
+  }
+  return { session, results, last: results.at(-1) ?? { effects: [] } };
+}
+
+export function services(session: Session | undefined): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.values(session?.services ?? {}).map(({ activation, state }) => [activation, state]),
+  );
+}
+
+/** Effects in short: `ack`, `nak 503`, `activate gold`, `deactivate silver bronze`. */
+export function brief({ effects }: Result): readonly string[] {
+  return effects.map((effect) =>
+    effect.kind === 'reply'
+      ? [effect.answer, ...(effect.errorCause === undefined ? [] : [effect.errorCause])].join(' ')
+      : [effect.operation, ...effect.services].join(' '),
+  );
+}
