@@ -74,7 +74,6 @@ function record(
     { name: 'Acct-Status-Type', value: ACCT_STATUS_TYPE[status] },
     { name: 'Acct-Session-Id', value: acctSessionId },
     ...subscriber(session),
-    ...session.classes.map((value): Attribute => ({ name: 'Class', value: Buffer.from(value, 'hex') })),
     { name: 'Acct-Authentic', value: ACCT_AUTHENTIC_RADIUS },
     { name: 'Event-Timestamp', value: seconds(eventAtMs) },
     { name: 'ERX-Service-Session', value: service.activation },
@@ -101,14 +100,36 @@ export function serviceSessionId(acctSessionId: string, number: number): string 
 
 /** Who is accounted, in the words of the requests, and where: the identity attributes that RFC 2866 section 5.13
  * allows in accounting. */
-function subscriber({ identity, nas }: Session): readonly Attribute[] {
-  const { 'Acct-Multi-Session-Id': _, 'Chargeable-User-Identity': cui, ...plain } = identity;
+const SUBSCRIBER_ATTRIBUTES = [
+  'User-Name',
+  'NAS-IP-Address',
+  'NAS-IPv6-Address',
+  'NAS-Identifier',
+  'NAS-Port',
+  'NAS-Port-Id',
+  'Framed-IP-Address',
+  'Framed-Interface-Id',
+  'Framed-IPv6-Prefix',
+  'Called-Station-Id',
+  'Calling-Station-Id',
+  'ERX-Virtual-Router-Name',
+] as const;
+
+function subscriber({ identity, nas, classes }: Session): readonly Attribute[] {
+  const known = { ...identity, ...nas.identity };
+  const cui = identity['Chargeable-User-Identity'];
   return [
-    ...Object.entries({ ...plain, ...nas.identity }).map(([name, value]) => ({ name, value }) as Attribute),
-    ...(typeof cui === 'string'
-      ? [{ name: 'Chargeable-User-Identity' as const, value: Buffer.from(cui, 'hex') }]
-      : []),
+    ...SUBSCRIBER_ATTRIBUTES.flatMap((name) => {
+      const value = known[name];
+      return value === undefined ? [] : [{ name, value } as Attribute];
+    }),
+    ...(cui === undefined ? [] : [octets('Chargeable-User-Identity', String(cui))]),
+    ...classes.map((value) => octets('Class', value)),
   ];
+}
+
+function octets(name: 'Class' | 'Chargeable-User-Identity', hexadecimal: string): Attribute {
+  return { name, value: Buffer.from(hexadecimal, 'hex') };
 }
 
 function seconds(timeMs: number): number {

@@ -18,22 +18,30 @@ export interface OutgoingMessage {
  * Sends `messages` in order.
  * @throws Error when SQS did not take all of them; what follows a message that was not taken is not sent.
  */
-export async function sendMessages(
+async function sendMessages(
   client: SQSClient,
   queueUrl: string,
   messages: readonly OutgoingMessage[],
-  abortSignal?: AbortSignal,
+  abortSignal: AbortSignal,
 ): Promise<void> {
   for (let start = 0; start < messages.length; start += MAX_ENTRIES) {
     const Entries = messages.slice(start, start + MAX_ENTRIES).map(entry);
-    const { Failed = [] } = await client.send(
-      new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }),
-      abortSignal && { abortSignal },
-    );
+    const { Failed = [] } = await client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }), {
+      abortSignal,
+    });
     const [first] = Failed;
     if (first !== undefined)
       throw new Error(`SQS did not take a message: ${first.Code} ${first.Message ?? ''}`);
   }
+}
+
+/** Sends to the queue that `urls` has for a site. `what` names these queues in an error. */
+export function createSiteSender(client: SQSClient, urls: Readonly<Record<string, string>>, what: string) {
+  return async (site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void> => {
+    const queueUrl = urls[site];
+    if (queueUrl === undefined) throw new Error(`there is no ${what} of the site ${site}`);
+    await sendMessages(client, queueUrl, messages, signal);
+  };
 }
 
 function entry(

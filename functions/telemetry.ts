@@ -11,11 +11,11 @@ export interface Telemetry {
   readonly metrics: Metrics;
 }
 
-export function createTelemetry(serviceName: string): Telemetry {
-  return {
-    logger: new Logger({ serviceName }),
-    metrics: new Metrics({ namespace: 'Interlock', serviceName }),
-  };
+/** @param logLevel what POWERTOOLS_LOG_LEVEL says unless given */
+/** @param logLevel what POWERTOOLS_LOG_LEVEL says unless given */
+export function createTelemetry(serviceName: string, logLevel?: 'SILENT'): Telemetry {
+  const logger = new Logger({ serviceName, ...(logLevel && { logLevel }) });
+  return { logger, metrics: new Metrics({ namespace: 'Interlock', serviceName, logger }) };
 }
 
 /** A handler with its logs tied to the invocation and its metrics flushed at the end of it. */

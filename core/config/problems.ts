@@ -1,6 +1,6 @@
 // A file that an operator wrote, or the list of everything that is wrong with it.
 import * as v from 'valibot';
-import { type Document, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 
 /** A configuration file that cannot be used. The message has one line per problem: `file:line: path: reason`. */
 export class ConfigurationError extends Error {
@@ -21,7 +21,8 @@ export interface ParsedFile<T> {
 
 /**
  * Parses `text` as YAML and checks it against `schema`.
- * @throws ConfigurationError naming file, line, path and what was expected, for everything that is wrong.
+ * @throws ConfigurationError naming file, line, path and what was expected, for everything that is wrong. It never
+ * quotes a value: it may be a secret.
  */
 export function parseFile<S extends v.GenericSchema>(
   file: string,
@@ -29,42 +30,65 @@ export function parseFile<S extends v.GenericSchema>(
   schema: S,
 ): ParsedFile<v.InferOutput<S>> {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  if (document.errors.length > 0) {
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
+  const mistakes = [...document.errors, ...document.warnings];
+  if (mistakes.length > 0) {
     throw new ConfigurationError(
-      document.errors.map(
-        (error) => `${file}:${lines.linePos(error.pos[0]).line}: ${firstLine(error.message)}`,
+      mistakes.map(
+        ({ pos, message }) => `${file}:${lines.linePos(pos[0]).line}: ${withoutQuotation(message)}`,
       ),
     );
   }
   const problem = (path: readonly (string | number)[], reason: string) =>
     `${file}:${lineOf(document, lines, path)}: ${path.join('.') || 'the file'}: ${reason}`;
-  const result = v.safeParse(schema, document.toJS({ maxAliasCount: 100 }));
+  const result = v.safeParse(schema, content(document, file), { message: defaultReason });
   if (!result.success) {
     throw new ConfigurationError(
       result.issues.map((issue) =>
-        problem(
-          issue.path?.map((item) => item.key as string | number) ?? [],
-          issue.expected === 'never' && issue.path !== undefined
-            ? 'this key is not known here'
-            : issue.message,
-        ),
+        problem(issue.path?.map((item) => item.key as string | number) ?? [], issue.message),
       ),
     );
   }
   return { value: result.output, problem };
 }
 
-/** The line of the deepest node on `path` that the file really has. */
-function lineOf(document: Document.Parsed, lines: LineCounter, path: readonly (string | number)[]): number {
-  for (let depth = path.length; depth > 0; depth--) {
-    const node = document.getIn(path.slice(0, depth), true);
-    const range = (node as { range?: readonly number[] | null } | undefined)?.range;
-    if (range?.[0] !== undefined) return lines.linePos(range[0]).line;
+function content(document: Document.Parsed, file: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw new ConfigurationError([`${file}:1: ${withoutQuotation((error as Error).message)}`]);
   }
-  return 1;
 }
 
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? text;
+/** What follows a colon in a message of the YAML library is a piece of the file. */
+function withoutQuotation(message: string): string {
+  return message.replace(/[:;] .*/s, '');
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  Object: 'keys with values',
+  Array: 'a list',
+  string: 'text',
+};
+
+/** The reason where the schema has none of its own. */
+function defaultReason({ type, expected, received }: v.BaseIssue<unknown>): string {
+  if (type === 'strict_object' && expected === 'never') return 'this key is not known here';
+  if (type === 'strict_object' && received === 'undefined') return 'this key is missing';
+  return `expected ${KINDS[expected ?? ''] ?? expected}`;
+}
+
+/** The line of the deepest key or list item on `path` that the file really has. */
+function lineOf(document: Document.Parsed, lines: LineCounter, path: readonly (string | number)[]): number {
+  let line = 1;
+  let node: unknown = document.contents;
+  for (const step of path) {
+    const pair = isMap(node) ? node.items.find(({ key }) => isScalar(key) && key.value === step) : undefined;
+    const item = isSeq(node) ? node.items[Number(step)] : undefined;
+    const { range } = (pair?.key ?? item ?? {}) as { readonly range?: readonly number[] };
+    if (range?.[0] === undefined) break;
+    line = lines.linePos(range[0]).line;
+    node = pair?.value ?? item;
+  }
+  return line;
 }

@@ -27,10 +27,16 @@ const whole = (unit: string, max: number) =>
   );
 
 const Service = v.strictObject({
-  parameters: v.optional(v.array(ParameterName), []),
+  parameters: v.optional(
+    v.pipe(
+      v.array(ParameterName),
+      v.check((names) => new Set(names).size === names.length, 'expected every parameter once'),
+    ),
+    [],
+  ),
   mutexGroup: v.optional(
     v.pipe(
-      v.union([Group, v.array(Group)], 'expected a mutex group or a list of them'),
+      v.lazy((input) => (Array.isArray(input) ? v.array(Group) : Group)),
       v.transform((value) => [...new Set(Array.isArray(value) ? value : [value])]),
     ),
     [],
@@ -47,20 +53,33 @@ const Service = v.strictObject({
 
 const ServicesFile = v.strictObject({
   services: v.pipe(
-    v.record(ServiceName, v.nullish(Service, {})),
+    v.custom<Readonly<Record<string, unknown>>>(isMapping, 'expected services by name'),
     v.check((services) => Object.keys(services).length > 0, 'expected at least one service'),
+    // A record of the schema library leaves these out without a word.
+    v.check(
+      (services) => !['constructor', 'prototype'].some((name) => Object.hasOwn(services, name)),
+      'a service cannot be called constructor or prototype',
+    ),
+    v.record(ServiceName, v.nullish(Service, {})),
   ),
   groups: v.optional(
     v.record(
       v.pipe(
         v.string(),
-        v.check((key) => isMutexGroup(Number(key)), 'expected a mutex group as the key'),
+        v.check(
+          (key) => isMutexGroup(Number(key)) && key === String(Number(key)),
+          'expected a mutex group as the key',
+        ),
       ),
       v.strictObject({ policy: v.picklist(['replace', 'refuse'], 'expected replace or refuse') }),
     ),
     {},
   ),
 });
+
+function isMapping(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 /**
  * Reads a services file.
@@ -70,10 +89,10 @@ export function parseServicesFile(file: string, text: string): Catalogue {
   const { services, groups } = parseFile(file, text, ServicesFile).value;
   return {
     services: Object.fromEntries(
-      Object.entries(services).map(([name, service]) => {
-        const { mutexGroup, ...definition } = v.parse(Service, service ?? {});
-        return [name, { ...definition, groups: mutexGroup }];
-      }),
+      Object.entries(services).map(([name, { mutexGroup, ...definition }]) => [
+        name,
+        { ...definition, groups: mutexGroup },
+      ]),
     ),
     refusingGroups: Object.entries(groups)
       .filter(([, group]) => group.policy === 'refuse')

@@ -10,16 +10,26 @@ const Name = v.pipe(
     'expected a name of letters, digits, "-", "_" and ".", at most 63',
   ),
 );
+/** The name of a site becomes a part of queue names, where SQS allows 80 characters and no full stop. */
+const SiteName = v.pipe(
+  v.string('expected a name'),
+  v.regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$/, 'expected a name of letters, digits, "-" and "_", at most 48'),
+);
 const Secret = v.pipe(
   v.string('expected a secret, an environment reference or file:PATH'),
   v.minLength(1, 'a secret is never empty'),
 );
 /** One secret, or the current one and its predecessor during a rotation. */
 const Secrets = v.pipe(
-  v.union([
-    Secret,
-    v.pipe(v.array(Secret), v.minLength(1), v.maxLength(2, 'at most two secrets: the new and the old')),
-  ]),
+  v.lazy((input) =>
+    Array.isArray(input)
+      ? v.pipe(
+          v.array(Secret),
+          v.minLength(1, 'expected at least one secret'),
+          v.maxLength(2, 'expected at most two secrets: the new and the old'),
+        )
+      : Secret,
+  ),
   v.transform((value) => (typeof value === 'string' ? [value] : value)),
 );
 const Address = v.pipe(
@@ -63,7 +73,11 @@ const Network = v.pipe(
 const Client = v.strictObject({
   name: Name,
   source: v.pipe(
-    v.union([Network, v.array(Network)]),
+    v.lazy((input) =>
+      Array.isArray(input)
+        ? v.pipe(v.array(Network), v.minLength(1, 'expected at least one network'))
+        : Network,
+    ),
     v.transform((value) => (Array.isArray(value) ? value : [value])),
   ),
   secret: Secrets,
@@ -83,7 +97,7 @@ const Nas = v.strictObject({
   address: Address,
   secret: Secrets,
   identifiedBy: v.pipe(
-    v.array(v.pipe(v.string(), v.nonEmpty())),
+    v.array(v.pipe(v.string(), v.nonEmpty('expected a NAS-IP-Address or NAS-Identifier'))),
     v.minLength(1, 'expected at least one NAS-IP-Address or NAS-Identifier'),
   ),
   dialect: v.optional(v.picklist(DIALECT_NAMES, `expected a dialect: ${DIALECT_NAMES.join(', ')}`), 'erx'),
@@ -93,8 +107,10 @@ const Nas = v.strictObject({
   answerTimeoutSeconds: v.optional(seconds(5, 30), 30),
 });
 
+const QueueUrl = v.pipe(v.string(), v.url('expected the URL of a queue'));
+
 const SiteFile = v.strictObject({
-  site: Name,
+  site: SiteName,
   relay: v.strictObject({
     coa: Address,
     http: Address,
@@ -104,9 +120,9 @@ const SiteFile = v.strictObject({
   /** Queue URLs, as `cdk deploy` prints them. The local system fills them in by itself. */
   queues: v.optional(
     v.strictObject({
-      inbox: v.pipe(v.string(), v.url()),
-      outbox: v.pipe(v.string(), v.url()),
-      accounting: v.pipe(v.string(), v.url()),
+      inbox: QueueUrl,
+      outbox: QueueUrl,
+      accounting: QueueUrl,
     }),
   ),
   sessions: v.optional(v.picklist(['implicit'], 'expected implicit'), 'implicit'),

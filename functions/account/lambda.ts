@@ -2,22 +2,16 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { AccountEnvironment, readEnvironment } from '../environment.ts';
-import { sendMessages } from '../queue.ts';
+import { createSiteSender } from '../queue.ts';
 import { createTelemetry, withTelemetry } from '../telemetry.ts';
 import { type AccountReport, createAccount } from './account.ts';
 
 const environment = readEnvironment(AccountEnvironment, process.env);
 const telemetry = createTelemetry('account');
-const sqs = new SQSClient({});
 
 export const handler = withTelemetry(
   createAccount({
-    send: (site, messages, signal) => {
-      const queueUrl = environment.ACCOUNTING_URLS[site];
-      if (queueUrl === undefined)
-        throw new Error(`ACCOUNTING_URLS has no accounting queue for the site ${site}`);
-      return sendMessages(sqs, queueUrl, messages, signal);
-    },
+    send: createSiteSender(new SQSClient({}), environment.ACCOUNTING_URLS, 'accounting queue'),
     report,
   }),
   telemetry,

@@ -6,24 +6,19 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import type { Deployment } from '../../core/deployment.ts';
 import { errorCauseName } from '../../core/radius/attributes.ts';
 import { DecideEnvironment, readEnvironment } from '../environment.ts';
-import { sendMessages } from '../queue.ts';
+import { createSiteSender } from '../queue.ts';
 import { createSessionStore } from '../session-store.ts';
 import { createTelemetry, withTelemetry } from '../telemetry.ts';
 import { createDecide, type DecideReport } from './decide.ts';
 
 const environment = readEnvironment(DecideEnvironment, process.env);
 const telemetry = createTelemetry('decide');
-const sqs = new SQSClient({});
 
 export const handler = withTelemetry(
   createDecide({
     deployment: JSON.parse(readFileSync(environment.DEPLOYMENT_FILE, 'utf8')) as Deployment,
     store: createSessionStore(new DynamoDBClient({}), environment.TABLE_NAME),
-    send: (site, messages, signal) => {
-      const queueUrl = environment.OUTBOX_URLS[site];
-      if (queueUrl === undefined) throw new Error(`OUTBOX_URLS has no outbox for the site ${site}`);
-      return sendMessages(sqs, queueUrl, messages, signal);
-    },
+    send: createSiteSender(new SQSClient({}), environment.OUTBOX_URLS, 'outbox'),
     now: Date.now,
     report,
   }),

@@ -5,8 +5,8 @@
 import { prepareSecret, verifyRequest } from '../../core/radius/authenticator.ts';
 import { decodeAttributes } from '../../core/radius/codec.ts';
 import { parsePacket } from '../../core/radius/packet.ts';
+import { npmRadius } from '../../local/policy-server/npm-radius.ts';
 import { COA_REQUEST, COA_REQUEST_MA, SECRET } from '../core/radius/vectors.ts';
-import { npmRadius } from '../peers/npm-radius.ts';
 
 const ROUNDS = 31;
 const PACKETS_A_ROUND = 5_000;

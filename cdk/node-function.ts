@@ -1,0 +1,70 @@
+import { join } from 'node:path';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { AssetHashType, DockerImage, Duration } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import type { InferInput } from 'valibot';
+import type { AccountEnvironment, DecideEnvironment } from '../functions/environment.ts';
+import { bundle } from './bundle.ts';
+
+/** What the functions read from their environment. */
+export type EnvironmentVariable =
+  | keyof InferInput<typeof DecideEnvironment>
+  | keyof InferInput<typeof AccountEnvironment>;
+
+export interface NodeFunctionProps {
+  /** The folder of `functions` whose `lambda.ts` exports `handler`. */
+  readonly folder: string;
+  readonly timeoutSeconds: number;
+  /**
+   * Files that lie beside the code in /var/task: content by name.
+   * @default none
+   */
+  readonly files?: Readonly<Record<string, string>>;
+  /**
+   * Memory in megabytes; processor time grows with it.
+   * @default 512
+   */
+  readonly memorySize?: number;
+}
+
+/** A function on Node 24 and ARM, with a log group of its own. It may do what others grant it, and nothing else. */
+export class NodeFunction extends lambda.Function {
+  constructor(scope: Construct, id: string, props: NodeFunctionProps) {
+    const { folder, timeoutSeconds, files = {}, memorySize = 512 } = props;
+    super(scope, id, {
+      code: bundledCode(folder, files),
+      handler: 'index.handler',
+      runtime: lambda.Runtime.NODEJS_24_X,
+      architecture: lambda.Architecture.ARM_64,
+      timeout: Duration.seconds(timeoutSeconds),
+      memorySize,
+      environment: { NODE_OPTIONS: '--enable-source-maps' },
+      logGroup: new logs.LogGroup(scope, `${id}Logs`, { retention: logs.RetentionDays.ONE_MONTH }),
+      // A role that the library makes would come with write access to all log groups.
+      role: new iam.Role(scope, `${id}Role`, { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }),
+    });
+    this.logGroup.grantWrite(this);
+  }
+
+  override addEnvironment(name: EnvironmentVariable, value: string): this {
+    return super.addEnvironment(name, value);
+  }
+}
+
+function bundledCode(folder: string, files: Readonly<Record<string, string>>): lambda.Code {
+  return lambda.Code.fromAsset(join(import.meta.dirname, '../functions', folder), {
+    assetHashType: AssetHashType.OUTPUT,
+    bundling: {
+      // Asked for, but never used: bundling happens here.
+      image: DockerImage.fromRegistry('scratch'),
+      local: {
+        tryBundle(directory) {
+          bundle(folder, files, directory);
+          return true;
+        },
+      },
+    },
+  });
+}

@@ -1,0 +1,48 @@
+import { Stack } from 'aws-cdk-lib/core';
+import { Construct } from 'constructs';
+import { INBOX_BATCH_SIZE } from '../core/cloud.ts';
+import type { EnvironmentVariable, NodeFunction } from './node-function.ts';
+import { Site } from './site.ts';
+import type { WorkQueue } from './work-queue.ts';
+
+export interface SitesProps {
+  readonly names: readonly string[];
+}
+
+/** All sites, as the functions deal with them. */
+export class Sites extends Construct {
+  readonly #sites: readonly Site[];
+
+  constructor(scope: Construct, id: string, { names }: SitesProps) {
+    super(scope, id);
+    this.#sites = names.map((name) => new Site(this, name));
+  }
+
+  /** Invokes `consumer` with what the relays send: verified requests, and what became of commands. */
+  deliverInboxesTo(consumer: NodeFunction): void {
+    for (const { node, inbox } of this.#sites) {
+      inbox.grantConsumeMessages(consumer);
+      consumer.addEventSourceMapping(`Inbox-${node.id}`, {
+        eventSourceArn: inbox.queueArn,
+        batchSize: INBOX_BATCH_SIZE,
+        reportBatchItemFailures: true,
+      });
+    }
+  }
+
+  /** Lets `sender` send replies and commands to every relay. */
+  grantSendToOutboxes(sender: NodeFunction): void {
+    this.#grantSend(sender, 'OUTBOX_URLS', ({ outbox }) => outbox);
+  }
+
+  /** Lets `sender` send Accounting-Requests to every relay. */
+  grantSendToAccounting(sender: NodeFunction): void {
+    this.#grantSend(sender, 'ACCOUNTING_URLS', ({ accounting }) => accounting);
+  }
+
+  #grantSend(sender: NodeFunction, variable: EnvironmentVariable, queueOf: (site: Site) => WorkQueue): void {
+    for (const site of this.#sites) queueOf(site).grant(sender, 'sqs:SendMessage');
+    const urls = this.#sites.map((site) => [site.node.id, queueOf(site).queueUrl]);
+    sender.addEnvironment(variable, Stack.of(this).toJsonString(Object.fromEntries(urls)));
+  }
+}

@@ -1,0 +1,132 @@
+// What happens, as one readable line each, or as JSON lines.
+
+import { errorCauseName } from '../core/radius/attributes.ts';
+import { describeAttribute } from '../core/radius/codec.ts';
+import { CODE } from '../core/radius/packet.ts';
+import type { DecideReport } from '../functions/decide/decide.ts';
+import { formatEndpoint } from '../relay/endpoint.ts';
+import type { RelayEvent } from '../relay/events.ts';
+import type { SystemEvent } from './system.ts';
+
+const CODE_NAMES: Readonly<Record<number, string>> = {
+  [CODE.DisconnectRequest]: 'Disconnect-Request',
+  [CODE.DisconnectAck]: 'Disconnect-ACK',
+  [CODE.DisconnectNak]: 'Disconnect-NAK',
+  [CODE.CoaRequest]: 'CoA-Request',
+  [CODE.CoaAck]: 'CoA-ACK',
+  [CODE.CoaNak]: 'CoA-NAK',
+};
+
+/** The event as JSON, with its source and time. */
+export function jsonLine({ source, event }: SystemEvent, nowMs: number): string {
+  const plain = (key: string, value: unknown) =>
+    value instanceof Error
+      ? `${value.name}: ${value.message}`
+      : key === 'attributes' && Array.isArray(value)
+        ? value.map(describeAttribute)
+        : value;
+  return JSON.stringify({ timestamp: new Date(nowMs).toISOString(), source, ...event }, plain);
+}
+
+/** The event as a line for people; undefined for what they need not see. */
+export function readableLine({ source, event }: SystemEvent, nowMs: number): string | undefined {
+  const line = lineOf({ source, event } as SystemEvent);
+  if (line === undefined) return undefined;
+  const [what, correlationId, text] = line;
+  return `${new Date(nowMs).toISOString().slice(11, 23)}  ${what.padEnd(10)} ${(correlationId ?? '').slice(0, 8).padEnd(8)}  ${text}`;
+}
+
+type Line = readonly [what: string, correlationId: string | undefined, text: string];
+
+function lineOf({ source, event }: SystemEvent): Line | undefined {
+  switch (source) {
+    case 'relay':
+      return relayLine(event);
+    case 'decide':
+      return decideLine(event);
+    case 'account':
+      if (event.kind === 'failed') return ['failed', undefined, `account: ${event.error}`];
+      return [
+        'account',
+        event.correlationId,
+        `Acct-${event.record.message.status} ${event.record.message.acctSessionId} ${event.record.message.serviceSession}`,
+      ];
+    case 'sink':
+      return ['recorded', undefined, event.attributes.map(describeAttribute).join(', ')];
+    case 'cloud':
+      return ['problem', undefined, event.problem];
+  }
+}
+
+function relayLine(event: RelayEvent): Line | undefined {
+  switch (event.kind) {
+    case 'request-forwarded':
+      return [
+        'request',
+        event.correlationId,
+        `${CODE_NAMES[event.code]} ${event.identifier} of ${event.client} from ${formatEndpoint(event.source)}`,
+      ];
+    case 'reply-sent':
+      return [
+        'reply',
+        event.correlationId,
+        `${CODE_NAMES[event.code]}${causeText(event.errorCause)}${event.latencyMs === undefined ? '' : ` after ${Math.round(event.latencyMs)} ms`}`,
+      ];
+    case 'discarded':
+      return ['discarded', event.correlationId, `${event.reason}, from ${formatEndpoint(event.source)}`];
+    case 'accounting-answered':
+      return [
+        'accounted',
+        event.correlationId,
+        `Acct-${event.status} ${event.acctSessionId} taken by ${event.server}`,
+      ];
+    case 'accounting-unanswered':
+      return ['waiting', event.correlationId, `${event.server} does not take accounting: ${event.result}`];
+    case 'queue-trouble':
+      return ['problem', undefined, `${event.queue}: ${event.error}`];
+    case 'queue-recovered':
+      return ['recovered', undefined, event.queue];
+    case 'reply-not-sent':
+      return [
+        'problem',
+        event.correlationId,
+        `no reply to ${formatEndpoint(event.destination)}: ${event.reason}`,
+      ];
+    case 'message-left':
+      return ['problem', event.correlationId, `${event.queue}: ${event.reason} message: ${event.detail}`];
+    case 'reply-ignored':
+      return ['ignored', undefined, `a reply from ${event.server}: ${event.reason}`];
+    case 'socket-error':
+      return ['problem', undefined, event.error];
+    case 'accounting-not-configured':
+      return ['note', undefined, 'the site has no accounting server; accounting stays in its queue'];
+    default:
+      return undefined;
+  }
+}
+
+function decideLine(event: DecideReport): Line {
+  switch (event.kind) {
+    case 'failed':
+      return ['failed', undefined, `decide: ${event.error}`];
+    case 'refused':
+      return ['refused', event.correlationId, `${event.reason}${causeText(event.errorCause)}`];
+    case 'decided': {
+      const { session, userName, cause, activated, deactivated, reason } = event;
+      const changes = [
+        ...activated.map((service) => `+${service}`),
+        ...deactivated.map((service) => `-${service}`),
+      ];
+      const outcome = reason ?? (changes.length === 0 ? 'nothing to change' : changes.join(' '));
+      return [
+        'transition',
+        event.correlationId,
+        `${userName ?? '?'} ${session.acctSessionId}: ${cause}: ${outcome}`,
+      ];
+    }
+  }
+}
+
+export function causeText(errorCause: number | undefined): string {
+  return errorCause === undefined ? '' : ` ${errorCause} ${errorCauseName(errorCause) ?? ''}`.trimEnd();
+}

@@ -1,0 +1,52 @@
+// How a batch of stream records is repeated, halved and given up. Order is kept: what follows a record that failed
+// waits until that one is settled.
+import type { BatchOutcome } from './lambda-function.ts';
+
+export interface RetryPolicy {
+  /** Halve a batch that fails at its first record, rather than repeat it whole; this uses up no repetition. */
+  readonly bisectBatchOnError: boolean;
+  /** After so many repetitions without progress a batch is given up; -1: never. */
+  readonly maximumRetryAttempts: number;
+}
+
+export interface BatchSteps<R> {
+  invoke(records: readonly R[]): Promise<BatchOutcome<R>>;
+  /** Called in order with records that need not come again. */
+  settle(records: readonly R[]): void;
+  giveUp(records: readonly R[], last: BatchOutcome<R>, invocations: number): Promise<void>;
+  backOff(failures: number, stopping: AbortSignal): Promise<unknown>;
+}
+
+/** Resolves when all of `batch` is settled, or early when `stopping` aborts. */
+export async function workOff<R>(
+  batch: readonly R[],
+  policy: RetryPolicy,
+  steps: BatchSteps<R>,
+  stopping: AbortSignal,
+): Promise<void> {
+  let rest = batch;
+  let failures = 0;
+  while (rest.length > 0 && !stopping.aborted) {
+    const outcome = await steps.invoke(rest);
+    const [firstFailed] = outcome.failed;
+    // What succeeded after the first that failed comes again with it.
+    let advance = firstFailed === undefined ? rest.length : rest.indexOf(firstFailed);
+    if (advance > 0) {
+      steps.settle(rest.slice(0, advance));
+    } else if (policy.bisectBatchOnError && rest.length > 1) {
+      advance = Math.ceil(rest.length / 2);
+      await workOff(rest.slice(0, advance), policy, steps, stopping);
+    } else if (failures === policy.maximumRetryAttempts) {
+      advance = rest.length;
+      await steps.giveUp(rest, outcome, failures + 1);
+      steps.settle(rest);
+    }
+    if (advance === 0) {
+      failures += 1;
+      await steps.backOff(failures, stopping);
+    } else {
+      failures = 0;
+      rest = rest.slice(advance);
+    }
+  }
+}

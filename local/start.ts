@@ -1,0 +1,80 @@
+// `npm start`: Interlock on this machine, until it is interrupted.
+import { parseArgs } from 'node:util';
+import { ConfigurationError } from '../core/config/problems.ts';
+import { formatEndpoint } from '../relay/endpoint.ts';
+import { jsonLine, readableLine } from './display.ts';
+import { type SystemEvent, startSystem } from './system.ts';
+
+const USAGE = `usage: npm start -- [--services FILE] [--site FILE] [--data DIR] [--json] [--dynamodb URL]
+  --services FILE  the catalogue (config/services.yaml)
+  --site FILE      the site (config/sites/demo.yaml)
+  --data DIR       keeps the state there over a restart
+  --json           one JSON object a line
+  --dynamodb URL   a DynamoDB endpoint to use instead of the embedded one`;
+
+try {
+  await start();
+} catch (error) {
+  if (!(error instanceof ConfigurationError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}
+
+async function start(): Promise<void> {
+  const { services, site, data, json, dynamodb } = readArguments();
+  const line = json ? jsonLine : readableLine;
+  const report = (event: SystemEvent) => {
+    const text = line(event, Date.now());
+    if (text !== undefined) process.stdout.write(`${text}\n`);
+  };
+  const system = await startSystem({
+    servicesFile: services,
+    siteFile: site,
+    environment: process.env,
+    ...(data !== undefined && { dataDirectory: data }),
+    ...(dynamodb !== undefined && { dynamodbEndpoint: dynamodb }),
+    report,
+  });
+  const stop = async () => {
+    await system.stop();
+    process.exit(0);
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  // Since the process began.
+  const readySeconds = (performance.now() / 1000).toFixed(1);
+  const coa = formatEndpoint(system.coaAddress);
+  const welcome = [
+    `Interlock is ready after ${readySeconds} s`,
+    `  site ${system.site}: CoA-Requests on udp ${coa}`,
+    `  health and metrics on http://${formatEndpoint(system.httpAddress)}/healthz and /metrics`,
+    `  DynamoDB on ${system.cloud.dynamodb.endpoint}, SQS on ${system.cloud.sqs.endpoint}${data === undefined ? ', in memory' : `, kept in ${data}`}`,
+    ...system.sinks.map(
+      (sink) => `  nobody listened on udp ${formatEndpoint(sink)}: a built-in accounting server does now`,
+    ),
+    'Try it, with the secret of your client:',
+    `  printf 'User-Name = "client1@isp1.com"\\nAcct-Session-Id = "0001"\\nERX-Service-Activate:1 += "gold"\\n' | radclient -x ${coa} coa testing123`,
+  ];
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ source: 'start', kind: 'ready', coa, readySeconds: Number(readySeconds) })}\n`
+      : `${welcome.join('\n')}\n`,
+  );
+}
+
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        services: { type: 'string', default: 'config/services.yaml' },
+        site: { type: 'string', default: 'config/sites/demo.yaml' },
+        data: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        dynamodb: { type: 'string' },
+      },
+    });
+    return values;
+  } catch (error) {
+    throw new ConfigurationError([error instanceof Error ? error.message : String(error), USAGE]);
+  }
+}

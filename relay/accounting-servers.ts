@@ -1,0 +1,103 @@
+// Brings one record to one of the site's accounting servers. RFC 2866 section 2 has it sent until it is acknowledged,
+// so nothing is ever given up here.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { AccountingMessage } from '../core/messages.ts';
+import { CODE } from '../core/radius/packet.ts';
+import type { Report } from './events.ts';
+import type { ExchangePolicy, RadiusClient, RadiusServer } from './radius-client.ts';
+
+export interface AccountingServer extends RadiusServer {
+  /** For logs. */
+  readonly name: string;
+}
+
+export interface AccountingTimings {
+  /** RFC 5080 section 2.2.1: first and longest wait for an answer. */
+  readonly irtMs: number;
+  readonly mrtMs: number;
+  /** How long one server is asked before the next one is. A single server is asked for ever. */
+  readonly attemptMs: number;
+  /** After a round in which no server answered. */
+  readonly roundPauseMs: number;
+}
+
+const TIMINGS: AccountingTimings = { irtMs: 2_000, mrtMs: 16_000, attemptMs: 10_000, roundPauseMs: 2_000 };
+
+export class AccountingServers {
+  readonly #servers: readonly AccountingServer[];
+  readonly #client: RadiusClient;
+  readonly #report: Report;
+  readonly #policy: ExchangePolicy;
+  readonly #roundPauseMs: number;
+  /** All records go to the same server until it stops answering, then to the next. */
+  #current = 0;
+
+  /** `servers`, at least one, in the order in which they are tried. */
+  constructor(
+    servers: readonly AccountingServer[],
+    {
+      client,
+      report,
+      timings = {},
+    }: {
+      readonly client: RadiusClient;
+      readonly report: Report;
+      readonly timings?: Partial<AccountingTimings> | undefined;
+    },
+  ) {
+    const { irtMs, mrtMs, attemptMs, roundPauseMs } = { ...TIMINGS, ...timings };
+    const hasNext = servers.length > 1;
+    this.#servers = servers;
+    this.#client = client;
+    this.#report = report;
+    this.#policy = { irtMs, mrtMs, mrc: 0, mrdMs: hasNext ? attemptMs : 0, endsWhenUnreachable: hasNext };
+    this.#roundPauseMs = roundPauseMs;
+  }
+
+  /** The name of the server that records go to now. */
+  get current(): string {
+    return this.#servers[this.#current]?.name ?? '';
+  }
+
+  /**
+   * Sends a record until a server has acknowledged it (true) or `abandon` aborts (false).
+   * @throws RangeError when its attributes make no packet.
+   */
+  async deliver(record: AccountingMessage, abandon: AbortSignal): Promise<boolean> {
+    const { correlationId, status, acctSessionId, serviceSession } = record;
+    const request = { code: CODE.AccountingRequest, attributes: Buffer.from(record.attributes, 'base64') };
+    for (let attempt = 1; ; attempt++) {
+      const turn = this.#current;
+      const server = this.#servers[turn];
+      if (server === undefined) throw new Error('there is no accounting server');
+      const result = await this.#client.exchange(request, server, this.#policy, abandon);
+      if (result.kind === 'aborted') return false;
+      const about = { correlationId, server: server.name };
+      if (result.kind === 'reply') {
+        const { latencyMs } = result;
+        this.#report({
+          kind: 'accounting-answered',
+          ...about,
+          status,
+          acctSessionId,
+          serviceSession,
+          latencyMs,
+        });
+        return true;
+      }
+      this.#report({ kind: 'accounting-unanswered', ...about, result: result.kind });
+      this.#leave(turn);
+      if (attempt % this.#servers.length === 0) await pause(this.#roundPauseMs, abandon);
+    }
+  }
+
+  /** Goes on to the next server, unless another record has done so while this one waited. */
+  #leave(turn: number): void {
+    if (turn !== this.#current || this.#servers.length === 1) return;
+    const from = this.current;
+    this.#current = (turn + 1) % this.#servers.length;
+    this.#report({ kind: 'accounting-server-changed', from, to: this.current });
+  }
+}
+
+const pause = (ms: number, signal: AbortSignal) => delay(ms, undefined, { signal }).catch(() => undefined);

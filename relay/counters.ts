@@ -1,0 +1,75 @@
+// Numbers for Prometheus, in its text format 0.0.4.
+
+export type Labels = Readonly<Record<string, string>>;
+
+interface Family {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly samples: () => Iterable<readonly [suffix: string, labels: Labels, value: number]>;
+}
+
+/** A set of counters, gauges and histograms. Label values come from small fixed sets, so it stays small. */
+export class Counters {
+  readonly #families: Family[] = [];
+
+  /** A number that only grows, one for each combination of labels. */
+  counter(name: string, help: string): (labels?: Labels) => void {
+    const values = new Map<string, { readonly labels: Labels; value: number }>();
+    const samples = () => Array.from(values.values(), ({ labels, value }) => ['', labels, value] as const);
+    this.#families.push({ name, help, type: 'counter', samples });
+    return (labels = {}) => {
+      const key = Object.values(labels).join('\0');
+      const counted = values.get(key);
+      if (counted === undefined) values.set(key, { labels, value: 1 });
+      else counted.value++;
+    };
+  }
+
+  /** A number that is read when it is asked for. */
+  gauge(name: string, help: string, read: () => Iterable<readonly [Labels, number]>): void {
+    const samples = () => Array.from(read(), ([labels, value]) => ['', labels, value] as const);
+    this.#families.push({ name, help, type: 'gauge', samples });
+  }
+
+  /** How many values were at most as large as each of `bounds`, which ascend. */
+  histogram(name: string, help: string, bounds: readonly number[]): (value: number) => void {
+    const counts = bounds.map(() => 0);
+    let count = 0;
+    let sum = 0;
+    const samples = () => [
+      ...bounds.map((bound, index) => ['_bucket', { le: String(bound) }, counts[index] ?? 0] as const),
+      ['_bucket', { le: '+Inf' }, count] as const,
+      ['_sum', {}, sum] as const,
+      ['_count', {}, count] as const,
+    ];
+    this.#families.push({ name, help, type: 'histogram', samples });
+    return (value) => {
+      count++;
+      sum += value;
+      bounds.forEach((bound, index) => {
+        if (value <= bound) counts[index] = (counts[index] ?? 0) + 1;
+      });
+    };
+  }
+
+  /** The text of a scrape. */
+  render(): string {
+    return this.#families
+      .flatMap(({ name, help, type, samples }) => [
+        `# HELP ${name} ${help}`,
+        `# TYPE ${name} ${type}`,
+        ...Array.from(samples(), ([suffix, labels, value]) => `${name}${suffix}${render(labels)} ${value}`),
+        '',
+      ])
+      .join('\n');
+  }
+}
+
+function render(labels: Labels): string {
+  const pairs = Object.entries(labels).map(
+    ([name, value]) =>
+      `${name}="${value.replace(/[\\"\n]/g, (char) => (char === '\n' ? '\\n' : `\\${char}`))}"`,
+  );
+  return pairs.length === 0 ? '' : `{${pairs.join()}}`;
+}

@@ -1,0 +1,71 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { App } from 'aws-cdk-lib/core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { InterlockStack } from '../../cdk/interlock-stack.ts';
+import { deployment } from './deployment.ts';
+
+// Inside the project, so that a bundle finds the AWS SDK that on AWS its runtime brings along.
+const CDK_OUT = join(import.meta.dirname, '../../cdk.out');
+
+describe('the bundled functions', () => {
+  let output: string;
+  /** Asset folders by whether there is a deployment file: decide's and account's. */
+  let decide: string;
+  let account: string;
+
+  beforeAll(() => {
+    mkdirSync(CDK_OUT, { recursive: true });
+    output = mkdtempSync(join(CDK_OUT, 'test-'));
+    const app = new App({ outdir: output, builtinCloudFormationValidation: false });
+    new InterlockStack(app, 'Interlock', { deployment });
+    app.synth();
+    const assets = readdirSync(output).filter((name) => name.startsWith('asset.'));
+    const isDecide = (asset: string) => readdirSync(join(output, asset)).includes('deployment.json');
+    decide = join(output, assets.find(isDecide) ?? '');
+    account = join(output, assets.find((asset) => !isDecide(asset)) ?? '');
+  });
+
+  afterAll(() => rmSync(output, { recursive: true }));
+
+  it('have decide told what is deployed, and account only its code', () => {
+    expect(readdirSync(decide).sort()).toEqual(['deployment.json', 'index.mjs', 'index.mjs.map']);
+    expect(JSON.parse(readFileSync(join(decide, 'deployment.json'), 'utf8'))).toEqual(deployment);
+    expect(readdirSync(account).sort()).toEqual(['index.mjs', 'index.mjs.map']);
+  });
+
+  it('and their template hold no secret of a site', () => {
+    const files = readdirSync(output, { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
+
+    expect(files.length).toBeGreaterThan(5);
+    for (const { parentPath, name } of files) {
+      expect(readFileSync(join(parentPath, name), 'utf8'), name).not.toContain('SECRET-');
+    }
+  });
+
+  it.each(['decide', 'account'])('%s loads as the runtime loads it', (name) => {
+    const folder = name === 'decide' ? decide : account;
+    const handler = pathToFileURL(join(folder, 'index.mjs')).href;
+    const script = `const { handler } = await import(${JSON.stringify(handler)}); console.log(typeof handler);`;
+    const stdout = execFileSync(
+      process.execPath,
+      ['--enable-source-maps', '--input-type=module', '-e', script],
+      {
+        encoding: 'utf8',
+        env: {
+          AWS_REGION: 'eu-central-1',
+          TABLE_NAME: 'sessions',
+          OUTBOX_URLS: '{}',
+          ACCOUNTING_URLS: '{}',
+          DEPLOYMENT_FILE: join(folder, 'deployment.json'),
+        },
+      },
+    );
+
+    expect(stdout).toBe('function\n');
+  });
+});

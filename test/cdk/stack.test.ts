@@ -1,0 +1,244 @@
+import { Template } from 'aws-cdk-lib/assertions';
+import { App } from 'aws-cdk-lib/core';
+import { describe, expect, it } from 'vitest';
+import { InterlockStack } from '../../cdk/interlock-stack.ts';
+import { AccountEnvironment, DecideEnvironment } from '../../functions/environment.ts';
+import { deployment } from './deployment.ts';
+
+// Without bundling: the functions' code is another matter. Without the validation of the template's syntax, which
+// takes seconds: `cdk synth` does it.
+const app = new App({ context: { 'aws:cdk:bundling-stacks': [] }, builtinCloudFormationValidation: false });
+const template = Template.fromStack(new InterlockStack(app, 'Interlock', { deployment }));
+
+type Json = string | number | boolean | undefined | readonly Json[] | JsonObject;
+interface JsonObject {
+  readonly [name: string]: Json;
+}
+
+/** The properties of all resources of a type, by logical id without its hash. */
+function resources(type: string): Map<string, JsonObject> {
+  return new Map(
+    Object.entries(template.findResources(type)).map(([id, { Properties }]) => [withoutHash(id), Properties]),
+  );
+}
+
+const withoutHash = (logicalId: string) => logicalId.replace(/[0-9A-F]{8}$/, '');
+const at = (value: Json, ...path: readonly string[]): Json =>
+  path.reduce<Json>((inner, name) => (inner as JsonObject | undefined)?.[name], value);
+const list = (value: Json): readonly Json[] => (Array.isArray(value) ? value : [value]);
+
+const QUEUES = resources('AWS::SQS::Queue');
+const MAPPINGS = [...resources('AWS::Lambda::EventSourceMapping').values()];
+
+/** What an ARN means: the name of a queue, the logical id of anything else, with `.StreamArn` for its stream. */
+function target(arn: Json): Json {
+  const reference = at(arn, 'Fn::GetAtt');
+  if (!Array.isArray(reference)) return JSON.stringify(arn);
+  const [logicalId, attribute] = reference;
+  const id = withoutHash(String(logicalId));
+  return QUEUES.get(id)?.['QueueName'] ?? (attribute === 'Arn' ? id : `${id}.${attribute}`);
+}
+
+function queue(name: string): JsonObject | undefined {
+  return [...QUEUES.values()].find(({ QueueName }) => QueueName === name);
+}
+
+function mapping(source: string): JsonObject | undefined {
+  return MAPPINGS.find(({ EventSourceArn }) => target(EventSourceArn) === source);
+}
+
+function statements(policy: JsonObject): readonly JsonObject[] {
+  return list(at(policy, 'PolicyDocument', 'Statement')) as readonly JsonObject[];
+}
+
+/** What the policy with this logical id allows: its targets by action, sorted. */
+function allowedBy(policyId: string): Record<string, readonly Json[]> {
+  const policies = new Map([...resources('AWS::IAM::Policy'), ...resources('AWS::IAM::ManagedPolicy')]);
+  const allowed = statements(policies.get(policyId) ?? {})
+    .filter(({ Effect }) => Effect === 'Allow')
+    .flatMap(({ Action, Resource }) =>
+      list(Action).flatMap((action) => list(Resource).map((arn) => [String(action), target(arn)] as const)),
+    );
+  const byAction = Object.groupBy(allowed, ([action]) => action);
+  return Object.fromEntries(
+    Object.entries(byAction).map(([action, pairs = []]) => [action, pairs.map(([, arn]) => arn).sort()]),
+  );
+}
+
+const WORK_QUEUES = ['north', 'south'].flatMap((site) => [
+  `${site}-inbox.fifo`,
+  `${site}-outbox.fifo`,
+  `${site}-accounting.fifo`,
+]);
+
+describe('a work queue', () => {
+  it.each(WORK_QUEUES)('has a dead-letter queue of its kind: %s', (name) => {
+    const redrive = at(queue(name), 'RedrivePolicy');
+    const deadLetters = name.replace(/(\.fifo)?$/, '-dead$1');
+
+    expect(target(at(redrive, 'deadLetterTargetArn'))).toBe(deadLetters);
+    expect(at(redrive, 'maxReceiveCount')).toBeGreaterThanOrEqual(5);
+    expect(queue(deadLetters)?.['FifoQueue']).toBe(queue(name)?.['FifoQueue']);
+  });
+
+  it.each(WORK_QUEUES)('is set for high throughput, by group and not by content: %s', (name) => {
+    expect(queue(name)).toMatchObject({
+      FifoQueue: true,
+      DeduplicationScope: 'messageGroup',
+      FifoThroughputLimit: 'perMessageGroupId',
+    });
+    expect(queue(name)).not.toHaveProperty('ContentBasedDeduplication');
+  });
+});
+
+describe('every queue', () => {
+  it('keeps messages for 14 days, encrypted', () => {
+    for (const properties of QUEUES.values()) {
+      expect(properties).toMatchObject({ MessageRetentionPeriod: 1_209_600, SqsManagedSseEnabled: true });
+    }
+  });
+
+  it('refuses whoever comes without TLS', () => {
+    const withoutTls = { Bool: { 'aws:SecureTransport': 'false' } };
+    const refusing = [...resources('AWS::SQS::QueuePolicy').values()].flatMap(statements).map((statement) => {
+      expect(statement).toMatchObject({ Effect: 'Deny', Action: 'sqs:*', Condition: withoutTls });
+      return target(statement['Resource']);
+    });
+
+    expect(refusing.sort()).toEqual([...QUEUES.values()].map(({ QueueName }) => QueueName).sort());
+  });
+});
+
+describe('the sessions table', () => {
+  it('has both images in its stream, can be restored, and is not deleted by accident', () => {
+    const [table] = Object.values(template.findResources('AWS::DynamoDB::Table'));
+
+    expect(table).toMatchObject({
+      DeletionPolicy: 'Retain',
+      Properties: {
+        BillingMode: 'PAY_PER_REQUEST',
+        StreamSpecification: { StreamViewType: 'NEW_AND_OLD_IMAGES' },
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+        DeletionProtectionEnabled: true,
+      },
+    });
+  });
+
+  it('has an index of what is due, in order of time', () => {
+    expect(resources('AWS::DynamoDB::Table').get('SessionsTable')).toMatchObject({
+      AttributeDefinitions: expect.arrayContaining([{ AttributeName: 'dueAt', AttributeType: 'N' }]),
+      GlobalSecondaryIndexes: [
+        {
+          IndexName: 'due',
+          KeySchema: [
+            { AttributeName: 'dueBucket', KeyType: 'HASH' },
+            { AttributeName: 'dueAt', KeyType: 'RANGE' },
+          ],
+        },
+      ],
+    });
+  });
+});
+
+describe('decide', () => {
+  it.each(['north', 'south'])('gets the inbox of %s in batches of 10 and may fail in part', (site) => {
+    expect(mapping(`${site}-inbox.fifo`)).toMatchObject({
+      BatchSize: 10,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+    });
+  });
+
+  it('has a sixth of the time for which its inbox hides a message', () => {
+    expect(resources('AWS::Lambda::Function').get('Decide')?.['Timeout']).toBe(10);
+    expect(queue('north-inbox.fifo')?.['VisibilityTimeout']).toBe(60);
+  });
+
+  it('may get and put sessions, work off inboxes, send to outboxes, log, and nothing else', () => {
+    const inboxes = ['north-inbox.fifo', 'south-inbox.fifo'];
+    expect(allowedBy('DecideRoleDefaultPolicy')).toEqual({
+      'dynamodb:GetItem': ['SessionsTable'],
+      'dynamodb:PutItem': ['SessionsTable'],
+      'sqs:ReceiveMessage': inboxes,
+      'sqs:DeleteMessage': inboxes,
+      'sqs:ChangeMessageVisibility': inboxes,
+      'sqs:GetQueueAttributes': inboxes,
+      'sqs:GetQueueUrl': inboxes,
+      'sqs:SendMessage': ['north-outbox.fifo', 'south-outbox.fifo'],
+      'logs:CreateLogStream': ['DecideLogs'],
+      'logs:PutLogEvents': ['DecideLogs'],
+    });
+  });
+});
+
+describe('account', () => {
+  it('gets the changes of session states only, may fail in part, and leaves word of what it cannot process', () => {
+    const changes = mapping('SessionsTable.StreamArn');
+
+    expect(changes).toMatchObject({
+      StartingPosition: 'TRIM_HORIZON',
+      FilterCriteria: { Filters: [{ Pattern: '{"dynamodb":{"Keys":{"sk":{"S":["STATE"]}}}}' }] },
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      BisectBatchOnFunctionError: true,
+      MaximumRetryAttempts: 100,
+    });
+    expect(target(at(changes, 'DestinationConfig', 'OnFailure', 'Destination'))).toBe(
+      'interlock-account-dead',
+    );
+  });
+
+  it('may read the stream, send to accounting queues, log, and nothing else', () => {
+    expect(allowedBy('AccountRoleDefaultPolicy')).toEqual({
+      'dynamodb:DescribeStream': ['SessionsTable.StreamArn'],
+      'dynamodb:GetRecords': ['SessionsTable.StreamArn'],
+      'dynamodb:GetShardIterator': ['SessionsTable.StreamArn'],
+      'dynamodb:ListStreams': ['SessionsTable.StreamArn'],
+      'sqs:SendMessage': ['interlock-account-dead', 'north-accounting.fifo', 'south-accounting.fifo'],
+      'logs:CreateLogStream': ['AccountLogs'],
+      'logs:PutLogEvents': ['AccountLogs'],
+    });
+  });
+});
+
+describe('a function', () => {
+  it.each([
+    ['Decide', DecideEnvironment],
+    ['Account', AccountEnvironment],
+  ])('%s runs on Node 24 and ARM, in exactly the environment that it reads', (id, { entries }) => {
+    const properties = resources('AWS::Lambda::Function').get(id);
+
+    expect(properties).toMatchObject({ Runtime: 'nodejs24.x', Architectures: ['arm64'] });
+    const variables = at(properties, 'Environment', 'Variables') ?? {};
+    expect(Object.keys(variables).sort()).toEqual(['NODE_OPTIONS', ...Object.keys(entries)].sort());
+  });
+
+  it('has no role with a policy of somebody else', () => {
+    for (const role of resources('AWS::IAM::Role').values()) {
+      expect(role).not.toHaveProperty('ManagedPolicyArns');
+    }
+  });
+});
+
+describe('a relay', () => {
+  it('may use the queues of its own site and nothing else', () => {
+    const workedOff = ['north-accounting.fifo', 'north-outbox.fifo'];
+    expect(allowedBy('SitesnorthRelayPolicy')).toEqual({
+      'sqs:SendMessage': ['north-inbox.fifo'],
+      'sqs:ReceiveMessage': workedOff,
+      'sqs:DeleteMessage': workedOff,
+      'sqs:ChangeMessageVisibility': workedOff,
+    });
+  });
+});
+
+describe('policies', () => {
+  it('name every action and every resource', () => {
+    const policies = [...resources('AWS::IAM::Policy'), ...resources('AWS::IAM::ManagedPolicy')];
+    expect(policies.map(([id]) => id).sort()).toEqual([
+      'AccountRoleDefaultPolicy',
+      'DecideRoleDefaultPolicy',
+      'SitesnorthRelayPolicy',
+      'SitessouthRelayPolicy',
+    ]);
+    expect(JSON.stringify(policies)).not.toContain('*');
+  });
+});

@@ -1,0 +1,172 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '../..');
+const BIOME = join(ROOT, 'node_modules/.bin/biome');
+
+type Case = readonly [file: string, line: string];
+const imports = (specifier: string) => `import '${specifier}';`;
+
+/** A file of a room, and lines that it may hold. */
+const ALLOWED: readonly Case[] = [
+  ['core/transition.ts', imports('./session.ts')],
+  ['core/transition.ts', imports('./radius/codec.ts')],
+  ['core/transition.ts', 'export const noon = new Date(43_200_000);'],
+  ['core/transition.ts', 'export const later = (now: number) => new Date(now).toISOString();'],
+  ['core/dialects/erx.ts', imports('../radius/codec.ts')],
+  ['core/radius/authenticator.ts', imports('node:crypto')],
+  ['core/radius/codec.ts', imports('./attributes.ts')],
+  ['core/messages.ts', imports('valibot')],
+  ['core/config/problems.ts', imports('yaml')],
+  ['core/config/services-file.ts', imports('../catalogue.ts')],
+  ['functions/decide/lambda.ts', imports('../../core/transition.ts')],
+  ['functions/decide/lambda.ts', imports('../queue.ts')],
+  ['functions/decide/lambda.ts', imports('@aws-sdk/client-sqs')],
+  ['functions/decide/lambda.ts', imports('node:fs')],
+  ['relay/listen.ts', imports('../core/radius/packet.ts')],
+  ['relay/listen.ts', imports('@aws-sdk/client-sqs')],
+  ['relay/udp/socket.ts', imports('node:dgram')],
+  ['cdk/interlock-stack.ts', imports('../core/cloud.ts')],
+  ['cdk/interlock-stack.ts', imports('aws-cdk-lib')],
+  ['cdk/interlock-stack.ts', "import type { Environment as _ } from '../functions/decide/lambda.ts';"],
+  ['cdk/interlock-stack.ts', "export const entry = '../functions/decide/lambda.ts';"],
+  ['local/start.ts', imports('../functions/decide/lambda.ts')],
+  ['local/start.ts', imports('../relay/listen.ts')],
+  ['local/start.ts', imports('../cdk/interlock-stack.ts')],
+  ['test/relay/listen.test.ts', imports('../../relay/listen.ts')],
+];
+
+/** A file of a room, and lines that break a rule there. */
+const FORBIDDEN: readonly Case[] = [
+  ...['functions', 'relay', 'local', 'cdk', 'test'].flatMap((room) => [
+    ['core/transition.ts', imports(`../${room}/x.ts`)] as const,
+    ['core/transition.ts', imports(`./../${room}/deep/down/x.ts`)] as const,
+    ['core/radius/codec.ts', imports(`../../${room}/x.ts`)] as const,
+    ['core/messages.ts', imports(`../${room}/x.ts`)] as const,
+    ['core/config/deep/down/x.ts', imports(`../../../../${room}/x.ts`)] as const,
+  ]),
+  ...['relay', 'local', 'cdk', 'test'].flatMap((room) => [
+    ['functions/queue.ts', imports(`../${room}/x.ts`)] as const,
+    ['functions/decide/lambda.ts', imports(`../../${room}/deep/x.ts`)] as const,
+  ]),
+  ...['functions', 'local', 'cdk', 'test'].flatMap((room) => [
+    ['relay/listen.ts', imports(`../${room}/x.ts`)] as const,
+    ['relay/udp/socket.ts', imports(`../../${room}/deep/x.ts`)] as const,
+  ]),
+  ...['relay', 'local', 'test'].map((room) => ['cdk/app.ts', imports(`../${room}/x.ts`)] as const),
+  ['local/start.ts', imports('../test/peers/radclient.ts')],
+
+  // However it is written.
+  ['core/transition.ts', "import type { A as _ } from '../functions/x.ts';"],
+  ['core/transition.ts', "export * from '../functions/x.ts';"],
+  ['core/transition.ts', "export type { A } from '../functions/x.ts';"],
+  ['core/transition.ts', "export const load = () => import('../functions/x.ts');"],
+  ['core/transition.ts', "export type B = import('../functions/x.ts').B;"],
+  ['relay/listen.ts', "export type B = import('../functions/x.ts').B;"],
+
+  // Packages have their places.
+  ['core/transition.ts', imports('node:crypto')],
+  ['core/transition.ts', imports('node:fs')],
+  ['core/transition.ts', imports('valibot')],
+  ['core/transition.ts', imports('yaml')],
+  ['core/transition.ts', imports('@aws-sdk/client-sqs')],
+  ['core/transition.ts', imports('aws-cdk-lib/aws-sqs')],
+  ['core/dialects/erx.ts', imports('node:crypto')],
+  ['core/radius/codec.ts', imports('../transition.ts')],
+  ['core/radius/codec.ts', imports('node:dgram')],
+  ['core/radius/codec.ts', imports('valibot')],
+  ['core/messages.ts', imports('node:crypto')],
+  ['core/config/problems.ts', imports('node:fs')],
+
+  // From the functions cdk takes types, and types alone.
+  ['cdk/app.ts', imports('../functions/decide/lambda.ts')],
+  ['cdk/app.ts', "import { handler as _ } from '../functions/decide/lambda.ts';"],
+  ['cdk/app.ts', "import { type Environment as _ } from '../functions/decide/lambda.ts';"],
+  ['cdk/app.ts', "export * from '../functions/decide/lambda.ts';"],
+  ['cdk/app.ts', "export const load = () => import('../functions/decide/lambda.ts');"],
+
+  // The core asks for no time, no random value, no environment.
+  ...[
+    'Date.now()',
+    'Date.now',
+    'new Date()',
+    'Date()',
+    'performance.now()',
+    'Math.random()',
+    'crypto.randomUUID()',
+    'process.env',
+    'globalThis.Date',
+    "fetch('http://x')",
+    'setTimeout(() => {}, 1)',
+    'setInterval(() => {}, 1)',
+    'setImmediate(() => {})',
+  ].flatMap((expression) => [
+    ['core/transition.ts', `void ${expression};`] as const,
+    ['core/radius/codec.ts', `void ${expression};`] as const,
+    ['core/config/problems.ts', `void ${expression};`] as const,
+  ]),
+];
+
+/** What Biome, run once with the project's configuration, reports for each case: rule names, mostly none. */
+async function lint(cases: readonly Case[]): Promise<ReadonlyMap<Case, readonly string[]>> {
+  const directory = mkdtempSync(join(tmpdir(), 'interlock-lint-'));
+  try {
+    for (const part of ['biome.json', '.gitignore', 'lint']) {
+      cpSync(join(ROOT, part), join(directory, part), { recursive: true });
+    }
+    // A file may hold several cases, a line is one.
+    const files = Map.groupBy(cases, ([file]) => file);
+    for (const [file, lines] of files) {
+      mkdirSync(dirname(join(directory, file)), { recursive: true });
+      writeFileSync(join(directory, file), lines.map(([, line]) => `${line}\n`).join(''));
+    }
+    const { diagnostics } = await biome(directory);
+    const found = new Map(cases.map((one): [Case, string[]] => [one, []]));
+    for (const { category, location } of diagnostics) {
+      const broken = files.get(location.path)?.[location.start.line - 1];
+      if (broken === undefined) throw new Error(`Biome reports ${category} where no case is`);
+      found.get(broken)?.push(category);
+    }
+    return found;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+interface BiomeReport {
+  readonly diagnostics: readonly {
+    readonly category: string;
+    readonly location: { readonly path: string; readonly start: { readonly line: number } };
+  }[];
+}
+
+function biome(directory: string): Promise<BiomeReport> {
+  const only = ['noRestrictedImports', 'noRestrictedGlobals'].map((rule) => `--only=style/${rule}`);
+  return new Promise((resolve) => {
+    // It exits with 1 when it finds something, and it has a lot to find.
+    execFile(
+      BIOME,
+      ['lint', '--reporter=json', '--max-diagnostics=none', ...only, '--only=plugin', '.'],
+      { cwd: directory },
+      (_error, stdout) => resolve(JSON.parse(stdout)),
+    );
+  });
+}
+
+describe('the import rules', () => {
+  let found: ReadonlyMap<Case, readonly string[]>;
+  beforeAll(async () => {
+    found = await lint([...ALLOWED, ...FORBIDDEN]);
+  });
+
+  it.each(ALLOWED.map((one) => [...one, one] as const))('allow in %s: %s', (_file, _line, one) => {
+    expect(found.get(one)).toEqual([]);
+  });
+
+  it.each(FORBIDDEN.map((one) => [...one, one] as const))('forbid in %s: %s', (_file, _line, one) => {
+    expect(found.get(one)).not.toEqual([]);
+  });
+});

@@ -1,0 +1,114 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { type Pair, parsePairs } from './pairs.ts';
+import { isInstalled, peer } from './require-peer.ts';
+
+// Debian names it after the project, and has it where only root's PATH leads; others name it after the daemon.
+const COMMAND = ['freeradius', 'radiusd'].find(isInstalled) ?? '/usr/sbin/freeradius';
+
+export const radiusdPeer = peer('FreeRADIUS', isInstalled(COMMAND) || existsSync(COMMAND));
+
+export interface Radiusd {
+  /** Its UDP port on 127.0.0.1. */
+  readonly port: number;
+  /** The requests that it has recorded, oldest first. A record is complete before its answer is sent. */
+  records(): Promise<readonly (readonly Pair[])[]>;
+  /** What it has logged, for instance why it dropped a packet. */
+  log(): string;
+  /** Ends the server and removes its files. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts FreeRADIUS as an accounting server for clients on 127.0.0.1, in a folder of its own.
+ * @param port where it has to listen again after a restart; else one that is free.
+ * @throws Error with its log when it does not come up.
+ */
+export async function startRadiusd(secret: string, port?: number): Promise<Radiusd> {
+  const directory = await mkdtemp(join(tmpdir(), 'interlock-radiusd-'));
+  const listenPort = port ?? (await freeUdpPort());
+  await writeFile(join(directory, 'radiusd.conf'), configuration(directory, secret, listenPort));
+  const child = spawn(COMMAND, ['-f', '-d', directory, '-l', 'stdout'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TZ: 'UTC' },
+  });
+  const killWithUs = () => child.kill();
+  process.once('exit', killWithUs);
+  const log: string[] = [];
+  try {
+    await ready(child, log);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { port: listenPort, records, log: () => log.join('\n'), stop };
+
+  async function records(): Promise<readonly (readonly Pair[])[]> {
+    // The file comes into being with the first record.
+    const detail = await readFile(join(directory, 'detail'), 'utf8').catch(() => '');
+    return detail
+      .split('\n\n')
+      .map(parsePairs)
+      .filter((record) => record.length > 0);
+  }
+
+  async function stop(): Promise<void> {
+    process.off('exit', killWithUs);
+    if (child.exitCode === null && child.signalCode === null && child.kill()) await once(child, 'exit');
+    await rm(directory, { recursive: true });
+  }
+}
+
+function configuration(directory: string, secret: string, port: number): string {
+  return `
+logdir = ${directory}
+run_dir = ${directory}
+client localhost {
+  ipaddr = 127.0.0.1
+  secret = ${secret}
+}
+modules {
+  detail {
+    filename = ${directory}/detail
+  }
+}
+server default {
+  listen {
+    type = acct
+    ipaddr = 127.0.0.1
+    port = ${port}
+  }
+  accounting {
+    detail
+  }
+}
+`;
+}
+
+function ready(child: ChildProcessByStdio<null, Readable, null>, log: string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    createInterface(child.stdout)
+      .on('line', (line) => {
+        log.push(line);
+        if (line.endsWith('Ready to process requests')) resolve();
+      })
+      .on('close', () => reject(new Error(`${COMMAND} did not start:\n${log.join('\n')}`)));
+    child.on('error', reject);
+  });
+}
+
+async function freeUdpPort(): Promise<number> {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  await once(socket, 'close');
+  return port;
+}

@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { findClientBySource } from '../../relay/clients.ts';
+import { CoaServer } from '../../relay/coa-server.ts';
+import { Queue } from '../../relay/queue.ts';
+import { EventRecorder, LOCALHOST, localClient, scriptedSqs, signedRequest } from './support.ts';
+
+const source = { address: LOCALHOST, port: 50_000 };
+
+let isSqsWell: boolean;
+let events: EventRecorder;
+let coaServer: CoaServer;
+let stop: () => Promise<void>;
+
+beforeEach(async () => {
+  isSqsWell = true;
+  events = new EventRecorder();
+  const { sqs, stop: stopSqs } = await scriptedSqs(({ entries }) => {
+    if (!isSqsWell) throw new Error('away');
+    return { Successful: entries };
+  });
+  const url = 'http://localhost/000000000000/inbox.fifo';
+  let ids = 0;
+  coaServer = new CoaServer({
+    findClient: findClientBySource([localClient()]),
+    eventTimestampWindowSeconds: 300,
+    inbox: new Queue('inbox', url, { sqs, now: () => 0, report: events.add }),
+    send: () => Promise.reject(new Error('no route to host')),
+    now: () => 0,
+    monotonicNow: () => 0,
+    newId: () => `request-${ids++}`,
+    report: events.add,
+  });
+  stop = stopSqs;
+});
+
+afterEach(() => stop());
+
+test('gives a request up when SQS does not take it, and takes its repeat on', async () => {
+  isSqsWell = false;
+  coaServer.receive(signedRequest(), source);
+  expect(coaServer.load.inProgress).toBe(1);
+  expect(await events.first(({ kind }) => kind === 'discarded')).toEqual({
+    kind: 'discarded',
+    reason: 'inbox-unavailable',
+    source,
+    client: 'policy-server',
+    correlationId: 'request-0',
+  });
+  expect(coaServer.load.inProgress).toBe(0);
+  isSqsWell = true;
+  coaServer.receive(signedRequest(), source);
+  expect(await events.first(({ kind }) => kind === 'request-forwarded')).toMatchObject({
+    correlationId: 'request-1',
+  });
+});
+
+test('discards what the inbox has no room for, without taking its repeat for one in progress', async () => {
+  for (let port = 1; port <= 1001; port++) coaServer.receive(signedRequest(), { ...source, port });
+  expect(events.discards).toEqual(['inbox-full']);
+  expect(coaServer.load).toEqual({ waiting: 1000, inProgress: 1000 });
+  coaServer.receive(signedRequest(), { ...source, port: 1001 });
+  expect(events.discards).toEqual(['inbox-full', 'inbox-full']);
+});
+
+test('says when a reply cannot leave, and takes the repeat of its request on', async () => {
+  coaServer.receive(signedRequest(), source);
+  const request = Buffer.from(signedRequest()).toString('base64');
+  await coaServer.answer({
+    kind: 'reply',
+    correlationId: 'request-0',
+    client: source,
+    request,
+    answer: 'ack',
+  });
+  expect(events.of('reply-not-sent')).toEqual([
+    {
+      kind: 'reply-not-sent',
+      correlationId: 'request-0',
+      destination: source,
+      reason: 'send-failed',
+      error: 'Error: no route to host',
+    },
+  ]);
+  expect(coaServer.load.inProgress).toBe(0);
+});

@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Cloud, startCloud } from './support.ts';
+
+const MAIN = new URL('../../relay/main.ts', import.meta.url).pathname;
+const SITE = `
+site: test
+relay: { coa: "127.0.0.1:0", http: "127.0.0.1:0" }
+clients: [{ name: policy-server, source: 127.0.0.1, secret: a secret of twenty-four. }]
+nases: [{ name: bng-1, address: "192.0.2.1:3799", secret: a secret of twenty-four., identifiedBy: [192.0.2.1] }]
+`;
+
+let folder: string;
+let site: string;
+let cloud: Cloud;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'relay-main-'));
+  site = join(folder, 'site.yaml');
+  await writeFile(site, SITE);
+  cloud = await startCloud();
+});
+
+afterEach(async () => {
+  await cloud.stop();
+  await rm(folder, { recursive: true });
+});
+
+const environment = () => ({
+  AWS_ENDPOINT_URL: cloud.server.address,
+  AWS_REGION: 'eu-central-1',
+  AWS_ACCESS_KEY_ID: 'test',
+  AWS_SECRET_ACCESS_KEY: 'test',
+  INTERLOCK_INBOX_URL: cloud.queues.inbox,
+  INTERLOCK_OUTBOX_URL: cloud.queues.outbox,
+  INTERLOCK_ACCOUNTING_URL: cloud.queues.accounting,
+});
+
+const run = (args: readonly string[], env: Record<string, string>): ChildProcess =>
+  spawn(process.execPath, [MAIN, ...args], { env, stdio: 'pipe' });
+
+test.each(['SIGTERM', 'SIGINT'] as const)('runs until %s, then exits in peace', async (signal) => {
+  const relay = run([site], environment());
+  const exit = once(relay, 'exit');
+  const lines: Record<string, unknown>[] = [];
+  for await (const line of createInterface({ input: relay.stdout ?? process.stdin })) {
+    lines.push(JSON.parse(line));
+    if (lines.at(-1)?.message === 'listening') {
+      const { address, port } = lines.at(-1)?.http as { address: string; port: number };
+      expect((await fetch(`http://${address}:${port}/metrics`)).status).toBe(200);
+      relay.kill(signal);
+    }
+  }
+  expect(await exit).toEqual([0, null]);
+  expect(lines.map(({ message }) => message)).toEqual([
+    'listening',
+    'accounting-not-configured',
+    'draining',
+    'stopped',
+  ]);
+});
+
+test.each([
+  ['no site file', () => [[], environment()], /^usage: node relay\/main\.ts SITE\.yaml\n$/],
+  [
+    'one that is not there',
+    () => [['none.yaml'], environment()],
+    /^none\.yaml: cannot be read \(ENOENT\)\n$/,
+  ],
+  [
+    'no queues',
+    () => [[site], { ...environment(), INTERLOCK_INBOX_URL: '', INTERLOCK_OUTBOX_URL: 'outbox' }],
+    /site\.yaml: expected the queues' URLs, .* as INTERLOCK_INBOX_URL, INTERLOCK_OUTBOX_URL\n$/,
+  ],
+  [
+    'no region',
+    () => [[site], { ...environment(), AWS_REGION: '' }],
+    /^expected the AWS region of the queues in the environment as AWS_REGION\n$/,
+  ],
+] as const satisfies [string, () => unknown, RegExp][])(
+  'exits with a sentence when given %s',
+  async (_, given, sentence) => {
+    const [args, env] = given() as [string[], Record<string, string>];
+    const relay = run(args, env);
+    const [[code], output] = await Promise.all([once(relay, 'exit'), text(relay.stderr ?? process.stdin)]);
+    expect(output).toMatch(sentence);
+    expect(code).toBe(1);
+  },
+);
