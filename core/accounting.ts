@@ -54,7 +54,7 @@ function stop(before: Session, after: Session | undefined, service: ActiveServic
   const session = after ?? before;
   const ended = after?.ended[service.activation];
   // Without an image of afterwards the time of the last change is the latest that is known.
-  const endedAtMs = session.lastEvent.atMs;
+  const endedAtMs = session.changedAtMs;
   return record(session, service, 'Stop', endedAtMs, ended?.correlationId ?? service.correlationId, [
     { name: 'Acct-Session-Time', value: Math.max(0, seconds(endedAtMs) - seconds(service.activatedAtMs)) },
     { name: 'Acct-Terminate-Cause', value: ended?.terminateCause ?? TERMINATE_CAUSE['NAS-Request'] },

@@ -8,6 +8,12 @@ export function sessionPartitionKey(nas: string, acctSessionId: string): string 
   return `SESSION#${nas}#${acctSessionId}`;
 }
 
+/** The reverse of `sessionPartitionKey`: a NAS's name has no "#", an Acct-Session-Id may. */
+export function sessionKeyOf(partitionKey: string): { nas: string; acctSessionId: string } {
+  const [, nas = '', ...rest] = partitionKey.split('#');
+  return { nas, acctSessionId: rest.join('#') };
+}
+
 export const TABLE = {
   partitionKey: 'pk',
   sortKey: 'sk',
@@ -40,6 +46,19 @@ export const QUEUES: Readonly<Record<QueueName, QueueShape>> = {
   accounting: { fifo: true, visibilityTimeoutSeconds: 60, maxReceiveCount: 100 },
 };
 
+/** Sessions whose time comes, from sweep to decide. Not FIFO: only then can each message have a delay of its own. */
+export const DUE_QUEUE: QueueShape = {
+  fifo: false,
+  visibilityTimeoutSeconds: 6 * DECIDE_TIMEOUT_SECONDS,
+  maxReceiveCount: 5,
+};
+export const DUE_QUEUE_NAME = 'interlock-due';
+export const DUE_DEAD_LETTERS_NAME = 'interlock-due-dead';
+
+/** How often sweep runs, and how far it looks ahead. */
+export const SWEEP_INTERVAL_SECONDS = 60;
+export const SWEEP_TIMEOUT_SECONDS = 30;
+
 /** Undelivered messages and dead letters are kept as long as SQS allows. */
 export const RETENTION_DAYS = 14;
 
@@ -55,6 +74,10 @@ export function queueName(site: string, queue: QueueName, purpose: 'work' | 'dea
 
 /** The queue that is told of stream records that account could not process. */
 export const ACCOUNT_FAILURES_QUEUE_NAME = 'interlock-account-dead';
+
+export function isDueQueue(queueArn: string): boolean {
+  return queueArn.endsWith(`:${DUE_QUEUE_NAME}`);
+}
 
 /** The site whose inbox has this ARN: the queue that a message came through proves which relay sent it. */
 export function siteOfInbox(queueArn: string): string {

@@ -34,16 +34,14 @@ export function sharedNasNames(sites: readonly Site[]): readonly string[] {
   return [...new Set(names.filter((name, index) => names.indexOf(name) < index))];
 }
 
-function profileOf(
-  site: string,
-  { name, identifiedBy, enforcement, dialect, answerTimeoutSeconds }: Nas,
-): NasProfile {
+function profileOf(site: string, nas: Nas): NasProfile {
   const first = (kind: keyof NasProfile['identity']) => {
-    const value = identifiedBy.find((candidate) => identityKind(candidate) === kind);
+    const value = nas.identifiedBy.find((candidate) => identityKind(candidate) === kind);
     return value === undefined ? {} : { [kind]: value };
   };
+  const { name, enforcement, dialect, tagDeactivations, answerTimeoutSeconds } = nas;
   const identity = { ...first('NAS-IP-Address'), ...first('NAS-IPv6-Address'), ...first('NAS-Identifier') };
-  return { site, name, identity, enforcement, dialect, answerTimeoutSeconds };
+  return { site, name, identity, enforcement, dialect, tagDeactivations, answerTimeoutSeconds };
 }
 
 function identityKind(value: string): keyof NasProfile['identity'] {

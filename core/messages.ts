@@ -23,13 +23,27 @@ const RequestMessage = v.object({
 });
 export type RequestMessage = v.InferOutput<typeof RequestMessage>;
 
-/** Inbox: what became of a command. `timeout` and `unreachable` leave open whether the NAS carried it out. */
+/** The key of a session's item. */
+const SessionKey = v.object({
+  nas: v.pipe(v.string(), v.nonEmpty()),
+  acctSessionId: v.pipe(v.string(), v.nonEmpty()),
+});
+export type SessionKey = v.InferOutput<typeof SessionKey>;
+
+/**
+ * Outcomes that leave open whether the NAS carried a command out. `timeout`: it did not answer. `unreachable`: its
+ * host or network said that nobody listens. `interrupted`: a relay received the command before and reported nothing.
+ * `expired`: the relay got it too late to send it.
+ */
+export const UNKNOWN_RESULTS = ['timeout', 'unreachable', 'interrupted', 'expired'] as const;
+
+/** Inbox: what became of a command. */
 const OutcomeMessage = v.object({
   kind: v.literal('outcome'),
   correlationId: v.pipe(v.string(), v.nonEmpty()),
   commandId: v.pipe(v.string(), v.nonEmpty()),
-  session: v.object({ nas: v.string(), acctSessionId: v.string() }),
-  result: v.picklist(['ack', 'nak', 'timeout', 'unreachable']),
+  session: SessionKey,
+  result: v.picklist(['ack', 'nak', ...UNKNOWN_RESULTS]),
   /** Error-Cause of a NAK, where it had one. */
   errorCause: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff))),
   atMs: TimeMs,
@@ -38,6 +52,10 @@ export type OutcomeMessage = v.InferOutput<typeof OutcomeMessage>;
 
 export const InboxMessage = v.variant('kind', [RequestMessage, OutcomeMessage]);
 export type InboxMessage = v.InferOutput<typeof InboxMessage>;
+
+/** Due queue: a session whose time has come. */
+export const DueMessage = v.object({ kind: v.literal('due'), session: SessionKey, dueAtMs: TimeMs });
+export type DueMessage = v.InferOutput<typeof DueMessage>;
 
 /** Outbox: the answer to a client's request. The relay takes Identifier, authenticator, State and Proxy-State
  * from `request`, and the secret that it verified with. */
@@ -56,7 +74,7 @@ const CommandMessage = v.object({
   kind: v.literal('command'),
   correlationId: v.pipe(v.string(), v.nonEmpty()),
   commandId: v.pipe(v.string(), v.nonEmpty()),
-  session: v.object({ nas: v.string(), acctSessionId: v.string() }),
+  session: SessionKey,
   /** What the attributes say, for logs. */
   operation: v.picklist(['activate', 'deactivate']),
   services: v.array(v.string()),

@@ -34,6 +34,8 @@ export interface NasProfile {
   /** `coa`: the NAS is told and confirms. `none`: state and accounting only. */
   readonly enforcement: 'none' | 'coa';
   readonly dialect: DialectName;
+  /** Give each deactivation a tag of its own, where the dialect has tags. */
+  readonly tagDeactivations: boolean;
   /** How long a command may stay without an answer before its outcome counts as unknown. */
   readonly answerTimeoutSeconds: number;
 }
@@ -181,8 +183,10 @@ export interface Session {
   >;
   /** The last requests that were answered, oldest first. */
   readonly answered: readonly GivenAnswer[];
-  /** What made the latest change, and the effects to be repeated when it is delivered again. */
-  readonly lastEvent: { readonly id: string; readonly atMs: number; readonly effects: readonly Effect[] };
+  /** When the latest change was made. */
+  readonly changedAtMs: number;
+  /** What made the latest changes, oldest first, and the effects to be repeated should one be delivered again. */
+  readonly recentEvents: readonly { readonly id: string; readonly effects: readonly Effect[] }[];
   /** Grows by one with each write; every write has the version that was read as its condition. */
   readonly version: number;
 }

@@ -21,6 +21,7 @@
 // time but has its effects repeated, so that a crash between writing and sending loses nothing.
 import { DIALECTS, type Dialect, type Identification } from './dialects/dialects.ts';
 import { ANSWERS_KEPT, answerGiven, isUnderWay } from './duplicates.ts';
+import type { OutcomeMessage } from './messages.ts';
 import { ERROR_CAUSE, TERMINATE_CAUSE } from './radius/attributes.ts';
 import { type Attribute, encodeAttributes } from './radius/codec.ts';
 import type {
@@ -42,7 +43,7 @@ export type Event =
       readonly kind: 'outcome';
       readonly id: string;
       readonly commandId: string;
-      readonly result: 'ack' | 'nak' | 'timeout' | 'unreachable';
+      readonly result: OutcomeMessage['result'];
       readonly errorCause?: number;
     }
   /** The time that `dueAtMs` named has come. */
@@ -58,6 +59,8 @@ export interface Result {
 export const MAX_WAITING = 8;
 /** Keeps the item far below DynamoDB's 400 kB. */
 export const MAX_SERVICES = 64;
+/** Events of a session come in the order of its inbox, but for those that time makes; a few are enough. */
+const EVENTS_KEPT = 4;
 /** How long a command may wait for the relay before it must not be sent any more. */
 export const COMMAND_START_WITHIN_MS = 30_000;
 /** What an outcome may need from the relay to the table. */
@@ -77,8 +80,9 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   const before = session && { ...session, ended: {} };
   const change = cell(before, event, nowMs);
   if (change.session === undefined || change.session === before) return { effects: change.effects };
-  const lastEvent = { id: event.id, atMs: nowMs, effects: change.effects };
-  return { session: { ...withoutIdleRetry(change.session), lastEvent }, effects: change.effects };
+  const { effects } = change;
+  const recentEvents = [...change.session.recentEvents, { id: event.id, effects }].slice(-EVENTS_KEPT);
+  return { session: { ...withoutIdleRetry(change.session), changedAtMs: nowMs, recentEvents }, effects };
 }
 
 /** When the session has to be looked at again without anything happening to it; absent when never. */
@@ -120,7 +124,7 @@ interface Events {
   /** The outcome of a command that nobody waits for any more. */
   stray: OutcomeEvent;
   due: DueEvent;
-  /** The event that made the latest change, delivered again. */
+  /** An event that made one of the latest changes, delivered again. */
   redelivered: Event;
 }
 
@@ -131,7 +135,7 @@ function stateOf(session: Session | undefined): State {
 }
 
 function eventName(session: Session | undefined, event: Event, nowMs: number): keyof Events {
-  if (session?.lastEvent.id === event.id) return 'redelivered';
+  if (session?.recentEvents.some(({ id }) => id === event.id)) return 'redelivered';
   switch (event.kind) {
     case 'request':
       if (session === undefined) return 'request';
@@ -156,7 +160,13 @@ type Draft = Required<Change>;
 
 const nothing = (): Change => ({ effects: [] });
 
-const repeatEffects = (session: Session): Change => ({ effects: session.lastEvent.effects });
+/** What the event had to send may not have been sent. A command that nobody waits for any more must not be. */
+function repeatEffects(session: Session, event: Event): Change {
+  const effects = session.recentEvents.find(({ id }) => id === event.id)?.effects ?? [];
+  return {
+    effects: effects.filter((one) => one.kind === 'reply' || one.commandId === session.transition?.commandId),
+  };
+}
 
 function create(_: undefined, event: RequestEvent, nowMs: number): Change {
   const { nas, acctSessionId, identity, classes } = event.request;
@@ -170,7 +180,8 @@ function create(_: undefined, event: RequestEvent, nowMs: number): Change {
     waiting: [],
     ended: {},
     answered: [],
-    lastEvent: { id: '', atMs: nowMs, effects: [] },
+    changedAtMs: nowMs,
+    recentEvents: [],
     version: 0,
   };
   return begin({ session, effects: [] }, event.request, nowMs);
@@ -329,10 +340,27 @@ function activationRefused(session: Situations['activating'], event: OutcomeEven
   return undo(session, planned, confirmed, request.correlationId, owed, nowMs);
 }
 
+const WHY_UNKNOWN = {
+  timeout: 'the NAS did not answer',
+  unreachable: 'the NAS cannot be reached',
+  interrupted: 'the relay was interrupted while it waited for the NAS',
+  expired: 'the relay got the command too late',
+  deadline: 'the relay did not report in time',
+} as const;
+
+function resultOf(event: OutcomeEvent | DueEvent): keyof typeof WHY_UNKNOWN {
+  if (event.kind === 'due' || event.result === 'ack' || event.result === 'nak') return 'deadline';
+  return event.result;
+}
+
 /** The NAS may have activated or not: the client hears 505 now, and the NAS is told to take it back. */
-function activationUnanswered(session: Situations['activating'], _: Event, nowMs: number): Change {
+function activationUnanswered(
+  session: Situations['activating'],
+  event: OutcomeEvent | DueEvent,
+  nowMs: number,
+): Change {
   const { request, planned, confirmed, underWay } = session.transition;
-  const refusal = refuse('Other-Proxy-Processing-Error', 'the NAS did not answer');
+  const refusal = refuse('Other-Proxy-Processing-Error', WHY_UNKNOWN[resultOf(event)]);
   const answered = answer({ session, effects: [] }, request, refusal, nowMs);
   return undo(
     answered.session,
@@ -470,14 +498,20 @@ function tell(
   correlationId: string,
   nowMs: number,
 ): CommandEffect {
-  const attributes = [...identify(session), ...dialect(session)[operation](services)];
+  const about = services.map(({ activation }) => activation);
+  const staying = Object.values(session.services).filter(
+    ({ state, activation }) => state === 'active' && !about.includes(activation),
+  );
+  const { tagDeactivations } = session.nas;
+  const change = dialect(session)[operation](services, { staying, tagDeactivations });
+  const attributes = [...identify(session), ...change];
   return {
     kind: 'command',
     correlationId,
     // One command at the most comes of one write, and no two writes have one version.
     commandId: `${correlationId}/${session.version + 1}`,
     operation,
-    services: services.map(({ activation }) => activation),
+    services: about,
     attributes: Buffer.from(encodeAttributes(attributes)).toString('base64'),
     startBeforeMs: nowMs + COMMAND_START_WITHIN_MS,
   };

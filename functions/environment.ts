@@ -18,6 +18,11 @@ export const AccountEnvironment = v.object({
   ACCOUNTING_URLS: QueueUrls,
 });
 
+export const SweepEnvironment = v.object({
+  TABLE_NAME: v.pipe(v.string(), v.nonEmpty()),
+  DUE_QUEUE_URL: v.pipe(v.string(), v.url()),
+});
+
 /** @throws Error that lists everything that is missing or wrong. */
 export function readEnvironment<S extends v.GenericSchema>(
   schema: S,

@@ -9,6 +9,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { DUE_BUCKET, STATE_SORT_KEY, sessionPartitionKey } from '../core/cloud.ts';
+import type { SessionKey } from '../core/messages.ts';
 import type { Session } from '../core/session.ts';
 import { dueAtMs } from '../core/transition.ts';
 
@@ -16,11 +17,6 @@ export type Image = Record<string, AttributeValue>;
 
 const SESSION_IS_NEW = 'attribute_not_exists(pk)';
 const SESSION_IS_AS_READ = 'version = :version';
-
-export interface SessionKey {
-  readonly nas: string;
-  readonly acctSessionId: string;
-}
 
 export interface SessionStore {
   /** The session as it is now, or undefined when there is none. */

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { type AddressInfo, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
+import { ConfigurationError } from '../core/config/problems.ts';
 
 export interface DynoxideOptions {
   /** @default a free one */
@@ -27,7 +28,8 @@ const END_WITH_PARENT = '{ read -r _; kill $$; } <&3 2>/dev/null & exec "$@" 3<&
 
 /**
  * Starts dynoxide on 127.0.0.1; resolves when it listens.
- * @throws Error when it is not installed for this machine, or with its own words when it does not start.
+ * @throws ConfigurationError when it is not installed for this machine.
+ * @throws Error with its own last words when it does not start.
  */
 export async function startDynoxide(options: DynoxideOptions): Promise<Dynoxide> {
   const port = options.port ?? (await freePort());
@@ -35,6 +37,8 @@ export async function startDynoxide(options: DynoxideOptions): Promise<Dynoxide>
   if (options.databaseFile !== undefined) command.push('--db-path', options.databaseFile);
   const child = spawn('/bin/sh', ['-c', END_WITH_PARENT, 'dynoxide', ...command], {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+    // A process group of its own: Ctrl-C is for our process, which still needs its table to finish.
+    detached: true,
   });
   child.once('exit', () => (child.stdio[3] as Duplex).destroy());
 
@@ -70,17 +74,17 @@ export async function startDynoxide(options: DynoxideOptions): Promise<Dynoxide>
 
 /**
  * The path of the program in the package for `platform`.
- * @throws Error that names the way out when the package is not installed.
+ * @throws ConfigurationError that names the way out when the package is not installed.
  */
 export function findDynoxide(platform = `${process.platform}-${process.arch}`): string {
   const file = `@dynoxide/${platform}/dynoxide`;
   try {
     return createRequire(import.meta.url).resolve(file);
   } catch {
-    throw new Error(
+    throw new ConfigurationError([
       `the embedded DynamoDB needs the npm package @dynoxide/${platform}, which is not installed here: ` +
         'give the address of a DynamoDB of your own with --dynamodb URL or AWS_ENDPOINT_URL_DYNAMODB=URL',
-    );
+    ]);
   }
 }
 

@@ -40,7 +40,7 @@ const LOCAL = { region: 'us-east-1', credentials: { accessKeyId: 'local', secret
 
 /**
  * Starts the emulators on free ports of 127.0.0.1 and creates in them what is not there yet.
- * @throws Error when dynoxide is not installed for this machine and `dynamodbEndpoint` is not given.
+ * @throws ConfigurationError when there is no DynamoDB to use, or its table is not ours.
  */
 export async function startEmbeddedCloud(options: EmbeddedCloudOptions): Promise<EmbeddedCloud> {
   const { sites, dataDirectory, dynamodbEndpoint, onDeath } = options;

@@ -10,7 +10,7 @@ const USAGE = `usage: npm start -- [--services FILE] [--site FILE] [--data DIR] 
   --site FILE      the site (config/sites/demo.yaml)
   --data DIR       keeps the state there over a restart
   --json           one JSON object a line
-  --dynamodb URL   a DynamoDB endpoint to use instead of the embedded one`;
+  --dynamodb URL   a DynamoDB endpoint to use instead of the embedded one (AWS_ENDPOINT_URL_DYNAMODB)`;
 
 try {
   await start();
@@ -32,7 +32,7 @@ async function start(): Promise<void> {
     siteFile: site,
     environment: process.env,
     ...(data !== undefined && { dataDirectory: data }),
-    ...(dynamodb !== undefined && { dynamodbEndpoint: dynamodb }),
+    ...(dynamodb !== '' && { dynamodbEndpoint: dynamodb }),
     report,
   });
   const stop = async () => {
@@ -70,7 +70,7 @@ function readArguments() {
         site: { type: 'string', default: 'config/sites/demo.yaml' },
         data: { type: 'string' },
         json: { type: 'boolean', default: false },
-        dynamodb: { type: 'string' },
+        dynamodb: { type: 'string', default: process.env['AWS_ENDPOINT_URL_DYNAMODB'] ?? '' },
       },
     });
     return values;

@@ -12,6 +12,7 @@ import {
   STATE_SORT_KEY,
   STREAM_BATCH_SIZE,
   STREAM_MAX_RETRIES,
+  SWEEP_INTERVAL_SECONDS,
   TABLE,
 } from '../core/cloud.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
@@ -24,6 +25,7 @@ import { type AccountReport, createAccount } from '../functions/account/account.
 import { createDecide, type DecideReport } from '../functions/decide/decide.ts';
 import { createSiteSender } from '../functions/queue.ts';
 import { createSessionStore } from '../functions/session-store.ts';
+import { createSweep } from '../functions/sweep/sweep.ts';
 import { createTelemetry, withTelemetry } from '../functions/telemetry.ts';
 import type { RelayEvent } from '../relay/events.ts';
 import { type Relay, startRelay } from '../relay/relay.ts';
@@ -53,6 +55,8 @@ export interface SystemOptions {
   readonly dataDirectory?: string;
   /** A DynamoDB to use instead of the embedded one. */
   readonly dynamodbEndpoint?: string;
+  /** @default as on AWS, once a minute */
+  readonly sweepIntervalSeconds?: number;
   readonly report: (event: SystemEvent) => void;
 }
 
@@ -114,20 +118,26 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       now: Date.now,
       report: (event) => report({ source: 'decide', event }),
     });
-    started(
-      mapQueue({
-        ...surroundings,
-        sqs,
-        queue: queues.inbox,
-        target: {
-          name: 'decide',
-          timeoutSeconds: DECIDE_TIMEOUT_SECONDS,
-          handler: withTelemetry(decide, createTelemetry('decide', 'SILENT')),
-        },
-        batchSize: INBOX_BATCH_SIZE,
-        retryDelaySeconds: RETRY_DELAY_SECONDS,
-      }),
-    );
+    const target = {
+      name: 'decide',
+      timeoutSeconds: DECIDE_TIMEOUT_SECONDS,
+      handler: withTelemetry(decide, createTelemetry('decide', 'SILENT')),
+    };
+    for (const queue of [queues.inbox, cloud.due]) {
+      const batchSize = INBOX_BATCH_SIZE;
+      started(
+        mapQueue({ ...surroundings, sqs, queue, target, batchSize, retryDelaySeconds: RETRY_DELAY_SECONDS }),
+      );
+    }
+    const sweep = createSweep({
+      dynamodb: new DynamoDBClient(cloud.dynamodb),
+      tableName: cloud.tableName,
+      sqs,
+      dueQueueUrl: cloud.due.url,
+      now: Date.now,
+      report: () => {},
+    });
+    started(startSchedule(sweep, options.sweepIntervalSeconds ?? SWEEP_INTERVAL_SECONDS, problem));
     const account = createAccount({
       send: createSiteSender(sqs, { [site]: queues.accounting.url }, 'accounting queue'),
       report: (event) => report({ source: 'account', event }),
@@ -176,6 +186,24 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     await stop();
     throw error;
   }
+}
+
+/** Runs `task` every so often, as EventBridge does; a run that fails is told of and the next one goes on. */
+function startSchedule(
+  task: () => Promise<void>,
+  intervalSeconds: number,
+  problem: (sentence: string) => void,
+) {
+  let running = Promise.resolve();
+  const timer = setInterval(() => {
+    running = running.then(task).catch((error) => problem(`sweep: ${error}`));
+  }, intervalSeconds * 1000);
+  return {
+    async stop(): Promise<void> {
+      clearInterval(timer);
+      await running;
+    },
+  };
 }
 
 function readText(file: string): Promise<string> {

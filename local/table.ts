@@ -7,12 +7,13 @@ import {
   waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
 import { TABLE } from '../core/cloud.ts';
+import { ConfigurationError } from '../core/config/problems.ts';
 
 const STREAM_VIEW = 'NEW_AND_OLD_IMAGES';
 
 /**
  * Creates the table where it is not there yet, and gives the ARN of its stream.
- * @throws Error when there is such a table, but without a stream of both images.
+ * @throws ConfigurationError when there is such a table, but without a stream of both images.
  */
 export async function ensureTable(client: DynamoDBClient, tableName: string): Promise<string> {
   const { partitionKey, sortKey, dueIndex } = TABLE;
@@ -51,8 +52,8 @@ export async function ensureTable(client: DynamoDBClient, tableName: string): Pr
   const { Table } = await client.send(new DescribeTableCommand({ TableName: tableName }));
   const { LatestStreamArn, StreamSpecification } = Table ?? {};
   if (LatestStreamArn === undefined || StreamSpecification?.StreamViewType !== STREAM_VIEW)
-    throw new Error(
+    throw new ConfigurationError([
       `the table ${tableName} has no stream with new and old images: enable one or delete the table`,
-    );
+    ]);
   return LatestStreamArn;
 }

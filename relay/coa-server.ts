@@ -44,7 +44,7 @@ export class CoaServer {
 
   /** How many requests wait for a call to SQS, and how many for their reply (the former among them). */
   get load(): { readonly waiting: number; readonly inProgress: number } {
-    return { waiting: this.#inbox.size, inProgress: this.#inProgress.size };
+    return { waiting: this.#inbox.size, inProgress: this.#inProgress.count(this.#options.monotonicNow()) };
   }
 
   /** Takes a datagram that came to the CoA port: into the inbox, or nowhere. */
@@ -144,6 +144,6 @@ export class CoaServer {
   }
 
   #checkDrained(): void {
-    if (this.#inProgress.size === 0) this.#drained?.();
+    if (this.load.inProgress === 0) this.#drained?.();
   }
 }

@@ -32,9 +32,8 @@ export async function consume(
           failures = 0;
           await handle(messages);
         } else {
-          await delay(Math.min(FIRST_PAUSE_MS * 2 ** failures++, LONGEST_PAUSE_MS), undefined, {
-            signal,
-          }).catch(() => undefined);
+          const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** failures++, LONGEST_PAUSE_MS);
+          await delay(pauseMs, undefined, { signal }).catch(() => undefined);
         }
       }
     }),

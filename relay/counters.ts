@@ -55,14 +55,12 @@ export class Counters {
 
   /** The text of a scrape. */
   render(): string {
-    return this.#families
-      .flatMap(({ name, help, type, samples }) => [
-        `# HELP ${name} ${help}`,
-        `# TYPE ${name} ${type}`,
-        ...Array.from(samples(), ([suffix, labels, value]) => `${name}${suffix}${render(labels)} ${value}`),
-        '',
-      ])
-      .join('\n');
+    const lines = this.#families.flatMap(({ name, help, type, samples }) => [
+      `# HELP ${name} ${help}`,
+      `# TYPE ${name} ${type}`,
+      ...Array.from(samples(), ([suffix, labels, value]) => `${name}${suffix}${render(labels)} ${value}`),
+    ]);
+    return `${lines.join('\n')}\n`;
   }
 }
 

@@ -17,6 +17,7 @@ export type RelayEvent =
   // The relay
   | {
       readonly kind: 'listening';
+      readonly site: string;
       readonly coa: Endpoint;
       readonly http: Endpoint;
       /** What the kernel granted to the socket for requests that wait. */

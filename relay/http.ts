@@ -17,13 +17,13 @@ export async function serveHttp(
   pages: { readonly problems: () => readonly string[]; readonly metrics: () => string },
 ): Promise<HttpServer> {
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://relay');
-    if (pathname === '/healthz') {
+    const [path] = (request.url ?? '').split('?', 1);
+    if (path === '/healthz') {
       const problems = pages.problems();
       const status = problems.length === 0 ? 'ok' : 'unavailable';
       response.writeHead(problems.length === 0 ? 200 : 503, { 'content-type': 'application/json' });
       response.end(`${JSON.stringify({ status, problems })}\n`);
-    } else if (pathname === '/metrics') {
+    } else if (path === '/metrics') {
       response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
       response.end(pages.metrics());
     } else {

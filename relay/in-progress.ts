@@ -28,8 +28,9 @@ export class InProgress {
     this.#capacity = capacity;
   }
 
-  /** How many requests are in progress. */
-  get size(): number {
+  /** How many requests are in progress at `nowMs`. */
+  count(nowMs: number): number {
+    this.#expire(nowMs);
     return this.#entries.size;
   }
 

@@ -1,6 +1,9 @@
-// Which events are counted, and under which name.
+// What Prometheus is told of events and load, and under which names.
+import type { Accounting } from './accounting.ts';
+import type { CoaServer } from './coa-server.ts';
 import type { Counters } from './counters.ts';
 import type { Report } from './events.ts';
+import type { Queue } from './queue.ts';
 
 /** An answer within two seconds spares the client its first repeat (RFC 5080: IRT 2 s). */
 const LATENCY_BOUNDS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30];
@@ -81,4 +84,31 @@ export function countEvents(counters: Counters): Report {
         return socketErrors();
     }
   };
+}
+
+/** Puts into `counters` what the parts of a relay hold at the time of a scrape. */
+export function showLoad(
+  counters: Counters,
+  {
+    coaServer,
+    accounting,
+    queues,
+  }: {
+    readonly coaServer: CoaServer;
+    readonly accounting: Accounting | undefined;
+    readonly queues: readonly Queue[];
+  },
+): void {
+  counters.gauge('interlock_relay_requests_in_progress', 'Requests without a reply so far.', () => [
+    [{}, coaServer.load.inProgress],
+  ]);
+  counters.gauge('interlock_relay_inbox_waiting', 'Requests that wait for a call to SQS.', () => [
+    [{}, coaServer.load.waiting],
+  ]);
+  counters.gauge('interlock_relay_accounting_held', 'Records without an Accounting-Response so far.', () => [
+    [{}, accounting?.size ?? 0],
+  ]);
+  counters.gauge('interlock_relay_queue_reachable', 'Whether the last call to the queue succeeded.', () =>
+    queues.map(({ name, health }) => [{ queue: name }, health.state === 'reachable' ? 1 : 0]),
+  );
 }

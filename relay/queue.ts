@@ -13,7 +13,6 @@ import type { Report } from './events.ts';
 
 /** SQS takes and gives at most this many messages in a call. */
 export const BATCH = 10;
-const CALL_TIMEOUT_MS = 5_000;
 
 export interface OutgoingMessage {
   readonly body: string;
@@ -41,19 +40,32 @@ export class Queue {
   readonly #sqs: SQSClient;
   readonly #now: () => number;
   readonly #report: Report;
+  readonly #callTimeoutMs: number;
   #health: QueueHealth = { state: 'unknown' };
   #deletions: { readonly receipt: string; readonly done: () => void }[] = [];
 
   constructor(
     name: QueueName,
     url: string,
-    { sqs, now, report }: { readonly sqs: SQSClient; readonly now: () => number; readonly report: Report },
+    {
+      sqs,
+      now,
+      report,
+      callTimeoutMs = 5_000,
+    }: {
+      readonly sqs: SQSClient;
+      readonly now: () => number;
+      readonly report: Report;
+      /** How long a call may take, retries of the client among it; to receive, beyond the wait. */
+      readonly callTimeoutMs?: number;
+    },
   ) {
     this.name = name;
     this.#url = url;
     this.#sqs = sqs;
     this.#now = now;
     this.#report = report;
+    this.#callTimeoutMs = callTimeoutMs;
   }
 
   get health(): QueueHealth {
@@ -68,7 +80,7 @@ export class Queue {
       MessageGroupId: group,
       MessageDeduplicationId: deduplicationId,
     }));
-    const result = await this.#call(CALL_TIMEOUT_MS, (abortSignal) =>
+    const result = await this.#call((abortSignal) =>
       this.#sqs.send(new SendMessageBatchCommand({ QueueUrl: this.#url, Entries }), { abortSignal }),
     );
     this.#reportRefused(result?.Failed);
@@ -96,11 +108,10 @@ export class Queue {
       VisibilityTimeout: visibilitySeconds,
       MessageSystemAttributeNames: ['MessageGroupId'],
     });
-    const result = await this.#call(
-      CALL_TIMEOUT_MS + waitSeconds * 1000,
-      (abortSignal) => this.#sqs.send(command, { abortSignal }),
+    const result = await this.#call((abortSignal) => this.#sqs.send(command, { abortSignal }), {
+      timeoutMs: waitSeconds * 1000 + this.#callTimeoutMs,
       signal,
-    );
+    });
     return (
       result &&
       (result.Messages ?? []).map(({ MessageId = '', Body = '', ReceiptHandle = '', Attributes }) => ({
@@ -131,9 +142,7 @@ export class Queue {
           VisibilityTimeout: seconds,
         }));
         const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: this.#url, Entries });
-        const result = await this.#call(CALL_TIMEOUT_MS, (abortSignal) =>
-          this.#sqs.send(command, { abortSignal }),
-        );
+        const result = await this.#call((abortSignal) => this.#sqs.send(command, { abortSignal }));
         this.#reportRefused(result?.Failed);
       }),
     );
@@ -145,7 +154,7 @@ export class Queue {
     await Promise.all(
       batches(deletions).map(async (batch) => {
         const Entries = batch.map(({ receipt }, index) => ({ Id: String(index), ReceiptHandle: receipt }));
-        const result = await this.#call(CALL_TIMEOUT_MS, (abortSignal) =>
+        const result = await this.#call((abortSignal) =>
           this.#sqs.send(new DeleteMessageBatchCommand({ QueueUrl: this.#url, Entries }), { abortSignal }),
         );
         this.#reportRefused(result?.Failed);
@@ -155,9 +164,11 @@ export class Queue {
   }
 
   async #call<Result>(
-    timeoutMs: number,
     call: (abortSignal: AbortSignal) => Promise<Result>,
-    signal?: AbortSignal,
+    {
+      timeoutMs = this.#callTimeoutMs,
+      signal,
+    }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
   ): Promise<Result | undefined> {
     // Without a limit a connection that died silently would keep its caller for ever.
     const timeout = AbortSignal.timeout(timeoutMs);

@@ -17,7 +17,7 @@ export interface RadiusServer extends Endpoint {
 }
 
 export interface ExchangePolicy extends RetransmissionPolicy {
-  /** Whether an ICMP port unreachable ends the exchange. Otherwise the server may come up while it goes on. */
+  /** Whether an ICMP port unreachable ends the exchange. If not, the server may come up while it goes on. */
   readonly endsWhenUnreachable: boolean;
 }
 
@@ -134,14 +134,20 @@ export class RadiusClient {
   }
 
   #openChannel(server: Endpoint, siblings: Channel[]): Channel {
+    const retire = () => {
+      if (!siblings.includes(channel)) return;
+      siblings.splice(siblings.indexOf(channel), 1);
+      void channel.socket.then((socket) => socket?.close());
+      for (const { settle } of channel.exchanges.values()) settle({ kind: 'unreachable' });
+      channel.exchanges.clear();
+    };
     const channel: Channel = {
       socket: connectSocket(server, {
         onDatagram: (datagram) => this.#receive(channel, server, datagram),
-        onError: () => unreachable(channel),
+        // Whatever else befalls a socket, its route or its own address may be gone for good. Another one finds anew.
+        onError: ({ code }) => (code === 'ECONNREFUSED' ? refused(channel) : retire()),
       }).catch(() => {
-        // No route, or no more sockets. The next exchange finds this one gone and tries to open another.
-        siblings.splice(siblings.indexOf(channel), 1);
-        for (const exchange of channel.exchanges.values()) exchange.settle({ kind: 'unreachable' });
+        retire();
         return undefined;
       }),
       identifiers: new Identifiers(),
@@ -151,7 +157,9 @@ export class RadiusClient {
   }
 
   async #send({ channel, request }: Exchange): Promise<void> {
-    (await channel.socket)?.send(request.bytes);
+    const socket = await channel.socket;
+    // It may be over by now, and its socket closed.
+    if (channel.exchanges.get(request.identifier)?.request === request) socket?.send(request.bytes);
   }
 
   #receive(channel: Channel, server: Endpoint, datagram: Uint8Array): void {
@@ -192,7 +200,7 @@ export class RadiusClient {
 }
 
 /** ICMP tells which port is unreachable, not which request met it: all on the channel are told. */
-function unreachable({ exchanges }: Channel): void {
+function refused({ exchanges }: Channel): void {
   for (const { policy, settle } of exchanges.values()) {
     if (policy.endsWhenUnreachable) settle({ kind: 'unreachable' });
   }

@@ -9,8 +9,9 @@ import { CoaServer } from './coa-server.ts';
 import { Counters } from './counters.ts';
 import { formatEndpoint } from './endpoint.ts';
 import type { Report } from './events.ts';
+import { problemsOf } from './health.ts';
 import { serveHttp } from './http.ts';
-import { countEvents } from './metrics.ts';
+import { countEvents, showLoad } from './metrics.ts';
 import { runOutbox } from './outbox.ts';
 import { Queue } from './queue.ts';
 import { RadiusClient } from './radius-client.ts';
@@ -19,8 +20,6 @@ import { bindSocket } from './sockets.ts';
 
 /** Below the ten seconds that `docker stop` gives. */
 const DRAIN_MS = 8_000;
-/** A failed call says nothing about a queue that nobody had to use for so long. */
-const TROUBLE_MS = 60_000;
 
 export interface RelayOptions {
   /** As `readSite` gives it. Port 0 takes a free one. */
@@ -54,7 +53,7 @@ export interface Relay {
 
 /** Starts a relay. @throws ConfigurationError when it cannot listen where the site file says. */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
-  const { site, queues, now, monotonicNow, random, newId, timings = {} } = options;
+  const { site, queues, sqs, now, monotonicNow, random, newId, timings = {} } = options;
   const counters = new Counters();
   const count = countEvents(counters);
   const report: Report = (event) => {
@@ -62,9 +61,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     options.report(event);
   };
 
-  const inbox = new Queue('inbox', queues.inbox, { ...options, report });
-  const outbox = new Queue('outbox', queues.outbox, { ...options, report });
-  const accountingQueue = new Queue('accounting', queues.accounting, { ...options, report });
+  const inbox = new Queue('inbox', queues.inbox, { sqs, now, report });
+  const outbox = new Queue('outbox', queues.outbox, { sqs, now, report });
+  const accountingQueue = new Queue('accounting', queues.accounting, { sqs, now, report });
   const coaServer = new CoaServer({
     findClient: findClientBySource(site.clients),
     eventTimestampWindowSeconds: site.eventTimestampWindowSeconds,
@@ -80,20 +79,23 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     random,
     onIgnored: (server, reason) => report({ kind: 'reply-ignored', server: formatEndpoint(server), reason }),
   });
-  const hasAccounting = site.accounting.length > 0;
-  const accounting = new Accounting({
-    queue: accountingQueue,
-    servers: new AccountingServers(site.accounting, {
-      client: radiusClient,
-      report,
-      timings: timings.accounting,
-    }),
-    monotonicNow,
+  const servers = new AccountingServers(site.accounting, {
+    client: radiusClient,
     report,
-    visibilitySeconds: timings.accountingVisibilitySeconds,
+    timings: timings.accounting,
   });
-  const queuesInUse = hasAccounting ? [inbox, outbox, accountingQueue] : [inbox, outbox];
-  gauges(counters, { coaServer, accounting, queuesInUse });
+  const accounting =
+    site.accounting.length === 0
+      ? undefined
+      : new Accounting({
+          queue: accountingQueue,
+          servers,
+          monotonicNow,
+          report,
+          visibilitySeconds: timings.accountingVisibilitySeconds,
+        });
+  const queuesInUse = accounting === undefined ? [inbox, outbox] : [inbox, outbox, accountingQueue];
+  showLoad(counters, { coaServer, accounting, queues: queuesInUse });
 
   const socket = await bindSocket(site.coa, {
     onDatagram: (datagram, source) => coaServer.receive(datagram, source),
@@ -103,7 +105,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const http = await serveHttp(site.http, {
     problems: () => [
       ...(isDraining ? ['the relay is draining'] : []),
-      ...queuesInUse.flatMap((queue) => problemOf(queue, now())),
+      ...queuesInUse.flatMap((queue) => problemsOf(queue, now())),
     ],
     metrics: () => counters.render(),
   }).catch(async (error) => {
@@ -112,16 +114,14 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   });
 
   const { local: coa, receiveBufferBytes } = socket;
-  report({ kind: 'listening', coa, http: http.local, receiveBufferBytes });
-  if (!hasAccounting) report({ kind: 'accounting-not-configured' });
+  report({ kind: 'listening', site: site.name, coa, http: http.local, receiveBufferBytes });
+  if (accounting === undefined) report({ kind: 'accounting-not-configured' });
 
   const noMoreReplies = new AbortController();
   const noMoreRecords = new AbortController();
   const abandon = new AbortController();
   const outboxRun = runOutbox(outbox, { coaServer, report, stopping: noMoreReplies.signal });
-  const accountingRun = hasAccounting
-    ? accounting.run(noMoreRecords.signal, abandon.signal)
-    : Promise.resolve();
+  const accountingRun = accounting?.run(noMoreRecords.signal, abandon.signal);
 
   async function drain(): Promise<void> {
     report({ kind: 'draining' });
@@ -144,39 +144,6 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       return drained;
     },
   };
-}
-
-function gauges(
-  counters: Counters,
-  {
-    coaServer,
-    accounting,
-    queuesInUse,
-  }: {
-    readonly coaServer: CoaServer;
-    readonly accounting: Accounting;
-    readonly queuesInUse: readonly Queue[];
-  },
-): void {
-  counters.gauge('interlock_relay_requests_in_progress', 'Requests without a reply so far.', () => [
-    [{}, coaServer.load.inProgress],
-  ]);
-  counters.gauge('interlock_relay_inbox_waiting', 'Requests that wait for a call to SQS.', () => [
-    [{}, coaServer.load.waiting],
-  ]);
-  counters.gauge('interlock_relay_accounting_held', 'Records without an Accounting-Response so far.', () => [
-    [{}, accounting.size],
-  ]);
-  counters.gauge('interlock_relay_queue_reachable', 'Whether the last call to the queue succeeded.', () =>
-    queuesInUse.map(({ name, health }) => [{ queue: name }, health.state === 'reachable' ? 1 : 0]),
-  );
-}
-
-/** The inbox is called only when there is a request; nothing can be said of it before. */
-function problemOf({ name, health }: Queue, nowMs: number): string[] {
-  if (health.state === 'unknown' && name !== 'inbox') return [`${name}: not reached yet`];
-  if (health.state === 'unreachable' && nowMs - health.atMs < TROUBLE_MS) return [`${name}: ${health.error}`];
-  return [];
 }
 
 const LISTEN_ERRORS: Readonly<Record<string, string>> = {

@@ -57,8 +57,8 @@ const ServicesFile = v.strictObject({
     v.check((services) => Object.keys(services).length > 0, 'expected at least one service'),
     // A record of the schema library leaves these out without a word.
     v.check(
-      (services) => !['constructor', 'prototype'].some((name) => Object.hasOwn(services, name)),
-      'a service cannot be called constructor or prototype',
+      (services) => !['__proto__', 'constructor', 'prototype'].some((name) => Object.hasOwn(services, name)),
+      'a service cannot be called __proto__, constructor or prototype',
     ),
     v.record(ServiceName, v.nullish(Service, {})),
   ),

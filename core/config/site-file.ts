@@ -103,8 +103,16 @@ const Nas = v.strictObject({
   dialect: v.optional(v.picklist(DIALECT_NAMES, `expected a dialect: ${DIALECT_NAMES.join(', ')}`), 'erx'),
   /** `coa`: the NAS is told and confirms. `none`: state and accounting only. */
   enforcement: v.optional(v.picklist(['none', 'coa'], 'expected none or coa'), 'none'),
+  /** `erx`: give each ERX-Service-Deactivate a tag of its own, as some releases of Junos OS want it. */
+  tagDeactivations: flag(false),
   /** How long a command to this NAS is repeated before it counts as unanswered (MRD of RFC 5080). */
   answerTimeoutSeconds: v.optional(seconds(5, 30), 30),
+  /** Put a Message-Authenticator first into requests to this NAS. */
+  messageAuthenticator: flag(true),
+  /** Ignore replies without a Message-Authenticator. FreeRADIUS 3.2 does not sign those that it makes itself. */
+  requireMessageAuthenticator: flag(false),
+  /** Take a Message-Authenticator computed over a zero authenticator, too: FreeRADIUS 3.2 signs so what it proxies. */
+  zeroAuthenticatorReplies: flag(false),
 });
 
 const QueueUrl = v.pipe(v.string(), v.url('expected the URL of a queue'));

@@ -21,8 +21,12 @@ export const erx: Dialect = {
   ],
   servicesPerCommand: { activate: ERX_MAX_TAG, deactivate: ERX_MAX_TAG },
   activate: (services) => services.flatMap((service, index) => activation(service, index + 1)),
-  deactivate: (services) =>
-    services.map(({ activation }) => ({ name: 'ERX-Service-Deactivate', value: activation })),
+  deactivate: (services, { tagDeactivations }) =>
+    services.map(({ activation }, index) => ({
+      name: 'ERX-Service-Deactivate',
+      ...(tagDeactivations && { tag: index + 1 }),
+      value: activation,
+    })),
   alreadyGone: [ERROR_CAUSE['Session-Context-Not-Found']],
 };
 

@@ -12,6 +12,7 @@ export interface AttributeDefinition {
   readonly tagged?: true;
 }
 
+const CISCO = 9;
 const ERX = 4874;
 
 export const ATTRIBUTES = {
@@ -90,6 +91,9 @@ export const ATTRIBUTES = {
   'Chargeable-User-Identity': { number: 89, type: 'octets' }, // 4372, 2.2
   'Error-Cause': { number: 101, type: 'integer' }, // 5176, 3.5
   'Operator-Name': { number: 126, type: 'text' }, // 5580, 4.1
+
+  // Cisco ISG and IOS XE
+  'Cisco-AVPair': { vendor: CISCO, number: 1, type: 'text' },
 
   // JunosE and Junos OS. Service-Deactivate has no tag, but is sent with one: text never starts like that.
   'ERX-Virtual-Router-Name': { vendor: ERX, number: 1, type: 'text' },

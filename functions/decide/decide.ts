@@ -1,9 +1,10 @@
 // decide: what came through a site's inbox becomes a change of its session, and then a message to the site's outbox.
 // Written before sent: a crash in between brings the message again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
-import { siteOfInbox } from '../../core/cloud.ts';
+import { isDueQueue, siteOfInbox } from '../../core/cloud.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import {
+  DueMessage,
   InboxMessage,
   MalformedMessage,
   messageGroup,
@@ -11,15 +12,16 @@ import {
   type OutcomeMessage,
   type RequestMessage,
   readMessage,
+  type SessionKey,
 } from '../../core/messages.ts';
 import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { parsePacket } from '../../core/radius/packet.ts';
 import { understandRequest } from '../../core/request.ts';
-import type { Effect, Session } from '../../core/session.ts';
+import type { CommandEffect, Effect, ReplyEffect, Session } from '../../core/session.ts';
 import { describeRequest, type Event, transition } from '../../core/transition.ts';
 import { processBatch } from '../batch.ts';
 import type { OutgoingMessage } from '../queue.ts';
-import type { SessionKey, SessionStore } from '../session-store.ts';
+import type { SessionStore } from '../session-store.ts';
 
 /** Two clients that change one subscriber at once settle it between them; more than this many losses in a row are
  * left to the queue's redelivery. */
@@ -78,120 +80,129 @@ async function decide(
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
+  if (isDueQueue(record.eventSourceARN)) {
+    const { session } = readMessage(DueMessage, record.body);
+    const event = { kind: 'due', id: record.messageId } as const;
+    return change(
+      { session, event, correlationId: event.id, cause: 'its time has come' },
+      dependencies,
+      signal,
+    );
+  }
   const site = siteOfInbox(record.eventSourceARN);
   const message = readMessage(InboxMessage, record.body);
-  const effects =
-    message.kind === 'request'
-      ? await decideRequest(site, message, dependencies, signal)
-      : await decideOutcome(message, dependencies, signal);
-  if (effects.length > 0) await dependencies.send(site, effects.map(outgoing), signal);
+  return message.kind === 'request'
+    ? decideRequest(site, message, dependencies, signal)
+    : decideOutcome(site, message, dependencies, signal);
 }
 
-async function decideRequest(
+function decideRequest(
   site: string,
-  message: RequestMessage,
+  { correlationId, client: { name: _, ...client }, receivedAtMs, packet }: RequestMessage,
   dependencies: DecideDependencies,
   signal: AbortSignal,
-): Promise<readonly OutboxMessage[]> {
-  const { correlationId, client, receivedAtMs } = message;
-  const parsed = parsePacket(Buffer.from(message.packet, 'base64'));
+): Promise<void> {
+  const parsed = parsePacket(Buffer.from(packet, 'base64'));
   if (!parsed.ok) throw new MalformedMessage(`packet: ${parsed.reason}`);
   const { catalogue, nasesBySite } = dependencies.deployment;
   const nases = nasesBySite[site];
   if (nases === undefined) throw new MalformedMessage(`the site ${site} is not part of this deployment`);
 
-  const endpoint = { address: client.address, port: client.port };
-  const understood = understandRequest(parsed.packet, { correlationId, client: endpoint, catalogue, nases });
+  const understood = understandRequest(parsed.packet, { correlationId, client, catalogue, nases });
   if (!understood.ok) {
     const errorCause = ERROR_CAUSE[understood.refusal.errorCause];
     dependencies.report({ kind: 'refused', correlationId, errorCause, reason: understood.refusal.reason });
-    return [
-      { kind: 'reply', correlationId, client: endpoint, request: message.packet, answer: 'nak', errorCause },
-    ];
+    const reply = replyMessage({ kind: 'reply', correlationId, client, packet, answer: 'nak', errorCause });
+    return dependencies.send(site, [reply], signal);
   }
   const { request } = understood;
-  const key = { nas: request.nas.name, acctSessionId: request.acctSessionId };
-  const event: Event = { kind: 'request', id: correlationId, request };
-  return change(
-    key,
-    event,
-    { correlationId, cause: describeRequest(request), receivedAtMs },
-    dependencies,
-    signal,
-  );
+  const session = { nas: request.nas.name, acctSessionId: request.acctSessionId };
+  const event = { kind: 'request', id: correlationId, request } as const;
+  const cause = describeRequest(request);
+  return change({ site, session, event, correlationId, cause, receivedAtMs }, dependencies, signal);
 }
 
 function decideOutcome(
+  site: string,
   { commandId, correlationId, session, result, errorCause }: OutcomeMessage,
   dependencies: DecideDependencies,
   signal: AbortSignal,
-): Promise<readonly OutboxMessage[]> {
+): Promise<void> {
   const outcome = { commandId, result, ...(errorCause !== undefined && { errorCause }) };
-  const event: Event = { kind: 'outcome', id: `${commandId}/outcome`, ...outcome };
+  const event = { kind: 'outcome', id: `${commandId}/outcome`, ...outcome } as const;
   const cause = `the NAS: ${result}${errorCause === undefined ? '' : ` ${errorCause}`}`;
-  return change(session, event, { correlationId, cause }, dependencies, signal);
+  return change({ site, session, event, correlationId, cause }, dependencies, signal);
 }
 
-/** Reads, decides and writes until nobody was faster; gives what has to be sent now. */
+/** Something that happened to a session. */
+interface Happening {
+  /** The site that reported it; absent when the cloud did itself. */
+  readonly site?: string;
+  readonly session: SessionKey;
+  readonly event: Event;
+  readonly correlationId: string;
+  readonly cause: string;
+  readonly receivedAtMs?: number;
+}
+
+/** Reads, decides and writes until nobody was faster, and then sends. */
 async function change(
-  key: SessionKey,
-  event: Event,
-  about: { correlationId: string; cause: string; receivedAtMs?: number },
-  { store, now, report }: DecideDependencies,
+  { site, session: key, event, ...about }: Happening,
+  { store, now, report, send }: DecideDependencies,
   signal: AbortSignal,
-): Promise<readonly OutboxMessage[]> {
+): Promise<void> {
   for (let lostRaces = 0; lostRaces < MAX_ATTEMPTS; lostRaces++) {
     const before = await store.read(key, signal);
+    if (before !== undefined && site !== undefined && before.nas.site !== site) {
+      throw new MalformedMessage(`session: ${key.nas} is not a NAS of the site ${site}`);
+    }
     const { session: after, effects } = transition(before, event, now());
     if (after !== undefined && (await store.write(after, signal)) === 'lost') continue;
-    const reason = after?.answered.findLast(
-      ({ correlationId }) => correlationId === about.correlationId,
-    )?.reason;
-    const userName = (after ?? before)?.identity['User-Name'];
-    report({
-      kind: 'decided',
-      ...about,
-      session: key,
-      ...(typeof userName === 'string' && { userName }),
-      activated: after === undefined ? [] : difference(active(after), active(before)),
-      deactivated:
-        after === undefined
-          ? []
-          : difference(Object.keys(before?.services ?? {}), Object.keys(after.services)),
-      effects,
-      lostRaces,
-      ...(reason !== undefined && { reason }),
-    });
-    return effects.map((effect) => outboxMessage(effect, key));
+
+    report({ kind: 'decided', session: key, ...about, ...difference(before, after), effects, lostRaces });
+    const home = (after ?? before)?.nas.site;
+    const messages = effects.map((effect) =>
+      effect.kind === 'reply' ? replyMessage(effect) : commandMessage(effect, key),
+    );
+    if (home !== undefined && messages.length > 0) await send(home, messages, signal);
+    return;
   }
   throw new Error(`${MAX_ATTEMPTS} writes of ${key.nas} ${key.acctSessionId} in a row were lost to others`);
 }
 
-function outboxMessage(effect: Effect, session: SessionKey): OutboxMessage {
-  if (effect.kind === 'command')
-    return { ...effect, services: [...effect.services], session: { ...session } };
-  const { packet, ...reply } = effect;
-  return { ...reply, request: packet };
+/** A reply waits for nobody. Sent twice within five minutes, SQS takes one. */
+function replyMessage({ packet, ...reply }: ReplyEffect): OutgoingMessage {
+  const body: OutboxMessage = { ...reply, request: packet };
+  return { body, group: reply.correlationId, deduplicationId: `${reply.correlationId}/reply` };
 }
 
-/** Commands of one session keep their order; a reply waits for nobody. Sent twice in five minutes, SQS takes one. */
-function outgoing(body: OutboxMessage): OutgoingMessage {
-  if (body.kind === 'command') {
-    return {
-      body,
-      group: messageGroup(Buffer.from(body.session.acctSessionId)),
-      deduplicationId: body.commandId,
-    };
-  }
-  return { body, group: body.correlationId, deduplicationId: `${body.correlationId}/reply` };
+/** The commands of one session keep their order. */
+function commandMessage(command: CommandEffect, session: SessionKey): OutgoingMessage {
+  const body: OutboxMessage = { ...command, services: [...command.services], session };
+  return {
+    body,
+    group: messageGroup(Buffer.from(session.acctSessionId)),
+    deduplicationId: command.commandId,
+  };
 }
 
-function active(session: Session | undefined): string[] {
-  return Object.values(session?.services ?? {}).flatMap(({ state, activation }) =>
-    state === 'active' ? [activation] : [],
-  );
+/** What a change looks like to an operator; nothing changed when there is no session `after`. */
+function difference(before: Session | undefined, after: Session | undefined) {
+  const userName = (after ?? before)?.identity['User-Name'];
+  const user = typeof userName === 'string' ? { userName } : {};
+  if (after === undefined) return { ...user, activated: [], deactivated: [] };
+  const has = Object.keys(after.services);
+  const activeAfter = active(after);
+  const activeBefore = active(before);
+  const latest = after.answered.findLast(({ version }) => version > after.version);
+  return {
+    ...user,
+    activated: activeAfter.filter((service) => !activeBefore.includes(service)),
+    deactivated: Object.keys(before?.services ?? {}).filter((service) => !has.includes(service)),
+    ...(latest?.reason !== undefined && { reason: latest.reason }),
+  };
 }
 
-function difference(these: readonly string[], those: readonly string[]): string[] {
-  return these.filter((one) => !those.includes(one));
+function active({ services }: Pick<Session, 'services'> = { services: {} }): string[] {
+  return Object.values(services).flatMap(({ state, activation }) => (state === 'active' ? [activation] : []));
 }

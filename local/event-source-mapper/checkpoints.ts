@@ -1,6 +1,7 @@
 // How far a stream has been read, shard by shard.
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import * as v from 'valibot';
+import { ConfigurationError } from '../../core/config/problems.ts';
 
 export interface Checkpoints {
   /** Sequence number of the last record that is settled; undefined before the first. */
@@ -14,8 +15,11 @@ const CheckpointFile = v.pipe(
   v.object({ streamArn: v.string(), shards: v.record(v.string(), v.string()) }),
 );
 
-/** Checkpoints of one stream: in `file`, which outlives the process, or in memory. Those of another stream that the
- * file may hold, of a table that was deleted, do not count. */
+/**
+ * Checkpoints of one stream: in `file`, which outlives the process, or in memory. Those of another stream that the
+ * file may hold, of a table that was deleted, do not count.
+ * @throws ConfigurationError when the file holds anything else.
+ */
 export function openCheckpoints(streamArn: string, file?: string): Checkpoints {
   const shards = new Map(file === undefined ? [] : readShards(file, streamArn));
   return {
@@ -34,6 +38,8 @@ function readShards(file: string, streamArn: string): [string, string][] {
   if (!existsSync(file)) return [];
   const { success, output } = v.safeParse(CheckpointFile, readFileSync(file, 'utf8'));
   if (!success)
-    throw new Error(`${file} holds no checkpoints; without that file the stream is read from its start`);
+    throw new ConfigurationError([
+      `${file}: expected checkpoints; without the file the stream is read from its start`,
+    ]);
   return output.streamArn === streamArn ? Object.entries(output.shards) : [];
 }

@@ -24,7 +24,7 @@ export interface BatchOutcome<R> {
 /** No answer means that all went well. */
 const BatchResponse = v.nullish(
   v.object({
-    batchItemFailures: v.nullish(v.array(v.object({ itemIdentifier: v.pipe(v.string(), v.nonEmpty()) })), []),
+    batchItemFailures: v.nullish(v.array(v.object({ itemIdentifier: v.pipe(v.string(), v.nonEmpty()) }))),
   }),
   {},
 );

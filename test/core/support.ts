@@ -11,6 +11,7 @@ export function nas(over: Partial<NasProfile> = {}): NasProfile {
     identity: { 'NAS-IP-Address': '192.0.2.1', 'NAS-Identifier': 'bng-1' },
     enforcement: 'none',
     dialect: 'erx',
+    tagDeactivations: false,
     answerTimeoutSeconds: 30,
     ...over,
   };

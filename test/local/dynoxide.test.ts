@@ -56,23 +56,43 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('dynoxide'), () => {
   });
 
   it('does not outlive the process that started it', async () => {
-    const path = new URL('../../local/dynoxide.ts', import.meta.url).href;
-    const script = `const { startDynoxide } = await import('${path}');
-      process.stdout.write((await startDynoxide({ onDeath() {} })).endpoint + '\\n');`;
-    const parent = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: 'pipe' });
-    const [endpoint] = await once(createInterface({ input: parent.stdout }), 'line');
-    const isReachable = () =>
-      client(endpoint)
-        .send(new ListTablesCommand())
-        .then(
-          () => true,
-          () => false,
-        );
+    const { parent, isReachable } = await startInAnotherProcess();
     expect(await isReachable()).toBe(true);
     parent.kill('SIGKILL');
     await vi.waitUntil(async () => !(await isReachable()), { timeout: 10_000 });
   });
+
+  it('leaves Ctrl-C to the process that started it', async () => {
+    const { parent, lines, isReachable } = await startInAnotherProcess();
+    const interrupted = once(lines, 'line');
+    process.kill(-(parent.pid ?? Number.NaN), 'SIGINT');
+    expect(await interrupted).toEqual(['interrupted']);
+    expect(await isReachable()).toBe(true);
+  });
 });
+
+async function startInAnotherProcess() {
+  const path = new URL('../../local/dynoxide.ts', import.meta.url).href;
+  const script = `const { startDynoxide } = await import('${path}');
+    process.on('SIGINT', () => process.stdout.write('interrupted\\n'));
+    process.stdout.write((await startDynoxide({ onDeath() {} })).endpoint + '\\n');`;
+  const parent = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    stdio: 'pipe',
+    detached: true,
+  });
+  onTestFinished(() => {
+    parent.kill('SIGKILL');
+  });
+  const lines = createInterface({ input: parent.stdout });
+  const [endpoint] = await once(lines, 'line');
+  const answer = () => client(endpoint).send(new ListTablesCommand());
+  const isReachable = () =>
+    answer().then(
+      () => true,
+      () => false,
+    );
+  return { parent, lines, isReachable };
+}
 
 describe('findDynoxide', () => {
   it('names the way out on a machine that dynoxide is not installed for', () => {

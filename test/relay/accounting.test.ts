@@ -230,7 +230,7 @@ test('gives back what it holds when it stops, for the next relay to find at once
   const sessions = Array.from({ length: 60 }, (_, index) => `session-${index}`);
   for (const session of sessions) await cloud.send('accounting', record(session), session);
   const before = await start([server.endpoint.port]);
-  await vi.waitFor(() => expect(messages().held.length).toBe(60));
+  await vi.waitFor(() => expect(new Set(server.received.all.map(sessionOf)).size).toBe(60));
   await before.drain();
   expect(messages()).toMatchObject({ ready: { length: 60 }, held: [] });
   await start([other.endpoint.port]);

@@ -48,22 +48,17 @@ const run = (args: readonly string[], env: Record<string, string>): ChildProcess
 test.each(['SIGTERM', 'SIGINT'] as const)('runs until %s, then exits in peace', async (signal) => {
   const relay = run([site], environment());
   const exit = once(relay, 'exit');
-  const lines: Record<string, unknown>[] = [];
+  const messages: string[] = [];
   for await (const line of createInterface({ input: relay.stdout ?? process.stdin })) {
-    lines.push(JSON.parse(line));
-    if (lines.at(-1)?.message === 'listening') {
-      const { address, port } = lines.at(-1)?.http as { address: string; port: number };
-      expect((await fetch(`http://${address}:${port}/metrics`)).status).toBe(200);
+    const { message, http } = JSON.parse(line);
+    messages.push(message);
+    if (message === 'listening') {
+      expect((await fetch(`http://${http.address}:${http.port}/metrics`)).status).toBe(200);
       relay.kill(signal);
     }
   }
   expect(await exit).toEqual([0, null]);
-  expect(lines.map(({ message }) => message)).toEqual([
-    'listening',
-    'accounting-not-configured',
-    'draining',
-    'stopped',
-  ]);
+  expect(messages).toEqual(['listening', 'accounting-not-configured', 'draining', 'stopped']);
 });
 
 test.each([

@@ -19,6 +19,7 @@ import {
   packetOf,
   SECRET,
   STRANGE_SECRET,
+  scriptedSqs,
   signedRequest,
   startCloud,
   type UdpPeer,
@@ -251,10 +252,31 @@ test('says what is wrong while SQS is away, drops requests, and recovers', async
   ).toEqual(['inbox', 'outbox']);
 });
 
+test('forgets a failure of the inbox after a minute in which nobody needed it', async () => {
+  let nowMs = 1_700_000_000_000;
+  let isReached = false;
+  const scripted = await scriptedSqs(({ queueUrl }) => {
+    if (queueUrl === cloud.queues.inbox) throw new Error('away');
+    if (isReached) return undefined;
+    isReached = true;
+    return {};
+  });
+  const relay = await start({ sqs: scripted.sqs, now: () => nowMs });
+  await client.send(signedRequest(), relay.coaAddress);
+  await events.first((event) => event.kind === 'discarded');
+  const sick = await page(relay, '/healthz');
+  expect(JSON.parse(sick.text).problems).toEqual(['inbox: InternalFailure: Error: away']);
+  nowMs += 60_000;
+  expect((await page(relay, '/healthz')).status).toBe(200);
+  await relay.drain();
+  await scripted.stop();
+});
+
 test('knows two pages and no third', async () => {
   const relay = await start();
   expect((await page(relay, '/metrics?now')).status).toBe(200);
   expect((await page(relay, '/')).status).toBe(404);
+  expect((await page(relay, '//')).status).toBe(404);
 });
 
 test('drains: takes nothing on, answers what is under way, then is gone', async () => {

@@ -36,6 +36,6 @@ describe('checkpoints', () => {
   it('are refused when the file holds something else', async () => {
     const file = await temporaryFile();
     await writeFile(file, '{"shards":{}}');
-    expect(() => openCheckpoints('stream', file)).toThrow(`${file} holds no checkpoints`);
+    expect(() => openCheckpoints('stream', file)).toThrow(`${file}: expected checkpoints`);
   });
 });

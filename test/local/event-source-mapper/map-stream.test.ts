@@ -188,34 +188,49 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a stream mapping'), () => {
     expect(reports).toContain('account failed 3 times on 1 stream records, which are given up');
   });
 
-  it('does not give up a batch before the on-failure queue has taken it', async () => {
+  it('gives up nothing before the on-failure queue has taken it, and repeats nothing else meanwhile', async () => {
     const table = await createTable(server.endpoint);
-    await table.put('1');
-    const { batches, handler, has } = recorder(throwingOn('1'));
+    await table.put('0');
+    const written = Promise.withResolvers<void>();
+    const poison = throwingOn('2');
+    const { batches, handler, has } = recorder((records) =>
+      batches.length === 1 ? written.promise : poison(records),
+    );
     const name = randomUUID();
     const { reports } = table.follow(handler, {
+      bisectBatchOnError: true,
       maximumRetryAttempts: 0,
       onFailure: { sqs, queueUrl: `${fauxqs.endpoint}/000000000000/${name}` },
     });
-    await has(2);
+    await has(1);
+    for (const next of ['1', '2']) await table.put(next);
+    written.resolve();
+    await has(7);
     const deadLetters = await createQueue(sqs, name);
     expect(JSON.parse((await receive(sqs, deadLetters)) ?? '')).toMatchObject({
-      DDBStreamBatchInfo: { batchSize: 1, streamArn: table.streamArn },
+      DDBStreamBatchInfo: { batchSize: 1, startSequenceNumber: '3' },
     });
-    await table.put('2');
-    await vi.waitUntil(() => batches.at(-1)?.[0] === '2', PATIENCE);
+    await table.put('3');
+    await vi.waitUntil(() => batches.at(-1)?.[0] === '3', PATIENCE);
+    expect(batches.slice(0, 3)).toEqual([['0'], ['1', '2'], ['1']]);
+    expect(new Set(batches.slice(3, -1).flat())).toEqual(new Set(['2']));
     expect(reports.at(-1)).toContain('can be polled again');
   });
 
-  it('passes on only what its filter asks for', async () => {
+  it('passes on only what its filter asks for, and takes the rest for settled', async () => {
     const table = await createTable(server.endpoint);
     await table.put('1', {}, 'EVENT#1');
     await table.put('2');
     await table.put('3', {}, 'EVENT#1');
     await table.put('4');
-    const { batches, handler, has } = recorder();
-    table.follow(handler, { filter: { dynamodb: { Keys: { sk: { S: ['STATE'] } } } } });
-    await has(2);
+    await table.put('5', {}, 'EVENT#1');
+    const { batches, handler } = recorder();
+    const written: string[] = [];
+    table.follow(handler, {
+      filter: { dynamodb: { Keys: { sk: { S: ['STATE'] } } } },
+      checkpoints: { read: () => undefined, write: (_, sequenceNumber) => written.push(sequenceNumber) },
+    });
+    await vi.waitUntil(() => written.at(-1) === '5', PATIENCE);
     expect(batches).toEqual([['2', '4']]);
   });
 

@@ -73,6 +73,15 @@ describe('working off a batch of stream records', () => {
     });
   });
 
+  it('counts the repetitions anew after every progress', async () => {
+    expect(await run('ab', { failures: { a: 1, b: 3 }, names: true, maximumRetryAttempts: 1 })).toEqual({
+      invocations: ['ab', 'ab', 'b', 'b'],
+      settled: 'ab',
+      givenUp: '',
+      backOffs: [1, 1],
+    });
+  });
+
   it('halves a batch until the poisoned record is alone, which uses up no repetition', async () => {
     const script = { failures: { c: 9 }, bisectBatchOnError: true, maximumRetryAttempts: 2 };
     expect(await run('abcd', script)).toEqual({

@@ -1,0 +1,21 @@
+// Cisco ISG and IOS XE: vendor 9, Cisco-AVPair. One command, so one service, in a CoA-Request; several services are
+// several requests, and a refusal has the ones before it taken back.
+import { ERROR_CAUSE } from '../radius/attributes.ts';
+import type { Attribute } from '../radius/codec.ts';
+import type { ServiceTerms } from '../session.ts';
+import type { Dialect } from './dialects.ts';
+
+export const cisco: Dialect = {
+  identification: ['Acct-Session-Id', 'User-Name', 'Calling-Station-Id', 'NAS-IP-Address', 'NAS-Identifier'],
+  servicesPerCommand: { activate: 1, deactivate: 1 },
+  activate: (services) => services.flatMap((service) => command('activate-service', service)),
+  deactivate: (services) => services.flatMap((service) => command('deactivate-service', service)),
+  alreadyGone: [ERROR_CAUSE['Session-Context-Not-Found']],
+};
+
+function command(name: string, { activation }: ServiceTerms): Attribute[] {
+  return [
+    { name: 'Cisco-AVPair', value: `subscriber:command=${name}` },
+    { name: 'Cisco-AVPair', value: `subscriber:service-name=${activation}` },
+  ];
+}

@@ -1,0 +1,26 @@
+// Any NAS with RFC 5176 and nothing more: Filter-Id. What a CoA-Request includes replaces all values of that attribute
+// (section 3.6, note 3), so each command names every service that the session has afterwards: first the old ones beside
+// the new, then those that stay.
+import type { Attribute } from '../radius/codec.ts';
+import type { ServiceTerms } from '../session.ts';
+import type { Dialect } from './dialects.ts';
+
+/** Leaving an attribute out means that it stays, so having none needs a name. */
+export const NO_SERVICE = 'none';
+
+/** As many as a packet has room for at the usual length of a name. */
+const SERVICES_PER_COMMAND = 64;
+
+export const generic: Dialect = {
+  identification: ['Acct-Session-Id', 'User-Name', 'NAS-IP-Address', 'NAS-Identifier'],
+  servicesPerCommand: { activate: SERVICES_PER_COMMAND, deactivate: SERVICES_PER_COMMAND },
+  activate: (services, { staying }) => filters([...staying, ...services]),
+  deactivate: (_, { staying }) => filters(staying),
+  // No Error-Cause says that a filter is not there: it would not be in the list.
+  alreadyGone: [],
+};
+
+function filters(services: readonly ServiceTerms[]): Attribute[] {
+  const names = services.length === 0 ? [NO_SERVICE] : services.map(({ activation }) => activation);
+  return names.map((value) => ({ name: 'Filter-Id', value }));
+}

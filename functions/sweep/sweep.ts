@@ -1,0 +1,63 @@
+// sweep: finds the sessions whose time comes within the next interval, and has decide look at each at its time.
+import { type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
+import { SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
+import { DUE_BUCKET, SWEEP_INTERVAL_SECONDS, sessionKeyOf, TABLE } from '../../core/cloud.ts';
+import type { DueMessage } from '../../core/messages.ts';
+
+export interface SweepDependencies {
+  readonly dynamodb: DynamoDBClient;
+  readonly tableName: string;
+  readonly sqs: SQSClient;
+  readonly dueQueueUrl: string;
+  now(): number;
+  report(event: SweepReport): void;
+}
+
+export interface SweepReport {
+  readonly kind: 'swept';
+  /** Sessions that were handed to decide. */
+  readonly found: number;
+  /** How long the one that has waited longest is overdue. */
+  readonly overdueMs: number;
+}
+
+/** As many as SQS takes at once. */
+const PAGE = 10;
+
+/** What is due by the next run. An error ends the run; the next one finds what is left. */
+export function createSweep({ dynamodb, tableName, sqs, dueQueueUrl, now, report }: SweepDependencies) {
+  return async (): Promise<void> => {
+    const startedAtMs = now();
+    const horizonMs = startedAtMs + SWEEP_INTERVAL_SECONDS * 1000;
+    const pages = paginateQuery(
+      { client: dynamodb, pageSize: PAGE },
+      {
+        TableName: tableName,
+        IndexName: TABLE.dueIndex.name,
+        KeyConditionExpression: 'dueBucket = :bucket AND dueAt <= :horizon',
+        ExpressionAttributeValues: marshall({ ':bucket': DUE_BUCKET, ':horizon': horizonMs }),
+        ProjectionExpression: 'pk, dueAt',
+      },
+    );
+    let found = 0;
+    let overdueMs = 0;
+    for await (const { Items = [] } of pages) {
+      const due = Items.map((item) => unmarshall(item) as { pk: string; dueAt: number });
+      if (due.length === 0) continue;
+      const Entries = due.map(({ pk, dueAt }, index) => {
+        const message: DueMessage = { kind: 'due', session: sessionKeyOf(pk), dueAtMs: dueAt };
+        const DelaySeconds = Math.max(0, Math.ceil((dueAt - now()) / 1000));
+        return { Id: String(index), MessageBody: JSON.stringify(message), DelaySeconds };
+      });
+      const { Failed: [failed] = [] } = await sqs.send(
+        new SendMessageBatchCommand({ QueueUrl: dueQueueUrl, Entries }),
+      );
+      if (failed !== undefined)
+        throw new Error(`SQS did not take a message: ${failed.Code} ${failed.Message ?? ''}`);
+      found += due.length;
+      overdueMs = Math.max(overdueMs, ...due.map(({ dueAt }) => startedAtMs - dueAt));
+    }
+    report({ kind: 'swept', found, overdueMs });
+  };
+}

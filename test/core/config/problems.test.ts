@@ -1,0 +1,103 @@
+import * as v from 'valibot';
+import { describe, expect, it } from 'vitest';
+import { parseFile } from '../../../core/config/problems.ts';
+import { problemsOf } from './problems-of.ts';
+
+const Schema = v.strictObject({
+  name: v.string(),
+  list: v.optional(v.array(v.strictObject({ a: v.number('expected a number'), b: v.optional(v.boolean()) }))),
+  byKey: v.optional(v.record(v.string(), v.strictObject({ c: v.number('expected a number') }))),
+});
+const parse = (text: string) => parseFile('some.yaml', text, Schema);
+
+describe('a file that fits its schema', () => {
+  it('gives its value', () => {
+    expect(parse('name: x\nlist: [{ a: 1 }]\n').value).toEqual({ name: 'x', list: [{ a: 1 }] });
+  });
+
+  it('can still be complained about, in the right line', () => {
+    const file = parse(
+      '# a comment\nname: x\nlist:\n  - a: 1\n  - b: true\n    a: 2\nbyKey:\n  12:\n    c: 3\n',
+    );
+
+    expect(file.problem([], 'no')).toBe('some.yaml:1: the file: no');
+    expect(file.problem(['name'], 'no')).toBe('some.yaml:2: name: no');
+    expect(file.problem(['list', 1], 'no')).toBe('some.yaml:5: list.1: no');
+    expect(file.problem(['list', 1, 'a'], 'no')).toBe('some.yaml:6: list.1.a: no');
+    expect(file.problem(['byKey', '12'], 'no')).toBe('some.yaml:8: byKey.12: no');
+    expect(file.problem(['byKey', '12', 'c'], 'no')).toBe('some.yaml:9: byKey.12.c: no');
+    // Where the file has no such thing, the line is that of what would hold it.
+    expect(file.problem(['list', 0, 'b'], 'no')).toBe('some.yaml:4: list.0.b: no');
+  });
+});
+
+describe('a file that does not fit its schema', () => {
+  it('is refused with everything that is wrong, line by line', () => {
+    expect(problemsOf(() => parse('list:\n  - a: x\n    c: 1\n  - {}\nnmae: y\n'))).toEqual([
+      'some.yaml:1: name: this key is missing',
+      'some.yaml:2: list.0.a: expected a number',
+      'some.yaml:3: list.0.c: this key is not known here',
+      'some.yaml:4: list.1.a: this key is missing',
+      'some.yaml:5: nmae: this key is not known here',
+    ]);
+  });
+
+  it.each([
+    ['', 'some.yaml:1: the file: expected keys with values'],
+    ['just text', 'some.yaml:1: the file: expected keys with values'],
+    ['name:', 'some.yaml:1: name: expected text'],
+    ['name: x\nlist: {}', 'some.yaml:2: list: expected a list'],
+    ['name: x\nlist: [5]', 'some.yaml:2: list.0: expected keys with values'],
+  ])('names the kind of thing that was expected: %j', (text, problem) => {
+    expect(problemsOf(() => parse(text))).toEqual([problem]);
+  });
+});
+
+describe('a file that is not YAML', () => {
+  it.each([
+    ['name: "x\n', 2, 'Missing closing "quote'],
+    ['name: x\nlist: [{ a: 1 }\n', 3, 'Flow sequence'],
+    ['name: x\n\tlist: []\n', 2, 'Tabs are not allowed as indentation'],
+    ['name: x\nname: y\n', 2, 'Map keys must be unique'],
+    ['name: x\n---\nname: y\n', 2, 'Source contains multiple documents'],
+    ['name: !secret x\n', 1, 'Unresolved tag'],
+    ['name: *somewhere\n', 1, 'Unresolved alias'],
+  ])('is refused with the line: %j', (text, line, reason) => {
+    const [problem, ...others] = problemsOf(() => parse(text));
+
+    expect(others).toEqual([]);
+    expect(problem).toMatch(`some.yaml:${line}: ${reason}`);
+  });
+
+  it('is refused before it grows beyond measure', () => {
+    const bomb = ['a: &a [x, x, x, x, x, x, x, x]'];
+    for (const [last, name] of ['ab', 'bc', 'cd', 'de', 'ef'].map((pair) => [...pair])) {
+      bomb.push(`${name}: &${name} [${Array(8).fill(`*${last}`).join(', ')}]`);
+    }
+
+    expect(problemsOf(() => parse(bomb.join('\n')))).toEqual([
+      expect.stringMatching(/^some\.yaml:1: Excessive alias count/),
+    ]);
+  });
+});
+
+describe('a problem', () => {
+  it.each([
+    'name: [hunter2]',
+    'name: *hunter2',
+    'name: !hunter2 x',
+    'name: "x" hunter2',
+    'name: {hunter2',
+    'name: x\nlist: hunter2',
+    'name: x\nlist: [{ a: hunter2 }]',
+    'name: x\nlist: [{ a: 1, b: hunter2 }]',
+    'name: &hunter2',
+    'name: @hunter2',
+    'hunter2',
+  ])('never quotes a value, which may be a secret: %j', (text) => {
+    const problems = problemsOf(() => parse(text));
+
+    expect(problems.length).toBeGreaterThan(0);
+    expect(problems.join()).not.toContain('hunter2');
+  });
+});

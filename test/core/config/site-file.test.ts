@@ -1,0 +1,216 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseSiteFile } from '../../../core/config/site-file.ts';
+import { DIALECT_NAMES } from '../../../core/dialects/dialects.ts';
+import { problemsOf } from './problems-of.ts';
+
+const SITE = `site: demo
+relay:
+  coa: 127.0.0.1:3799
+  http: "[::1]:9464"
+clients:
+  - name: policy
+    source: 127.0.0.0/8
+    secret: testing123
+accounting:
+  - address: 127.0.0.1:1813
+    secret: testing123
+nases:
+  - name: bng-1
+    address: 127.0.0.1:3798
+    secret: testing123
+    identifiedBy: [192.0.2.1, bng-1]
+`;
+
+const parse = (text: string) => parseSiteFile('demo.yaml', text);
+
+/** The site above with one line written differently. */
+function withLine(line: number, text: string): string {
+  const lines = SITE.split('\n');
+  lines[line - 1] = text;
+  return lines.join('\n');
+}
+
+describe('a site file', () => {
+  it('gives the site, with what is left out filled in', () => {
+    expect(parse(SITE)).toEqual({
+      site: 'demo',
+      relay: {
+        coa: { address: '127.0.0.1', port: 3799 },
+        http: { address: '::1', port: 9464 },
+        eventTimestampWindowSeconds: 300,
+      },
+      sessions: 'implicit',
+      clients: [
+        {
+          name: 'policy',
+          source: [{ address: '127.0.0.0', prefix: 8, family: 'ipv4' }],
+          secret: ['testing123'],
+          requireMessageAuthenticator: false,
+          requireEventTimestamp: false,
+        },
+      ],
+      accounting: [
+        {
+          address: { address: '127.0.0.1', port: 1813 },
+          secret: ['testing123'],
+          messageAuthenticator: false,
+        },
+      ],
+      nases: [
+        {
+          name: 'bng-1',
+          address: { address: '127.0.0.1', port: 3798 },
+          secret: ['testing123'],
+          identifiedBy: ['192.0.2.1', 'bng-1'],
+          dialect: 'erx',
+          enforcement: 'none',
+          tagDeactivations: false,
+          answerTimeoutSeconds: 30,
+          messageAuthenticator: true,
+          requireMessageAuthenticator: false,
+          zeroAuthenticatorReplies: false,
+        },
+      ],
+    });
+  });
+
+  it('that is shipped as a demonstration can be read', () => {
+    const file = join(import.meta.dirname, '../../../config/sites/demo.yaml');
+
+    expect(parseSiteFile(file, readFileSync(file, 'utf8'))).toMatchObject({
+      site: 'demo',
+      nases: [{ name: 'bng-1', dialect: 'erx', enforcement: 'none' }],
+    });
+  });
+
+  it('keeps references to secrets as they are written', () => {
+    const references = [`\${NEW_SECRET}`, 'file:/run/secrets/old'];
+
+    expect(parse(withLine(8, `    secret: ${JSON.stringify(references)}`)).clients[0]?.secret).toEqual(
+      references,
+    );
+  });
+
+  it.each([
+    ['127.0.0.1', { address: '127.0.0.1', prefix: 32, family: 'ipv4' }],
+    ['10.0.0.0/0', { address: '10.0.0.0', prefix: 0, family: 'ipv4' }],
+    ['"::1"', { address: '::1', prefix: 128, family: 'ipv6' }],
+    ['2001:db8::/32', { address: '2001:db8::', prefix: 32, family: 'ipv6' }],
+  ])('understands the source %s', (source, network) => {
+    expect(parse(withLine(7, `    source: ${source}`)).clients[0]?.source).toEqual([network]);
+    expect(parse(withLine(7, `    source: [${source}]`)).clients[0]?.source).toEqual([network]);
+  });
+
+  it('may name its queues', () => {
+    const urls = { inbox: 'https://sqs/1', outbox: 'https://sqs/2', accounting: 'https://sqs/3' };
+
+    expect(parse(`${SITE}queues: ${JSON.stringify(urls)}\n`).queues).toEqual(urls);
+  });
+});
+
+describe('a site file is refused, with line and path, for', () => {
+  const ADDRESS = 'expected "ADDRESS:PORT", for instance 127.0.0.1:3799 or [::1]:3799';
+  const NETWORK = 'expected a network such as 10.0.0.0/8 or 2001:db8::/32';
+
+  it.each<[line: number, text: string, problem: string]>([
+    [1, 'site: de mo', 'site: expected a name of letters, digits, "-" and "_", at most 48'],
+    [1, 'site: de.mo', 'site: expected a name of letters, digits, "-" and "_", at most 48'],
+    [1, `site: ${'d'.repeat(49)}`, 'site: expected a name of letters, digits, "-" and "_", at most 48'],
+    [3, '  coa: 127.0.0.1', `relay.coa: ${ADDRESS}`],
+    [3, '  coa: 127.0.0.256:3799', `relay.coa: ${ADDRESS}`],
+    [3, '  coa: 127.0.0.1:65536', `relay.coa: ${ADDRESS}`],
+    [3, '  coa: localhost:3799', `relay.coa: ${ADDRESS}`],
+    [3, '  coa: "::1:3799"', `relay.coa: ${ADDRESS}`],
+    [3, '  coa: 3799', 'relay.coa: expected "ADDRESS:PORT"'],
+    [
+      6,
+      '  - name: "po licy"',
+      'clients.0.name: expected a name of letters, digits, "-", "_" and ".", at most 63',
+    ],
+    [7, '    source: 127.0.0.0/33', `clients.0.source: ${NETWORK}`],
+    [7, '    source: 2001:db8::/129', `clients.0.source: ${NETWORK}`],
+    [7, '    source: 127.0.0.0/', `clients.0.source: ${NETWORK}`],
+    [7, '    source: 127.0.0.0/8/8', `clients.0.source: ${NETWORK}`],
+    [7, '    source: [127.0.0.1, anywhere]', `clients.0.source.1: ${NETWORK}`],
+    [7, '    source: []', 'clients.0.source: expected at least one network'],
+    [8, '    secret: ""', 'clients.0.secret: a secret is never empty'],
+    [8, '    secret: 12345', 'clients.0.secret: expected a secret, an environment reference or file:PATH'],
+    [8, '    secret: []', 'clients.0.secret: expected at least one secret'],
+    [8, '    secret: [a, b, c]', 'clients.0.secret: expected at most two secrets: the new and the old'],
+    [14, '    address: bng-1.example.net', `nases.0.address: ${ADDRESS}`],
+    [15, '    secret: [a, 5]', 'nases.0.secret.1: expected a secret, an environment reference or file:PATH'],
+    [16, '    identifiedBy: bng-1', 'nases.0.identifiedBy: expected a list'],
+    [
+      16,
+      '    identifiedBy: []',
+      'nases.0.identifiedBy: expected at least one NAS-IP-Address or NAS-Identifier',
+    ],
+    [16, '    identifiedBy: [""]', 'nases.0.identifiedBy.0: expected a NAS-IP-Address or NAS-Identifier'],
+    [16, '    identifiedBy: [a, b, a]', 'nases.0.identifiedBy.2: the identity a is already taken above'],
+  ])('line %d: %s', (line, text, problem) => {
+    expect(problemsOf(() => parse(withLine(line, text)))).toEqual([`demo.yaml:${line}: ${problem}`]);
+  });
+
+  it.each<[text: string, problem: string]>([
+    ['    colour: blue', 'nases.0.colour: this key is not known here'],
+    ['    dialect: esperanto', `nases.0.dialect: expected a dialect: ${DIALECT_NAMES.join(', ')}`],
+    ['    enforcement: some', 'nases.0.enforcement: expected none or coa'],
+    ['    answerTimeoutSeconds: 4', 'nases.0.answerTimeoutSeconds: expected at least 5 seconds'],
+    ['    answerTimeoutSeconds: 31', 'nases.0.answerTimeoutSeconds: expected at most 30 seconds'],
+    ['    answerTimeoutSeconds: 7.5', 'nases.0.answerTimeoutSeconds: expected whole seconds'],
+    ['sessions: explicit', 'sessions: expected implicit'],
+    ['queues: demo', 'queues: expected keys with values'],
+    ['color: blue', 'color: this key is not known here'],
+  ])('a line more: %s', (text, problem) => {
+    expect(problemsOf(() => parse(`${SITE}${text}\n`))).toEqual([`demo.yaml:17: ${problem}`]);
+  });
+
+  it.each<[line: number, key: string, holder: number]>([
+    [1, 'site', 1],
+    [3, 'relay.coa', 2],
+    [7, 'clients.0.source', 6],
+    [8, 'clients.0.secret', 6],
+    [16, 'nases.0.identifiedBy', 13],
+  ])('the lack of line %d, %s, naming the line where it should be', (line, key, holder) => {
+    expect(problemsOf(() => parse(withLine(line, '#')))).toEqual([
+      `demo.yaml:${holder}: ${key}: this key is missing`,
+    ]);
+  });
+
+  it('no client or no NAS', () => {
+    const text = 'site: demo\nrelay: { coa: "0.0.0.0:3799", http: "0.0.0.0:9464" }\nclients: []\nnases: []\n';
+
+    expect(problemsOf(() => parse(text))).toEqual([
+      'demo.yaml:3: clients: expected at least one client',
+      'demo.yaml:4: nases: expected at least one NAS',
+    ]);
+  });
+
+  it('a queue without a URL', () => {
+    expect(problemsOf(() => parse(`${SITE}queues:\n  inbox: http://x\n  outbox: x\n`))).toEqual([
+      'demo.yaml:19: queues.outbox: expected the URL of a queue',
+      'demo.yaml:17: queues.accounting: this key is missing',
+    ]);
+  });
+
+  it('names and identities that are taken', () => {
+    const again = `  - name: bng-1
+    address: 127.0.0.1:3797
+    secret: testing123
+    identifiedBy:
+      - bng-2
+      - bng-1
+`;
+
+    expect(problemsOf(() => parse(SITE + again))).toEqual([
+      'demo.yaml:17: nases.1.name: the name bng-1 is already taken above',
+      'demo.yaml:22: nases.1.identifiedBy.1: the identity bng-1 is already taken above',
+    ]);
+    const client = '  - { name: policy, source: 10.0.0.0/8, secret: x }\naccounting:';
+    expect(problemsOf(() => parse(SITE.replace('accounting:', client)))).toEqual([
+      'demo.yaml:9: clients.1.name: the name policy is already taken above',
+    ]);
+  });
+});

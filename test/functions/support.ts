@@ -1,0 +1,111 @@
+// What the tests of the functions share: a table in dynoxide, messages of the inbox, and what Lambda says of an
+// invocation.
+import { randomUUID } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { Context, SQSRecord } from 'aws-lambda';
+import type { RequestMessage } from '../../core/messages.ts';
+import type { Attribute } from '../../core/radius/codec.ts';
+import { startDynoxide } from '../../local/dynoxide.ts';
+import { ensureTable } from '../../local/table.ts';
+import { LOCAL } from '../local/emulators.ts';
+import { signedRequest } from '../relay/support.ts';
+
+export interface Table {
+  readonly endpoint: string;
+  readonly client: DynamoDBClient;
+  readonly name: string;
+  stop(): Promise<void>;
+}
+
+/** Our table in a DynamoDB of its own. */
+export async function startTable(): Promise<Table> {
+  const dynoxide = await startDynoxide({
+    onDeath: (reason) => {
+      throw new Error(reason);
+    },
+  });
+  const client = new DynamoDBClient({ endpoint: dynoxide.endpoint, ...LOCAL });
+  const name = 'sessions';
+  await ensureTable(client, name);
+  return {
+    endpoint: dynoxide.endpoint,
+    client,
+    name,
+    stop: async () => {
+      client.destroy();
+      await dynoxide.stop();
+    },
+  };
+}
+
+/** A context with so much time left. */
+export function context(remainingTimeMs = 10_000): Context {
+  return {
+    functionName: 'under-test',
+    awsRequestId: randomUUID(),
+    getRemainingTimeInMillis: () => remainingTimeMs,
+  } as Context;
+}
+
+export interface Asked {
+  readonly acctSessionId: string;
+  readonly activate?: readonly string[];
+  readonly deactivate?: readonly string[];
+  readonly more?: readonly Attribute[];
+  /** Requests that differ in nothing are byte-identical. */
+  readonly identifier?: number;
+  readonly correlationId?: string;
+  readonly port?: number;
+}
+
+/** A CoA-Request as the relay hands it over. */
+export function requestMessage({
+  acctSessionId,
+  activate = [],
+  deactivate = [],
+  more = [],
+  identifier = 1,
+  correlationId = randomUUID(),
+  port = 4000,
+}: Asked): RequestMessage {
+  const attributes: Attribute[] = [
+    { name: 'User-Name', value: 'client1@isp1.com' },
+    { name: 'Acct-Session-Id', value: acctSessionId },
+    ...activate.map((value, index) => ({ name: 'ERX-Service-Activate', tag: index + 1, value }) as const),
+    ...deactivate.map((value) => ({ name: 'ERX-Service-Deactivate', value }) as const),
+    ...more,
+  ];
+  return {
+    kind: 'request',
+    correlationId,
+    receivedAtMs: 1_800_000_000_000,
+    client: { name: 'policy', address: '127.0.0.1', port },
+    packet: Buffer.from(signedRequest({ identifier, attributes })).toString('base64'),
+  };
+}
+
+export const INBOX_ARN = 'arn:aws:sqs:us-east-1:000000000000:demo-inbox.fifo';
+
+/** A message of the inbox as Lambda shows it. */
+export function inboxRecord(
+  body: object | string,
+  { group = 'one group', queueArn = INBOX_ARN }: { group?: string; queueArn?: string } = {},
+): SQSRecord {
+  return {
+    messageId: randomUUID(),
+    receiptHandle: '',
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    attributes: {
+      MessageGroupId: group,
+      ApproximateReceiveCount: '1',
+      SentTimestamp: '0',
+      SenderId: '',
+      ApproximateFirstReceiveTimestamp: '0',
+    },
+    messageAttributes: {},
+    md5OfBody: '',
+    eventSource: 'aws:sqs',
+    eventSourceARN: queueArn,
+    awsRegion: 'us-east-1',
+  };
+}
