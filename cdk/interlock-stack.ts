@@ -1,7 +1,8 @@
 import { Stack, type StackProps } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { ACCOUNT_TIMEOUT_SECONDS, DECIDE_TIMEOUT_SECONDS } from '../core/cloud.ts';
+import { ACCOUNT_TIMEOUT_SECONDS, DECIDE_TIMEOUT_SECONDS, SWEEP_TIMEOUT_SECONDS } from '../core/cloud.ts';
 import type { Deployment } from '../core/deployment.ts';
+import { DueQueue } from './due-queue.ts';
 import { NodeFunction } from './node-function.ts';
 import { SessionsTable } from './sessions-table.ts';
 import { Sites } from './sites.ts';
@@ -17,6 +18,7 @@ export class InterlockStack extends Stack {
     super(scope, id, props);
 
     const sessions = new SessionsTable(this, 'Sessions');
+    const due = new DueQueue(this, 'Due');
     const sites = new Sites(this, 'Sites', { names: Object.keys(deployment.nasesBySite) });
 
     const decide = new NodeFunction(this, 'Decide', {
@@ -26,6 +28,7 @@ export class InterlockStack extends Stack {
     });
     decide.addEnvironment('DEPLOYMENT_FILE', '/var/task/deployment.json');
     sites.deliverInboxesTo(decide);
+    due.deliverTo(decide, 'Due');
     sessions.grantReadWrite(decide);
     sites.grantSendToOutboxes(decide);
 
@@ -35,5 +38,12 @@ export class InterlockStack extends Stack {
     });
     sessions.deliverChangesTo(account);
     sites.grantSendToAccounting(account);
+
+    const sweep = new NodeFunction(this, 'Sweep', {
+      folder: 'sweep',
+      timeoutSeconds: SWEEP_TIMEOUT_SECONDS,
+    });
+    sessions.grantQueryDue(sweep);
+    due.fillBy(sweep);
   }
 }

@@ -5,13 +5,14 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { AssetHashType, DockerImage, Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { InferInput } from 'valibot';
-import type { AccountEnvironment, DecideEnvironment } from '../functions/environment.ts';
+import type { AccountEnvironment, DecideEnvironment, SweepEnvironment } from '../functions/environment.ts';
 import { bundle } from './bundle.ts';
 
 /** What the functions read from their environment. */
 export type EnvironmentVariable =
   | keyof InferInput<typeof DecideEnvironment>
-  | keyof InferInput<typeof AccountEnvironment>;
+  | keyof InferInput<typeof AccountEnvironment>
+  | keyof InferInput<typeof SweepEnvironment>;
 
 export interface NodeFunctionProps {
   /** The folder of `functions` whose `lambda.ts` exports `handler`. */

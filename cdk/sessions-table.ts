@@ -47,6 +47,16 @@ export class SessionsTable extends Construct {
     user.addEnvironment('TABLE_NAME', this.table.tableName);
   }
 
+  /** Lets `user` look up which sessions are due, and tells it the table's name. */
+  grantQueryDue(user: NodeFunction): void {
+    iam.Grant.addToPrincipal({
+      grantee: user,
+      actions: ['dynamodb:Query'],
+      resourceArns: [`${this.table.tableArn}/index/${TABLE.dueIndex.name}`],
+    });
+    user.addEnvironment('TABLE_NAME', this.table.tableName);
+  }
+
   /** Invokes `consumer` with both images of every change of a session's state; what it cannot process, even alone
    * and after the last retry, is reported to a queue. */
   deliverChangesTo(consumer: NodeFunction): void {

@@ -1,6 +1,7 @@
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { CfnOutput } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import { QUEUES, type QueueName, queueName } from '../core/cloud.ts';
 import { WorkQueue } from './work-queue.ts';
 
 /** One site: its three queues, and the policy for the credentials of its relay. The construct's id is its name. */
@@ -11,9 +12,15 @@ export class Site extends Construct {
 
   constructor(scope: Construct, site: string) {
     super(scope, site);
-    this.inbox = new WorkQueue(this, 'Inbox', { site, queue: 'inbox' });
-    this.outbox = new WorkQueue(this, 'Outbox', { site, queue: 'outbox' });
-    this.accounting = new WorkQueue(this, 'Accounting', { site, queue: 'accounting' });
+    const queue = (id: string, name: QueueName) =>
+      new WorkQueue(this, id, {
+        queueName: queueName(site, name),
+        deadLettersName: queueName(site, name, 'dead-letters'),
+        shape: QUEUES[name],
+      });
+    this.inbox = queue('Inbox', 'inbox');
+    this.outbox = queue('Outbox', 'outbox');
+    this.accounting = queue('Accounting', 'accounting');
 
     const policy = new iam.ManagedPolicy(this, 'RelayPolicy', {
       description: `What the relay of the site ${site} may do`,

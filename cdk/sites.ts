@@ -1,6 +1,5 @@
 import { Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { INBOX_BATCH_SIZE } from '../core/cloud.ts';
 import type { EnvironmentVariable, NodeFunction } from './node-function.ts';
 import { Site } from './site.ts';
 import type { WorkQueue } from './work-queue.ts';
@@ -20,14 +19,7 @@ export class Sites extends Construct {
 
   /** Invokes `consumer` with what the relays send: verified requests, and what became of commands. */
   deliverInboxesTo(consumer: NodeFunction): void {
-    for (const { node, inbox } of this.#sites) {
-      inbox.grantConsumeMessages(consumer);
-      consumer.addEventSourceMapping(`Inbox-${node.id}`, {
-        eventSourceArn: inbox.queueArn,
-        batchSize: INBOX_BATCH_SIZE,
-        reportBatchItemFailures: true,
-      });
-    }
+    for (const { node, inbox } of this.#sites) inbox.deliverTo(consumer, `Inbox-${node.id}`);
   }
 
   /** Lets `sender` send replies and commands to every relay. */

@@ -1,28 +1,26 @@
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { QUEUES, type QueueName, queueName } from '../core/cloud.ts';
+import { INBOX_BATCH_SIZE, type QueueShape } from '../core/cloud.ts';
 import { DeadLetterQueue, PROTECTED_AND_KEPT } from './dead-letter-queue.ts';
+import type { NodeFunction } from './node-function.ts';
 
 export interface WorkQueueProps {
-  /** The site whose queue it is. */
-  readonly site: string;
-  /** Which of the site's queues. */
-  readonly queue: QueueName;
+  readonly queueName: string;
+  readonly deadLettersName: string;
+  readonly shape: QueueShape;
 }
 
-/** A queue of a site, with its dead-letter queue. A FIFO queue is set for high throughput. */
+/** A queue with its dead-letter queue. A FIFO queue is set for high throughput. */
 export class WorkQueue extends sqs.Queue {
-  constructor(scope: Construct, id: string, { site, queue }: WorkQueueProps) {
-    const { fifo, visibilityTimeoutSeconds, maxReceiveCount } = QUEUES[queue];
+  constructor(scope: Construct, id: string, { queueName, deadLettersName, shape }: WorkQueueProps) {
+    const { fifo, visibilityTimeoutSeconds, maxReceiveCount } = shape;
     super(scope, id, {
       ...PROTECTED_AND_KEPT,
-      queueName: queueName(site, queue),
+      queueName,
       visibilityTimeout: Duration.seconds(visibilityTimeoutSeconds),
       deadLetterQueue: {
-        queue: new DeadLetterQueue(scope, `${id}DeadLetters`, {
-          queueName: queueName(site, queue, 'dead-letters'),
-        }),
+        queue: new DeadLetterQueue(scope, `${id}DeadLetters`, { queueName: deadLettersName }),
         maxReceiveCount,
       },
       ...(fifo && {
@@ -30,6 +28,16 @@ export class WorkQueue extends sqs.Queue {
         deduplicationScope: sqs.DeduplicationScope.MESSAGE_GROUP,
         fifoThroughputLimit: sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
       }),
+    });
+  }
+
+  /** Invokes `consumer` with batches of messages; those that fail come again by themselves. */
+  deliverTo(consumer: NodeFunction, id: string): void {
+    this.grantConsumeMessages(consumer);
+    consumer.addEventSourceMapping(id, {
+      eventSourceArn: this.queueArn,
+      batchSize: INBOX_BATCH_SIZE,
+      reportBatchItemFailures: true,
     });
   }
 }

@@ -7,8 +7,12 @@ import {
 } from '@aws-sdk/client-sqs';
 import {
   ACCOUNT_FAILURES_QUEUE_NAME,
+  DUE_DEAD_LETTERS_NAME,
+  DUE_QUEUE,
+  DUE_QUEUE_NAME,
   QUEUES,
   type QueueName,
+  type QueueShape,
   queueName,
   RETENTION_DAYS,
 } from '../core/cloud.ts';

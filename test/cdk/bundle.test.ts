@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { App } from 'aws-cdk-lib/core';
@@ -12,9 +12,9 @@ const CDK_OUT = join(import.meta.dirname, '../../cdk.out');
 
 describe('the bundled functions', () => {
   let output: string;
-  /** Asset folders by whether there is a deployment file: decide's and account's. */
+  /** Asset folders, by whether there is a deployment file: decide's, and those of account and sweep. */
   let decide: string;
-  let account: string;
+  let others: readonly string[];
 
   beforeAll(() => {
     mkdirSync(CDK_OUT, { recursive: true });
@@ -25,15 +25,16 @@ describe('the bundled functions', () => {
     const assets = readdirSync(output).filter((name) => name.startsWith('asset.'));
     const isDecide = (asset: string) => readdirSync(join(output, asset)).includes('deployment.json');
     decide = join(output, assets.find(isDecide) ?? '');
-    account = join(output, assets.find((asset) => !isDecide(asset)) ?? '');
+    others = assets.filter((asset) => !isDecide(asset)).map((asset) => join(output, asset));
   });
 
   afterAll(() => rmSync(output, { recursive: true }));
 
-  it('have decide told what is deployed, and account only its code', () => {
+  it('have decide told what is deployed, and the others only their code', () => {
     expect(readdirSync(decide).sort()).toEqual(['deployment.json', 'index.mjs', 'index.mjs.map']);
     expect(JSON.parse(readFileSync(join(decide, 'deployment.json'), 'utf8'))).toEqual(deployment);
-    expect(readdirSync(account).sort()).toEqual(['index.mjs', 'index.mjs.map']);
+    expect(others).toHaveLength(2);
+    for (const folder of others) expect(readdirSync(folder).sort()).toEqual(['index.mjs', 'index.mjs.map']);
   });
 
   it('and their template hold no secret of a site', () => {
@@ -47,25 +48,23 @@ describe('the bundled functions', () => {
     }
   });
 
-  it.each(['decide', 'account'])('%s loads as the runtime loads it', (name) => {
-    const folder = name === 'decide' ? decide : account;
-    const handler = pathToFileURL(join(folder, 'index.mjs')).href;
-    const script = `const { handler } = await import(${JSON.stringify(handler)}); console.log(typeof handler);`;
-    const stdout = execFileSync(
-      process.execPath,
-      ['--enable-source-maps', '--input-type=module', '-e', script],
-      {
-        encoding: 'utf8',
-        env: {
-          AWS_REGION: 'eu-central-1',
-          TABLE_NAME: 'sessions',
-          OUTBOX_URLS: '{}',
-          ACCOUNTING_URLS: '{}',
-          DEPLOYMENT_FILE: join(folder, 'deployment.json'),
-        },
-      },
-    );
+  it('load as the runtime loads them', () => {
+    const handlers = [decide, ...others].map((folder) => pathToFileURL(join(folder, 'index.mjs')).href);
+    const script = `for (const file of ${JSON.stringify(handlers)}) console.log(typeof (await import(file)).handler);`;
+    const env = {
+      AWS_REGION: 'eu-central-1',
+      TABLE_NAME: 'sessions',
+      OUTBOX_URLS: '{}',
+      ACCOUNTING_URLS: '{}',
+      DUE_QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/123456789012/interlock-due',
+      DEPLOYMENT_FILE: join(decide, 'deployment.json'),
+    };
+    const options = ['--enable-source-maps', '--input-type=module', '-e', script];
 
-    expect(stdout).toBe('function\n');
+    expect(execFileSync(process.execPath, options, { encoding: 'utf8', env })).toBe('function\n'.repeat(3));
+  });
+
+  it('are small: decide below 60 kB', () => {
+    expect(statSync(join(decide, 'index.mjs')).size).toBeLessThan(60_000);
   });
 });

@@ -2,7 +2,7 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { App } from 'aws-cdk-lib/core';
 import { describe, expect, it } from 'vitest';
 import { InterlockStack } from '../../cdk/interlock-stack.ts';
-import { AccountEnvironment, DecideEnvironment } from '../../functions/environment.ts';
+import { AccountEnvironment, DecideEnvironment, SweepEnvironment } from '../../functions/environment.ts';
 import { deployment } from './deployment.ts';
 
 // Without bundling: the functions' code is another matter. Without the validation of the template's syntax, which
@@ -153,8 +153,8 @@ describe('decide', () => {
     expect(queue('north-inbox.fifo')?.['VisibilityTimeout']).toBe(60);
   });
 
-  it('may get and put sessions, work off inboxes, send to outboxes, log, and nothing else', () => {
-    const inboxes = ['north-inbox.fifo', 'south-inbox.fifo'];
+  it('may get and put sessions, work off inboxes and what is due, send to outboxes, log, and nothing else', () => {
+    const inboxes = ['interlock-due', 'north-inbox.fifo', 'south-inbox.fifo'];
     expect(allowedBy('DecideRoleDefaultPolicy')).toEqual({
       'dynamodb:GetItem': ['SessionsTable'],
       'dynamodb:PutItem': ['SessionsTable'],
@@ -199,10 +199,28 @@ describe('account', () => {
   });
 });
 
+describe('sweep', () => {
+  it('runs once a minute', () => {
+    const [rule] = resources('AWS::Events::Rule').values();
+    expect(rule).toMatchObject({ ScheduleExpression: 'rate(1 minute)', State: 'ENABLED' });
+    expect(target(at(list(at(rule, 'Targets'))[0], 'Arn'))).toBe('Sweep');
+  });
+
+  it('may look up what is due, send it to its queue, log, and nothing else', () => {
+    expect(allowedBy('SweepRoleDefaultPolicy')).toEqual({
+      'dynamodb:Query': [expect.stringContaining('/index/due')],
+      'sqs:SendMessage': ['interlock-due'],
+      'logs:CreateLogStream': ['SweepLogs'],
+      'logs:PutLogEvents': ['SweepLogs'],
+    });
+  });
+});
+
 describe('a function', () => {
   it.each([
     ['Decide', DecideEnvironment],
     ['Account', AccountEnvironment],
+    ['Sweep', SweepEnvironment],
   ])('%s runs on Node 24 and ARM, in exactly the environment that it reads', (id, { entries }) => {
     const properties = resources('AWS::Lambda::Function').get(id);
 
@@ -238,6 +256,7 @@ describe('policies', () => {
       'DecideRoleDefaultPolicy',
       'SitesnorthRelayPolicy',
       'SitessouthRelayPolicy',
+      'SweepRoleDefaultPolicy',
     ]);
     expect(JSON.stringify(policies)).not.toContain('*');
   });
