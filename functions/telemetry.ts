@@ -12,7 +12,6 @@ export interface Telemetry {
 }
 
 /** @param logLevel what POWERTOOLS_LOG_LEVEL says unless given */
-/** @param logLevel what POWERTOOLS_LOG_LEVEL says unless given */
 export function createTelemetry(serviceName: string, logLevel?: 'SILENT'): Telemetry {
   const logger = new Logger({ serviceName, ...(logLevel && { logLevel }) });
   return { logger, metrics: new Metrics({ namespace: 'Interlock', serviceName, logger }) };
