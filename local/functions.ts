@@ -24,6 +24,7 @@ import type { EmbeddedCloud } from './embedded-cloud.ts';
 import { openCheckpoints } from './event-source-mapper/checkpoints.ts';
 import { mapQueue } from './event-source-mapper/map-queue.ts';
 import { mapStream } from './event-source-mapper/map-stream.ts';
+import type { Queue } from './queues.ts';
 
 export type FunctionEvent =
   | { readonly source: 'decide'; readonly event: DecideReport }
@@ -48,7 +49,10 @@ interface Part {
 /** A failed message comes again after so long; on AWS it waits for its visibility timeout. */
 const RETRY_DELAY_SECONDS = 2;
 
-/** Starts decide on its queues, sweep on its schedule and account on the stream. */
+/**
+ * Starts account on the stream, decide on its queues and sweep on its schedule.
+ * @throws ConfigurationError when `checkpointFile` holds something else.
+ */
 export function startFunctions({
   cloud,
   deployment,
@@ -65,6 +69,28 @@ export function startFunctions({
   const senderTo = (name: QueueName) =>
     createSiteSender(sqs, Object.fromEntries(sites.map(([site, queues]) => [site, queues[name].url])), name);
 
+  const account = createAccount({
+    send: senderTo('accounting'),
+    report: (event) => report({ source: 'account', event }),
+  });
+  // Before the others, because its checkpoints may be no checkpoints.
+  const accountOnStream = mapStream({
+    streams: new DynamoDBStreamsClient(cloud.dynamodb),
+    streamArn,
+    target: {
+      name: 'account',
+      timeoutSeconds: ACCOUNT_TIMEOUT_SECONDS,
+      handler: withTelemetry(account, createTelemetry('account', 'SILENT')),
+    },
+    checkpoints: openCheckpoints(streamArn, checkpointFile),
+    filter: { dynamodb: { Keys: { [TABLE.sortKey]: { S: [STATE_SORT_KEY] } } } },
+    batchSize: STREAM_BATCH_SIZE,
+    maximumRetryAttempts: STREAM_MAX_RETRIES,
+    bisectBatchOnError: true,
+    onFailure: { sqs, queueUrl: cloud.accountFailures.url },
+    report: problem,
+  });
+
   const decide = createDecide({
     deployment,
     store: createSessionStore(dynamodb, tableName),
@@ -72,7 +98,7 @@ export function startFunctions({
     now: Date.now,
     report: (event) => report({ source: 'decide', event }),
   });
-  const decideOn = (queue: { readonly url: string; readonly arn: string }) =>
+  const decideOn = (queue: Queue) =>
     mapQueue({
       sqs,
       queue,
@@ -95,30 +121,8 @@ export function startFunctions({
     report: () => {},
   });
 
-  const account = createAccount({
-    send: senderTo('accounting'),
-    report: (event) => report({ source: 'account', event }),
-  });
-  const accountOnStream = () =>
-    mapStream({
-      streams: new DynamoDBStreamsClient(cloud.dynamodb),
-      streamArn,
-      target: {
-        name: 'account',
-        timeoutSeconds: ACCOUNT_TIMEOUT_SECONDS,
-        handler: withTelemetry(account, createTelemetry('account', 'SILENT')),
-      },
-      checkpoints: openCheckpoints(streamArn, checkpointFile),
-      filter: { dynamodb: { Keys: { [TABLE.sortKey]: { S: [STATE_SORT_KEY] } } } },
-      batchSize: STREAM_BATCH_SIZE,
-      maximumRetryAttempts: STREAM_MAX_RETRIES,
-      bisectBatchOnError: true,
-      onFailure: { sqs, queueUrl: cloud.accountFailures.url },
-      report: problem,
-    });
-
   const parts: readonly Part[] = [
-    accountOnStream(),
+    accountOnStream,
     ...sites.map(([, { inbox }]) => decideOn(inbox)),
     decideOn(cloud.due),
     startSchedule(sweep, sweepIntervalSeconds, (error) => problem(`sweep: ${error}`)),
