@@ -17,25 +17,27 @@
 // has; so does one whose activation was never answered, which may be there or not. Requests that arrive meanwhile
 // wait in order.
 //
-// The table at the end says what each event means in each state. The same event twice changes nothing the second
+// The table below says what each event means in each state. The same event twice changes nothing the second
 // time but has its effects repeated, so that a crash between writing and sending loses nothing.
-import { DIALECTS, type Dialect, type Identification } from './dialects/dialects.ts';
-import { ANSWERS_KEPT, answerGiven, isUnderWay } from './duplicates.ts';
+import {
+  ACK,
+  activate,
+  answer,
+  type Draft,
+  end,
+  mark,
+  refuse,
+  reply,
+  retryLater,
+  withoutIdleRetry,
+  withServices,
+} from './change.ts';
+import { chunks, dialect, stepOf, tell } from './command.ts';
+import { answerGiven, isUnderWay } from './duplicates.ts';
+import { plan, refusalOf, victimsOf } from './exclusion.ts';
 import type { OutcomeMessage } from './messages.ts';
-import { ERROR_CAUSE, TERMINATE_CAUSE } from './radius/attributes.ts';
-import { type Attribute, encodeAttributes } from './radius/codec.ts';
-import type {
-  Activating,
-  Answer,
-  CommandEffect,
-  Deactivating,
-  Effect,
-  ReplyEffect,
-  ServiceRequest,
-  ServiceSession,
-  ServiceTerms,
-  Session,
-} from './session.ts';
+import { TERMINATE_CAUSE } from './radius/attributes.ts';
+import type { Activating, Deactivating, Effect, ServiceRequest, Session } from './session.ts';
 
 export type Event =
   | { readonly kind: 'request'; readonly id: string; readonly request: ServiceRequest }
@@ -57,16 +59,8 @@ export interface Result {
 
 /** Requests that may wait for one subscriber session; one more is refused with 506. */
 export const MAX_WAITING = 8;
-/** Keeps the item far below DynamoDB's 400 kB. */
-export const MAX_SERVICES = 64;
 /** Events of a session come in the order of its inbox, but for those that time makes; a few are enough. */
 const EVENTS_KEPT = 4;
-/** How long a command may wait for the relay before it must not be sent any more. */
-export const COMMAND_START_WITHIN_MS = 30_000;
-/** What an outcome may need from the relay to the table. */
-const OUTCOME_GRACE_MS = 15_000;
-const FIRST_RETRY_MS = 15_000;
-const LONGEST_RETRY_MS = 15 * 60_000;
 
 /**
  * Decides what `event` means for `session`. `session` is absent when there is none stored; an event of kind
@@ -149,16 +143,70 @@ function eventName(session: Session | undefined, event: Event, nowMs: number): k
   }
 }
 
+// --- The table ------------------------------------------------------------------------------------------------
+
+type Table = {
+  readonly [S in State]: {
+    readonly [E in keyof Events]: (session: Situations[S], event: Events[E], nowMs: number) => Change;
+  };
+};
+
+// biome-ignore format: one line per state and event is what makes it a table.
+const TABLE: Table = {
+  absent: {
+    request:     create,
+    answered:    nothing,
+    repeated:    nothing,
+    ack:         nothing,
+    nak:         nothing,
+    silence:     nothing,
+    stray:       nothing,
+    due:         nothing,
+    redelivered: nothing,
+  },
+  rest: {
+    request:     evaluate,
+    answered:    answerAgain,
+    repeated:    nothing,
+    ack:         nothing,
+    nak:         nothing,
+    silence:     nothing,
+    stray:       nothing,
+    due:         tidy,
+    redelivered: repeatEffects,
+  },
+  activating: {
+    request:     wait,
+    answered:    answerAgain,
+    repeated:    nothing,
+    ack:         activationConfirmed,
+    nak:         activationRefused,
+    silence:     activationUnanswered,
+    stray:       nothing,
+    due:         nothing,
+    redelivered: repeatEffects,
+  },
+  deactivating: {
+    request:     wait,
+    answered:    answerAgain,
+    repeated:    nothing,
+    ack:         deactivationConfirmed,
+    nak:         deactivationRefused,
+    silence:     deactivationUnanswered,
+    stray:       nothing,
+    due:         nothing,
+    redelivered: repeatEffects,
+  },
+};
+
 // --- Requests -------------------------------------------------------------------------------------------------
 
-/** A session on its way to the next one, with the effects collected so far. */
-interface Change {
-  readonly session?: Session;
-  readonly effects: readonly Effect[];
-}
-type Draft = Required<Change>;
+/** What a cell makes of its state: a draft, or effects alone when the session stays as it is. */
+type Change = Draft | { readonly session?: undefined; readonly effects: readonly Effect[] };
 
-const nothing = (): Change => ({ effects: [] });
+function nothing(): Change {
+  return { effects: [] };
+}
 
 /** What the event had to send may not have been sent. A command that nobody waits for any more must not be. */
 function repeatEffects(session: Session, event: Event): Change {
@@ -228,81 +276,6 @@ function begin(draft: Draft, request: ServiceRequest, nowMs: number): Draft {
   }
   const commands = chunks(activations, dialect(session).servicesPerCommand.activate);
   return tellToActivate({ ...draft, session }, commands, { request, planned, confirmed: [], victims }, nowMs);
-}
-
-/** Why a request cannot be carried out on this session; nothing is changed by it then. */
-function refusalOf(session: Session, request: ServiceRequest): Refusal | undefined {
-  for (const [name, value] of Object.entries(request.identity) as [
-    keyof typeof request.identity,
-    string | number,
-  ][]) {
-    const known = session.identity[name];
-    if (known !== undefined && known !== value) {
-      return refuse('Session-Context-Not-Found', `${name} is not that of the session`);
-    }
-  }
-  for (const { activation, refusingGroups } of request.activate) {
-    const member = Object.values(session.services).find(
-      (service) =>
-        service.state === 'active' &&
-        service.activation !== activation &&
-        service.groups.some((group) => refusingGroups.includes(group)),
-    );
-    if (member !== undefined && session.services[activation]?.state !== 'active') {
-      return refuse(
-        'Administratively-Prohibited',
-        `${activation} excludes ${member.activation}, which is active`,
-      );
-    }
-  }
-  const services = new Set([
-    ...Object.keys(session.services),
-    ...request.activate.map(({ activation }) => activation),
-  ]);
-  if (services.size > MAX_SERVICES) {
-    return refuse('Resources-Unavailable', `a session holds at most ${MAX_SERVICES} services`);
-  }
-  return undefined;
-}
-
-/** JunosE's rule: exclusion works between requests, not inside one. All of the newcomers stay together. */
-function victimsOf(session: Session, request: ServiceRequest): readonly string[] {
-  const newcomers = new Set(request.activate.map(({ activation }) => activation));
-  const groups = new Set(
-    request.activate.flatMap(({ activation, groups }) => session.services[activation]?.groups ?? groups),
-  );
-  return Object.values(session.services)
-    .filter(
-      ({ activation, state, groups: own }) =>
-        !newcomers.has(activation) &&
-        (request.deactivate.includes(activation) ||
-          (state === 'active' && own.some((group) => groups.has(group)))),
-    )
-    .map(({ activation }) => activation);
-}
-
-/** What the request's activations will be, each with its number; the session has learned what the request says. */
-function plan(before: Session, request: ServiceRequest) {
-  let nextServiceNumber = before.nextServiceNumber;
-  const planned: Record<string, ServiceSession> = {};
-  for (const { refusingGroups: _, ...service } of request.activate) {
-    const known = before.services[service.activation];
-    planned[service.activation] =
-      known === undefined
-        ? { ...service, state: 'active', number: nextServiceNumber++, correlationId: request.correlationId }
-        : refreshed(known, service);
-  }
-  const identity = { ...before.identity, ...request.identity };
-  const classes = request.classes.length > 0 ? request.classes : before.classes;
-  return { session: { ...before, identity, classes, nas: request.nas, nextServiceNumber }, planned };
-}
-
-/** An active service activated again gets new thresholds and stays the service session that it is; what is
- * accounted for it was settled with its Acct-Start. */
-function refreshed(known: ServiceSession, asked: ServiceTerms): ServiceSession {
-  const { terminateCause: _, ...kept } = known;
-  const { timeoutSeconds, volumeMegabytes, interimIntervalSeconds } = asked;
-  return { ...kept, state: 'active', timeoutSeconds, volumeMegabytes, interimIntervalSeconds };
 }
 
 // --- Outcomes -------------------------------------------------------------------------------------------------
@@ -489,235 +462,3 @@ function proceed(draft: Draft, nowMs: number): Draft {
   if (next === undefined) return draft;
   return begin({ ...draft, session: { ...draft.session, waiting } }, next, nowMs);
 }
-
-/** A command to the NAS about `services`. The relay signs it and adds its Event-Timestamp. */
-function tell(
-  session: Session,
-  operation: CommandEffect['operation'],
-  services: readonly ServiceSession[],
-  correlationId: string,
-  nowMs: number,
-): CommandEffect {
-  const about = services.map(({ activation }) => activation);
-  const staying = Object.values(session.services).filter(
-    ({ state, activation }) => state === 'active' && !about.includes(activation),
-  );
-  const { tagDeactivations } = session.nas;
-  const change = dialect(session)[operation](services, { staying, tagDeactivations });
-  const attributes = [...identify(session), ...change];
-  return {
-    kind: 'command',
-    correlationId,
-    // One command at the most comes of one write, and no two writes have one version.
-    commandId: `${correlationId}/${session.version + 1}`,
-    operation,
-    services: about,
-    attributes: Buffer.from(encodeAttributes(attributes)).toString('base64'),
-    startBeforeMs: nowMs + COMMAND_START_WITHIN_MS,
-  };
-}
-
-function stepOf(session: Session, { commandId, correlationId, services, startBeforeMs }: CommandEffect) {
-  const deadlineMs = startBeforeMs + session.nas.answerTimeoutSeconds * 1000 + OUTCOME_GRACE_MS;
-  return { commandId, correlationId, underWay: services, deadlineMs };
-}
-
-/** What tells the NAS which session is meant: what is known of it, in the dialect's order. */
-function identify(session: Session): readonly Attribute[] {
-  const known: Partial<Record<Identification, string | number>> = {
-    ...session.nas.identity,
-    ...session.identity,
-    'Acct-Session-Id': session.acctSessionId,
-  };
-  return dialect(session).identification.flatMap((name) => {
-    const value = known[name];
-    return value === undefined ? [] : [{ name, value } as Attribute];
-  });
-}
-
-// --- Small changes --------------------------------------------------------------------------------------------
-
-const ACK: Answer = { answer: 'ack' };
-
-type Refusal = Answer & { readonly reason: string };
-
-function refuse(cause: keyof typeof ERROR_CAUSE, reason: string): Refusal {
-  return { answer: 'nak', errorCause: ERROR_CAUSE[cause], reason };
-}
-
-function answer(
-  draft: Draft,
-  request: ServiceRequest,
-  given: Answer & { reason?: string },
-  nowMs: number,
-): Draft {
-  const { session } = draft;
-  const { key, correlationId } = request;
-  const { answer, errorCause, reason } = given;
-  const entry = {
-    key,
-    correlationId,
-    asked: describeRequest(request),
-    answer,
-    ...(errorCause !== undefined && { errorCause }),
-    ...(reason !== undefined && { reason }),
-    version: session.version + 1,
-    atMs: nowMs,
-  };
-  return {
-    session: { ...session, answered: [...session.answered, entry].slice(-ANSWERS_KEPT) },
-    effects: [...draft.effects, reply(request, given)],
-  };
-}
-
-function reply(
-  { correlationId, client, packet }: ServiceRequest,
-  { answer, errorCause }: Answer,
-): ReplyEffect {
-  return {
-    kind: 'reply',
-    correlationId,
-    client,
-    packet,
-    answer,
-    ...(errorCause !== undefined && { errorCause }),
-  };
-}
-
-/** What a request asks for, in words: `activate gold, deactivate voice`. */
-export function describeRequest({
-  activate,
-  deactivate,
-}: Pick<ServiceRequest, 'activate' | 'deactivate'>): string {
-  const words = [
-    ...activate.map(({ activation }) => `activate ${activation}`),
-    ...deactivate.map((activation) => `deactivate ${activation}`),
-  ];
-  return words.join(', ');
-}
-
-function withServices(session: Session, services: Session['services']): Session {
-  return { ...session, services: { ...session.services, ...services } };
-}
-
-/** Planned services as they are once the NAS has confirmed them. Their Service-Timeout starts here. */
-function activate(planned: Activating['planned'], nowMs: number): Session['services'] {
-  return Object.fromEntries(
-    Object.entries(planned).map(([activation, { expiresAtMs: _, ...service }]) => [
-      activation,
-      {
-        ...service,
-        activatedAtMs: service.activatedAtMs ?? nowMs,
-        ...(service.timeoutSeconds > 0 && { expiresAtMs: nowMs + service.timeoutSeconds * 1000 }),
-      },
-    ]),
-  );
-}
-
-/** Services that have to go. The cause that marked one first is the one that is accounted. */
-function mark(
-  session: Session,
-  activations: readonly string[],
-  terminateCause: number = TERMINATE_CAUSE['NAS-Request'],
-): Session {
-  const marked = activations.flatMap((activation) => {
-    const service = session.services[activation];
-    return service === undefined
-      ? []
-      : [[activation, { terminateCause, ...service, state: 'deactivating' }] as const];
-  });
-  return withServices(session, Object.fromEntries(marked));
-}
-
-/** Services that are gone. This is the change that Acct-Stops are made from. */
-function end(session: Session, activations: readonly string[], correlationId: string): Session {
-  const services = { ...session.services };
-  const ended = { ...session.ended };
-  for (const activation of activations) {
-    const terminateCause = services[activation]?.terminateCause ?? TERMINATE_CAUSE['NAS-Request'];
-    delete services[activation];
-    ended[activation] = { terminateCause, correlationId };
-  }
-  return { ...session, services, ended };
-}
-
-/** When to try again what the NAS has not deactivated: after 15 s, 30 s, 1 min … 15 min. */
-function retryLater({ retry }: Session, nowMs: number): Pick<Session, 'retry'> {
-  const attempts = (retry?.attempts ?? 0) + 1;
-  const pauseMs = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LONGEST_RETRY_MS);
-  return { retry: { attempts, atMs: nowMs + pauseMs } };
-}
-
-/** Nothing `deactivating`, nothing to be tried again. */
-function withoutIdleRetry(session: Session): Session {
-  const stuck = Object.values(session.services).some(({ state }) => state === 'deactivating');
-  if (stuck || session.retry === undefined) return session;
-  const { retry: _, ...rest } = session;
-  return rest;
-}
-
-function dialect(session: Session): Dialect {
-  return DIALECTS[session.nas.dialect];
-}
-
-function chunks<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
-  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
-    list.slice(index * size, (index + 1) * size),
-  );
-}
-
-// --- The table ------------------------------------------------------------------------------------------------
-
-type Table = {
-  readonly [S in State]: {
-    readonly [E in keyof Events]: (session: Situations[S], event: Events[E], nowMs: number) => Change;
-  };
-};
-
-// biome-ignore format: one line per state and event is what makes it a table.
-const TABLE: Table = {
-  absent: {
-    request:     create,
-    answered:    nothing,
-    repeated:    nothing,
-    ack:         nothing,
-    nak:         nothing,
-    silence:     nothing,
-    stray:       nothing,
-    due:         nothing,
-    redelivered: nothing,
-  },
-  rest: {
-    request:     evaluate,
-    answered:    answerAgain,
-    repeated:    nothing,
-    ack:         nothing,
-    nak:         nothing,
-    silence:     nothing,
-    stray:       nothing,
-    due:         tidy,
-    redelivered: repeatEffects,
-  },
-  activating: {
-    request:     wait,
-    answered:    answerAgain,
-    repeated:    nothing,
-    ack:         activationConfirmed,
-    nak:         activationRefused,
-    silence:     activationUnanswered,
-    stray:       nothing,
-    due:         nothing,
-    redelivered: repeatEffects,
-  },
-  deactivating: {
-    request:     wait,
-    answered:    answerAgain,
-    repeated:    nothing,
-    ack:         deactivationConfirmed,
-    nak:         deactivationRefused,
-    silence:     deactivationUnanswered,
-    stray:       nothing,
-    due:         nothing,
-    redelivered: repeatEffects,
-  },
-};

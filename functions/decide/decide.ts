@@ -1,6 +1,7 @@
 // decide: what came through a site's inbox becomes a change of its session, and then a message to the site's outbox.
 // Written before sent: a crash in between brings the message again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { describeRequest } from '../../core/change.ts';
 import { isDueQueue, siteOfInbox } from '../../core/cloud.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import {
@@ -18,7 +19,7 @@ import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { parsePacket } from '../../core/radius/packet.ts';
 import { understandRequest } from '../../core/request.ts';
 import type { CommandEffect, Effect, ReplyEffect, Session } from '../../core/session.ts';
-import { describeRequest, type Event, transition } from '../../core/transition.ts';
+import { type Event, transition } from '../../core/transition.ts';
 import { processBatch } from '../batch.ts';
 import type { OutgoingMessage } from '../queue.ts';
 import type { SessionStore } from '../session-store.ts';

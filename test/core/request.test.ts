@@ -324,10 +324,10 @@ describe('a request that is refused', () => {
       attributes: [
         ...SESSION,
         GOLD,
-        { unknown: { type: 26, vendor: 9, vendorType: 1 }, value: Buffer.from('x') },
+        { unknown: { type: 26, vendor: 9, vendorType: 99 }, value: Buffer.from('x') },
       ],
       errorCause: 'Unsupported-Attribute',
-      reason: /26\.9\.1/,
+      reason: /26\.9\.99/,
     },
     {
       why: 'a value of the wrong size',

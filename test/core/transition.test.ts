@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { accountingRecords } from '../../core/accounting.ts';
+import { MAX_SERVICES } from '../../core/exclusion.ts';
 import type { ServiceRequest, Session } from '../../core/session.ts';
-import { dueAtMs, MAX_SERVICES, MAX_WAITING, transition } from '../../core/transition.ts';
+import { dueAtMs, MAX_WAITING, transition } from '../../core/transition.ts';
 import { asked, brief, NOW, nas, outcome, play, request, service, services, stored } from './support.ts';
 
 const COA = { nas: nas({ enforcement: 'coa' }) };

@@ -63,7 +63,7 @@ describe.skipIf(dictionaries.skip)(dictionaries.title("against FreeRADIUS' dicti
   const lines = () => {
     const directory = DICTIONARIES ?? '';
     return readdirSync(directory)
-      .filter((file) => /^dictionary\.(rfc\d+|erx)$/.test(file))
+      .filter((file) => /^dictionary\.(rfc\d+|erx|cisco)$/.test(file))
       .flatMap((file) => readFileSync(join(directory, file), 'utf8').split('\n'))
       .map((line) => line.replace(/#.*/, '').trim().split(/\s+/));
   };

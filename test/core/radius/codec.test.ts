@@ -209,8 +209,8 @@ describe('encodeAttributes', () => {
     ],
     [{ unknown: { type: 241 }, value: Buffer.alloc(254) }, 'Attr-241: expected at most 253 octets, got 254'],
     [
-      { unknown: { type: 26, vendor: 9, vendorType: 1 }, value: Buffer.alloc(248) },
-      'Attr-26.9.1: expected at most 247 octets, got 248',
+      { unknown: { type: 26, vendor: 9, vendorType: 99 }, value: Buffer.alloc(248) },
+      'Attr-26.9.99: expected at most 247 octets, got 248',
     ],
   ])('throws on %o', (value, message) => {
     expect(() => encode({ name: 'NAS-Port', value: 1 }, value)).toThrow(new RangeError(message));

@@ -1,0 +1,68 @@
+// Commands: what a NAS is told, in its dialect, and for how long the cloud waits for what becomes of it.
+import { DIALECTS, type Dialect, type Identification } from './dialects/dialects.ts';
+import { type Attribute, encodeAttributes } from './radius/codec.ts';
+import type { CommandEffect, ServiceSession, Session } from './session.ts';
+
+/** How long a command may wait for the relay before it must not be sent any more. */
+export const COMMAND_START_WITHIN_MS = 30_000;
+/** What an outcome may need from the relay to the table. */
+const OUTCOME_GRACE_MS = 15_000;
+
+export function dialect(session: Session): Dialect {
+  return DIALECTS[session.nas.dialect];
+}
+
+/** Services as they fit into commands. */
+export function chunks<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
+    list.slice(index * size, (index + 1) * size),
+  );
+}
+
+/** A command to the NAS about `services`. The relay signs it and adds its Event-Timestamp. */
+export function tell(
+  session: Session,
+  operation: CommandEffect['operation'],
+  services: readonly ServiceSession[],
+  correlationId: string,
+  nowMs: number,
+): CommandEffect {
+  const about = services.map(({ activation }) => activation);
+  const staying = Object.values(session.services).filter(
+    ({ state, activation }) => state === 'active' && !about.includes(activation),
+  );
+  const { tagDeactivations } = session.nas;
+  const change = dialect(session)[operation](services, { staying, tagDeactivations });
+  const attributes = [...identify(session), ...change];
+  return {
+    kind: 'command',
+    correlationId,
+    // One command at the most comes of one write, and no two writes have one version.
+    commandId: `${correlationId}/${session.version + 1}`,
+    operation,
+    services: about,
+    attributes: Buffer.from(encodeAttributes(attributes)).toString('base64'),
+    startBeforeMs: nowMs + COMMAND_START_WITHIN_MS,
+  };
+}
+
+export function stepOf(
+  session: Session,
+  { commandId, correlationId, services, startBeforeMs }: CommandEffect,
+) {
+  const deadlineMs = startBeforeMs + session.nas.answerTimeoutSeconds * 1000 + OUTCOME_GRACE_MS;
+  return { commandId, correlationId, underWay: services, deadlineMs };
+}
+
+/** What tells the NAS which session is meant: what is known of it, in the dialect's order. */
+function identify(session: Session): readonly Attribute[] {
+  const known: Partial<Record<Identification, string | number>> = {
+    ...session.nas.identity,
+    ...session.identity,
+    'Acct-Session-Id': session.acctSessionId,
+  };
+  return dialect(session).identification.flatMap((name) => {
+    const value = known[name];
+    return value === undefined ? [] : [{ name, value } as Attribute];
+  });
+}
