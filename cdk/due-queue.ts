@@ -1,24 +1,46 @@
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { DUE_DEAD_LETTERS_NAME, DUE_QUEUE, DUE_QUEUE_NAME, SWEEP_INTERVAL_SECONDS } from '../core/cloud.ts';
+import {
+  DUE_DEAD_LETTERS_NAME,
+  DUE_QUEUE,
+  DUE_QUEUE_NAME,
+  METRICS,
+  SWEEP_INTERVAL_SECONDS,
+} from '../core/cloud.ts';
 import type { NodeFunction } from './node-function.ts';
+import { ONE_MINUTE, RunbookAlarm } from './runbook-alarm.ts';
 import { WorkQueue } from './work-queue.ts';
+
+const LATE_MINUTES = 5;
 
 /** Sessions on their way to the time at which they have to be looked at. */
 export class DueQueue extends WorkQueue {
   constructor(scope: Construct, id: string) {
-    super(scope, id, { queueName: DUE_QUEUE_NAME, deadLettersName: DUE_DEAD_LETTERS_NAME, shape: DUE_QUEUE });
+    super(scope, id, {
+      queueName: DUE_QUEUE_NAME,
+      deadLetters: { queueName: DUE_DEAD_LETTERS_NAME, heading: 'Dead letters among what is due' },
+      shape: DUE_QUEUE,
+    });
   }
 
-  /** Has `sweep` fill the queue once an interval, and tells it the queue's URL. */
+  /** Has `sweep` fill the queue once an interval, and tells it the queue's URL. Who waits for long raises an alarm,
+   * and so does a sweep that no longer says how long that is. */
   fillBy(sweep: NodeFunction): void {
     this.grant(sweep, 'sqs:SendMessage');
     sweep.addEnvironment('DUE_QUEUE_URL', this.queueUrl);
     new events.Rule(this, 'Schedule', {
       schedule: events.Schedule.rate(Duration.seconds(SWEEP_INTERVAL_SECONDS)),
       targets: [new targets.LambdaFunction(sweep)],
+    });
+    new RunbookAlarm(this, 'Overdue', {
+      heading: 'What is due is late',
+      metric: sweep.ownMetric(METRICS.overdue, { statistic: cloudwatch.Stats.MAXIMUM, period: ONE_MINUTE }),
+      threshold: LATE_MINUTES * 60_000,
+      evaluationPeriods: LATE_MINUTES,
+      treatMissingData: cloudwatch.TreatMissingData.BREACHING,
     });
   }
 }

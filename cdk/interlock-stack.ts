@@ -1,32 +1,37 @@
+import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Stack, type StackProps } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { ACCOUNT_TIMEOUT_SECONDS, DECIDE_TIMEOUT_SECONDS, SWEEP_TIMEOUT_SECONDS } from '../core/cloud.ts';
+import { ACCOUNT_TIMEOUT_SECONDS, SWEEP_TIMEOUT_SECONDS } from '../core/cloud.ts';
 import type { Deployment } from '../core/deployment.ts';
+import { Dashboard } from './dashboard.ts';
+import { DeadLetterQueue } from './dead-letter-queue.ts';
+import { DecideFunction } from './decide-function.ts';
 import { DueQueue } from './due-queue.ts';
 import { NodeFunction } from './node-function.ts';
+import { notify, RunbookAlarm } from './runbook-alarm.ts';
 import { SessionsTable } from './sessions-table.ts';
 import { Sites } from './sites.ts';
 
 export interface InterlockStackProps extends StackProps {
   /** The catalogue, and the sites with their NASes. */
   readonly deployment: Deployment;
+  /**
+   * The SNS topic that is told when an alarm comes and when it goes.
+   * @default the alarms are to be seen in CloudWatch, and nobody is told
+   */
+  readonly alarmTopicArn?: string | undefined;
 }
 
 /** Everything of Interlock that exists in AWS. */
 export class InterlockStack extends Stack {
-  constructor(scope: Construct, id: string, { deployment, ...props }: InterlockStackProps) {
+  constructor(scope: Construct, id: string, { deployment, alarmTopicArn, ...props }: InterlockStackProps) {
     super(scope, id, props);
 
     const sessions = new SessionsTable(this, 'Sessions');
     const due = new DueQueue(this, 'Due');
     const sites = new Sites(this, 'Sites', { names: Object.keys(deployment.nasesBySite) });
 
-    const decide = new NodeFunction(this, 'Decide', {
-      folder: 'decide',
-      timeoutSeconds: DECIDE_TIMEOUT_SECONDS,
-      files: { 'deployment.json': JSON.stringify(deployment) },
-    });
-    decide.addEnvironment('DEPLOYMENT_FILE', '/var/task/deployment.json');
+    const decide = new DecideFunction(this, 'Decide', { deployment });
     sites.deliverInboxesTo(decide);
     due.deliverTo(decide, 'Due');
     sessions.grantReadWrite(decide);
@@ -45,5 +50,11 @@ export class InterlockStack extends Stack {
     });
     sessions.grantQueryDue(sweep);
     due.fillBy(sweep);
+
+    const all = this.node.findAll();
+    const alarms = all.filter((construct) => construct instanceof RunbookAlarm);
+    const deadLetterQueues = all.filter((construct) => construct instanceof DeadLetterQueue);
+    new Dashboard(this, 'Dashboard', { alarms, decide, account, sweep, sites: sites.all, deadLetterQueues });
+    if (alarmTopicArn !== undefined) notify(alarms, Topic.fromTopicArn(this, 'AlarmTopic', alarmTopicArn));
   }
 }

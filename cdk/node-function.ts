@@ -1,12 +1,15 @@
 import { join } from 'node:path';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { AssetHashType, DockerImage, Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { InferInput } from 'valibot';
+import { METRIC_NAMESPACE, type METRICS } from '../core/cloud.ts';
 import type { AccountEnvironment, DecideEnvironment, SweepEnvironment } from '../functions/environment.ts';
 import { bundle } from './bundle.ts';
+import { RunbookAlarm } from './runbook-alarm.ts';
 
 /** What the functions read from their environment. */
 export type EnvironmentVariable =
@@ -32,6 +35,8 @@ export interface NodeFunctionProps {
 
 /** A function on Node 24 and ARM, with a log group of its own. It may do what others grant it, and nothing else. */
 export class NodeFunction extends lambda.Function {
+  readonly #service: string;
+
   constructor(scope: Construct, id: string, props: NodeFunctionProps) {
     const { folder, timeoutSeconds, files = {}, memorySize = 512 } = props;
     super(scope, id, {
@@ -46,7 +51,33 @@ export class NodeFunction extends lambda.Function {
       // A role that the library makes would come with write access to all log groups.
       role: new iam.Role(scope, `${id}Role`, { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }),
     });
+    this.#service = folder;
     this.logGroup.grantWrite(this);
+    new RunbookAlarm(this, 'Failing', {
+      heading: 'A function fails',
+      metric: this.metricErrors(),
+      threshold: 1,
+      evaluationPeriods: 1,
+    });
+    new RunbookAlarm(this, 'Throttled', {
+      heading: 'A function is throttled',
+      metric: this.metricThrottles(),
+      threshold: 1,
+      evaluationPeriods: 1,
+    });
+  }
+
+  /** A metric that the function itself counts or measures. */
+  ownMetric(
+    name: (typeof METRICS)[keyof typeof METRICS],
+    options: cloudwatch.MetricOptions,
+  ): cloudwatch.Metric {
+    return new cloudwatch.Metric({
+      namespace: METRIC_NAMESPACE,
+      metricName: name,
+      dimensionsMap: { service: this.#service },
+      ...options,
+    });
   }
 
   override addEnvironment(name: EnvironmentVariable, value: string): this {

@@ -1,7 +1,8 @@
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
-import { RemovalPolicy } from 'aws-cdk-lib/core';
+import { CfnOutput, RemovalPolicy, Validations } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import {
   ACCOUNT_FAILURES_QUEUE_NAME,
@@ -12,6 +13,10 @@ import {
 } from '../core/cloud.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import type { NodeFunction } from './node-function.ts';
+import { ONE_MINUTE, RunbookAlarm } from './runbook-alarm.ts';
+
+/** A stream forgets after 24 hours; until then there has to be time to find out what holds account up. */
+const BEHIND_MINUTES = 5;
 
 /** The table of subscriber sessions, and its stream. */
 export class SessionsTable extends Construct {
@@ -19,7 +24,7 @@ export class SessionsTable extends Construct {
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
-    const { partitionKey, sortKey, dueIndex } = TABLE;
+    const { partitionKey, sortKey, dueIndex, lookUpIndexes } = TABLE;
     this.table = new dynamodb.Table(this, 'Table', {
       partitionKey: { name: partitionKey, type: dynamodb.AttributeType.STRING },
       sortKey: { name: sortKey, type: dynamodb.AttributeType.STRING },
@@ -33,7 +38,16 @@ export class SessionsTable extends Construct {
       indexName: dueIndex.name,
       partitionKey: { name: dueIndex.partitionKey, type: dynamodb.AttributeType.STRING },
       sortKey: { name: dueIndex.sortKey, type: dynamodb.AttributeType.NUMBER },
+      projectionType: dynamodb.ProjectionType.KEYS_ONLY,
     });
+    for (const name of lookUpIndexes) {
+      this.table.addGlobalSecondaryIndex({
+        indexName: name,
+        partitionKey: { name, type: dynamodb.AttributeType.STRING },
+        projectionType: dynamodb.ProjectionType.KEYS_ONLY,
+      });
+    }
+    new CfnOutput(this, 'TableName', { value: this.table.tableName });
   }
 
   /** Lets `user` get and put single items, and tells it the table's name. */
@@ -60,8 +74,15 @@ export class SessionsTable extends Construct {
   /** Invokes `consumer` with both images of every change of a session's state; what it cannot process, even alone
    * and after the last retry, is reported to a queue. */
   deliverChangesTo(consumer: NodeFunction): void {
-    const failures = new DeadLetterQueue(this, 'Failures', { queueName: ACCOUNT_FAILURES_QUEUE_NAME });
+    const failures = new DeadLetterQueue(this, 'Failures', {
+      queueName: ACCOUNT_FAILURES_QUEUE_NAME,
+      heading: 'Changes that account could not process',
+    });
     failures.grant(consumer, 'sqs:SendMessage');
+    Validations.of(failures).acknowledge({
+      id: 'AwsSolutions-SQS3',
+      reason: 'A stream has no redrive policy that would show it, but this is a dead-letter queue.',
+    });
     const { tableStreamArn } = this.table;
     if (tableStreamArn === undefined) throw new Error('the sessions table has no stream');
     // Not DynamoEventSource: that grants ListStreams on every table.
@@ -85,6 +106,12 @@ export class SessionsTable extends Construct {
       bisectBatchOnError: true,
       retryAttempts: STREAM_MAX_RETRIES,
       onFailure: { bind: () => ({ destination: failures.queueArn }) },
+    });
+    new RunbookAlarm(this, 'Behind', {
+      heading: 'account is behind the stream',
+      metric: consumer.metric('IteratorAge', { statistic: cloudwatch.Stats.MAXIMUM, period: ONE_MINUTE }),
+      threshold: BEHIND_MINUTES * 60_000,
+      evaluationPeriods: BEHIND_MINUTES,
     });
   }
 }

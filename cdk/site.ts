@@ -1,7 +1,9 @@
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { CfnOutput } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { QUEUES, type QueueName, queueName } from '../core/cloud.ts';
+import { ONE_MINUTE, RunbookAlarm, type RunbookHeading } from './runbook-alarm.ts';
 import { WorkQueue } from './work-queue.ts';
 
 /** One site: its three queues, and the policy for the credentials of its relay. The construct's id is its name. */
@@ -12,15 +14,19 @@ export class Site extends Construct {
 
   constructor(scope: Construct, site: string) {
     super(scope, site);
-    const queue = (id: string, name: QueueName) =>
+    const queue = (id: string, name: QueueName, heading: RunbookHeading) =>
       new WorkQueue(this, id, {
         queueName: queueName(site, name),
-        deadLettersName: queueName(site, name, 'dead-letters'),
+        deadLetters: { queueName: queueName(site, name, 'dead-letters'), heading },
         shape: QUEUES[name],
       });
-    this.inbox = queue('Inbox', 'inbox');
-    this.outbox = queue('Outbox', 'outbox');
-    this.accounting = queue('Accounting', 'accounting');
+    this.inbox = queue('Inbox', 'inbox', 'Dead letters in an inbox');
+    this.inbox.alarmWhenLate('An inbox is late', 2 * QUEUES.inbox.visibilityTimeoutSeconds);
+    this.outbox = queue('Outbox', 'outbox', 'Dead letters in an outbox');
+    this.outbox.alarmWhenLate('An outbox is late', QUEUES.outbox.visibilityTimeoutSeconds);
+    this.accounting = queue('Accounting', 'accounting', 'Dead letters in accounting');
+    this.accounting.alarmWhenLate('Accounting is late', 15 * 60);
+    this.#alarmWhenSilent();
 
     const policy = new iam.ManagedPolicy(this, 'RelayPolicy', {
       description: `What the relay of the site ${site} may do`,
@@ -31,6 +37,27 @@ export class Site extends Construct {
     new CfnOutput(this, 'InboxUrl', { value: this.inbox.queueUrl });
     new CfnOutput(this, 'OutboxUrl', { value: this.outbox.queueUrl });
     new CfnOutput(this, 'AccountingUrl', { value: this.accounting.queueUrl });
+  }
+
+  /** A relay asks its outbox for messages every 20 s at the latest, so no answer of SQS means no relay. It needs no
+   * permission to say so. */
+  #alarmWhenSilent(): void {
+    new RunbookAlarm(this, 'RelaySilent', {
+      heading: 'A relay is silent',
+      metric: new cloudwatch.MathExpression({
+        // The latest minute is filled with 0 until SQS has reported it; that is why several have to be silent.
+        expression: 'FILL(empty, 0) + FILL(received, 0)',
+        usingMetrics: {
+          empty: this.outbox.metricNumberOfEmptyReceives(),
+          received: this.outbox.metricNumberOfMessagesReceived(),
+        },
+        period: ONE_MINUTE,
+      }),
+      comparisonOperator: cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+      threshold: 1,
+      evaluationPeriods: 5,
+      treatMissingData: cloudwatch.TreatMissingData.BREACHING,
+    });
   }
 
   /** Lets `relay` send to its inbox and work off its outbox and its accounting queue. */

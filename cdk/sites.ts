@@ -10,16 +10,16 @@ export interface SitesProps {
 
 /** All sites, as the functions deal with them. */
 export class Sites extends Construct {
-  readonly #sites: readonly Site[];
+  readonly all: readonly Site[];
 
   constructor(scope: Construct, id: string, { names }: SitesProps) {
     super(scope, id);
-    this.#sites = names.map((name) => new Site(this, name));
+    this.all = names.map((name) => new Site(this, name));
   }
 
   /** Invokes `consumer` with what the relays send: verified requests, and what became of commands. */
   deliverInboxesTo(consumer: NodeFunction): void {
-    for (const { node, inbox } of this.#sites) inbox.deliverTo(consumer, `Inbox-${node.id}`);
+    for (const { node, inbox } of this.all) inbox.deliverTo(consumer, `Inbox-${node.id}`);
   }
 
   /** Lets `sender` send replies and commands to every relay. */
@@ -33,8 +33,8 @@ export class Sites extends Construct {
   }
 
   #grantSend(sender: NodeFunction, variable: EnvironmentVariable, queueOf: (site: Site) => WorkQueue): void {
-    for (const site of this.#sites) queueOf(site).grant(sender, 'sqs:SendMessage');
-    const urls = this.#sites.map((site) => [site.node.id, queueOf(site).queueUrl]);
+    for (const site of this.all) queueOf(site).grant(sender, 'sqs:SendMessage');
+    const urls = this.all.map((site) => [site.node.id, queueOf(site).queueUrl]);
     sender.addEnvironment(variable, Stack.of(this).toJsonString(Object.fromEntries(urls)));
   }
 }

@@ -2,25 +2,26 @@ import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { INBOX_BATCH_SIZE, type QueueShape } from '../core/cloud.ts';
-import { DeadLetterQueue, PROTECTED_AND_KEPT } from './dead-letter-queue.ts';
+import { DeadLetterQueue, type DeadLetterQueueProps, PROTECTED_AND_KEPT } from './dead-letter-queue.ts';
 import type { NodeFunction } from './node-function.ts';
+import { ONE_MINUTE, RunbookAlarm, type RunbookHeading } from './runbook-alarm.ts';
 
 export interface WorkQueueProps {
   readonly queueName: string;
-  readonly deadLettersName: string;
+  readonly deadLetters: DeadLetterQueueProps;
   readonly shape: QueueShape;
 }
 
 /** A queue with its dead-letter queue. A FIFO queue is set for high throughput. */
 export class WorkQueue extends sqs.Queue {
-  constructor(scope: Construct, id: string, { queueName, deadLettersName, shape }: WorkQueueProps) {
+  constructor(scope: Construct, id: string, { queueName, deadLetters, shape }: WorkQueueProps) {
     const { fifo, visibilityTimeoutSeconds, maxReceiveCount } = shape;
     super(scope, id, {
       ...PROTECTED_AND_KEPT,
       queueName,
       visibilityTimeout: Duration.seconds(visibilityTimeoutSeconds),
       deadLetterQueue: {
-        queue: new DeadLetterQueue(scope, `${id}DeadLetters`, { queueName: deadLettersName }),
+        queue: new DeadLetterQueue(scope, `${id}DeadLetters`, deadLetters),
         maxReceiveCount,
       },
       ...(fifo && {
@@ -38,6 +39,16 @@ export class WorkQueue extends sqs.Queue {
       eventSourceArn: this.queueArn,
       batchSize: INBOX_BATCH_SIZE,
       reportBatchItemFailures: true,
+    });
+  }
+
+  /** Raises an alarm when a message has been in the queue for so long. */
+  alarmWhenLate(heading: RunbookHeading, seconds: number): void {
+    new RunbookAlarm(this, 'Late', {
+      heading,
+      metric: this.metricApproximateAgeOfOldestMessage({ period: ONE_MINUTE }),
+      threshold: seconds,
+      evaluationPeriods: 2,
     });
   }
 }

@@ -17,8 +17,11 @@ export function sessionKeyOf(partitionKey: string): { nas: string; acctSessionId
 export const TABLE = {
   partitionKey: 'pk',
   sortKey: 'sk',
-  /** Sparse: holds the sessions that have to be looked at again at `dueAt`, milliseconds since 1970-01-01 UTC. */
+  // The indexes are sparse and hold keys alone: who finds a session there reads it from the table.
+  /** The sessions that have to be looked at again at `dueAt`, milliseconds since 1970-01-01 UTC. */
   dueIndex: { name: 'due', partitionKey: 'dueBucket', sortKey: 'dueAt' },
+  /** Find sessions without knowing their NAS. Each index has the name of the attribute that it is by. */
+  lookUpIndexes: ['userName', 'acctSessionId'],
 } as const;
 
 /** The one partition of the index on `dueAt`. */
@@ -58,6 +61,21 @@ export const DUE_DEAD_LETTERS_NAME = 'interlock-due-dead';
 /** How often sweep runs, and how far it looks ahead. */
 export const SWEEP_INTERVAL_SECONDS = 60;
 export const SWEEP_TIMEOUT_SECONDS = 30;
+
+export const METRIC_NAMESPACE = 'Interlock';
+/** What the functions count and measure themselves, as far as alarms and the dashboard look for it. */
+export const METRICS = {
+  /** From a request's arrival at the relay to the decision about it. */
+  decisionLatency: 'DecisionLatency',
+  /** By `Answer` and, for a CoA-NAK, `ErrorCause`. */
+  answers: 'Answers',
+  /** What became of commands, by `Nas` and `Result`. */
+  nasOutcomes: 'NasOutcomes',
+  /** Deactivations that a NAS has not confirmed though it was told again and again. */
+  stuckDeactivations: 'StuckDeactivations',
+  /** By how much the session is overdue that has waited longest. */
+  overdue: 'Overdue',
+} as const;
 
 /** Undelivered messages and dead letters are kept as long as SQS allows. */
 export const RETENTION_DAYS = 14;

@@ -1,7 +1,7 @@
 // Commands: what a NAS is told, in its dialect, and for how long the cloud waits for what becomes of it.
 import { DIALECTS, type Dialect, type Identification } from './dialects/dialects.ts';
 import { type Attribute, encodeAttributes } from './radius/codec.ts';
-import type { CommandEffect, ServiceSession, Session } from './session.ts';
+import type { CommandEffect, NasProfile, ServiceSession, Session } from './session.ts';
 
 /** How long a command may wait for the relay before it must not be sent any more. */
 export const COMMAND_START_WITHIN_MS = 30_000;
@@ -50,9 +50,18 @@ export function stepOf(
   session: Session,
   { commandId, correlationId, services, startBeforeMs }: CommandEffect,
 ) {
-  const deadlineMs = startBeforeMs + session.nas.answerTimeoutSeconds * 1000 + OUTCOME_GRACE_MS;
+  const deadlineMs = startBeforeMs - COMMAND_START_WITHIN_MS + patienceMs(session.nas);
   return { commandId, correlationId, underWay: services, deadlineMs };
 }
+
+/** When the command under way was made. */
+export function commandedAtMs(nas: NasProfile, { deadlineMs }: NonNullable<Session['transition']>): number {
+  return deadlineMs - patienceMs(nas);
+}
+
+/** How long the outcome of a command is waited for. */
+const patienceMs = ({ answerTimeoutSeconds }: NasProfile) =>
+  COMMAND_START_WITHIN_MS + answerTimeoutSeconds * 1000 + OUTCOME_GRACE_MS;
 
 /** What tells the NAS which session is meant: what is known of it, in the dialect's order. */
 function identify(session: Session): readonly Attribute[] {

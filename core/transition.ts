@@ -366,8 +366,9 @@ function undo(
 }
 
 function deactivationConfirmed(session: Situations['deactivating'], _: OutcomeEvent, nowMs: number): Change {
-  const { underWay, correlationId } = session.transition;
-  return deactivateNext(end(session, underWay, correlationId), session.transition, nowMs);
+  const { underWay, remaining, correlationId } = session.transition;
+  const ended = end(session, underWay, correlationId);
+  return tellToDeactivate({ session: ended, effects: [] }, remaining, about(session), nowMs);
 }
 
 function deactivationRefused(
@@ -375,10 +376,17 @@ function deactivationRefused(
   event: OutcomeEvent,
   nowMs: number,
 ): Change {
+  const { underWay, remaining } = session.transition;
   const gone = event.errorCause !== undefined && dialect(session).alreadyGone.includes(event.errorCause);
-  return gone
-    ? deactivationConfirmed(session, event, nowMs)
-    : deactivateNext(session, session.transition, nowMs);
+  if (gone && underWay.length === 1) return deactivationConfirmed(session, event, nowMs);
+  // A NAS refuses the whole command when one of its services is not there (RFC 5176 section 2.3). Which one, it says
+  // when it is told of each by itself.
+  const next = gone ? [...underWay.map((activation) => [activation]), ...remaining] : remaining;
+  return tellToDeactivate({ session, effects: [] }, next, about(session), nowMs);
+}
+
+function about({ transition: { correlationId, owed } }: Situations['deactivating']) {
+  return { correlationId, ...(owed && { owed }) };
 }
 
 function deactivationUnanswered(session: Situations['deactivating'], _: Event, nowMs: number): Change {
@@ -425,28 +433,21 @@ function deactivate(
   owed: Deactivating['owed'],
   nowMs: number,
 ): Draft {
-  if (activations.length === 0) return settle(draft, owed, nowMs);
-  const [underWay = [], ...remaining] = chunks(
-    activations,
-    dialect(draft.session).servicesPerCommand.deactivate,
-  );
-  const services = underWay.flatMap((activation) => draft.session.services[activation] ?? []);
-  const command = tell(draft.session, 'deactivate', services, correlationId, nowMs);
-  const step: Deactivating = {
-    step: 'deactivate',
-    ...stepOf(draft.session, command),
-    remaining,
-    ...(owed !== undefined && { owed }),
-  };
-  return { session: { ...draft.session, transition: step }, effects: [...draft.effects, command] };
+  const commands = chunks(activations, dialect(draft.session).servicesPerCommand.deactivate);
+  return tellToDeactivate(draft, commands, { correlationId, ...(owed && { owed }) }, nowMs);
 }
 
-function deactivateNext(
-  session: Session,
-  { remaining, correlationId, owed }: Deactivating,
+function tellToDeactivate(
+  draft: Draft,
+  [underWay, ...remaining]: readonly (readonly string[])[],
+  rest: Pick<Deactivating, 'correlationId' | 'owed'>,
   nowMs: number,
 ): Draft {
-  return deactivate({ session, effects: [] }, remaining.flat(), correlationId, owed, nowMs);
+  if (underWay === undefined) return settle(draft, rest.owed, nowMs);
+  const services = underWay.flatMap((activation) => draft.session.services[activation] ?? []);
+  const command = tell(draft.session, 'deactivate', services, rest.correlationId, nowMs);
+  const step: Deactivating = { step: 'deactivate', ...rest, ...stepOf(draft.session, command), remaining };
+  return { session: { ...draft.session, transition: step }, effects: [...draft.effects, command] };
 }
 
 /** The change is settled: whoever waits for it is answered, and the session goes on to what waited meanwhile. */

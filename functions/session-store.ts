@@ -61,11 +61,13 @@ export function createSessionStore(client: DynamoDBClient, tableName: string): S
 /** The item of a session; its version is one more than that of the session, which is the one that was read. */
 function imageOf(session: Session): Image {
   const dueAt = dueAtMs(session);
+  const userName = session.identity['User-Name'];
   const item = {
     pk: sessionPartitionKey(session.nas.name, session.acctSessionId),
     sk: STATE_SORT_KEY,
     ...session,
     version: session.version + 1,
+    userName,
     ...(dueAt !== undefined && { dueBucket: DUE_BUCKET, dueAt }),
   };
   return marshall(item, { removeUndefinedValues: true });
@@ -73,7 +75,14 @@ function imageOf(session: Session): Image {
 
 /** The session in an item of the table or of its stream. */
 export function sessionFromImage(image: Image): Session {
-  const { pk: _pk, sk: _sk, dueBucket: _bucket, dueAt: _due, ...session } = unmarshall(image);
+  const {
+    pk: _pk,
+    sk: _sk,
+    userName: _user,
+    dueBucket: _bucket,
+    dueAt: _due,
+    ...session
+  } = unmarshall(image);
   // Nobody but `imageOf` writes these items: the role of decide alone may.
   return session as Session;
 }

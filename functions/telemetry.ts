@@ -5,6 +5,7 @@ import { Metrics } from '@aws-lambda-powertools/metrics';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
+import { METRIC_NAMESPACE } from '../core/cloud.ts';
 
 export interface Telemetry {
   readonly logger: Logger;
@@ -14,7 +15,7 @@ export interface Telemetry {
 /** @param logLevel what POWERTOOLS_LOG_LEVEL says unless given */
 export function createTelemetry(serviceName: string, logLevel?: 'SILENT'): Telemetry {
   const logger = new Logger({ serviceName, ...(logLevel && { logLevel }) });
-  return { logger, metrics: new Metrics({ namespace: 'Interlock', serviceName, logger }) };
+  return { logger, metrics: new Metrics({ namespace: METRIC_NAMESPACE, serviceName, logger }) };
 }
 
 /** A handler with its logs tied to the invocation and its metrics flushed at the end of it. */

@@ -6,6 +6,7 @@ import { signReply, verifyRequest } from '../core/radius/authenticator.ts';
 import { type Attribute, decodeAttributes } from '../core/radius/codec.ts';
 import { CODE, parsePacket } from '../core/radius/packet.ts';
 import { bindSocket } from '../relay/sockets.ts';
+import { unlessTaken } from './unless-taken.ts';
 
 export interface AccountingSink {
   readonly address: Endpoint;
@@ -33,12 +34,7 @@ export async function startAccountingSink(
     // A response that cannot leave is as good as lost: the relay asks again.
     socket.send(response, source).catch(() => {});
   };
-  const opened = await bindSocket(address, { onDatagram: receive, onError: () => {} }).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE' || error.code === 'EADDRNOTAVAIL') return undefined;
-      throw error;
-    },
-  );
+  const opened = await unlessTaken(bindSocket(address, { onDatagram: receive, onError: () => {} }));
   if (opened === undefined) return undefined;
   const socket = opened;
   return { address: socket.local, stop: () => socket.close() };

@@ -1,24 +1,37 @@
 // `npm run demo`: the shipped site and catalogue, and a short story of one subscriber, told by an independent policy
-// server. Ends with 0 only if everything was answered, changed and accounted as it had to be.
+// server. Ends with 0 only if everything was answered, changed and accounted as it had to be, and if the NAS was told new
+// before old, so that no mutex group was left without a member unless that was asked for.
+import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { parseActivation } from '../core/activation.ts';
+import type { Catalogue } from '../core/catalogue.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
+import { parseServicesFile } from '../core/config/services-file.ts';
+import { drawChart, emptyingSteps, type GroupsOf } from './chart.ts';
 import { causeText } from './display.ts';
 import type { NpmAttribute } from './policy-server/npm-radius.ts';
 import { openPolicyServer, type PolicyReply } from './policy-server/policy-server.ts';
+import type { NasRecord } from './scripted-nas.ts';
 import { type SystemEvent, startSystem } from './system.ts';
 
 interface Step {
   readonly title: string;
   readonly activate?: readonly string[];
   readonly deactivate?: readonly string[];
+  /** Mutex groups that it leaves without a member. */
+  readonly empties?: readonly number[];
   readonly expect: {
     readonly answer: PolicyReply;
+    /** In the table, and in the same order at the NAS. */
     readonly changed: readonly string[];
     readonly accounted: readonly string[];
   };
 }
 
 const ACK: PolicyReply = { code: 'CoA-ACK' };
+
+const SERVICES_FILE = 'config/services.yaml';
+const SITE_FILE = 'config/sites/demo.yaml';
 
 const STORY: readonly Step[] = [
   {
@@ -48,6 +61,7 @@ const STORY: readonly Step[] = [
   {
     title: 'client1 cancels the tier',
     deactivate: ['tiered(1280000, 5120000)'],
+    empties: [12],
     expect: {
       answer: ACK,
       changed: ['-tiered(1280000,5120000)'],
@@ -69,34 +83,54 @@ try {
 async function play(): Promise<boolean> {
   const seen = collectEvents();
   const system = await startSystem({
-    servicesFile: 'config/services.yaml',
-    siteFile: 'config/sites/demo.yaml',
+    servicesFile: SERVICES_FILE,
+    siteFile: SITE_FILE,
     environment: process.env,
     report: seen.report,
   });
   const policyServer = openPolicyServer(system.coaAddress, 'testing123');
   let asExpected = true;
   try {
+    const [nas] = system.nases;
+    if (nas === undefined)
+      throw new ConfigurationError([`${SITE_FILE}: nases.0.address: expected a port that nobody listens on`]);
+    const groupsOf = groupsIn(parseServicesFile(SERVICES_FILE, await readFile(SERVICES_FILE, 'utf8')));
     for (const [index, step] of STORY.entries()) {
       seen.clear();
+      const toldBefore = nas.record.length;
       say(`${index + 1}. ${step.title}`);
       const answer = await policyServer.request(attributesOf(step));
       await seen.accounted(step.expect.accounted.length);
-      const found = { answer, changed: seen.changed(), accounted: seen.records() };
+      const told = nas.record.slice(toldBefore);
+      const found = {
+        answer,
+        told: told.map(toldText),
+        emptied: emptiedGroups(nas.record, groupsOf, toldBefore),
+        changed: seen.changed(),
+        accounted: seen.records(),
+      };
       say(`   asked      ${askedText(step)}`);
+      say(`   NAS told   ${found.told.join(' ') || 'nothing'}`);
       say(`   changed    ${found.changed.join(' ') || 'nothing'}`);
       say(`   answered   ${answer.code}${causeText(answer.errorCause)}`);
       say(`   accounted  ${found.accounted.map((record) => `Acct-${record}`).join(', ') || 'nothing'}`);
-      if (!isDeepStrictEqual(found, step.expect)) {
+      const isSwitch = new Set(told.map(({ operation }) => operation)).size > 1;
+      if (isSwitch) say(`\n${drawChart(nas.record, groupsOf).replaceAll(/^/gm, '   ')}\n`);
+      const expected = { ...step.expect, told: step.expect.changed, emptied: step.empties ?? [] };
+      if (!isDeepStrictEqual(found, expected)) {
         asExpected = false;
-        say(`   NOT AS EXPECTED: ${JSON.stringify(step.expect)}`);
+        say(`   NOT AS EXPECTED: ${JSON.stringify(expected)}`);
       }
     }
   } finally {
     policyServer.close();
     await system.stop();
   }
-  say(asExpected ? 'Every answer was as expected.' : 'Something was not as expected.');
+  say(
+    asExpected
+      ? 'Every answer was as expected, and at the NAS each new service was there before the old one went.'
+      : 'Something was not as expected.',
+  );
   return asExpected;
 }
 
@@ -123,6 +157,23 @@ function askedText({ activate = [], deactivate = [] }: Step): string {
   ].join(', ');
 }
 
+function toldText({ operation, service, answer }: NasRecord): string {
+  return `${operation === 'activate' ? '+' : '-'}${service}${answer === 'ack' ? '' : ' (refused)'}`;
+}
+
+/** The groups that a step after the first `before` has left without a member. */
+function emptiedGroups(record: readonly NasRecord[], groupsOf: GroupsOf, before: number): readonly number[] {
+  const groups = new Set(record.flatMap(({ services }) => services.flatMap(groupsOf)));
+  return [...groups].filter((group) => emptyingSteps(record, group, groupsOf).some((step) => step > before));
+}
+
+function groupsIn({ services }: Catalogue): GroupsOf {
+  return (service) => {
+    const parsed = parseActivation(service);
+    return (parsed.ok && services[parsed.activation.name]?.groups) || [];
+  };
+}
+
 /** What decide changed and what the accounting server has taken, since the last `clear`. */
 function collectEvents() {
   let changed: string[] = [];
@@ -131,8 +182,9 @@ function collectEvents() {
   return {
     report({ source, event }: SystemEvent): void {
       if (source === 'decide' && event.kind === 'decided') {
+        // Services that become active together have no order: the table keeps them in a map.
         changed.push(
-          ...event.activated.map((service) => `+${service}`),
+          ...event.activated.toSorted().map((service) => `+${service}`),
           ...event.deactivated.map((service) => `-${service}`),
         );
       }

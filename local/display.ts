@@ -36,6 +36,7 @@ export function readableLine({ source, event }: SystemEvent, nowMs: number): str
   return `${new Date(nowMs).toISOString().slice(11, 23)}  ${what.padEnd(10)} ${(correlationId ?? '').slice(0, 8).padEnd(8)}  ${text}`;
 }
 
+type NasEvent = Extract<SystemEvent, { source: 'nas' }>['event'];
 type Line = readonly [what: string, correlationId: string | undefined, text: string];
 
 function lineOf({ source, event }: SystemEvent): Line | undefined {
@@ -53,6 +54,8 @@ function lineOf({ source, event }: SystemEvent): Line | undefined {
       ];
     case 'sink':
       return ['recorded', undefined, event.attributes.map(describeAttribute).join(', ')];
+    case 'nas':
+      return ['nas', undefined, nasText(event)];
     case 'cloud':
       return ['problem', undefined, event.problem];
   }
@@ -74,6 +77,28 @@ function relayLine(event: RelayEvent): Line | undefined {
       ];
     case 'discarded':
       return ['discarded', event.correlationId, `${event.reason}, from ${formatEndpoint(event.source)}`];
+    case 'command-sent':
+      return [
+        'command',
+        event.correlationId,
+        `${event.operation} ${event.services.join(' ')} of ${event.acctSessionId} at ${event.nas}`,
+      ];
+    case 'command-answered':
+      return [
+        'outcome',
+        event.correlationId,
+        `CoA-${event.result.toUpperCase()}${causeText(event.errorCause)} of ${event.nas} after ${Math.round(event.latencyMs)} ms`,
+      ];
+    case 'command-unanswered':
+      return ['outcome', event.correlationId, `no answer of ${event.nas}: ${event.result}`];
+    case 'command-not-sent':
+      return [
+        'problem',
+        event.correlationId,
+        `no command to ${event.nas}: ${event.reason}${event.detail === undefined ? '' : `, ${event.detail}`}`,
+      ];
+    case 'nas-secret-changed':
+      return ['note', undefined, `${event.nas} answers to its ${event.to} secret`];
     case 'accounting-answered':
       return [
         'accounted',
@@ -117,7 +142,9 @@ function decideLine(event: DecideReport): Line {
         ...activated.map((service) => `+${service}`),
         ...deactivated.map((service) => `-${service}`),
       ];
-      const outcome = reason ?? (changes.length === 0 ? 'nothing to change' : changes.join(' '));
+      const isTold = event.effects.some(({ kind }) => kind === 'command');
+      const nothing = isTold ? 'the NAS is told first' : 'nothing to change';
+      const outcome = reason ?? (changes.join(' ') || nothing);
       return [
         'transition',
         event.correlationId,
@@ -125,6 +152,11 @@ function decideLine(event: DecideReport): Line {
       ];
     }
   }
+}
+
+function nasText({ nas, acctSessionId, operation, service, services, answer, errorCause }: NasEvent): string {
+  const answered = `CoA-${answer.toUpperCase()}${causeText(errorCause)}`;
+  return `${nas} ${acctSessionId}: ${operation} ${service}: ${answered}, has ${services.join(', ') || 'nothing'}`;
 }
 
 export function causeText(errorCause: number | undefined): string {

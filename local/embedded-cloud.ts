@@ -6,7 +6,7 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { startDynoxide } from './dynoxide.ts';
 import { startFauxqs } from './fauxqs.ts';
 import { type CloudQueues, ensureQueues } from './queues.ts';
-import { ensureTable } from './table.ts';
+import { ensureTable, TABLE_NAME } from './table.ts';
 
 export interface EmbeddedCloudOptions {
   readonly sites: readonly string[];
@@ -35,7 +35,6 @@ export interface EmbeddedCloud extends CloudQueues {
   stop(): Promise<void>;
 }
 
-const TABLE_NAME = 'interlock';
 const LOCAL = { region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
 
 /**

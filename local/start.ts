@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { ConfigurationError } from '../core/config/problems.ts';
 import { formatEndpoint } from '../relay/endpoint.ts';
 import { jsonLine, readableLine } from './display.ts';
+import { announceSystem } from './running-system.ts';
 import { type SystemEvent, startSystem } from './system.ts';
 
 const USAGE = `usage: npm start -- [--services FILE] [--site FILE] [--data DIR] [--json] [--dynamodb URL]
@@ -35,7 +36,9 @@ async function start(): Promise<void> {
     ...(dynamodb !== '' && { dynamodbEndpoint: dynamodb }),
     report,
   });
+  const withdraw = await announceSystem(system.cloud, data);
   const stop = async () => {
+    await withdraw();
     await system.stop();
     process.exit(0);
   };
@@ -52,8 +55,14 @@ async function start(): Promise<void> {
     ...system.sinks.map(
       (sink) => `  nobody listened on udp ${formatEndpoint(sink)}: a built-in accounting server does now`,
     ),
+    ...system.nases.map(
+      ({ name, address }) =>
+        `  nobody listened on udp ${formatEndpoint(address)}: a built-in NAS does now, in place of ${name}`,
+    ),
     'Try it, with the secret of your client:',
     `  printf 'User-Name = "client1@isp1.com"\\nAcct-Session-Id = "0001"\\nERX-Service-Activate:1 += "gold"\\n' | radclient -x ${coa} coa testing123`,
+    'and see what became of it:',
+    `  npx interlock show client1@isp1.com${data === undefined ? '' : ` --data ${data}`}`,
   ];
   process.stdout.write(
     json

@@ -13,8 +13,10 @@ import type { RelayEvent } from '../relay/events.ts';
 import { type Relay, startRelay } from '../relay/relay.ts';
 import { readSite } from '../relay/site.ts';
 import { startAccountingSink } from './accounting-sink.ts';
+import { type BuiltInNas, startBuiltInNas } from './built-in-nas.ts';
 import { type EmbeddedCloud, startEmbeddedCloud } from './embedded-cloud.ts';
 import { type FunctionEvent, startFunctions } from './functions.ts';
+import type { NasRecord } from './scripted-nas.ts';
 
 /** Everything that happens, from whom it comes. */
 export type SystemEvent =
@@ -23,6 +25,11 @@ export type SystemEvent =
   | {
       readonly source: 'sink';
       readonly event: { readonly kind: 'recorded'; readonly attributes: readonly Attribute[] };
+    }
+  | {
+      readonly source: 'nas';
+      /** `nas` is its name in the site file. */
+      readonly event: { readonly kind: 'told'; readonly nas: string } & NasRecord;
     };
 
 export interface SystemOptions {
@@ -44,6 +51,8 @@ export interface System {
   readonly httpAddress: Endpoint;
   /** Accounting addresses that nobody listened on, where the built-in sink does now. */
   readonly sinks: readonly Endpoint[];
+  /** NASes of the site that nobody listened for, and that are built-in ones now. */
+  readonly nases: readonly BuiltInNas[];
   readonly cloud: EmbeddedCloud;
   readonly relay: Relay;
   stop(): Promise<void>;
@@ -100,6 +109,15 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       const sink = await startAccountingSink({ address, port }, [secret], onRecord);
       if (sink !== undefined) sinks.push(started(sink).address);
     }
+    const nases: BuiltInNas[] = [];
+    for (const nas of siteDefinition.nases) {
+      const { name } = nas;
+      const secrets = relaySite.nases.find((one) => one.name === name)?.secrets ?? [];
+      const onRecord = (entry: NasRecord) =>
+        report({ source: 'nas', event: { kind: 'told', nas: name, ...entry } });
+      const builtIn = await startBuiltInNas(nas, secrets, onRecord);
+      if (builtIn !== undefined) nases.push(started(builtIn));
+    }
     const relay = await startRelay({
       site: relaySite,
       queues: { inbox: queues.inbox.url, outbox: queues.outbox.url, accounting: queues.accounting.url },
@@ -112,7 +130,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     });
     started({ stop: () => relay.drain() });
     const { coaAddress, httpAddress } = relay;
-    return { site, coaAddress, httpAddress, sinks, cloud, relay, stop };
+    return { site, coaAddress, httpAddress, sinks, nases, cloud, relay, stop };
   } catch (error) {
     await stop();
     throw error;

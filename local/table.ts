@@ -3,11 +3,15 @@ import {
   CreateTableCommand,
   DescribeTableCommand,
   type DynamoDBClient,
+  type GlobalSecondaryIndex,
   ResourceInUseException,
   waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
 import { TABLE } from '../core/cloud.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
+
+/** What it is called on this machine; a deployed one has a name of its own. */
+export const TABLE_NAME = 'interlock';
 
 const STREAM_VIEW = 'NEW_AND_OLD_IMAGES';
 
@@ -16,7 +20,7 @@ const STREAM_VIEW = 'NEW_AND_OLD_IMAGES';
  * @throws ConfigurationError when there is such a table, but without a stream of both images.
  */
 export async function ensureTable(client: DynamoDBClient, tableName: string): Promise<string> {
-  const { partitionKey, sortKey, dueIndex } = TABLE;
+  const { partitionKey, sortKey, dueIndex, lookUpIndexes } = TABLE;
   try {
     await client.send(
       new CreateTableCommand({
@@ -27,20 +31,15 @@ export async function ensureTable(client: DynamoDBClient, tableName: string): Pr
           { AttributeName: sortKey, AttributeType: 'S' },
           { AttributeName: dueIndex.partitionKey, AttributeType: 'S' },
           { AttributeName: dueIndex.sortKey, AttributeType: 'N' },
+          ...lookUpIndexes.map((name) => ({ AttributeName: name, AttributeType: 'S' }) as const),
         ],
         KeySchema: [
           { AttributeName: partitionKey, KeyType: 'HASH' },
           { AttributeName: sortKey, KeyType: 'RANGE' },
         ],
         GlobalSecondaryIndexes: [
-          {
-            IndexName: dueIndex.name,
-            KeySchema: [
-              { AttributeName: dueIndex.partitionKey, KeyType: 'HASH' },
-              { AttributeName: dueIndex.sortKey, KeyType: 'RANGE' },
-            ],
-            Projection: { ProjectionType: 'ALL' },
-          },
+          keysOnlyIndex(dueIndex.name, dueIndex.partitionKey, dueIndex.sortKey),
+          ...lookUpIndexes.map((name) => keysOnlyIndex(name, name)),
         ],
         StreamSpecification: { StreamEnabled: true, StreamViewType: STREAM_VIEW },
       }),
@@ -56,4 +55,13 @@ export async function ensureTable(client: DynamoDBClient, tableName: string): Pr
       `the table ${tableName} has no stream with new and old images: enable one or delete the table`,
     ]);
   return LatestStreamArn;
+}
+
+function keysOnlyIndex(name: string, partitionKey: string, sortKey?: string): GlobalSecondaryIndex {
+  const range = { AttributeName: sortKey, KeyType: 'RANGE' } as const;
+  return {
+    IndexName: name,
+    KeySchema: [{ AttributeName: partitionKey, KeyType: 'HASH' }, ...(sortKey === undefined ? [] : [range])],
+    Projection: { ProjectionType: 'KEYS_ONLY' },
+  };
 }

@@ -1,19 +1,20 @@
 // The site's side towards its clients: a datagram becomes a request in the inbox, a reply from the outbox becomes a
 // datagram. It decides who may ask, and nothing about what is asked.
-import type { Endpoint, ReplyMessage } from '../core/messages.ts';
+import { type Endpoint, messageGroup, type ReplyMessage, type RequestMessage } from '../core/messages.ts';
+import { ATTRIBUTES } from '../core/radius/attributes.ts';
 import type { Packet } from '../core/radius/packet.ts';
 import { encodeReply } from '../core/reply.ts';
 import type { Client, FindClient } from './clients.ts';
 import type { DiscardReason, Report } from './events.ts';
 import { InProgress, type RequestInProgress } from './in-progress.ts';
-import { Inbox, type InboxRequest } from './inbox.ts';
-import type { Queue } from './queue.ts';
+import type { Inbox } from './inbox.ts';
+import type { OutgoingMessage } from './queue.ts';
 import { authenticate, checkRequest } from './request-checks.ts';
 
 export interface CoaServerOptions {
   readonly findClient: FindClient;
   readonly eventTimestampWindowSeconds: number;
-  readonly inbox: Queue;
+  readonly inbox: Inbox;
   /** Sends a datagram from the port that clients ask (RFC 5176 section 2.3); rejects when it cannot leave. */
   readonly send: (datagram: Uint8Array, destination: Endpoint) => Promise<void>;
   /** Milliseconds since 1970-01-01 UTC. */
@@ -25,6 +26,15 @@ export interface CoaServerOptions {
   readonly report: Report;
 }
 
+/** A request that has been taken on. */
+interface TakenRequest {
+  readonly correlationId: string;
+  readonly receivedAtMs: number;
+  readonly client: string;
+  readonly source: Endpoint;
+  readonly packet: Packet;
+}
+
 interface Discarded {
   readonly reason: DiscardReason;
   readonly correlationId?: string;
@@ -32,19 +42,17 @@ interface Discarded {
 
 export class CoaServer {
   readonly #options: CoaServerOptions;
-  readonly #inbox: Inbox;
   readonly #inProgress = new InProgress();
   /** Set from `drain` on; called when the last request in progress is over. */
   #drained: (() => void) | undefined;
 
   constructor(options: CoaServerOptions) {
     this.#options = options;
-    this.#inbox = new Inbox(options.inbox, (request, isForwarded) => this.#settle(request, isForwarded));
   }
 
-  /** How many requests wait for a call to SQS, and how many for their reply (the former among them). */
-  get load(): { readonly waiting: number; readonly inProgress: number } {
-    return { waiting: this.#inbox.size, inProgress: this.#inProgress.count(this.#options.monotonicNow()) };
+  /** How many requests wait for their reply. */
+  get inProgress(): number {
+    return this.#inProgress.count(this.#options.monotonicNow());
   }
 
   /** Takes a datagram that came to the CoA port: into the inbox, or nowhere. */
@@ -108,7 +116,7 @@ export class CoaServer {
   }
 
   #takeOn(datagram: Uint8Array, source: Endpoint, client: Client | undefined): Discarded | undefined {
-    const { now, monotonicNow, newId, eventTimestampWindowSeconds } = this.#options;
+    const { inbox, now, monotonicNow, newId, eventTimestampWindowSeconds } = this.#options;
     if (this.#drained !== undefined) return { reason: 'draining' };
     const receivedAtMs = now();
     const request = checkRequest(datagram, client, receivedAtMs, eventTimestampWindowSeconds);
@@ -119,13 +127,17 @@ export class CoaServer {
     if (repeated !== undefined) {
       return { reason: 'repeat-in-progress', correlationId: repeated.correlationId };
     }
-    const { name } = request.client;
-    if (this.#inbox.offer({ correlationId, receivedAtMs, client: name, source, packet })) return undefined;
-    this.#end(source, packet);
-    return { reason: 'inbox-full', correlationId };
+    const taken = { correlationId, receivedAtMs, client: request.client.name, source, packet };
+    const forwarded = inbox.offer(requestMessage(taken));
+    if (forwarded === undefined) {
+      this.#end(source, packet);
+      return { reason: 'inbox-full', correlationId };
+    }
+    void forwarded.then((isForwarded) => this.#settle(taken, isForwarded));
+    return undefined;
   }
 
-  #settle({ correlationId, client, source, packet }: InboxRequest, isForwarded: boolean): void {
+  #settle({ correlationId, client, source, packet }: TakenRequest, isForwarded: boolean): void {
     const { report } = this.#options;
     if (isForwarded) {
       const { code, identifier } = packet;
@@ -144,6 +156,29 @@ export class CoaServer {
   }
 
   #checkDrained(): void {
-    if (this.load.inProgress === 0) this.#drained?.();
+    if (this.inProgress === 0) this.#drained?.();
   }
+}
+
+function requestMessage({
+  correlationId,
+  receivedAtMs,
+  client,
+  source,
+  packet,
+}: TakenRequest): OutgoingMessage {
+  const message: RequestMessage = {
+    kind: 'request',
+    correlationId,
+    receivedAtMs,
+    client: { name: client, ...source },
+    packet: Buffer.from(packet.bytes).toString('base64'),
+  };
+  const session = packet.attributes.find(({ type }) => type === ATTRIBUTES['Acct-Session-Id'].number);
+  return {
+    body: JSON.stringify(message),
+    group: messageGroup(session?.value),
+    // Never derived from the packet: the same bytes may be another request (A, B, then A again).
+    deduplicationId: correlationId,
+  };
 }

@@ -1,8 +1,9 @@
 // Everything that the relay has to tell. Log and metrics are made of these and of nothing else.
 import type { QueueName } from '../core/cloud.ts';
-import type { Endpoint } from '../core/messages.ts';
+import type { CommandMessage, Endpoint } from '../core/messages.ts';
 import type { ReplyFailure } from '../core/radius/authenticator.ts';
 import type { ParseFailure } from '../core/radius/packet.ts';
+import type { Outcome, Unsent } from './outcome.ts';
 import type { AuthenticationFailure, CheckFailure } from './request-checks.ts';
 
 /** Why a datagram got no further. The client sends it again or has no right to. */
@@ -65,6 +66,47 @@ export type RelayEvent =
       readonly error?: string;
     }
 
+  // Commands to a NAS
+  | {
+      readonly kind: 'command-sent';
+      readonly correlationId: string;
+      readonly commandId: string;
+      readonly nas: string;
+      readonly acctSessionId: string;
+      readonly operation: CommandMessage['operation'];
+      readonly services: readonly string[];
+    }
+  | {
+      readonly kind: 'command-answered';
+      readonly correlationId: string;
+      readonly commandId: string;
+      readonly nas: string;
+      readonly result: 'ack' | 'nak';
+      readonly errorCause?: number;
+      /** From the first sending of the request that was answered to its CoA-ACK or CoA-NAK. */
+      readonly latencyMs: number;
+    }
+  | {
+      readonly kind: 'command-unanswered';
+      readonly correlationId: string;
+      readonly commandId: string;
+      readonly nas: string;
+      readonly result: 'timeout' | 'unreachable';
+    }
+  /** And what the cloud is told instead. */
+  | {
+      readonly kind: 'command-not-sent';
+      readonly correlationId: string;
+      readonly commandId: string;
+      readonly nas: string;
+      readonly reason: Unsent['unsent'];
+      readonly detail?: string;
+      readonly result: Outcome['result'];
+      readonly errorCause?: number;
+    }
+  /** During a rotation of secrets: which of the two the NAS has answered to. */
+  | { readonly kind: 'nas-secret-changed'; readonly nas: string; readonly to: 'current' | 'previous' }
+
   // Accounting
   | {
       readonly kind: 'accounting-answered';
@@ -102,11 +144,11 @@ export type RelayEvent =
   | { readonly kind: 'queue-recovered'; readonly queue: QueueName }
   /** SQS took the batch but not this entry of it. */
   | { readonly kind: 'queue-entry-refused'; readonly queue: QueueName; readonly error: string }
-  /** Not deleted, so that it ends in the dead-letter queue. */
+  /** Not deleted: it comes again, and in the end goes to the dead-letter queue. */
   | {
       readonly kind: 'message-left';
       readonly queue: QueueName;
-      readonly reason: 'malformed' | 'unsupported';
+      readonly reason: 'malformed' | 'overloaded';
       readonly messageId: string;
       readonly detail: string;
       readonly correlationId?: string;

@@ -6,7 +6,7 @@ const TROUBLE_MS = 60_000;
 
 /**
  * What is wrong with a queue. It is judged by the last call, because the relay may not do anything with it that is
- * not its work. The inbox is called only when there is a request, so nothing can be said of it before the first.
+ * not its work. The inbox is called only when there is something for it, so nothing can be said of it before that.
  */
 export function problemsOf({ name, health }: Queue, nowMs: number): string[] {
   if (health.state === 'unknown' && name !== 'inbox') return [`${name}: not reached yet`];

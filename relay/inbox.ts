@@ -1,30 +1,17 @@
-// The way up: verified requests, in batches, into the site's inbox.fifo.
-import { type Endpoint, messageGroup, type RequestMessage } from '../core/messages.ts';
-import { ATTRIBUTES } from '../core/radius/attributes.ts';
-import type { Packet } from '../core/radius/packet.ts';
-import { BATCH, type Queue } from './queue.ts';
-
-/** A request that the relay has taken on. */
-export interface InboxRequest {
-  readonly correlationId: string;
-  readonly receivedAtMs: number;
-  readonly client: string;
-  readonly source: Endpoint;
-  readonly packet: Packet;
-}
+// The way up: messages, in batches, into the site's inbox.fifo.
+import { BATCH, type OutgoingMessage, type Queue } from './queue.ts';
 
 interface Waiting {
-  readonly request: InboxRequest;
-  readonly group: string;
+  readonly message: OutgoingMessage;
+  readonly settle: (isSent: boolean) => void;
 }
 
 /**
- * Collects the requests of one turn of the event loop, because a call costs the same for one message and for ten.
+ * Collects the messages of one turn of the event loop, because a call costs the same for one message and for ten.
  * Several calls are under way at a time, but never two with messages of one group: they could overtake each other.
  */
 export class Inbox {
   readonly #queue: Queue;
-  readonly #settled: (request: InboxRequest, isForwarded: boolean) => void;
   readonly #maxCalls: number;
   readonly #maxWaiting: number;
   #waiting: Waiting[] = [];
@@ -32,27 +19,20 @@ export class Inbox {
   readonly #groupsUnderWay = new Set<string>();
   #isFlushScheduled = false;
 
-  /** `settled` is told of each request once, whether SQS has it or it is lost. */
-  constructor(
-    queue: Queue,
-    settled: (request: InboxRequest, isForwarded: boolean) => void,
-    { maxCalls = 8, maxWaiting = 1000 } = {},
-  ) {
+  constructor(queue: Queue, { maxCalls = 8, maxWaiting = 1000 } = {}) {
     this.#queue = queue;
-    this.#settled = settled;
     this.#maxCalls = maxCalls;
     this.#maxWaiting = maxWaiting;
   }
 
-  /** How many requests wait for a call. */
+  /** How many messages wait for a call. */
   get size(): number {
     return this.#waiting.length;
   }
 
-  /** Takes a request for the next call; false when too many wait already. */
-  offer(request: InboxRequest): boolean {
-    if (this.#waiting.length >= this.#maxWaiting) return false;
-    this.#waiting.push({ request, group: groupOf(request.packet) });
+  /** Takes a message for the next call and tells whether SQS has it; undefined when too many wait already. */
+  offer(message: OutgoingMessage): Promise<boolean> | undefined {
+    if (this.#waiting.length >= this.#maxWaiting) return undefined;
     if (!this.#isFlushScheduled) {
       this.#isFlushScheduled = true;
       setImmediate(() => {
@@ -60,7 +40,7 @@ export class Inbox {
         this.#flush();
       });
     }
-    return true;
+    return new Promise((settle) => this.#waiting.push({ message, settle }));
   }
 
   #flush(): void {
@@ -71,12 +51,12 @@ export class Inbox {
     }
   }
 
-  /** The longest waiting requests whose groups have no call under way. */
+  /** The longest waiting messages whose groups have no call under way. */
   #takeBatch(): Waiting[] {
     const batch: Waiting[] = [];
     const rest: Waiting[] = [];
     for (const waiting of this.#waiting) {
-      const fits = batch.length < BATCH && !this.#groupsUnderWay.has(waiting.group);
+      const fits = batch.length < BATCH && !this.#groupsUnderWay.has(waiting.message.group);
       (fits ? batch : rest).push(waiting);
     }
     if (batch.length > 0) this.#waiting = rest;
@@ -85,37 +65,13 @@ export class Inbox {
 
   async #send(batch: readonly Waiting[]): Promise<void> {
     this.#calls++;
-    for (const { group } of batch) this.#groupsUnderWay.add(group);
-    const sent = await this.#queue.send(
-      batch.map(({ request, group }) => ({
-        body: JSON.stringify(messageOf(request)),
-        group,
-        // Never derived from the packet: the same bytes may be another request (A, B, then A again).
-        deduplicationId: request.correlationId,
-      })),
-    );
-    for (const { group } of batch) this.#groupsUnderWay.delete(group);
+    for (const { message } of batch) this.#groupsUnderWay.add(message.group);
+    const sent = await this.#queue.send(batch.map(({ message }) => message));
+    for (const { message } of batch) this.#groupsUnderWay.delete(message.group);
     this.#calls--;
-    batch.forEach(({ request }, index) => {
-      this.#settled(request, sent[index] === true);
+    batch.forEach(({ settle }, index) => {
+      settle(sent[index] === true);
     });
     this.#flush();
   }
 }
-
-const groupOf = ({ attributes }: Packet) =>
-  messageGroup(attributes.find(({ type }) => type === ATTRIBUTES['Acct-Session-Id'].number)?.value);
-
-const messageOf = ({
-  correlationId,
-  receivedAtMs,
-  client,
-  source,
-  packet,
-}: InboxRequest): RequestMessage => ({
-  kind: 'request',
-  correlationId,
-  receivedAtMs,
-  client: { name: client, ...source },
-  packet: Buffer.from(packet.bytes).toString('base64'),
-});

@@ -1,8 +1,10 @@
 // What Prometheus is told of events and load, and under which names.
 import type { Accounting } from './accounting.ts';
 import type { CoaServer } from './coa-server.ts';
+import type { Commands } from './commands.ts';
 import type { Counters } from './counters.ts';
 import type { Report } from './events.ts';
+import type { Inbox } from './inbox.ts';
 import type { Queue } from './queue.ts';
 
 /** An answer within two seconds spares the client its first repeat (RFC 5080: IRT 2 s). */
@@ -33,7 +35,20 @@ export function countEvents(counters: Counters): Report {
   );
   const left = counters.counter(
     'interlock_relay_messages_left_total',
-    'Messages left for the dead-letter queue, by queue and reason.',
+    'Messages left in their queue, by queue and reason.',
+  );
+  const commands = counters.counter(
+    'interlock_relay_commands_total',
+    'Commands that were sent to a NAS, by NAS and result.',
+  );
+  const commandLatency = counters.histogram(
+    'interlock_relay_command_latency_seconds',
+    'From a CoA-Request to the CoA-ACK or CoA-NAK of its NAS.',
+    LATENCY_BOUNDS_SECONDS,
+  );
+  const commandsNotSent = counters.counter(
+    'interlock_relay_commands_not_sent_total',
+    'Commands that were not sent, by reason.',
   );
   const records = counters.counter(
     'interlock_relay_accounting_answered_total',
@@ -71,6 +86,13 @@ export function countEvents(counters: Counters): Report {
         return unsent({ reason: event.reason });
       case 'message-left':
         return left({ queue: event.queue, reason: event.reason });
+      case 'command-answered':
+        commandLatency(event.latencyMs / 1000);
+        return commands({ nas: event.nas, result: event.result });
+      case 'command-unanswered':
+        return commands({ nas: event.nas, result: event.result });
+      case 'command-not-sent':
+        return commandsNotSent({ reason: event.reason });
       case 'accounting-answered':
         recordLatency(event.latencyMs / 1000);
         return records({ server: event.server });
@@ -91,19 +113,29 @@ export function showLoad(
   counters: Counters,
   {
     coaServer,
+    inbox,
+    commands,
     accounting,
     queues,
   }: {
     readonly coaServer: CoaServer;
+    readonly inbox: Inbox;
+    readonly commands: Commands;
     readonly accounting: Accounting | undefined;
     readonly queues: readonly Queue[];
   },
 ): void {
   counters.gauge('interlock_relay_requests_in_progress', 'Requests without a reply so far.', () => [
-    [{}, coaServer.load.inProgress],
+    [{}, coaServer.inProgress],
   ]);
-  counters.gauge('interlock_relay_inbox_waiting', 'Requests that wait for a call to SQS.', () => [
-    [{}, coaServer.load.waiting],
+  counters.gauge('interlock_relay_inbox_waiting', 'Messages that wait for a call to SQS.', () => [
+    [{}, inbox.size],
+  ]);
+  counters.gauge('interlock_relay_commands_in_flight', 'Commands without an answer so far, by NAS.', () =>
+    commands.inFlight.map(([nas, inFlight]) => [{ nas }, inFlight]),
+  );
+  counters.gauge('interlock_relay_commands_held', 'Commands whose outcome the cloud does not have.', () => [
+    [{}, commands.size],
   ]);
   counters.gauge('interlock_relay_accounting_held', 'Records without an Accounting-Response so far.', () => [
     [{}, accounting?.size ?? 0],

@@ -1,6 +1,7 @@
 // The way down: what the cloud wants to have sent.
 import { OutboxMessage, readMessage } from '../core/messages.ts';
 import type { CoaServer } from './coa-server.ts';
+import type { Commands } from './commands.ts';
 import { consume } from './consume.ts';
 import type { Report } from './events.ts';
 import type { Queue, QueueMessage } from './queue.ts';
@@ -8,29 +9,44 @@ import type { Queue, QueueMessage } from './queue.ts';
 /** Calls side by side: while one hands its batch on, another waits at the queue. */
 const RECEIVERS = 2;
 
-/** Carries out the messages of `queue` until `stopping` aborts. */
+/**
+ * Carries out the messages of `queue` until `stopping` aborts, and then finishes what it has begun unless `abandon`
+ * aborts too. A reply waits for no command: commands are started here and nothing more.
+ */
 export async function runOutbox(
   queue: Queue,
-  { coaServer, report, stopping }: { coaServer: CoaServer; report: Report; stopping: AbortSignal },
+  {
+    coaServer,
+    commands,
+    report,
+    ...options
+  }: {
+    readonly coaServer: CoaServer;
+    readonly commands: Commands;
+    readonly report: Report;
+    readonly stopping: AbortSignal;
+    readonly abandon: AbortSignal;
+    readonly visibilitySeconds: number;
+  },
 ): Promise<void> {
   await consume(queue, async (messages) => void (await Promise.all(messages.map(carryOut))), {
     receivers: RECEIVERS,
-    signal: stopping,
+    ...options,
   });
+  await commands.finish();
 
-  async function carryOut({ id, body, receipt }: QueueMessage): Promise<void> {
-    const left = { kind: 'message-left', queue: queue.name, messageId: id } as const;
+  async function carryOut(queueMessage: QueueMessage): Promise<void> {
+    const { id: messageId, body, receipt } = queueMessage;
     let message: OutboxMessage;
     try {
       message = readMessage(OutboxMessage, body);
     } catch (error) {
-      report({ ...left, reason: 'malformed', detail: String(error) });
+      const detail = String(error);
+      report({ kind: 'message-left', queue: queue.name, reason: 'malformed', messageId, detail });
       return;
     }
     if (message.kind === 'command') {
-      const { correlationId, session } = message;
-      const detail = `commands for a NAS (here ${session.nas}) are not supported yet`;
-      report({ ...left, reason: 'unsupported', detail, correlationId });
+      commands.take(message, queueMessage, options.abandon);
       return;
     }
     await coaServer.answer(message);

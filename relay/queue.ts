@@ -25,6 +25,8 @@ export interface QueueMessage {
   /** MessageGroupId; the message's own id where the queue has no groups. */
   readonly group: string;
   readonly body: string;
+  /** How often it was delivered, this time among them. */
+  readonly receiveCount: number;
   /** Needed to delete or hold it; a message that comes again has a new one. */
   readonly receipt: string;
 }
@@ -89,8 +91,8 @@ export class Queue {
   }
 
   /**
-   * Waits up to `waitSeconds` for messages and takes at most ten of them, for `visibilitySeconds` if that is not
-   * the queue's own. Undefined when the call failed or `signal` aborted it.
+   * Waits up to `waitSeconds` for messages and takes at most ten of them, for `visibilitySeconds`. Undefined when
+   * the call failed or `signal` aborted it.
    */
   async receive({
     waitSeconds,
@@ -98,7 +100,7 @@ export class Queue {
     signal,
   }: {
     readonly waitSeconds: number;
-    readonly visibilitySeconds?: number | undefined;
+    readonly visibilitySeconds: number;
     readonly signal: AbortSignal;
   }): Promise<readonly QueueMessage[] | undefined> {
     const command = new ReceiveMessageCommand({
@@ -106,7 +108,7 @@ export class Queue {
       MaxNumberOfMessages: BATCH,
       WaitTimeSeconds: waitSeconds,
       VisibilityTimeout: visibilitySeconds,
-      MessageSystemAttributeNames: ['MessageGroupId'],
+      MessageSystemAttributeNames: ['MessageGroupId', 'ApproximateReceiveCount'],
     });
     const result = await this.#call((abortSignal) => this.#sqs.send(command, { abortSignal }), {
       timeoutMs: waitSeconds * 1000 + this.#callTimeoutMs,
@@ -118,6 +120,7 @@ export class Queue {
         id: MessageId,
         group: Attributes?.MessageGroupId ?? MessageId,
         body: Body,
+        receiveCount: Number(Attributes?.ApproximateReceiveCount ?? 1),
         receipt: ReceiptHandle,
       }))
     );

@@ -12,8 +12,12 @@ const MAX_CHANNELS = 16;
 
 export interface RadiusServer extends Endpoint {
   readonly secret: Secret;
-  /** Whether requests carry a Message-Authenticator. Replies need not, but a wrong one is never accepted. */
+  /** Whether requests carry a Message-Authenticator. */
   readonly messageAuthenticator: boolean;
+  /** Whether replies have to carry one. If they need not, a wrong one is still never accepted. */
+  readonly requireMessageAuthenticator: boolean;
+  /** Whether that of a reply may be computed over a zero authenticator, too, as FreeRADIUS 3.2 sometimes does. */
+  readonly zeroAuthenticatorReplies: boolean;
 }
 
 export interface ExchangePolicy extends RetransmissionPolicy {
@@ -70,7 +74,7 @@ export class RadiusClient {
 
   /**
    * Sends a request and waits for its reply; repeats are byte-identical. `attributes` are encoded, without a
-   * Message-Authenticator.
+   * Message-Authenticator. `onSent` is told when the request has left for the first time.
    * @throws RangeError when they make no packet, or one of more than 4096 octets.
    */
   async exchange(
@@ -78,6 +82,7 @@ export class RadiusClient {
     server: RadiusServer,
     policy: ExchangePolicy,
     signal: AbortSignal,
+    onSent: () => void = () => undefined,
   ): Promise<ExchangeResult> {
     if (signal.aborted) return { kind: 'aborted' };
     const place = this.#takeIdentifier(server);
@@ -101,7 +106,7 @@ export class RadiusClient {
       signal.addEventListener('abort', abort);
       channel.exchanges.set(identifier, exchange);
       this.#wakeAt(this.#pending.start(exchange, policy, exchange.startedAtMs));
-      void this.#send(exchange);
+      void this.#send(exchange).then((isSent) => isSent && onSent());
       const result = await promise;
       signal.removeEventListener('abort', abort);
       channel.exchanges.delete(identifier);
@@ -156,10 +161,12 @@ export class RadiusClient {
     return channel;
   }
 
-  async #send({ channel, request }: Exchange): Promise<void> {
+  /** Whether the request has left. It may be over by the time its socket is open, or has been closed. */
+  async #send({ channel, request }: Exchange): Promise<boolean> {
     const socket = await channel.socket;
-    // It may be over by now, and its socket closed.
-    if (channel.exchanges.get(request.identifier)?.request === request) socket?.send(request.bytes);
+    if (socket === undefined || channel.exchanges.get(request.identifier)?.request !== request) return false;
+    socket.send(request.bytes);
+    return true;
   }
 
   #receive(channel: Channel, server: Endpoint, datagram: Uint8Array): void {
@@ -174,9 +181,10 @@ export class RadiusClient {
     const exchange = exchanges.get(packet.identifier);
     if (exchange === undefined) return 'nothing-pending';
     const { request, server, startedAtMs, settle } = exchange;
-    // The Response Authenticator is what counts. FreeRADIUS computes the Message-Authenticator of an
-    // Accounting-Response over a zero authenticator, where no RFC says how.
-    const verified = verifyReply(packet, request, server.secret, { zeroAuthenticator: true });
+    const verified = verifyReply(packet, request, server.secret, {
+      requireMessageAuthenticator: server.requireMessageAuthenticator,
+      zeroAuthenticator: server.zeroAuthenticatorReplies,
+    });
     if (!verified.ok) return verified.reason;
     settle({ kind: 'reply', packet, latencyMs: this.#now() - startedAtMs });
     return undefined;

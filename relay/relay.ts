@@ -1,17 +1,22 @@
 // The relay: what it is made of, how it starts and how it stops.
 import type { SQSClient } from '@aws-sdk/client-sqs';
+import { QUEUES } from '../core/cloud.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
 import type { Endpoint } from '../core/messages.ts';
 import { Accounting } from './accounting.ts';
 import { AccountingServers, type AccountingTimings } from './accounting-servers.ts';
 import { findClientBySource } from './clients.ts';
 import { CoaServer } from './coa-server.ts';
+import { Commands } from './commands.ts';
+import { LONG_POLL_SECONDS } from './consume.ts';
 import { Counters } from './counters.ts';
 import { formatEndpoint } from './endpoint.ts';
 import type { Report } from './events.ts';
 import { problemsOf } from './health.ts';
 import { serveHttp } from './http.ts';
+import { Inbox } from './inbox.ts';
 import { countEvents, showLoad } from './metrics.ts';
+import { type CommandTimings, NasClient } from './nas-client.ts';
 import { runOutbox } from './outbox.ts';
 import { Queue } from './queue.ts';
 import { RadiusClient } from './radius-client.ts';
@@ -38,6 +43,8 @@ export interface RelayOptions {
   readonly timings?: {
     /** How long `drain` waits for answers. @default 8000 */
     readonly drainMs?: number;
+    readonly commands?: Partial<CommandTimings>;
+    readonly outboxVisibilitySeconds?: number;
     readonly accounting?: Partial<AccountingTimings>;
     readonly accountingVisibilitySeconds?: number;
   };
@@ -61,9 +68,10 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     options.report(event);
   };
 
-  const inbox = new Queue('inbox', queues.inbox, { sqs, now, report });
+  const inboxQueue = new Queue('inbox', queues.inbox, { sqs, now, report });
   const outbox = new Queue('outbox', queues.outbox, { sqs, now, report });
   const accountingQueue = new Queue('accounting', queues.accounting, { sqs, now, report });
+  const inbox = new Inbox(inboxQueue);
   const coaServer = new CoaServer({
     findClient: findClientBySource(site.clients),
     eventTimestampWindowSeconds: site.eventTimestampWindowSeconds,
@@ -78,6 +86,18 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     monotonicNow,
     random,
     onIgnored: (server, reason) => report({ kind: 'reply-ignored', server: formatEndpoint(server), reason }),
+  });
+  const { outboxVisibilitySeconds: visibilitySeconds = QUEUES.outbox.visibilityTimeoutSeconds } = timings;
+  const commands = new Commands({
+    outbox,
+    inbox,
+    nases: site.nases.map(
+      (nas) => new NasClient(nas, { client: radiusClient, now, report, timings: timings.commands }),
+    ),
+    now,
+    monotonicNow,
+    report,
+    visibilitySeconds,
   });
   const servers = new AccountingServers(site.accounting, {
     client: radiusClient,
@@ -94,8 +114,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
           report,
           visibilitySeconds: timings.accountingVisibilitySeconds,
         });
-  const queuesInUse = accounting === undefined ? [inbox, outbox] : [inbox, outbox, accountingQueue];
-  showLoad(counters, { coaServer, accounting, queues: queuesInUse });
+  const queuesInUse = accounting === undefined ? [inboxQueue, outbox] : [inboxQueue, outbox, accountingQueue];
+  showLoad(counters, { coaServer, inbox, commands, accounting, queues: queuesInUse });
 
   const socket = await bindSocket(site.coa, {
     onDatagram: (datagram, source) => coaServer.receive(datagram, source),
@@ -120,17 +140,30 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const noMoreReplies = new AbortController();
   const noMoreRecords = new AbortController();
   const abandon = new AbortController();
-  const outboxRun = runOutbox(outbox, { coaServer, report, stopping: noMoreReplies.signal });
+  const outboxRun = runOutbox(outbox, {
+    coaServer,
+    commands,
+    report,
+    stopping: noMoreReplies.signal,
+    abandon: abandon.signal,
+    visibilitySeconds,
+  });
   const accountingRun = accounting?.run(noMoreRecords.signal, abandon.signal);
 
   async function drain(): Promise<void> {
     report({ kind: 'draining' });
     isDraining = true;
-    const patience = setTimeout(() => abandon.abort(), timings.drainMs ?? DRAIN_MS);
+    const { drainMs = DRAIN_MS } = timings;
+    // The last calls for replies have to end by themselves before what is still under way is given back.
+    const lastCall = setTimeout(() => noMoreReplies.abort(), drainMs - LONG_POLL_SECONDS * 1000);
+    const patience = setTimeout(() => abandon.abort(), drainMs);
     noMoreRecords.abort();
-    await coaServer.drain(abandon.signal);
+    // Until then commands are carried out, too. Requests in progress may need them, and a command that was received
+    // counts as tried: nobody else would send it.
+    await coaServer.drain(noMoreReplies.signal);
     noMoreReplies.abort();
     await Promise.all([outboxRun, accountingRun]);
+    clearTimeout(lastCall);
     clearTimeout(patience);
     await Promise.all([socket.close(), http.close(), radiusClient.close()]);
     report({ kind: 'stopped' });

@@ -9,6 +9,7 @@ import type { AccountingServer } from './accounting-servers.ts';
 import type { Client } from './clients.ts';
 import { formatEndpoint } from './endpoint.ts';
 import type { Report } from './events.ts';
+import type { Nas } from './nas-client.ts';
 
 /** URLs of the site's three queues. */
 export type QueueUrls = NonNullable<Site['queues']>;
@@ -21,6 +22,7 @@ export interface RelaySite {
   readonly queues?: QueueUrls | undefined;
   readonly clients: readonly Client[];
   readonly accounting: readonly AccountingServer[];
+  readonly nases: readonly Nas[];
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -65,11 +67,25 @@ export async function readSite(file: string, environment: Environment, report: R
     // During a rotation nobody knows which secret the server has by now: the old one is tried like another server.
     for (const [age, secret] of secrets.entries()) {
       const name = `${formatEndpoint(address)}${age === 0 ? '' : ' (previous secret)'}`;
-      accounting.push({ ...address, name, secret, messageAuthenticator });
+      accounting.push({
+        ...address,
+        name,
+        secret,
+        messageAuthenticator,
+        // The Response Authenticator is what counts. FreeRADIUS computes the Message-Authenticator of an
+        // Accounting-Response over a zero authenticator, where no RFC says how.
+        requireMessageAuthenticator: false,
+        zeroAuthenticatorReplies: true,
+      });
     }
   }
+  const nases: Nas[] = [];
+  for (const [index, { address, secret, ...nas }] of site.nases.entries()) {
+    const secrets = await resolveSecrets(secret, `nases.${index}.secret`);
+    nases.push({ ...nas, ...address, secrets });
+  }
   if (problems.length > 0) throw new ConfigurationError(problems);
-  return { name: site.site, ...site.relay, queues: site.queues, clients, accounting };
+  return { name: site.site, ...site.relay, queues: site.queues, clients, accounting, nases };
 }
 
 async function resolveSecret(

@@ -1,6 +1,7 @@
 // Any NAS with RFC 5176 and nothing more: Filter-Id. What a CoA-Request includes replaces all values of that attribute
 // (section 3.6, note 3), so each command names every service that the session has afterwards: first the old ones beside
 // the new, then those that stay.
+import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
 import type { ServiceTerms } from '../session.ts';
 import type { Dialect } from './dialects.ts';
@@ -16,8 +17,8 @@ export const generic: Dialect = {
   servicesPerCommand: { activate: SERVICES_PER_COMMAND, deactivate: SERVICES_PER_COMMAND },
   activate: (services, { staying }) => filters([...staying, ...services]),
   deactivate: (_, { staying }) => filters(staying),
-  // No Error-Cause says that a filter is not there: it would not be in the list.
-  alreadyGone: [],
+  // A filter that is not there is no error. A session that is not there has taken its filters with it.
+  alreadyGone: [ERROR_CAUSE['Session-Context-Not-Found']],
 };
 
 function filters(services: readonly ServiceTerms[]): Attribute[] {

@@ -37,19 +37,25 @@ export type DecideReport =
       readonly userName?: string;
       /** What happened, in words: what was asked, or what the NAS answered. */
       readonly cause: string;
+      /** What became of the command, where that is what happened. */
+      readonly result?: OutcomeMessage['result'];
       readonly activated: readonly string[];
       readonly deactivated: readonly string[];
       readonly effects: readonly Effect[];
       /** Writes that were lost to somebody else before this one. */
       readonly lostRaces: number;
+      /** When the relay received the request, where that is what happened. */
       readonly receivedAtMs?: number;
       readonly reason?: string;
+      /** How often the NAS was told to deactivate what it has still not confirmed; when it failed just now. */
+      readonly retryAttempts?: number;
     }
   | {
       readonly kind: 'refused';
       readonly correlationId: string;
       readonly errorCause: number;
       readonly reason: string;
+      readonly receivedAtMs: number;
     }
   | { readonly kind: 'failed'; readonly messageId: string; readonly error: unknown };
 
@@ -112,7 +118,8 @@ function decideRequest(
   const understood = understandRequest(parsed.packet, { correlationId, client, catalogue, nases });
   if (!understood.ok) {
     const errorCause = ERROR_CAUSE[understood.refusal.errorCause];
-    dependencies.report({ kind: 'refused', correlationId, errorCause, reason: understood.refusal.reason });
+    const { reason } = understood.refusal;
+    dependencies.report({ kind: 'refused', correlationId, errorCause, reason, receivedAtMs });
     const reply = replyMessage({ kind: 'reply', correlationId, client, packet, answer: 'nak', errorCause });
     return dependencies.send(site, [reply], signal);
   }
@@ -132,7 +139,7 @@ function decideOutcome(
   const outcome = { commandId, result, ...(errorCause !== undefined && { errorCause }) };
   const event = { kind: 'outcome', id: `${commandId}/outcome`, ...outcome } as const;
   const cause = `the NAS: ${result}${errorCause === undefined ? '' : ` ${errorCause}`}`;
-  return change({ site, session, event, correlationId, cause }, dependencies, signal);
+  return change({ site, session, event, correlationId, cause, result }, dependencies, signal);
 }
 
 /** Something that happened to a session. */
@@ -143,6 +150,7 @@ interface Happening {
   readonly event: Event;
   readonly correlationId: string;
   readonly cause: string;
+  readonly result?: OutcomeMessage['result'];
   readonly receivedAtMs?: number;
 }
 
@@ -196,14 +204,19 @@ function difference(before: Session | undefined, after: Session | undefined) {
   const activeAfter = active(after);
   const activeBefore = active(before);
   const latest = after.answered.findLast(({ version }) => version > after.version);
+  const attempts = after.retry?.attempts;
   return {
     ...user,
     activated: activeAfter.filter((service) => !activeBefore.includes(service)),
     deactivated: Object.keys(before?.services ?? {}).filter((service) => !has.includes(service)),
     ...(latest?.reason !== undefined && { reason: latest.reason }),
+    ...(attempts !== undefined && attempts !== before?.retry?.attempts && { retryAttempts: attempts }),
   };
 }
 
 function active({ services }: Pick<Session, 'services'> = { services: {} }): string[] {
-  return Object.values(services).flatMap(({ state, activation }) => (state === 'active' ? [activation] : []));
+  return Object.values(services)
+    .filter(({ state }) => state === 'active')
+    .sort((a, b) => a.number - b.number)
+    .map(({ activation }) => activation);
 }

@@ -2,6 +2,7 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { METRICS } from '../../core/cloud.ts';
 import { readEnvironment, SweepEnvironment } from '../environment.ts';
 import { createTelemetry, withTelemetry } from '../telemetry.ts';
 import { createSweep } from './sweep.ts';
@@ -20,7 +21,7 @@ export const handler = withTelemetry(
       const { logger, metrics } = telemetry;
       if (event.found > 0) logger.info('swept', { ...event });
       metrics.addMetric('Due', MetricUnit.Count, event.found);
-      metrics.addMetric('Overdue', MetricUnit.Milliseconds, event.overdueMs);
+      metrics.addMetric(METRICS.overdue, MetricUnit.Milliseconds, event.overdueMs);
     },
   }),
   telemetry,

@@ -1,6 +1,6 @@
 // sweep: finds the sessions whose time comes within the next interval, and has decide look at each at its time.
 import { type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
-import { SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import { type BatchResultErrorEntry, SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { DUE_BUCKET, SWEEP_INTERVAL_SECONDS, sessionKeyOf, TABLE } from '../../core/cloud.ts';
 import type { DueMessage } from '../../core/messages.ts';
@@ -25,7 +25,10 @@ export interface SweepReport {
 /** As many as SQS takes at once. */
 const PAGE = 10;
 
-/** What is due by the next run. An error ends the run; the next one finds what is left. */
+/**
+ * Hands over what is due by the next run, and that once more which was handed over before and is due still.
+ * @throws Error when SQS did not take all of it; what it did not take does not hold up the rest.
+ */
 export function createSweep({ dynamodb, tableName, sqs, dueQueueUrl, now, report }: SweepDependencies) {
   return async (): Promise<void> => {
     const startedAtMs = now();
@@ -42,6 +45,7 @@ export function createSweep({ dynamodb, tableName, sqs, dueQueueUrl, now, report
     );
     let found = 0;
     let overdueMs = 0;
+    let refused: BatchResultErrorEntry | undefined;
     for await (const { Items = [] } of pages) {
       const due = Items.map((item) => unmarshall(item) as { pk: string; dueAt: number });
       if (due.length === 0) continue;
@@ -50,14 +54,13 @@ export function createSweep({ dynamodb, tableName, sqs, dueQueueUrl, now, report
         const DelaySeconds = Math.max(0, Math.ceil((dueAt - now()) / 1000));
         return { Id: String(index), MessageBody: JSON.stringify(message), DelaySeconds };
       });
-      const { Failed: [failed] = [] } = await sqs.send(
-        new SendMessageBatchCommand({ QueueUrl: dueQueueUrl, Entries }),
-      );
-      if (failed !== undefined)
-        throw new Error(`SQS did not take a message: ${failed.Code} ${failed.Message ?? ''}`);
-      found += due.length;
+      const { Failed = [] } = await sqs.send(new SendMessageBatchCommand({ QueueUrl: dueQueueUrl, Entries }));
+      refused ??= Failed[0];
+      found += due.length - Failed.length;
       overdueMs = Math.max(overdueMs, ...due.map(({ dueAt }) => startedAtMs - dueAt));
     }
     report({ kind: 'swept', found, overdueMs });
+    if (refused !== undefined)
+      throw new Error(`SQS did not take a message: ${refused.Code} ${refused.Message ?? ''}`);
   };
 }

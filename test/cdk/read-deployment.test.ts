@@ -26,7 +26,7 @@ describe('the configuration that is shipped', () => {
             site: 'demo',
             name: 'bng-1',
             dialect: 'erx',
-            enforcement: 'none',
+            enforcement: 'coa',
           }),
           identifiedBy: ['192.0.2.1', 'bng-1'],
         },

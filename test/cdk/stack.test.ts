@@ -1,43 +1,19 @@
-import { Template } from 'aws-cdk-lib/assertions';
-import { App } from 'aws-cdk-lib/core';
+import { AwsSolutionsChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
-import { InterlockStack } from '../../cdk/interlock-stack.ts';
 import { AccountEnvironment, DecideEnvironment, SweepEnvironment } from '../../functions/environment.ts';
-import { deployment } from './deployment.ts';
+import {
+  at,
+  type Json,
+  type JsonObject,
+  list,
+  QUEUES,
+  resources,
+  stack,
+  target,
+  template,
+} from './template.ts';
 
-// Without bundling: the functions' code is another matter. Without the validation of the template's syntax, which
-// takes seconds: `cdk synth` does it.
-const app = new App({ context: { 'aws:cdk:bundling-stacks': [] }, builtinCloudFormationValidation: false });
-const template = Template.fromStack(new InterlockStack(app, 'Interlock', { deployment }));
-
-type Json = string | number | boolean | undefined | readonly Json[] | JsonObject;
-interface JsonObject {
-  readonly [name: string]: Json;
-}
-
-/** The properties of all resources of a type, by logical id without its hash. */
-function resources(type: string): Map<string, JsonObject> {
-  return new Map(
-    Object.entries(template.findResources(type)).map(([id, { Properties }]) => [withoutHash(id), Properties]),
-  );
-}
-
-const withoutHash = (logicalId: string) => logicalId.replace(/[0-9A-F]{8}$/, '');
-const at = (value: Json, ...path: readonly string[]): Json =>
-  path.reduce<Json>((inner, name) => (inner as JsonObject | undefined)?.[name], value);
-const list = (value: Json): readonly Json[] => (Array.isArray(value) ? value : [value]);
-
-const QUEUES = resources('AWS::SQS::Queue');
 const MAPPINGS = [...resources('AWS::Lambda::EventSourceMapping').values()];
-
-/** What an ARN means: the name of a queue, the logical id of anything else, with `.StreamArn` for its stream. */
-function target(arn: Json): Json {
-  const reference = at(arn, 'Fn::GetAtt');
-  if (!Array.isArray(reference)) return JSON.stringify(arn);
-  const [logicalId, attribute] = reference;
-  const id = withoutHash(String(logicalId));
-  return QUEUES.get(id)?.['QueueName'] ?? (attribute === 'Arn' ? id : `${id}.${attribute}`);
-}
 
 function queue(name: string): JsonObject | undefined {
   return [...QUEUES.values()].find(({ QueueName }) => QueueName === name);
@@ -124,7 +100,8 @@ describe('the sessions table', () => {
     });
   });
 
-  it('has an index of what is due, in order of time', () => {
+  it('has an index of what is due, in order of time, and those that find a session by its names', () => {
+    const Projection = { ProjectionType: 'KEYS_ONLY' };
     expect(resources('AWS::DynamoDB::Table').get('SessionsTable')).toMatchObject({
       AttributeDefinitions: expect.arrayContaining([{ AttributeName: 'dueAt', AttributeType: 'N' }]),
       GlobalSecondaryIndexes: [
@@ -134,7 +111,13 @@ describe('the sessions table', () => {
             { AttributeName: 'dueBucket', KeyType: 'HASH' },
             { AttributeName: 'dueAt', KeyType: 'RANGE' },
           ],
+          Projection,
         },
+        ...['userName', 'acctSessionId'].map((name) => ({
+          IndexName: name,
+          KeySchema: [{ AttributeName: name, KeyType: 'HASH' }],
+          Projection,
+        })),
       ],
     });
   });
@@ -259,5 +242,37 @@ describe('policies', () => {
       'SweepRoleDefaultPolicy',
     ]);
     expect(JSON.stringify(policies)).not.toContain('*');
+  });
+});
+
+describe('the stack', () => {
+  it('has nothing that cdk-nag finds and nobody has explained', () => {
+    expect(new AwsSolutionsChecks().validateScope(stack).violations).toEqual([]);
+  });
+
+  it('is made of these resources, for two sites', () => {
+    const types = Object.values<{ Type: string }>(template.toJSON()['Resources']).map(({ Type }) => Type);
+    const counts = Object.entries(Object.groupBy(types, (type) => type)).map(([type, all]) => [
+      type,
+      all?.length,
+    ]);
+
+    expect(Object.fromEntries(counts)).toMatchInlineSnapshot(`
+    {
+      "AWS::CloudWatch::Alarm": 25,
+      "AWS::CloudWatch::Dashboard": 1,
+      "AWS::DynamoDB::Table": 1,
+      "AWS::Events::Rule": 1,
+      "AWS::IAM::ManagedPolicy": 2,
+      "AWS::IAM::Policy": 3,
+      "AWS::IAM::Role": 3,
+      "AWS::Lambda::EventSourceMapping": 4,
+      "AWS::Lambda::Function": 3,
+      "AWS::Lambda::Permission": 1,
+      "AWS::Logs::LogGroup": 3,
+      "AWS::SQS::Queue": 15,
+      "AWS::SQS::QueuePolicy": 15,
+    }
+  `);
   });
 });

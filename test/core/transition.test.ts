@@ -256,6 +256,19 @@ describe('a switch at a NAS that confirms', () => {
     expect(services(session)).toEqual({ voice: 'active', gold: 'active' });
   });
 
+  it('asks for each by itself when the NAS says that one of several victims is not there', () => {
+    const before = having(['silver', 'bronze', 'voice']);
+    const two = play([asked(request('r0', { activate: ['silver', 'bronze'] }))], before).session;
+    const told = play([asked(request('r1', { ...COA, activate: ['gold'] })), (s) => outcome(s, 'ack')], two);
+    expect(brief(told.last)).toEqual(['deactivate silver bronze']);
+    const { session, results } = play(
+      [(s) => outcome(s, 'nak', 503), (s) => outcome(s, 'nak', 503), (s) => outcome(s, 'ack')],
+      told.session,
+    );
+    expect(results.map(brief)).toEqual([['deactivate silver'], ['deactivate bronze'], ['ack']]);
+    expect(services(session)).toEqual({ voice: 'active', gold: 'active' });
+  });
+
   it.each([['nak', 506] as const, ['timeout', undefined] as const])(
     'acknowledges when the deactivation fails (%s), and tries it again with growing pauses until it is answered',
     (result, errorCause) => {

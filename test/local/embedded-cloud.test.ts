@@ -25,7 +25,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the embedded cloud'), () => {
   });
   afterAll(() => cloud.stop());
 
-  it('has the table with its stream and its sparse index', async () => {
+  it('has the table with its stream and its sparse indexes', async () => {
     const { Table } = await new DynamoDBClient(cloud.dynamodb).send(
       new DescribeTableCommand({ TableName: cloud.tableName }),
     );
@@ -42,7 +42,10 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the embedded cloud'), () => {
             { AttributeName: 'dueBucket', KeyType: 'HASH' },
             { AttributeName: 'dueAt', KeyType: 'RANGE' },
           ],
+          Projection: { ProjectionType: 'KEYS_ONLY' },
         },
+        { IndexName: 'userName', Projection: { ProjectionType: 'KEYS_ONLY' } },
+        { IndexName: 'acctSessionId', Projection: { ProjectionType: 'KEYS_ONLY' } },
       ],
       StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' },
       LatestStreamArn: cloud.streamArn,

@@ -228,11 +228,13 @@ function commandMoves(from: Subscriber): Move[] {
   if (from.received.includes(commandId)) {
     return [{ name: `relay: ${commandId} was received before`, to: answered(from, 'timeout') }];
   }
-  const nas =
+  // All or nothing (RFC 5176 section 2.3): one service that is not there refuses the whole deactivation.
+  const gone = operation === 'deactivate' && services.some((one) => !from.nas.includes(one));
+  const changed =
     operation === 'activate'
       ? [...new Set([...from.nas, ...services])].sort()
       : from.nas.filter((one) => !services.includes(one));
-  const gone = operation === 'deactivate' && !services.some((one) => from.nas.includes(one));
+  const nas = gone ? from.nas : changed;
   const carriedOut = checkHeld({ ...from, nas });
   const acked = gone
     ? answered(carriedOut, 'nak', ERROR_CAUSE['Session-Context-Not-Found'])

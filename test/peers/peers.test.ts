@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { radclient, radclientPeer } from './radclient.ts';
-import { type Radiusd, radiusdPeer, startRadiusd } from './radiusd.ts';
+import { NAS_POLICY, type Radiusd, radiusdPeer, startRadiusd, startRadiusdNas } from './radiusd.ts';
 
 const SECRET = 'testing123';
 const STOP = [
@@ -75,3 +75,71 @@ describe.skipIf(radiusdPeer.skip)(radiusdPeer.title('FreeRADIUS'), () => {
     }
   });
 });
+
+describe.skipIf(radclientPeer.skip || radiusdPeer.skip)(
+  radclientPeer.title(radiusdPeer.title('FreeRADIUS as a NAS')),
+  () => {
+    const IDENTIFICATION = ['User-Name = "client1@isp1.com"', 'Acct-Session-Id = "0001048580"'];
+    const ACTIVATION = [
+      'ERX-Service-Activate:1 = "tiered(1280000, 5120000)"',
+      'ERX-Service-Timeout:1 = 3600',
+    ];
+    const DEACTIVATION = ['ERX-Service-Deactivate = "gold"'];
+
+    /** A NAS with that policy, and its answers. */
+    async function startNas(policy: string) {
+      const nas = await startRadiusdNas(SECRET, policy);
+      onTestFinished(() => nas.stop());
+      const ask = async (change: readonly string[], timeoutSeconds = 5) => {
+        const attributes = [...IDENTIFICATION, ...change];
+        const request = {
+          command: 'coa',
+          port: nas.port,
+          secret: SECRET,
+          attributes,
+          timeoutSeconds,
+        } as const;
+        return (await radclient(request)).answer;
+      };
+      return { nas, ask };
+    }
+
+    it('acknowledges what it is told, and has it recorded in order', async () => {
+      const { nas, ask } = await startNas(NAS_POLICY.ack);
+      expect(await ask(ACTIVATION)).toMatchObject({ code: 'CoA-ACK', attributes: [] });
+      expect(await ask(DEACTIVATION)).toMatchObject({ code: 'CoA-ACK', attributes: [] });
+
+      const common = [
+        ['Packet-Type', 'CoA-Request'],
+        ['User-Name', 'client1@isp1.com'],
+        ['Acct-Session-Id', '0001048580'],
+      ];
+      const timestamp = ['Timestamp', expect.stringMatching(/^\d+$/)];
+      expect(await nas.records()).toEqual([
+        [
+          ...common,
+          ['ERX-Service-Activate:1', 'tiered(1280000, 5120000)'],
+          ['ERX-Service-Timeout:1', '3600'],
+          timestamp,
+        ],
+        [...common, ['ERX-Service-Deactivate', 'gold'], timestamp],
+      ]);
+    });
+
+    it('refuses what its policy says, with an Error-Cause', async () => {
+      const { nas, ask } = await startNas(`if (&ERX-Service-Deactivate) { ${NAS_POLICY.nak(503)} }`);
+      expect(await ask(ACTIVATION)).toMatchObject({ code: 'CoA-ACK' });
+      expect(await ask(DEACTIVATION)).toMatchObject({
+        code: 'CoA-NAK',
+        attributes: [['Error-Cause', 'Session-Context-Not-Found']],
+      });
+      expect(await nas.records()).toHaveLength(2);
+    });
+
+    it('is silent, though it has the request', async () => {
+      const { nas, ask } = await startNas(NAS_POLICY.silence);
+      expect(await ask(ACTIVATION, 0.2)).toBeUndefined();
+      expect(await nas.records()).toHaveLength(1);
+    });
+  },
+);

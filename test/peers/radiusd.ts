@@ -26,15 +26,43 @@ export interface Radiusd {
   stop(): Promise<void>;
 }
 
+/** Which requests it takes, and what it does with one once it has recorded it, in unlang. */
+interface Role {
+  readonly type: 'acct' | 'coa';
+  readonly section: 'accounting' | 'recv-coa';
+  readonly policy: string;
+}
+
 /**
- * Starts FreeRADIUS as an accounting server for clients on 127.0.0.1, in a folder of its own.
+ * Starts FreeRADIUS as an accounting server for clients on 127.0.0.1.
  * @param port where it has to listen again after a restart; else one that is free.
  * @throws Error with its log when it does not come up.
  */
-export async function startRadiusd(secret: string, port?: number): Promise<Radiusd> {
+export function startRadiusd(secret: string, port?: number): Promise<Radiusd> {
+  return start({ type: 'acct', section: 'accounting', policy: 'ok' }, secret, port);
+}
+
+/** How a NAS answers a CoA-Request. The end of a line ends a statement. */
+export const NAS_POLICY = {
+  ack: 'ok\n',
+  nak: (errorCause: number) => `update reply { Error-Cause := ${errorCause} }\nreject\n`,
+  silence: 'update control { Response-Packet-Type := Do-Not-Respond }\nhandled\n',
+} as const;
+
+/**
+ * Starts FreeRADIUS as a NAS for a relay on 127.0.0.1: it records CoA-Requests, and carries nothing out.
+ * @param policy one of NAS_POLICY, or unlang that chooses among them.
+ * @throws Error with its log when it does not come up.
+ */
+export function startRadiusdNas(secret: string, policy: string): Promise<Radiusd> {
+  return start({ type: 'coa', section: 'recv-coa', policy }, secret);
+}
+
+/** It has a folder of its own. */
+async function start(role: Role, secret: string, port?: number): Promise<Radiusd> {
   const directory = await mkdtemp(join(tmpdir(), 'interlock-radiusd-'));
   const listenPort = port ?? (await freeUdpPort());
-  await writeFile(join(directory, 'radiusd.conf'), configuration(directory, secret, listenPort));
+  await writeFile(join(directory, 'radiusd.conf'), configuration(role, directory, secret, listenPort));
   const child = spawn(COMMAND, ['-f', '-d', directory, '-l', 'stdout'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, TZ: 'UTC' },
@@ -66,7 +94,12 @@ export async function startRadiusd(secret: string, port?: number): Promise<Radiu
   }
 }
 
-function configuration(directory: string, secret: string, port: number): string {
+function configuration(
+  { type, section, policy }: Role,
+  directory: string,
+  secret: string,
+  port: number,
+): string {
   return `
 logdir = ${directory}
 run_dir = ${directory}
@@ -78,15 +111,25 @@ modules {
   detail {
     filename = ${directory}/detail
   }
+  always ok {
+    rcode = ok
+  }
+  always reject {
+    rcode = reject
+  }
+  always handled {
+    rcode = handled
+  }
 }
 server default {
   listen {
-    type = acct
+    type = ${type}
     ipaddr = 127.0.0.1
     port = ${port}
   }
-  accounting {
+  ${section} {
     detail
+    ${policy}
   }
 }
 `;

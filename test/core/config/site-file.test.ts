@@ -81,7 +81,7 @@ describe('a site file', () => {
 
     expect(parseSiteFile(file, readFileSync(file, 'utf8'))).toMatchObject({
       site: 'demo',
-      nases: [{ name: 'bng-1', dialect: 'erx', enforcement: 'none' }],
+      nases: [{ name: 'bng-1', dialect: 'erx', enforcement: 'coa' }],
     });
   });
 

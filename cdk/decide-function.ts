@@ -1,0 +1,31 @@
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import type { Construct } from 'constructs';
+import { DECIDE_TIMEOUT_SECONDS, METRICS } from '../core/cloud.ts';
+import type { Deployment } from '../core/deployment.ts';
+import { NodeFunction } from './node-function.ts';
+import { RunbookAlarm } from './runbook-alarm.ts';
+
+export interface DecideFunctionProps {
+  /** The catalogue, and the sites with their NASes. */
+  readonly deployment: Deployment;
+}
+
+/** decide, which is deployed together with what it knows. */
+export class DecideFunction extends NodeFunction {
+  constructor(scope: Construct, id: string, { deployment }: DecideFunctionProps) {
+    super(scope, id, {
+      folder: 'decide',
+      timeoutSeconds: DECIDE_TIMEOUT_SECONDS,
+      files: { 'deployment.json': JSON.stringify(deployment) },
+    });
+    this.addEnvironment('DEPLOYMENT_FILE', '/var/task/deployment.json');
+    new RunbookAlarm(this, 'Stuck', {
+      heading: 'Deactivations are stuck',
+      metric: this.ownMetric(METRICS.stuckDeactivations, { statistic: cloudwatch.Stats.SUM }),
+      threshold: 1,
+      // Attempts come up to a quarter of an hour apart: four times five minutes hold one.
+      evaluationPeriods: 4,
+      datapointsToAlarm: 1,
+    });
+  }
+}
