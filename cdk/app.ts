@@ -4,10 +4,14 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { InterlockStack } from './interlock-stack.ts';
 import { readDeployment } from './read-deployment.ts';
 
+// Context: `config`, where services.yaml and sites/ are; `deletionProtection=false`, for a deployment of which nothing
+// is to stay; `alarmTopicArn`.
 const app = new App();
+const { node } = app;
 Validations.of(app).addPlugins(new AwsSolutionsChecks());
 new InterlockStack(app, 'Interlock', {
   description: 'Make-before-break service switching for live broadband subscribers',
-  deployment: readDeployment(join(import.meta.dirname, '../config')),
-  alarmTopicArn: app.node.tryGetContext('alarmTopicArn'),
+  deployment: readDeployment(node.tryGetContext('config') ?? join(import.meta.dirname, '../config')),
+  deletionProtection: node.tryGetContext('deletionProtection') !== 'false',
+  alarmTopicArn: node.tryGetContext('alarmTopicArn'),
 });

@@ -1,5 +1,5 @@
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
-import { Duration } from 'aws-cdk-lib/core';
+import { Duration, Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { METRIC_NAMESPACE, METRICS } from '../core/cloud.ts';
 import type { DeadLetterQueue } from './dead-letter-queue.ts';
@@ -21,7 +21,7 @@ const ALARMS_IN_A_WIDGET = 100;
 /** All of Interlock on one page: what is wrong, what is asked and answered, what the NASes do, what waits. */
 export class Dashboard extends cloudwatch.Dashboard {
   constructor(scope: Construct, id: string, props: DashboardProps) {
-    super(scope, id, { defaultInterval: Duration.hours(3) });
+    super(scope, id, { dashboardName: Stack.of(scope).stackName, defaultInterval: Duration.hours(3) });
     const { alarms, decide, account, sweep, sites, deadLetterQueues } = props;
     const functions = [decide, account, sweep];
     const latency = (statistic: string, label: string) =>

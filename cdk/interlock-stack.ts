@@ -9,10 +9,10 @@ import { DecideFunction } from './decide-function.ts';
 import { DueQueue } from './due-queue.ts';
 import { NodeFunction } from './node-function.ts';
 import { notify, RunbookAlarm } from './runbook-alarm.ts';
-import { SessionsTable } from './sessions-table.ts';
+import { SessionsTable, type SessionsTableProps } from './sessions-table.ts';
 import { Sites } from './sites.ts';
 
-export interface InterlockStackProps extends StackProps {
+export interface InterlockStackProps extends StackProps, SessionsTableProps {
   /** The catalogue, and the sites with their NASes. */
   readonly deployment: Deployment;
   /**
@@ -27,7 +27,7 @@ export class InterlockStack extends Stack {
   constructor(scope: Construct, id: string, { deployment, alarmTopicArn, ...props }: InterlockStackProps) {
     super(scope, id, props);
 
-    const sessions = new SessionsTable(this, 'Sessions');
+    const sessions = new SessionsTable(this, 'Sessions', props);
     const due = new DueQueue(this, 'Due');
     const sites = new Sites(this, 'Sites', { names: Object.keys(deployment.nasesBySite) });
 

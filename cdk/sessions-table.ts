@@ -18,11 +18,19 @@ import { ONE_MINUTE, RunbookAlarm } from './runbook-alarm.ts';
 /** A stream forgets after 24 hours; until then there has to be time to find out what holds account up. */
 const BEHIND_MINUTES = 5;
 
+export interface SessionsTableProps {
+  /**
+   * Whether the table refuses to be deleted, and outlives its stack.
+   * @default true
+   */
+  readonly deletionProtection?: boolean;
+}
+
 /** The table of subscriber sessions, and its stream. */
 export class SessionsTable extends Construct {
   readonly table: dynamodb.Table;
 
-  constructor(scope: Construct, id: string) {
+  constructor(scope: Construct, id: string, { deletionProtection = true }: SessionsTableProps = {}) {
     super(scope, id);
     const { partitionKey, sortKey, dueIndex, lookUpIndexes } = TABLE;
     this.table = new dynamodb.Table(this, 'Table', {
@@ -31,8 +39,8 @@ export class SessionsTable extends Construct {
       billingMode: dynamodb.BillingMode.PAY_PER_REQUEST,
       stream: dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      deletionProtection: true,
-      removalPolicy: RemovalPolicy.RETAIN,
+      deletionProtection,
+      removalPolicy: deletionProtection ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     });
     this.table.addGlobalSecondaryIndex({
       indexName: dueIndex.name,

@@ -23,7 +23,7 @@ export class Site extends Construct {
     this.inbox = queue('Inbox', 'inbox', 'Dead letters in an inbox');
     this.inbox.alarmWhenLate('An inbox is late', 2 * QUEUES.inbox.visibilityTimeoutSeconds);
     this.outbox = queue('Outbox', 'outbox', 'Dead letters in an outbox');
-    this.outbox.alarmWhenLate('An outbox is late', QUEUES.outbox.visibilityTimeoutSeconds);
+    this.outbox.alarmWhenLate('An outbox is late', 2 * QUEUES.outbox.visibilityTimeoutSeconds);
     this.accounting = queue('Accounting', 'accounting', 'Dead letters in accounting');
     this.accounting.alarmWhenLate('Accounting is late', 15 * 60);
     this.#alarmWhenSilent();

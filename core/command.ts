@@ -1,6 +1,8 @@
 // Commands: what a NAS is told, in its dialect, and for how long the cloud waits for what becomes of it.
+import { type Refusal, refuse } from './change.ts';
 import { DIALECTS, type Dialect, type Identification } from './dialects/dialects.ts';
 import { type Attribute, encodeAttributes } from './radius/codec.ts';
+import { HEADER_OCTETS, MAX_PACKET_OCTETS } from './radius/packet.ts';
 import type { CommandEffect, NasProfile, ServiceSession, Session } from './session.ts';
 
 /** How long a command may wait for the relay before it must not be sent any more. */
@@ -27,23 +29,48 @@ export function tell(
   correlationId: string,
   nowMs: number,
 ): CommandEffect {
-  const about = services.map(({ activation }) => activation);
-  const staying = Object.values(session.services).filter(
-    ({ state, activation }) => state === 'active' && !about.includes(activation),
-  );
-  const { tagDeactivations } = session.nas;
-  const change = dialect(session)[operation](services, { staying, tagDeactivations });
-  const attributes = [...identify(session), ...change];
   return {
     kind: 'command',
     correlationId,
     // One command at the most comes of one write, and no two writes have one version.
     commandId: `${correlationId}/${session.version + 1}`,
     operation,
-    services: about,
-    attributes: Buffer.from(encodeAttributes(attributes)).toString('base64'),
+    services: services.map(({ activation }) => activation),
+    attributes: Buffer.from(commandAttributes(session, operation, services)).toString('base64'),
     startBeforeMs: nowMs + COMMAND_START_WITHIN_MS,
   };
+}
+
+/** Room for attributes in a packet of 4096 octets, beside the header, Message-Authenticator and Event-Timestamp. */
+const MAX_ATTRIBUTE_OCTETS = MAX_PACKET_OCTETS - HEADER_OCTETS - 18 - 6;
+
+/**
+ * Why the NAS cannot be told to activate `services`, which fit into one command by their number; undefined when it
+ * can. What can be activated can be deactivated: its names are no longer, and less of them stay.
+ */
+export function untellable(session: Session, services: readonly ServiceSession[]): Refusal | undefined {
+  try {
+    const attributes = commandAttributes(session, 'activate', services);
+    if (attributes.length <= MAX_ATTRIBUTE_OCTETS) return undefined;
+    return refuse('Resources-Unavailable', 'the names of the services do not fit into one packet to the NAS');
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return refuse('Invalid-Attribute-Value', error.message);
+  }
+}
+
+function commandAttributes(
+  session: Session,
+  operation: CommandEffect['operation'],
+  services: readonly ServiceSession[],
+): Uint8Array {
+  const about = new Set(services.map(({ activation }) => activation));
+  const staying = Object.values(session.services).filter(
+    ({ state, activation }) => state === 'active' && !about.has(activation),
+  );
+  const { tagDeactivations } = session.nas;
+  const change = dialect(session)[operation](services, { staying, tagDeactivations });
+  return encodeAttributes([...identify(session), ...change]);
 }
 
 export function stepOf(

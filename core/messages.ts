@@ -110,6 +110,14 @@ export function messageGroup(acctSessionId: Uint8Array | undefined): string {
   return Buffer.from(acctSessionId.subarray(-96)).toString('base64url');
 }
 
+/** The body of a queue message. ASCII alone: SQS does not take every character that a client may send. */
+export function writeMessage(message: object): string {
+  return JSON.stringify(message).replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 /** Reads a queue message's body; throws an Error that names the first path that does not fit. */
 export function readMessage<S extends v.GenericSchema>(schema: S, body: string): v.InferOutput<S> {
   let json: unknown;

@@ -32,12 +32,12 @@ import {
   withoutIdleRetry,
   withServices,
 } from './change.ts';
-import { chunks, dialect, stepOf, tell } from './command.ts';
+import { chunks, dialect, stepOf, tell, untellable } from './command.ts';
 import { answerGiven, isUnderWay } from './duplicates.ts';
 import { plan, refusalOf, victimsOf } from './exclusion.ts';
 import type { OutcomeMessage } from './messages.ts';
 import { TERMINATE_CAUSE } from './radius/attributes.ts';
-import type { Activating, Deactivating, Effect, ServiceRequest, Session } from './session.ts';
+import type { Activating, Deactivating, Effect, ServiceRequest, ServiceSession, Session } from './session.ts';
 
 export type Event =
   | { readonly kind: 'request'; readonly id: string; readonly request: ServiceRequest }
@@ -275,6 +275,10 @@ function begin(draft: Draft, request: ServiceRequest, nowMs: number): Draft {
     );
   }
   const commands = chunks(activations, dialect(session).servicesPerCommand.activate);
+  for (const command of commands) {
+    const untold = untellable(session, planOf(command, planned));
+    if (untold !== undefined) return settle(draft, { request, ...untold }, nowMs);
+  }
   return tellToActivate({ ...draft, session }, commands, { request, planned, confirmed: [], victims }, nowMs);
 }
 
@@ -413,13 +417,17 @@ function tidy(session: Session, event: DueEvent, nowMs: number): Change {
 
 // --- Steps ----------------------------------------------------------------------------------------------------
 
+function planOf(activations: readonly string[], planned: Activating['planned']): readonly ServiceSession[] {
+  return activations.flatMap((activation) => planned[activation] ?? []);
+}
+
 function tellToActivate(
   draft: Draft,
   [underWay = [], ...remaining]: readonly (readonly string[])[],
   rest: Pick<Activating, 'request' | 'planned' | 'confirmed' | 'victims'>,
   nowMs: number,
 ): Draft {
-  const services = underWay.flatMap((activation) => rest.planned[activation] ?? []);
+  const services = planOf(underWay, rest.planned);
   const command = tell(draft.session, 'activate', services, rest.request.correlationId, nowMs);
   const step: Activating = { step: 'activate', ...stepOf(draft.session, command), remaining, ...rest };
   return { session: { ...draft.session, transition: step }, effects: [...draft.effects, command] };

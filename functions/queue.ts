@@ -4,6 +4,7 @@ import {
   type SendMessageBatchRequestEntry,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
+import { writeMessage } from '../core/messages.ts';
 
 const MAX_ENTRIES = 10;
 
@@ -50,7 +51,7 @@ function entry(
 ): SendMessageBatchRequestEntry {
   return {
     Id: String(index),
-    MessageBody: JSON.stringify(body),
+    MessageBody: writeMessage(body),
     MessageGroupId: group,
     MessageDeduplicationId: deduplicationId,
   };

@@ -2,7 +2,6 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { Metrics } from '@aws-lambda-powertools/metrics';
-import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import { METRIC_NAMESPACE } from '../core/cloud.ts';
@@ -23,8 +22,13 @@ export function withTelemetry<E, R>(
   handler: (event: E, context: Context) => Promise<R>,
   { logger, metrics }: Telemetry,
 ): (event: E, context: Context) => Promise<R> {
+  // Not the library's `logMetrics`: it warns of every invocation that had nothing to count.
+  const publish = () => {
+    if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+  };
   return middy<E, R>({ timeoutEarlyInMillis: 0 })
     .use(injectLambdaContext(logger, { resetKeys: true }))
-    .use(logMetrics(metrics, { throwOnEmptyMetrics: false }))
+    .after(publish)
+    .onError(publish)
     .handler(handler);
 }

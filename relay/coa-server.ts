@@ -1,6 +1,12 @@
 // The site's side towards its clients: a datagram becomes a request in the inbox, a reply from the outbox becomes a
 // datagram. It decides who may ask, and nothing about what is asked.
-import { type Endpoint, messageGroup, type ReplyMessage, type RequestMessage } from '../core/messages.ts';
+import {
+  type Endpoint,
+  messageGroup,
+  type ReplyMessage,
+  type RequestMessage,
+  writeMessage,
+} from '../core/messages.ts';
 import { ATTRIBUTES } from '../core/radius/attributes.ts';
 import type { Packet } from '../core/radius/packet.ts';
 import { encodeReply } from '../core/reply.ts';
@@ -176,7 +182,7 @@ function requestMessage({
   };
   const session = packet.attributes.find(({ type }) => type === ATTRIBUTES['Acct-Session-Id'].number);
   return {
-    body: JSON.stringify(message),
+    body: writeMessage(message),
     group: messageGroup(session?.value),
     // Never derived from the packet: the same bytes may be another request (A, B, then A again).
     deduplicationId: correlationId,

@@ -6,7 +6,7 @@
 // cloud knows how to undo. It is not delivered to somebody else while it is under way here: a queue hides it for
 // 60 seconds, it is sent within the first 30 and repeated for 30 more at the most, and if its outcome cannot be
 // reported it goes on being hidden.
-import { type CommandMessage, messageGroup, type OutcomeMessage } from '../core/messages.ts';
+import { type CommandMessage, messageGroup, type OutcomeMessage, writeMessage } from '../core/messages.ts';
 import { backOff } from './back-off.ts';
 import type { Report } from './events.ts';
 import { type Ending, HeldMessages } from './held-messages.ts';
@@ -61,6 +61,7 @@ export class Commands {
     const { outbox, report, maxHeld = MAX_HELD } = this.#options;
     const { commandId, correlationId } = command;
     if (this.#held.size >= maxHeld && !this.#held.has(commandId)) {
+      // It comes again, is taken for one that was tried, and so is reported as interrupted.
       const detail = `${maxHeld} commands are held already`;
       const left = { queue: outbox.name, messageId: message.id, correlationId, detail };
       report({ kind: 'message-left', reason: 'overloaded', ...left });
@@ -112,7 +113,7 @@ export class Commands {
       atMs: this.#options.now(),
     };
     const message = {
-      body: JSON.stringify(body),
+      body: writeMessage(body),
       group: messageGroup(Buffer.from(session.acctSessionId)),
       // A command has one outcome: what SQS took without our hearing of it, it does not take a second time.
       deduplicationId: `${commandId}/outcome`,

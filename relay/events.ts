@@ -93,7 +93,7 @@ export type RelayEvent =
       readonly nas: string;
       readonly result: 'timeout' | 'unreachable';
     }
-  /** And what the cloud is told instead. */
+  /** With the outcome that the cloud is told. */
   | {
       readonly kind: 'command-not-sent';
       readonly correlationId: string;

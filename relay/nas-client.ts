@@ -91,6 +91,8 @@ export class NasClient {
    * other one. So half of the time is for the secret that it answered to last. After that the command goes out as
    * another request, signed with the other secret. If the first was carried out and only its answer was lost, this
    * one is either dropped or asks for what is there already: to activate or deactivate twice changes nothing more.
+   * An ACK to it is therefore as good as one to the first. A NAK is not: it says that this request has changed
+   * nothing, while the first still may have, so the outcome is as unknown as without it.
    */
   async #ask(command: CommandMessage, abandon: AbortSignal): Promise<Outcome | Unsent | undefined> {
     const { correlationId, commandId, operation, services, session } = command;
@@ -118,7 +120,7 @@ export class NasClient {
           const { packet, latencyMs } = result;
           const outcome = outcomeOfReply(packet);
           this.#report({ kind: 'command-answered', ...about, ...outcome, latencyMs });
-          return outcome;
+          return outcome.result === 'nak' && secret !== order[0] ? { result: 'timeout' } : outcome;
         }
       }
     }

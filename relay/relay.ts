@@ -155,7 +155,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     isDraining = true;
     const { drainMs = DRAIN_MS } = timings;
     // The last calls for replies have to end by themselves before what is still under way is given back.
-    const lastCall = setTimeout(() => noMoreReplies.abort(), drainMs - LONG_POLL_SECONDS * 1000);
+    const lastCallMs = Math.max(0, drainMs - LONG_POLL_SECONDS * 1000);
+    const lastCall = setTimeout(() => noMoreReplies.abort(), lastCallMs);
     const patience = setTimeout(() => abandon.abort(), drainMs);
     noMoreRecords.abort();
     // Until then commands are carried out, too. Requests in progress may need them, and a command that was received

@@ -4,9 +4,11 @@ import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
 import type { ServiceTerms } from '../session.ts';
 import type { Dialect } from './dialects.ts';
+import { NAS_IDENTIFICATION } from './nas-identification.ts';
 
 export const cisco: Dialect = {
-  identification: ['Acct-Session-Id', 'User-Name', 'Calling-Station-Id', 'NAS-IP-Address', 'NAS-Identifier'],
+  // All that is given must match, or Cisco answers 407, and User-Name is not among what it knows a session by.
+  identification: ['Acct-Session-Id', ...NAS_IDENTIFICATION],
   servicesPerCommand: { activate: 1, deactivate: 1 },
   activate: (services) => services.flatMap((service) => command('activate-service', service)),
   deactivate: (services) => services.flatMap((service) => command('deactivate-service', service)),

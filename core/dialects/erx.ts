@@ -4,6 +4,7 @@ import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
 import type { ServiceTerms } from '../session.ts';
 import type { Dialect } from './dialects.ts';
+import { NAS_IDENTIFICATION } from './nas-identification.ts';
 
 /** ERX-Service-Statistics. */
 export const ERX_STATISTICS: Readonly<Record<Statistics, number>> = { off: 0, time: 1, 'time+volume': 2 };
@@ -12,13 +13,7 @@ export const ERX_STATISTICS: Readonly<Record<Statistics, number>> = { off: 0, ti
 export const ERX_MAX_TAG = 8;
 
 export const erx: Dialect = {
-  identification: [
-    'Acct-Session-Id',
-    'User-Name',
-    'ERX-Virtual-Router-Name',
-    'NAS-IP-Address',
-    'NAS-Identifier',
-  ],
+  identification: ['Acct-Session-Id', 'User-Name', 'ERX-Virtual-Router-Name', ...NAS_IDENTIFICATION],
   servicesPerCommand: { activate: ERX_MAX_TAG, deactivate: ERX_MAX_TAG },
   activate: (services) => services.flatMap((service, index) => activation(service, index + 1)),
   deactivate: (services, { tagDeactivations }) =>

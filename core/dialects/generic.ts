@@ -5,6 +5,7 @@ import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
 import type { ServiceTerms } from '../session.ts';
 import type { Dialect } from './dialects.ts';
+import { NAS_IDENTIFICATION } from './nas-identification.ts';
 
 /** Leaving an attribute out means that it stays, so having none needs a name. */
 export const NO_SERVICE = 'none';
@@ -13,7 +14,7 @@ export const NO_SERVICE = 'none';
 const SERVICES_PER_COMMAND = 64;
 
 export const generic: Dialect = {
-  identification: ['Acct-Session-Id', 'User-Name', 'NAS-IP-Address', 'NAS-Identifier'],
+  identification: ['Acct-Session-Id', 'User-Name', ...NAS_IDENTIFICATION],
   servicesPerCommand: { activate: SERVICES_PER_COMMAND, deactivate: SERVICES_PER_COMMAND },
   activate: (services, { staying }) => filters([...staying, ...services]),
   deactivate: (_, { staying }) => filters(staying),

@@ -38,6 +38,7 @@ const deployment = deploymentOf(parseServicesFile('services.yaml', SERVICES), [
   parseSiteFile('told.yaml', siteFile('told', nas('bng-told', 'coa'))),
 ]);
 const TOLD_ARN = 'arn:aws:sqs:us-east-1:000000000000:told-inbox.fifo';
+const DUE_ARN = 'arn:aws:sqs:us-east-1:000000000000:interlock-due';
 const OTHER_ARN = 'arn:aws:sqs:us-east-1:000000000000:elsewhere-inbox.fifo';
 
 const NOW = Date.UTC(2026, 10, 22, 12);
@@ -162,7 +163,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       expect(sent).toMatchObject([
         { site: 'demo', message: { body: { correlationId, answer: 'nak', errorCause: 404 } } },
       ]);
-      expect(reports).toEqual([
+      expect(reports).toMatchObject([
         { kind: 'refused', correlationId, errorCause: 404, reason: 'there is no service platinum' },
       ]);
     });
@@ -233,6 +234,37 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       const stray = { ...outcomeOf(sent[0]?.message.body as CommandMessage), commandId: 'another' };
       expect(await deliver(inboxRecord(stray, { queueArn: TOLD_ARN }))).toEqual([]);
       expect(images).toHaveLength(1);
+    });
+
+    it('reports what the NAS made of a command, and how often it was told in vain', async () => {
+      let nowMs = NOW;
+      const { deliver, reports, sent } = startDecide({ now: () => nowMs });
+      const session = { nas: 'bng-told', acctSessionId: 'in vain' };
+      const ask = (asked: Omit<Asked, 'acctSessionId'>) =>
+        deliver(inboxRecord(requestMessage({ acctSessionId: 'in vain', ...asked }), { queueArn: TOLD_ARN }));
+      const outcome = (result: string) => {
+        const commands = sent.map(({ message }) => message.body as OutboxMessage);
+        const command = commands.findLast(({ kind }) => kind === 'command') as CommandMessage;
+        return deliver(inboxRecord({ ...outcomeOf(command), result }, { queueArn: TOLD_ARN }));
+      };
+      await ask({ activate: ['gold'] });
+      await outcome('ack');
+      await ask({ deactivate: ['gold'], identifier: 2 });
+      await outcome('nak');
+      for (let again = 0; again < 2; again++) {
+        nowMs += 60_000;
+        await deliver(inboxRecord({ kind: 'due', session, dueAtMs: nowMs }, { queueArn: DUE_ARN }));
+        await outcome('timeout');
+      }
+      const outcomes = reports.flatMap((event) =>
+        event.kind === 'decided' && event.result !== undefined ? [[event.result, event.retryAttempts]] : [],
+      );
+      expect(outcomes).toEqual([
+        ['ack', undefined],
+        ['nak', 1],
+        ['timeout', 2],
+        ['timeout', 3],
+      ]);
     });
 
     it('believes no other site what became of a command', async () => {

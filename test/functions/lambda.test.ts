@@ -12,9 +12,11 @@ import { STATE_SORT_KEY } from '../../core/cloud.ts';
 import { parseServicesFile } from '../../core/config/services-file.ts';
 import { parseSiteFile } from '../../core/config/site-file.ts';
 import { deploymentOf } from '../../core/deployment.ts';
+import type { Session } from '../../core/session.ts';
+import { createSessionStore } from '../../functions/session-store.ts';
 import { type Fauxqs, startFauxqs } from '../../local/fauxqs.ts';
 import type { Queue } from '../../local/queues.ts';
-import { asked, play, request } from '../core/support.ts';
+import { asked, NOW, nas, outcome, play, request } from '../core/support.ts';
 import { createFifoQueue, dynoxide, LOCAL } from '../local/emulators.ts';
 import { inboxRecord, requestMessage, startTable, type Table } from './support.ts';
 
@@ -180,7 +182,34 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     );
     expect(lines).toContainEqual(expect.objectContaining({ level: 'ERROR', message: 'message failed' }));
     expect(lines).toContainEqual(expect.objectContaining({ Answer: 'CoA-ACK', Answers: 1 }));
-    expect(lines).toContainEqual(expect.objectContaining({ FailedMessages: 1 }));
+    expect(lines).toContainEqual(expect.objectContaining({ DecisionLatency: 0, FailedMessages: 1 }));
+  });
+
+  it('decide counts what a NAS makes of commands, and what it does not deactivate', async () => {
+    const { invoke, stop } = await start('decide', environment);
+    const asking = { nas: nas({ enforcement: 'coa' }), acctSessionId: 'stuck' };
+    let { session } = play([
+      asked(request('r1', { ...asking, activate: ['gold'] })),
+      (active) => outcome(active, 'ack'),
+      asked(request('r2', { ...asking, deactivate: ['gold'] })),
+    ]);
+    const refused = (active: Session | undefined) => outcome(active, 'nak', 506);
+    for (const hour of [1, 2]) {
+      ({ session } = play([refused], session, NOW));
+      ({ session } = play([{ kind: 'due', id: `due ${hour}` }], session, NOW + hour * 3_600_000));
+    }
+    if (session?.transition === undefined) throw new Error('the third attempt is not under way');
+    await createSessionStore(table.client, table.name).write({ ...session, version: 0 });
+    const { commandId, correlationId } = session.transition;
+    const key = { nas: 'bng-1', acctSessionId: 'stuck' };
+    const silence = { kind: 'outcome', correlationId, commandId, session: key, result: 'timeout', atMs: NOW };
+    expect(await invoke({ Records: [inboxRecord(silence)] })).toEqual({ batchItemFailures: [] });
+
+    const lines = await stop();
+    expect(lines).toContainEqual(
+      expect.objectContaining({ service: 'decide', Nas: 'bng-1', Result: 'timeout', NasOutcomes: 1 }),
+    );
+    expect(lines).toContainEqual(expect.objectContaining({ service: 'decide', StuckDeactivations: 1 }));
   });
 
   it('account turns a change of the table into accounting', async () => {

@@ -89,6 +89,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
     const read = stored(first);
     expect(await store.write({ ...read, classes: ['02'] })).toBe('written');
     expect(await store.write({ ...read, classes: ['03'] })).toBe('lost');
+    expect(await store.write({ ...read, version: 5 })).toBe('lost');
     expect(await store.read(keyOf(first))).toStrictEqual({ ...read, classes: ['02'], version: 2 });
     expect(await store.write({ ...atRest('gone'), version: 1 })).toBe('lost');
   });
@@ -146,6 +147,27 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
     // Away with what expires, and the index forgets the session.
     await store.write({ ...stored(expiring), services: {} });
     expect(await due()).toEqual([]);
+  });
+
+  it.each([
+    ['userName', 'müller@isp1.com'],
+    ['acctSessionId', 'looked up'],
+  ])('has a session in the index by %s, with its keys alone', async (name, value) => {
+    await store.write(rich('looked up'));
+    const { Items } = await table.client.send(
+      new QueryCommand({
+        TableName: table.name,
+        IndexName: name,
+        KeyConditionExpression: `${name} = :value`,
+        FilterExpression: 'pk = :pk',
+        ExpressionAttributeValues: marshall({
+          ':value': value,
+          ':pk': sessionPartitionKey('bng-1', 'looked up'),
+        }),
+      }),
+    );
+    const keys = { pk: sessionPartitionKey('bng-1', 'looked up'), sk: STATE_SORT_KEY };
+    expect(Items).toEqual([marshall({ ...keys, [name]: value })]);
   });
 
   it('does not take another item of the session for its state', async () => {

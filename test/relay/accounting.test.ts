@@ -55,6 +55,8 @@ async function start(
         port,
         secret: SECRET,
         messageAuthenticator: false,
+        requireMessageAuthenticator: false,
+        zeroAuthenticatorReplies: true,
       })),
     }),
     queues: cloud.queues,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { findClientBySource } from '../../relay/clients.ts';
 import { CoaServer } from '../../relay/coa-server.ts';
+import { Inbox } from '../../relay/inbox.ts';
 import { Queue } from '../../relay/queue.ts';
 import { EventRecorder, LOCALHOST, localClient, scriptedSqs, signedRequest } from './support.ts';
 
@@ -8,6 +9,7 @@ const source = { address: LOCALHOST, port: 50_000 };
 
 let isSqsWell: boolean;
 let events: EventRecorder;
+let inbox: Inbox;
 let coaServer: CoaServer;
 let stop: () => Promise<void>;
 
@@ -19,11 +21,12 @@ beforeEach(async () => {
     return { Successful: entries };
   });
   const url = 'http://localhost/000000000000/inbox.fifo';
+  inbox = new Inbox(new Queue('inbox', url, { sqs, now: () => 0, report: events.add }));
   let ids = 0;
   coaServer = new CoaServer({
     findClient: findClientBySource([localClient()]),
     eventTimestampWindowSeconds: 300,
-    inbox: new Queue('inbox', url, { sqs, now: () => 0, report: events.add }),
+    inbox,
     send: () => Promise.reject(new Error('no route to host')),
     now: () => 0,
     monotonicNow: () => 0,
@@ -38,7 +41,7 @@ afterEach(() => stop());
 test('gives a request up when SQS does not take it, and takes its repeat on', async () => {
   isSqsWell = false;
   coaServer.receive(signedRequest(), source);
-  expect(coaServer.load.inProgress).toBe(1);
+  expect(coaServer.inProgress).toBe(1);
   expect(await events.first(({ kind }) => kind === 'discarded')).toEqual({
     kind: 'discarded',
     reason: 'inbox-unavailable',
@@ -46,7 +49,7 @@ test('gives a request up when SQS does not take it, and takes its repeat on', as
     client: 'policy-server',
     correlationId: 'request-0',
   });
-  expect(coaServer.load.inProgress).toBe(0);
+  expect(coaServer.inProgress).toBe(0);
   isSqsWell = true;
   coaServer.receive(signedRequest(), source);
   expect(await events.first(({ kind }) => kind === 'request-forwarded')).toMatchObject({
@@ -57,7 +60,7 @@ test('gives a request up when SQS does not take it, and takes its repeat on', as
 test('discards what the inbox has no room for, without taking its repeat for one in progress', async () => {
   for (let port = 1; port <= 1001; port++) coaServer.receive(signedRequest(), { ...source, port });
   expect(events.discards).toEqual(['inbox-full']);
-  expect(coaServer.load).toEqual({ waiting: 1000, inProgress: 1000 });
+  expect([inbox.size, coaServer.inProgress]).toEqual([1000, 1000]);
   coaServer.receive(signedRequest(), { ...source, port: 1001 });
   expect(events.discards).toEqual(['inbox-full', 'inbox-full']);
 });
@@ -81,5 +84,5 @@ test('says when a reply cannot leave, and takes the repeat of its request on', a
       error: 'Error: no route to host',
     },
   ]);
-  expect(coaServer.load.inProgress).toBe(0);
+  expect(coaServer.inProgress).toBe(0);
 });

@@ -1,15 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Inbox, type InboxRequest } from '../../relay/inbox.ts';
+import { Inbox } from '../../relay/inbox.ts';
 import { Queue } from '../../relay/queue.ts';
-import {
-  EventRecorder,
-  LOCALHOST,
-  packetOf,
-  Recorder,
-  type SqsCall,
-  scriptedSqs,
-  signedRequest,
-} from './support.ts';
+import { EventRecorder, Recorder, type SqsCall, scriptedSqs } from './support.ts';
 
 /** A call, and the means to let it end. */
 interface OpenCall {
@@ -20,7 +12,7 @@ interface OpenCall {
 
 let calls: Recorder<OpenCall>;
 let events: EventRecorder;
-let settled: Recorder<readonly [id: string, isForwarded: boolean]>;
+let settled: Recorder<readonly [id: string, isSent: boolean]>;
 let inbox: Inbox;
 let stop: () => Promise<void>;
 
@@ -47,44 +39,39 @@ beforeEach(async () => {
   });
   const url = 'http://localhost/000000000000/inbox.fifo';
   const queue = new Queue('inbox', url, { sqs: scripted.sqs, now: () => 0, report: events.add });
-  inbox = new Inbox(queue, ({ correlationId }, isForwarded) => settled.add([correlationId, isForwarded]));
+  inbox = new Inbox(queue);
   stop = scripted.stop;
 });
 
 afterEach(() => stop());
 
-const idOf = ({ MessageBody }: SqsCall['entries'][number]) => String(JSON.parse(MessageBody).correlationId);
+const idOf = ({ MessageBody }: SqsCall['entries'][number]) => MessageBody;
 
-/** A request of a session, by default its own. */
-function request(correlationId: string, acctSessionId = correlationId): InboxRequest {
-  const attributes = [{ name: 'Acct-Session-Id', value: acctSessionId }] as const;
-  return {
-    correlationId,
-    receivedAtMs: 0,
-    client: 'policy-server',
-    source: { address: LOCALHOST, port: 50_000 },
-    packet: packetOf(signedRequest({ attributes })),
-  };
+/** Offers a message, by default in a group of its own; false when it was not taken. */
+function offer(id: string, group = id): boolean {
+  const sent = inbox.offer({ body: id, group, deduplicationId: id });
+  void sent?.then((isSent) => settled.add([id, isSent]));
+  return sent !== undefined;
 }
 
-function offer(count: number): string[] {
-  const ids = Array.from({ length: count }, (_, index) => `request-${index}`);
-  for (const id of ids) inbox.offer(request(id));
+function offerMany(count: number): string[] {
+  const ids = Array.from({ length: count }, (_, index) => `message-${index}`);
+  for (const id of ids) offer(id);
   return ids;
 }
 
 test('sends what came in one turn of the event loop together, ten to a call', async () => {
-  const ids = offer(25);
+  const ids = offerMany(25);
   const sent = await calls.atLeast(3);
   expect(sent.map((call) => call.ids.length).sort()).toEqual([10, 10, 5]);
   expect(sent.flatMap((call) => call.ids).sort()).toEqual(ids.sort());
   for (const call of sent) call.succeed();
   await settled.atLeast(25);
-  expect(settled.all.every(([, isForwarded]) => isForwarded)).toBe(true);
+  expect(settled.all.every(([, isSent]) => isSent)).toBe(true);
 });
 
 test('has at most eight calls under way; what waits meanwhile fills the next ones', async () => {
-  offer(100);
+  offerMany(100);
   const sent = [...(await calls.atLeast(8))];
   expect(inbox.size).toBe(20);
   sent[0]?.succeed();
@@ -97,12 +84,12 @@ test('has at most eight calls under way; what waits meanwhile fills the next one
   await settled.atLeast(100);
 });
 
-test('lets no two calls race with requests of one session', async () => {
-  inbox.offer(request('first', 'session'));
+test('lets no two calls race with messages of one group', async () => {
+  offer('first', 'group');
   const [first] = await calls.atLeast(1);
-  inbox.offer(request('second', 'session'));
-  inbox.offer(request('stranger'));
-  inbox.offer(request('third', 'session'));
+  offer('second', 'group');
+  offer('stranger');
+  offer('third', 'group');
   const [, stranger] = await calls.atLeast(2);
   expect(stranger?.ids).toEqual(['stranger']);
   first?.succeed();
@@ -114,13 +101,13 @@ test('lets no two calls race with requests of one session', async () => {
 });
 
 test('tells which entries of a batch SQS refused, and forwards the others', async () => {
-  offer(3);
+  offerMany(3);
   const [call] = await calls.atLeast(1);
-  call?.succeed(['request-1']);
+  call?.succeed(['message-1']);
   expect(await settled.atLeast(3)).toEqual([
-    ['request-0', true],
-    ['request-1', false],
-    ['request-2', true],
+    ['message-0', true],
+    ['message-1', false],
+    ['message-2', true],
   ]);
   expect(events.all).toEqual([
     { kind: 'queue-entry-refused', queue: 'inbox', error: 'InternalError: try again' },
@@ -128,14 +115,14 @@ test('tells which entries of a batch SQS refused, and forwards the others', asyn
 });
 
 test('gives up a call that failed, and says when the queue is well again', async () => {
-  offer(2);
+  offerMany(2);
   const [call] = await calls.atLeast(1);
   call?.fail();
   expect(await settled.atLeast(2)).toEqual([
-    ['request-0', false],
-    ['request-1', false],
+    ['message-0', false],
+    ['message-1', false],
   ]);
-  inbox.offer(request('later'));
+  offer('later');
   const [, next] = await calls.atLeast(2);
   next?.succeed();
   await settled.atLeast(3);
@@ -146,9 +133,9 @@ test('gives up a call that failed, and says when the queue is well again', async
 });
 
 test('takes no more than a thousand that wait', async () => {
-  offer(1000);
-  expect(inbox.offer(request('one too many'))).toBe(false);
+  offerMany(1000);
+  expect(offer('one too many')).toBe(false);
   expect(inbox.size).toBe(1000);
   await calls.atLeast(8);
-  expect(inbox.offer(request('there is room again'))).toBe(true);
+  expect(offer('there is room again')).toBe(true);
 });

@@ -45,6 +45,8 @@ const target = (changes: Partial<RadiusServer> = {}): RadiusServer => ({
   ...server.endpoint,
   secret: SECRET,
   messageAuthenticator: false,
+  requireMessageAuthenticator: false,
+  zeroAuthenticatorReplies: false,
   ...changes,
 });
 const replyTo = ({ datagram }: Received, secret = SECRET, code: number = CODE.AccountingResponse) =>

@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { verifyRequest } from '../../core/radius/authenticator.ts';
+import { type Secret, verifyRequest } from '../../core/radius/authenticator.ts';
 import { readSite } from '../../relay/site.ts';
-import { EventRecorder, packetOf, SECRET, signedRequest } from './support.ts';
+import { EventRecorder, OLD_SECRET, packetOf, SECRET, signedRequest } from './support.ts';
 
 const TEXT = 'a secret of twenty-four.';
 const request = packetOf(signedRequest({ secret: SECRET }));
@@ -21,7 +21,12 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }));
 
-const read = async (clientSecret: string, environment = {}, accountingSecret = JSON.stringify(TEXT)) => {
+const read = async (
+  clientSecret: string,
+  environment = {},
+  accountingSecret = JSON.stringify(TEXT),
+  nasSecret = JSON.stringify(TEXT),
+) => {
   await writeFile(
     file,
     `
@@ -29,7 +34,7 @@ site: test
 relay: { coa: "127.0.0.1:3799", http: "127.0.0.1:8080" }
 clients: [{ name: policy-server, source: 192.0.2.0/24, secret: ${clientSecret} }]
 accounting: [{ address: "[::1]:1813", secret: ${accountingSecret} }]
-nases: [{ name: bng-1, address: "192.0.2.1:3799", secret: ${TEXT}, identifiedBy: [192.0.2.1] }]
+nases: [{ name: bng-1, address: "192.0.2.1:3799", secret: ${nasSecret}, identifiedBy: [192.0.2.1] }]
 `,
   );
   return readSite(file, environment, events.add);
@@ -64,6 +69,18 @@ test('gives what the relay needs to know', async () => {
       },
     ],
     accounting: [{ name: '[::1]:1813', address: '::1', port: 1813, messageAuthenticator: false }],
+    nases: [
+      {
+        name: 'bng-1',
+        address: '192.0.2.1',
+        port: 3799,
+        secrets: { length: 1 },
+        answerTimeoutSeconds: 30,
+        messageAuthenticator: true,
+        requireMessageAuthenticator: false,
+        zeroAuthenticatorReplies: false,
+      },
+    ],
   });
 });
 
@@ -72,19 +89,34 @@ test('takes an accounting server with two secrets for two servers', async () => 
   expect(accounting.map(({ name }) => name)).toEqual(['[::1]:1813', '[::1]:1813 (previous secret)']);
 });
 
+test('takes the current secret of a NAS and the previous one, in this order', async () => {
+  const environment = { NAS_SECRET: TEXT };
+  const secrets = '["$' + '{NAS_SECRET}", "its predecessor, as long"]';
+  const { nases } = await read(TEXT, environment, JSON.stringify(TEXT), secrets);
+  const signed = (secret: Secret) => packetOf(signedRequest({ secret }));
+  expect(
+    nases[0]?.secrets.map((secret) => [SECRET, OLD_SECRET].map((by) => verifyRequest(signed(by), secret).ok)),
+  ).toEqual([
+    [true, false],
+    [false, true],
+  ]);
+});
+
 test('warns of secrets of twelve characters or fewer', async () => {
-  await read('testing123', {}, JSON.stringify(['exactly12chr', 'thirteen char']));
+  await read('testing123', {}, JSON.stringify(['exactly12chr', 'thirteen char']), 'testing123');
   expect(events.all).toEqual([
     { kind: 'weak-secret', path: 'clients.0.secret' },
     { kind: 'weak-secret', path: 'accounting.0.secret' },
+    { kind: 'weak-secret', path: 'nases.0.secret' },
   ]);
 });
 
 test('names everything that it cannot resolve', async () => {
-  await expect(read('"$' + '{COA_SECRET}"', {}, 'file:none.txt')).rejects.toThrow(
+  await expect(read('"$' + '{COA_SECRET}"', {}, 'file:none.txt', 'file:other.txt')).rejects.toThrow(
     [
       `${file}: clients.0.secret: expected a secret in the environment variable COA_SECRET`,
       `${file}: accounting.0.secret: expected a secret in the file ${join(folder, 'none.txt')}`,
+      `${file}: nases.0.secret: expected a secret in the file ${join(folder, 'other.txt')}`,
     ].join('\n'),
   );
 });

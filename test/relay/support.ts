@@ -12,12 +12,13 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
-import type { Endpoint } from '../../core/messages.ts';
-import { prepareSecret, type Secret, signRequest } from '../../core/radius/authenticator.ts';
+import type { CommandMessage, Endpoint } from '../../core/messages.ts';
+import { prepareSecret, type Secret, signReply, signRequest } from '../../core/radius/authenticator.ts';
 import { type Attribute, encodeAttributes } from '../../core/radius/codec.ts';
 import { CODE, type Packet, parsePacket } from '../../core/radius/packet.ts';
 import type { Client } from '../../relay/clients.ts';
 import type { RelayEvent } from '../../relay/events.ts';
+import type { Nas } from '../../relay/nas-client.ts';
 import type { RelaySite } from '../../relay/site.ts';
 
 export const LOCALHOST = '127.0.0.1';
@@ -46,6 +47,42 @@ export function localSite(changes: Partial<RelaySite> = {}): RelaySite {
     eventTimestampWindowSeconds: 300,
     clients: [localClient()],
     accounting: [],
+    nases: [],
+    ...changes,
+  };
+}
+
+/** A NAS on this machine, whose commands are repeated for a minute. */
+export function localNas({ port }: Endpoint, changes: Partial<Nas> = {}): Nas {
+  return {
+    name: 'bng-1',
+    address: LOCALHOST,
+    port,
+    secrets: [SECRET],
+    messageAuthenticator: true,
+    requireMessageAuthenticator: false,
+    zeroAuthenticatorReplies: false,
+    answerTimeoutSeconds: 60,
+    ...changes,
+  };
+}
+
+/** A command to activate gold that may be started within half a minute. */
+export function command(changes: Partial<CommandMessage> = {}): CommandMessage {
+  const { session = { nas: 'bng-1', acctSessionId: '0001048580' } } = changes;
+  const attributes = encodeAttributes([
+    { name: 'Acct-Session-Id', value: session.acctSessionId },
+    { name: 'ERX-Service-Activate', tag: 1, value: 'gold' },
+  ]);
+  return {
+    kind: 'command',
+    correlationId: 'some-request',
+    commandId: `some-request of ${session.acctSessionId}/1`,
+    session,
+    operation: 'activate',
+    services: ['gold'],
+    attributes: Buffer.from(attributes).toString('base64'),
+    startBeforeMs: Date.now() + 30_000,
     ...changes,
   };
 }
@@ -168,6 +205,23 @@ export async function udpPeer(port = 0): Promise<UdpPeer> {
   };
 }
 
+export interface ReplyParts {
+  readonly code?: number;
+  readonly attributes?: readonly Attribute[];
+  readonly secret?: Secret;
+  readonly messageAuthenticator?: boolean;
+}
+
+/** Answers what a peer has received, with a CoA-ACK unless told otherwise. */
+export function answer(
+  peer: UdpPeer,
+  { datagram, source }: Received,
+  { code = CODE.CoaAck, attributes = [], secret = SECRET, ...options }: ReplyParts = {},
+): Promise<void> {
+  const reply = { code, attributes: encodeAttributes(attributes) };
+  return peer.send(signReply(packetOf(datagram), reply, secret, options), source);
+}
+
 /** A port on which nobody listens. */
 export async function closedPort(): Promise<number> {
   const peer = await udpPeer();
@@ -236,10 +290,10 @@ export interface Cloud {
   readonly server: FauxqsServer;
   readonly sqs: SQSClient;
   readonly queues: { readonly inbox: string; readonly outbox: string; readonly accounting: string };
-  /** Puts a message into a queue. */
+  /** Puts a message into a queue, into a group of its own unless it is told another. */
   send(queue: keyof Cloud['queues'], message: object, group?: string): Promise<void>;
   /** Takes the next message of the inbox, waiting for it. */
-  receiveRequest(): Promise<{ readonly message: Message; readonly body: Record<string, unknown> }>;
+  takeFromInbox(): Promise<{ readonly message: Message; readonly body: Record<string, unknown> }>;
   stop(): Promise<void>;
 }
 
@@ -255,7 +309,7 @@ export async function startCloud(port = 0): Promise<Cloud> {
   };
   const queues = {
     inbox: create('inbox.fifo', fifo),
-    outbox: create('outbox', { VisibilityTimeout: '1' }),
+    outbox: create('outbox.fifo', fifo),
     accounting: create('accounting.fifo', fifo),
   };
   let sent = 0;
@@ -263,16 +317,17 @@ export async function startCloud(port = 0): Promise<Cloud> {
     server,
     sqs,
     queues,
-    send: async (queue, message, group) => {
+    send: async (queue, message, group = `group ${sent}`) => {
       await sqs.send(
         new SendMessageCommand({
           QueueUrl: queues[queue],
           MessageBody: JSON.stringify(message),
-          ...(group !== undefined && { MessageGroupId: group, MessageDeduplicationId: String(sent++) }),
+          MessageGroupId: group,
+          MessageDeduplicationId: String(sent++),
         }),
       );
     },
-    receiveRequest: async () => {
+    takeFromInbox: async () => {
       const { Messages } = await sqs.send(
         new ReceiveMessageCommand({
           QueueUrl: queues.inbox,
@@ -281,7 +336,7 @@ export async function startCloud(port = 0): Promise<Cloud> {
         }),
       );
       const [message] = Messages ?? [];
-      if (message === undefined) throw new Error('no request came to the inbox');
+      if (message === undefined) throw new Error('nothing came to the inbox');
       const { ReceiptHandle } = message;
       await sqs.send(new DeleteMessageCommand({ QueueUrl: queues.inbox, ReceiptHandle }));
       return { message, body: JSON.parse(message.Body ?? '') };

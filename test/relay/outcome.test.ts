@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { signReply } from '../../core/radius/authenticator.ts';
+import { type Attribute, encodeAttributes } from '../../core/radius/codec.ts';
+import { CODE } from '../../core/radius/packet.ts';
+import { outcomeOfReply } from '../../relay/outcome.ts';
+import { packetOf, SECRET, signedRequest } from './support.ts';
+
+const request = packetOf(signedRequest());
+const cause = (value: number): Attribute => ({ name: 'Error-Cause', value });
+const brokenCause: Attribute = { unknown: { type: 101 }, value: Uint8Array.of(1, 247) };
+
+test.each<[string, number, Attribute[], object]>([
+  ['an ACK', CODE.CoaAck, [], { result: 'ack' }],
+  ['an ACK with an Error-Cause, which has no place there', CODE.CoaAck, [cause(201)], { result: 'ack' }],
+  ['a NAK with an Error-Cause', CODE.CoaNak, [cause(503)], { result: 'nak', errorCause: 503 }],
+  ['a NAK with one that no RFC knows', CODE.CoaNak, [cause(4711)], { result: 'nak', errorCause: 4711 }],
+  ['a NAK without', CODE.CoaNak, [], { result: 'nak' }],
+  ['a NAK with a broken one', CODE.CoaNak, [brokenCause], { result: 'nak' }],
+])('understands %s', (_, code, attributes, outcome) => {
+  const reply = signReply(request, { code, attributes: encodeAttributes(attributes) }, SECRET);
+  expect(outcomeOfReply(packetOf(reply))).toEqual(outcome);
+});
