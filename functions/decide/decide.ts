@@ -115,7 +115,8 @@ function decideRequest(
   const nases = nasesBySite[site];
   if (nases === undefined) throw new MalformedMessage(`the site ${site} is not part of this deployment`);
 
-  const understood = understandRequest(parsed.packet, { correlationId, client, catalogue, nases });
+  const about = { correlationId, receivedAtMs, client };
+  const understood = understandRequest(parsed.packet, { ...about, catalogue, nases });
   if (!understood.ok) {
     const errorCause = ERROR_CAUSE[understood.refusal.errorCause];
     const { reason } = understood.refusal;
