@@ -47,7 +47,7 @@ interface Part {
 }
 
 /** A failed message comes again after so long; on AWS it waits for its visibility timeout. */
-const RETRY_DELAY_SECONDS = 2;
+const RETRY_DELAY_SECONDS = 5;
 
 /**
  * Starts account on the stream, decide on its queues and sweep on its schedule.

@@ -145,7 +145,7 @@ function decideOutcome(
 
 /** Something that happened to a session. */
 interface Happening {
-  /** The site that reported it; absent when the cloud did itself. */
+  /** The site that it came from; absent when it came from within. */
   readonly site?: string;
   readonly session: SessionKey;
   readonly event: Event;
@@ -163,18 +163,19 @@ async function change(
 ): Promise<void> {
   for (let lostRaces = 0; lostRaces < MAX_ATTEMPTS; lostRaces++) {
     const before = await store.read(key, signal);
-    if (before !== undefined && site !== undefined && before.nas.site !== site) {
+    // A request has named a NAS of its site. A NAS that has moved to another site keeps its sessions.
+    if (event.kind === 'outcome' && before !== undefined && before.nas.site !== site) {
       throw new MalformedMessage(`session: ${key.nas} is not a NAS of the site ${site}`);
     }
     const { session: after, effects } = transition(before, event, now());
     if (after !== undefined && (await store.write(after, signal)) === 'lost') continue;
 
     report({ kind: 'decided', session: key, ...about, ...difference(before, after), effects, lostRaces });
-    const home = (after ?? before)?.nas.site;
+    const destination = site ?? before?.nas.site;
     const messages = effects.map((effect) =>
       effect.kind === 'reply' ? replyMessage(effect) : commandMessage(effect, key),
     );
-    if (home !== undefined && messages.length > 0) await send(home, messages, signal);
+    if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);
     return;
   }
   throw new Error(`${MAX_ATTEMPTS} writes of ${key.nas} ${key.acctSessionId} in a row were lost to others`);

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { DUE_QUEUE_NAME } from '../../core/cloud.ts';
-import type { DueMessage, OutboxMessage, OutcomeMessage } from '../../core/messages.ts';
+import { DueMessage, type OutboxMessage, type OutcomeMessage, readMessage } from '../../core/messages.ts';
 import type { NasProfile, Session } from '../../core/session.ts';
 import { createDecide } from '../../functions/decide/decide.ts';
 import { createSessionStore } from '../../functions/session-store.ts';
@@ -11,6 +11,7 @@ import { type Fauxqs, startFauxqs } from '../../local/fauxqs.ts';
 import { ensureTable } from '../../local/table.ts';
 import { asked, NOW, nas, outcome, play, request, service, services } from '../core/support.ts';
 import { createQueue, dynoxide, LOCAL } from '../local/emulators.ts';
+import { type SqsCall, scriptedSqs } from '../relay/support.ts';
 import { context, INBOX_ARN, inboxRecord, startTable, type Table } from './support.ts';
 
 const DUE_ARN = `arn:aws:sqs:us-east-1:000000000000:${DUE_QUEUE_NAME}`;
@@ -30,8 +31,8 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
     await dynamodb.stop();
   });
 
-  /** sweep on a table and a queue of its own. */
-  async function startSweep() {
+  /** sweep on a table and a queue of its own, which it reaches through `sender`. */
+  async function startSweep(sender = sqs) {
     const tableName = randomUUID();
     const queueName = randomUUID();
     await ensureTable(dynamodb.client, tableName);
@@ -56,7 +57,14 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
         const rest = [...times];
         const now = () => (rest.length > 1 ? rest.shift() : rest[0]) ?? NOW;
         const report = (event: SweepReport) => void reports.push(event);
-        return createSweep({ dynamodb: dynamodb.client, tableName, sqs, dueQueueUrl: url, now, report })();
+        return createSweep({
+          dynamodb: dynamodb.client,
+          tableName,
+          sqs: sender,
+          dueQueueUrl: url,
+          now,
+          report,
+        })();
       },
       /** What decide will get and after how many seconds, in the order in which it was sent. */
       async sent(): Promise<readonly { readonly message: DueMessage; readonly delaySeconds: number }[]> {
@@ -144,15 +152,21 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
   });
 
   it('fails when SQS does not take a message, and hands over all the others', async () => {
-    const sweep = await startSweep();
-    // No XML, so no message either.
-    await sweep.having('\uffff', 1);
+    const idOf = ({ MessageBody }: SqsCall['entries'][number]) =>
+      readMessage(DueMessage, MessageBody).session.acctSessionId;
+    const taken: string[] = [];
+    const refusing = await scriptedSqs(({ entries }) => {
+      const refused = entries.filter((entry) => idOf(entry) === 'refused');
+      taken.push(...entries.map(idOf).filter((id) => id !== 'refused'));
+      return { Failed: refused.map(({ Id }) => ({ Id, SenderFault: false, Code: 'InternalError' })) };
+    });
+    onTestFinished(refusing.stop);
+    const sweep = await startSweep(refusing.sqs);
+    await sweep.having('refused', 1);
     const ids = Array.from({ length: 12 }, (_, index) => `s${index}`);
     await Promise.all(ids.map((id) => sweep.having(id, 2)));
-    await expect(sweep.run(NOW + 3_000)).rejects.toThrow(
-      'SQS did not take a message: InvalidMessageContents',
-    );
-    expect((await idsOf(sweep)).toSorted()).toEqual(ids.toSorted());
+    await expect(sweep.run(NOW + 3_000)).rejects.toThrow('SQS did not take a message: InternalError');
+    expect(taken.toSorted()).toEqual(ids.toSorted());
     expect(sweep.reports).toEqual([{ kind: 'swept', found: 12, overdueMs: 2_000 }]);
   });
 

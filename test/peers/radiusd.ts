@@ -87,9 +87,11 @@ async function start(role: Role, secret: string, port?: number): Promise<Radiusd
       .filter((record) => record.length > 0);
   }
 
+  /** At once: every record was written before it was answered. */
   async function stop(): Promise<void> {
     process.off('exit', killWithUs);
-    if (child.exitCode === null && child.signalCode === null && child.kill()) await once(child, 'exit');
+    if (child.exitCode === null && child.signalCode === null && child.kill('SIGKILL'))
+      await once(child, 'exit');
     await rm(directory, { recursive: true });
   }
 }
