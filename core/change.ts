@@ -27,11 +27,12 @@ export function answer(
   nowMs: number,
 ): Draft {
   const { session } = draft;
-  const { key, correlationId } = request;
+  const { key, correlationId, receivedAtMs } = request;
   const { answer, errorCause, reason } = given;
   const entry = {
     key,
     correlationId,
+    receivedAtMs,
     asked: describeRequest(request),
     answer,
     ...(errorCause !== undefined && { errorCause }),

@@ -12,25 +12,32 @@ export const ANSWERS_KEPT = 16;
  * Bytes alone do not tell a repeat from a new request: a client without Event-Timestamps sends the very same
  * datagram when it switches a subscriber from A to B and back to A. So such a repeat gets the stored answer only
  * while nothing has changed since, when evaluating it again would change nothing either.
+ *
+ * The stored answer leaves no trace in the session, so a repeat that the queue delivers again has to be judged as it
+ * was the first time: by when the relay received it.
  */
-export function answerGiven(
-  session: Session,
-  request: ServiceRequest,
-  nowMs: number,
-): GivenAnswer | undefined {
+export function answerGiven(session: Session, request: ServiceRequest): GivenAnswer | undefined {
   const sameForward = session.answered.find(({ correlationId }) => correlationId === request.correlationId);
   if (sameForward !== undefined) return sameForward;
   const latest = session.answered.findLast(({ key }) => key === request.key);
   if (latest === undefined) return undefined;
   const stillHolds = request.timestamped
-    ? nowMs - latest.atMs <= REPLAY_WINDOW_MS
-    : latest.version === session.version;
+    ? request.receivedAtMs - latest.atMs <= REPLAY_WINDOW_MS
+    : latest.version === session.version || isOvertaken(session, request);
   return stillHolds ? latest : undefined;
 }
 
 /** Whether `request` is the one being carried out, or one of those that wait for it. */
 export function isUnderWay(session: Session, request: ServiceRequest): boolean {
-  const { transition, waiting } = session;
+  return underWay(session).some(({ key }) => key === request.key);
+}
+
+/** Whether later requests are known here. The inbox keeps their order, so `request` was dealt with before them. */
+function isOvertaken(session: Session, { receivedAtMs }: ServiceRequest): boolean {
+  return [...session.answered, ...underWay(session)].some((other) => other.receivedAtMs > receivedAtMs);
+}
+
+function underWay({ transition, waiting }: Session): readonly ServiceRequest[] {
   const current = transition?.step === 'activate' ? transition.request : transition?.owed?.request;
-  return [current, ...waiting].some((other) => other?.key === request.key);
+  return current === undefined ? waiting : [current, ...waiting];
 }

@@ -29,6 +29,7 @@ export type Understood =
 
 export interface RequestContext {
   readonly correlationId: string;
+  readonly receivedAtMs: number;
   readonly client: Endpoint;
   readonly catalogue: Catalogue;
   /** The NASes of the site that the request came through. */
@@ -84,10 +85,11 @@ function read(packet: Packet, context: RequestContext): ServiceRequest {
     );
   }
 
-  const { correlationId, client } = context;
+  const { correlationId, receivedAtMs, client } = context;
   const authenticator = Buffer.from(packet.authenticator).toString('hex');
   return {
     correlationId,
+    receivedAtMs,
     client,
     packet: Buffer.from(packet.bytes).toString('base64'),
     key: `${client.address} ${client.port} ${packet.identifier} ${authenticator}`,

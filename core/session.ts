@@ -77,6 +77,8 @@ export interface ServiceSession extends ServiceTerms {
 /** A client's request, verified and understood. */
 export interface ServiceRequest {
   readonly correlationId: string;
+  /** When the relay took it on. */
+  readonly receivedAtMs: number;
   readonly client: Endpoint;
   /** The packet, base64: its answer is made from it. */
   readonly packet: string;
@@ -104,6 +106,7 @@ export interface Answer {
 export interface GivenAnswer extends Answer {
   readonly key: string;
   readonly correlationId: string;
+  readonly receivedAtMs: number;
   /** What was asked and why it was refused, in words, for operators. */
   readonly asked: string;
   readonly reason?: string;

@@ -133,8 +133,8 @@ function eventName(session: Session | undefined, event: Event, nowMs: number): k
   switch (event.kind) {
     case 'request':
       if (session === undefined) return 'request';
-      if (answerGiven(session, event.request, nowMs) !== undefined) return 'answered';
-      return isUnderWay(session, event.request) ? 'repeated' : 'request';
+      if (isUnderWay(session, event.request)) return 'repeated';
+      return answerGiven(session, event.request) === undefined ? 'request' : 'answered';
     case 'outcome':
       if (session?.transition?.commandId !== event.commandId) return 'stray';
       return event.result === 'ack' || event.result === 'nak' ? event.result : 'silence';
@@ -239,8 +239,8 @@ function evaluate(session: Session, event: RequestEvent, nowMs: number): Change 
   return begin({ session, effects: [] }, event.request, nowMs);
 }
 
-function answerAgain(session: Session, event: RequestEvent, nowMs: number): Change {
-  const given = answerGiven(session, event.request, nowMs);
+function answerAgain(session: Session, event: RequestEvent): Change {
+  const given = answerGiven(session, event.request);
   return { effects: given === undefined ? [] : [reply(event.request, given)] };
 }
 

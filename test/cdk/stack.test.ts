@@ -1,3 +1,4 @@
+import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
 import { AccountEnvironment, DecideEnvironment, SweepEnvironment } from '../../functions/environment.ts';
@@ -6,6 +7,7 @@ import {
   type Json,
   type JsonObject,
   list,
+  makeStack,
   QUEUES,
   resources,
   stack,
@@ -98,6 +100,14 @@ describe('the sessions table', () => {
         DeletionProtectionEnabled: true,
       },
     });
+  });
+
+  it('goes with its stack where that is wanted', () => {
+    const disposable = Template.fromStack(makeStack({ deletionProtection: false }));
+
+    expect(Object.values(disposable.findResources('AWS::DynamoDB::Table'))).toMatchObject([
+      { DeletionPolicy: 'Delete', Properties: { DeletionProtectionEnabled: false } },
+    ]);
   });
 
   it('has an index of what is due, in order of time, and those that find a session by its names', () => {

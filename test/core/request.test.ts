@@ -49,6 +49,7 @@ function understand(
   if (!parsed.ok) throw new Error(parsed.reason);
   return understandRequest(parsed.packet, {
     correlationId: 'c1',
+    receivedAtMs: 1_700_000_000_250,
     client: { address: '127.0.0.1', port: 4000 },
     catalogue,
     nases: deploymentOf(catalogue, [site(nases)]).nasesBySite['demo'] ?? [],
@@ -75,6 +76,7 @@ describe('a request that can be carried out', () => {
       ok: true,
       request: {
         correlationId: 'c1',
+        receivedAtMs: 1_700_000_000_250,
         timestamped: true,
         nas: {
           site: 'demo',

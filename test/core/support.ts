@@ -48,6 +48,7 @@ type Wanted = Partial<Omit<ServiceRequest, 'activate'>> & {
 export function request(id: string, { activate = [], ...over }: Wanted = {}): ServiceRequest {
   return {
     correlationId: id,
+    receivedAtMs: NOW,
     client: { address: '127.0.0.1', port: 4000 },
     packet: Buffer.from(id).toString('base64'),
     key: id,

@@ -422,15 +422,28 @@ describe('the same thing twice', () => {
     (seconds, active) => {
       const a = request('a', { activate: ['gold'], timestamped: true });
       const { session } = play([asked(a), asked(request('b', { activate: ['silver'] }))]);
+      const receivedAtMs = NOW + seconds * 1000;
       const { session: after, last } = play(
-        [asked({ ...a, correlationId: 'a again' })],
+        [asked({ ...a, correlationId: 'a again', receivedAtMs })],
         session,
-        NOW + seconds * 1000,
       );
       expect(services(after)).toEqual({ [active]: 'active' });
       expect(brief(last)).toEqual(['ack']);
     },
   );
+
+  it('holds the stored answer of a repeat that the queue delivers again behind what came after it', () => {
+    const a = request('a', { activate: ['gold'] });
+    const again = asked({ ...a, correlationId: 'a again', receivedAtMs: NOW + 1 });
+    const b = request('b', { ...COA, activate: ['silver'], receivedAtMs: NOW + 2 });
+    const underWay = play([asked(a), again, asked(b), again]);
+    expect(underWay.session?.waiting).toEqual([]);
+    expect(brief(underWay.last)).toEqual(['ack']);
+    const acks = Array.from({ length: 2 }, () => (s: Session | undefined) => outcome(s, 'ack'));
+    const done = play([...acks, again], underWay.session);
+    expect(services(done.session)).toEqual({ silver: 'active' });
+    expect(brief(done.last)).toEqual(['ack']);
+  });
 
   it('repeats the effects of an event that is delivered again, and changes nothing', () => {
     const event = asked(request('r1', { ...COA, activate: ['gold'] }));

@@ -15,7 +15,15 @@ function wish(
   activate: ServiceRequest['activate'],
   deactivate: readonly string[] = [],
 ): ServiceRequest {
-  return { ...request(name), packet: name, nas: COA, timestamped: true, activate, deactivate };
+  return {
+    ...request(name),
+    packet: name,
+    nas: COA,
+    timestamped: true,
+    receivedAtMs: 0,
+    activate,
+    deactivate,
+  };
 }
 
 const MENU = [
