@@ -160,6 +160,22 @@ export class Ledger {
       );
       this.#expect(isAnswered || this.#reopened.has(bytes), `${correlationId} has no answer`);
     }
+    this.#forwards.forEach((forward, index) => this.#checkStoredAnswer(forward, index));
+  }
+
+  /** Bytes without Event-Timestamp are the same request only while nobody else has got what they wanted. */
+  #checkStoredAnswer(repeat: Forward, index: number): void {
+    const { correlationId, bytes, wish } = repeat;
+    const isEvaluated = (one: Forward) => this.#evaluated.some(({ forward }) => forward === one);
+    const isAnswered = this.#replies.some((reply) => reply.correlationId === correlationId);
+    const before = this.#forwards.slice(0, index);
+    const origin = before.findLastIndex((one) => one.bytes === bytes && isEvaluated(one));
+    if (!isAnswered || origin === -1 || wish.timestampMs !== undefined || isEvaluated(repeat)) return;
+    for (const between of before.slice(origin + 1))
+      this.#expect(
+        !this.#carriedOut.has(between),
+        `${correlationId} gets a stored answer behind ${between.correlationId}`,
+      );
   }
 
   /** A request was evaluated, and this is its answer. */
@@ -168,7 +184,7 @@ export class Ledger {
     const forward = this.#find(correlationId);
     const { bytes, receivedAtMs, wish } = forward;
     if (wish.timestampMs === undefined) {
-      if (this.#replies.some((reply) => reply.correlationId === correlationId)) this.#options.violated(`REOPENED ${correlationId}`);
+      if (this.#replies.some((reply) => reply.correlationId === correlationId)) this.#reopened.add(bytes);
     } else {
       const isReplay = this.#evaluated
         .slice(0, ANSWERS_REMEMBERED)
