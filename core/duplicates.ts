@@ -11,7 +11,7 @@ export const ANSWERS_KEPT = 16;
  *
  * Bytes alone do not tell a repeat from a new request: a client without Event-Timestamps sends the very same
  * datagram when it switches a subscriber from A to B and back to A. So such a repeat gets the stored answer only
- * while nothing has changed since, when evaluating it again would change nothing either.
+ * while nothing has changed since or is about to, when evaluating it again would change nothing either.
  *
  * The stored answer leaves no trace in the session, so a repeat that the queue delivers again has to be judged as it
  * was the first time: by when the relay received it.
@@ -23,7 +23,7 @@ export function answerGiven(session: Session, request: ServiceRequest): GivenAns
   if (latest === undefined) return undefined;
   const stillHolds = request.timestamped
     ? request.receivedAtMs - latest.atMs <= REPLAY_WINDOW_MS
-    : latest.version === session.version || isOvertaken(session, request);
+    : (latest.version === session.version && underWay(session).length === 0) || isOvertaken(session, request);
   return stillHolds ? latest : undefined;
 }
 

@@ -166,6 +166,14 @@ export interface Deactivating extends Step {
   readonly owed?: Answer & { readonly request: ServiceRequest; readonly reason?: string };
 }
 
+/** Something that made a change, and the effects to be repeated should it be delivered again. */
+export interface RecentEvent {
+  readonly id: string;
+  /** The one that it came through. */
+  readonly queue: 'inbox' | 'due';
+  readonly effects: readonly Effect[];
+}
+
 export interface Session {
   readonly nas: NasProfile;
   readonly acctSessionId: string;
@@ -188,8 +196,8 @@ export interface Session {
   readonly answered: readonly GivenAnswer[];
   /** When the latest change was made. */
   readonly changedAtMs: number;
-  /** What made the latest changes, oldest first, and the effects to be repeated should one be delivered again. */
-  readonly recentEvents: readonly { readonly id: string; readonly effects: readonly Effect[] }[];
+  /** What made the latest changes; the very latest comes last. */
+  readonly recentEvents: readonly RecentEvent[];
   /** Grows by one with each write; every write has the version that was read as its condition. */
   readonly version: number;
 }

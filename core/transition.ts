@@ -37,7 +37,15 @@ import { answerGiven, isUnderWay } from './duplicates.ts';
 import { plan, refusalOf, victimsOf } from './exclusion.ts';
 import type { OutcomeMessage } from './messages.ts';
 import { TERMINATE_CAUSE } from './radius/attributes.ts';
-import type { Activating, Deactivating, Effect, ServiceRequest, ServiceSession, Session } from './session.ts';
+import type {
+  Activating,
+  Deactivating,
+  Effect,
+  RecentEvent,
+  ServiceRequest,
+  ServiceSession,
+  Session,
+} from './session.ts';
 
 export type Event =
   | { readonly kind: 'request'; readonly id: string; readonly request: ServiceRequest }
@@ -59,8 +67,9 @@ export interface Result {
 
 /** Requests that may wait for one subscriber session; one more is refused with 506. */
 export const MAX_WAITING = 8;
-/** Events of a session come in the order of its inbox, but for those that time makes; a few are enough. */
-const EVENTS_KEPT = 4;
+/** Of each queue. The inbox keeps a session's order and time makes few events, so a few are enough; but while one that
+ * time made waits to be delivered again, the inbox may bring any number. */
+const EVENTS_KEPT = 2;
 
 /**
  * Decides what `event` means for `session`. `session` is absent when there is none stored; an event of kind
@@ -75,8 +84,18 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   const change = cell(before, event, nowMs);
   if (change.session === undefined || change.session === before) return { effects: change.effects };
   const { effects } = change;
-  const recentEvents = [...change.session.recentEvents, { id: event.id, effects }].slice(-EVENTS_KEPT);
+  const recentEvents = remember(change.session.recentEvents, {
+    id: event.id,
+    queue: event.kind === 'due' ? 'due' : 'inbox',
+    effects,
+  });
   return { session: { ...withoutIdleRetry(change.session), changedAtMs: nowMs, recentEvents }, effects };
+}
+
+function remember(events: readonly RecentEvent[], latest: RecentEvent): readonly RecentEvent[] {
+  const others = events.filter(({ queue }) => queue !== latest.queue);
+  const alike = events.filter(({ queue }) => queue === latest.queue);
+  return [...others, ...[...alike, latest].slice(-EVENTS_KEPT)];
 }
 
 /** When the session has to be looked at again without anything happening to it; absent when never. */

@@ -445,6 +445,37 @@ describe('the same thing twice', () => {
     expect(brief(done.last)).toEqual(['ack']);
   });
 
+  it('evaluates identical bytes anew when something else is under way: A, B, A ends at A', () => {
+    const a = request('a', { ...COA, activate: ['gold'] });
+    const b = request('b', { ...COA, activate: ['silver'], receivedAtMs: NOW + 1 });
+    const again = asked({ ...a, correlationId: 'a again', receivedAtMs: NOW + 2 });
+    const ack = (s: Session | undefined) => outcome(s, 'ack');
+    // The write that answers A begins B.
+    const { session, last } = play([asked(a), asked(b), ack, again]);
+    expect(last.effects).toEqual([]);
+    const { session: end, results } = play([ack, ack, ack, ack], session);
+    expect(results.map(brief)).toEqual([
+      ['deactivate gold'],
+      ['ack', 'activate gold'],
+      ['deactivate silver'],
+      ['ack'],
+    ]);
+    expect(services(end)).toEqual({ gold: 'active' });
+  });
+
+  it('repeats the effects of what time did, however many requests came in between', () => {
+    const due = { kind: 'due', id: 'd1' } as const;
+    const begun = play([asked(request('r1', { ...COA, activate: ['gold'] }))]).session;
+    const deadlineMs = begun?.transition?.deadlineMs ?? 0;
+    const given = play([due], begun, deadlineMs);
+    expect(brief(given.last)).toEqual(['nak 505', 'deactivate gold']);
+    const more = Array.from({ length: MAX_WAITING + 2 }, (_, index) =>
+      asked(request(`w${index}`, { ...COA, activate: ['silver'] })),
+    );
+    const { session } = play(more, given.session, deadlineMs);
+    expect(transition(session, due, deadlineMs)).toEqual({ effects: given.last.effects });
+  });
+
   it('repeats the effects of an event that is delivered again, and changes nothing', () => {
     const event = asked(request('r1', { ...COA, activate: ['gold'] }));
     const { session, last } = play([event], having(['silver']));

@@ -254,9 +254,10 @@ export class Cloud {
     this.#scene.tell(`  ${what}`);
   };
 
-  /** A function may fail because of what was done to it, and for nothing else. */
+  /** A function may fail because of what was done to it, or because others were faster again and again. */
   #failed(name: string, error: unknown): void {
-    if (!(error instanceof Fault)) this.#scene.violated(`${name} fails: ${error}`);
+    if (!(error instanceof Fault || String(error).endsWith('were lost to others')))
+      this.#scene.violated(`${name} fails: ${error}`);
   }
 }
 

@@ -50,6 +50,8 @@ export class Ledger {
   /** The latest first. */
   readonly #evaluated: { readonly forward: Forward; readonly atMs: number }[] = [];
   readonly #carriedOut = new Set<Forward>();
+  /** Those of them that changed what the subscriber has. */
+  readonly #changing = new Set<Forward>();
   /**
    * Bytes that were answered out of the item and evaluated after that. Such an answer leaves no trace in the item; if
    * the message is delivered again and time or the NAS have changed the item by then, it is a new request.
@@ -160,10 +162,10 @@ export class Ledger {
       );
       this.#expect(isAnswered || this.#reopened.has(bytes), `${correlationId} has no answer`);
     }
-    this.#forwards.forEach((forward, index) => this.#checkStoredAnswer(forward, index));
+    for (const [index, forward] of this.#forwards.entries()) this.#checkStoredAnswer(forward, index);
   }
 
-  /** Bytes without Event-Timestamp are the same request only while nobody else has got what they wanted. */
+  /** Bytes without Event-Timestamp are the same request only while no other has changed anything. */
   #checkStoredAnswer(repeat: Forward, index: number): void {
     const { correlationId, bytes, wish } = repeat;
     const isEvaluated = (one: Forward) => this.#evaluated.some(({ forward }) => forward === one);
@@ -173,7 +175,7 @@ export class Ledger {
     if (!isAnswered || origin === -1 || wish.timestampMs !== undefined || isEvaluated(repeat)) return;
     for (const between of before.slice(origin + 1))
       this.#expect(
-        !this.#carriedOut.has(between),
+        !this.#changing.has(between),
         `${correlationId} gets a stored answer behind ${between.correlationId}`,
       );
   }
@@ -230,6 +232,7 @@ export class Ledger {
     const late = this.#forwards.findLast((one) => this.#carriedOut.has(one));
     this.#expect(late === forward, `${correlationId} is carried out after ${late?.correlationId}`);
 
+    const had = [...this.#implied.keys()];
     const newcomers = wish.activate.map(({ activation }) => activation);
     for (const member of this.#implied.keys()) {
       const isExcluded = newcomers.some((newcomer) => areExclusive(newcomer, member));
@@ -244,6 +247,7 @@ export class Ledger {
       const isNew = before?.services[activation]?.activatedAtMs === undefined;
       if (isNew && isAccountable(activation)) this.#accountable.push(activation);
     }
+    if (had.toSorted().join() !== [...this.#implied.keys()].toSorted().join()) this.#changing.add(forward);
   }
 
   #find(correlationId: string): Forward {
