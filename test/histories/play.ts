@@ -64,12 +64,14 @@ function movesOnward(cloud: Cloud): readonly (readonly [weight: number, move: Mo
   return moves.flatMap(([isPossible, weight, move]) => (isPossible ? [[weight, move] as const] : []));
 }
 
-/** Time goes by until something is due, or until retries, deadlines or windows have passed; sweep runs meanwhile. */
-function wait(scene: Scene, cloud: Cloud, choices: Choices): void {
-  const { nextMs = 0 } = cloud;
-  const jumps = [1, 16, 31, 61, 121, 301].map((seconds) => [1, scene.nowMs + seconds * 1000] as const);
-  scene.nowMs = choices.weighted([[nextMs > scene.nowMs ? 6 : 0, nextMs], ...jumps]);
-  cloud.sweep();
+/** Until something is due, or for long enough that retries, deadlines or windows have passed. */
+function wait(scene: Scene, { nextMs }: Cloud, choices: Choices): void {
+  const { nowMs } = scene;
+  const due = nextMs !== undefined && nextMs > nowMs ? [nextMs] : [];
+  scene.nowMs = choices.oneOf([
+    ...due,
+    ...[1, 16, 31, 61, 121, 301].map((seconds) => nowMs + seconds * 1000),
+  ]);
 }
 
 function check(scene: Scene, cloud: Cloud): void {
