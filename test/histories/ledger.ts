@@ -162,7 +162,7 @@ export class Ledger {
       );
       this.#expect(isAnswered || this.#reopened.has(bytes), `${correlationId} has no answer`);
     }
-    this.#forwards.forEach((forward, index) => this.#checkStoredAnswer(forward, index));
+    for (const [index, forward] of this.#forwards.entries()) this.#checkStoredAnswer(forward, index);
   }
 
   /** Bytes without Event-Timestamp are the same request only while no other has changed anything. */
