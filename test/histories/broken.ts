@@ -3,6 +3,7 @@ import type { Session } from '../../core/session.ts';
 import { createDecide } from '../../functions/decide/decide.ts';
 import type { SessionStore } from '../../functions/session-store.ts';
 import type { System } from './cloud.ts';
+import { memoryStore } from './memory-store.ts';
 
 /** Two who read the same version both write. */
 export const withoutConditions = (): System => ({
@@ -12,7 +13,7 @@ export const withoutConditions = (): System => ({
 
 /** Sends what follows from a change, and then stores the change. */
 export const sendingFirst = (): System => ({
-  store: memoryStore({ isConditional: true }),
+  store: memoryStore(),
   decide({ store, send, ...rest }) {
     const postponed = new Map<string, Session>();
     return createDecide({
@@ -41,24 +42,9 @@ export const sendingFirst = (): System => ({
 
 /** Forgets which events it has seen, and what they made it send. */
 export const forgetful = (): System => ({
-  store: memoryStore({ isConditional: true }),
+  store: memoryStore(),
   decide: ({ store, ...rest }) => {
     const write: SessionStore['write'] = (session) => store.write({ ...session, recentEvents: [] });
     return createDecide({ ...rest, store: { read: store.read, write } });
   },
 });
-
-/** A table in memory: it is quick, so that what is found can be made simple in no time. */
-export function memoryStore({ isConditional }: { isConditional: boolean }): SessionStore {
-  const items = new Map<string, Session>();
-  return {
-    read: async ({ acctSessionId }) => items.get(acctSessionId),
-    async write(session) {
-      const { version } = items.get(session.acctSessionId) ?? { version: 0 };
-      if (isConditional && session.version !== version) return 'lost';
-      const stored = { ...session, version: session.version + 1 };
-      items.set(session.acctSessionId, JSON.parse(JSON.stringify(stored)));
-      return 'written';
-    },
-  };
-}
