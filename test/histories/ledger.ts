@@ -165,19 +165,23 @@ export class Ledger {
     for (const [index, forward] of this.#forwards.entries()) this.#checkStoredAnswer(forward, index);
   }
 
-  /** Bytes without Event-Timestamp are the same request only while no other has changed anything. */
+  /**
+   * Bytes without Event-Timestamp that come after their answer are the same request only while no other has changed
+   * anything. Those that come before it are a repeat, whatever else is under way.
+   */
   #checkStoredAnswer(repeat: Forward, index: number): void {
-    const { correlationId, bytes, wish } = repeat;
+    const { correlationId, bytes, wish, answersBefore } = repeat;
     const isEvaluated = (one: Forward) => this.#evaluated.some(({ forward }) => forward === one);
-    const isAnswered = this.#replies.some((reply) => reply.correlationId === correlationId);
+    const hasAnswer = (one: Forward, replies = this.#replies) =>
+      replies.some((reply) => reply.correlationId === one.correlationId);
+    if (wish.timestampMs !== undefined || isEvaluated(repeat) || !hasAnswer(repeat)) return;
     const before = this.#forwards.slice(0, index);
-    const origin = before.findLastIndex((one) => one.bytes === bytes && isEvaluated(one));
-    if (!isAnswered || origin === -1 || wish.timestampMs !== undefined || isEvaluated(repeat)) return;
-    for (const between of before.slice(origin + 1))
-      this.#expect(
-        !this.#changing.has(between),
-        `${correlationId} gets a stored answer behind ${between.correlationId}`,
-      );
+    const origin = before.findLast((one) => one.bytes === bytes && isEvaluated(one));
+    if (origin === undefined || !hasAnswer(origin, this.#replies.slice(0, answersBefore))) return;
+    for (const between of before.slice(before.indexOf(origin) + 1)) {
+      const isHarmless = !this.#changing.has(between);
+      this.#expect(isHarmless, `${correlationId} gets a stored answer behind ${between.correlationId}`);
+    }
   }
 
   /** A request was evaluated, and this is its answer. */
