@@ -1,9 +1,10 @@
 // Brings one record to one of the site's accounting servers. RFC 2866 section 2 has it sent until it is acknowledged,
-// so nothing is ever given up here.
+// so nothing is ever given up here; but a record that a server does not want, while it takes others, makes room for them.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AccountingMessage } from '../core/messages.ts';
 import { CODE } from '../core/radius/packet.ts';
 import type { Report } from './events.ts';
+import type { Ending } from './held-messages.ts';
 import type { ExchangePolicy, RadiusClient, RadiusServer } from './radius-client.ts';
 
 export interface AccountingServer extends RadiusServer {
@@ -15,43 +16,65 @@ export interface AccountingTimings {
   /** RFC 5080 section 2.2.1: first and longest wait for an answer. */
   readonly irtMs: number;
   readonly mrtMs: number;
-  /** How long one server is asked before the next one is. A single server is asked for ever. */
+  /** How long one server is asked before the next one is, where there are several. */
   readonly attemptMs: number;
   /** After a round in which no server answered. */
   readonly roundPauseMs: number;
+  /** How long a record is sent that is not answered while others are. */
+  readonly giveWayMs: number;
 }
 
-const TIMINGS: AccountingTimings = { irtMs: 2_000, mrtMs: 16_000, attemptMs: 10_000, roundPauseMs: 2_000 };
+const TIMINGS: AccountingTimings = {
+  irtMs: 2_000,
+  mrtMs: 16_000,
+  attemptMs: 10_000,
+  roundPauseMs: 2_000,
+  giveWayMs: 600_000,
+};
 
 export class AccountingServers {
   readonly #servers: readonly AccountingServer[];
   readonly #client: RadiusClient;
   readonly #report: Report;
   readonly #policy: ExchangePolicy;
+  readonly #monotonicNow: () => number;
   readonly #roundPauseMs: number;
+  readonly #giveWayMs: number;
   /** All records go to the same server until it stops answering, then to the next. */
   #current = 0;
+  /** Records answered so far. */
+  #answered = 0;
 
   /** `servers`, at least one, in the order in which they are tried. */
   constructor(
     servers: readonly AccountingServer[],
     {
       client,
+      monotonicNow,
       report,
       timings = {},
     }: {
       readonly client: RadiusClient;
+      readonly monotonicNow: () => number;
       readonly report: Report;
       readonly timings?: Partial<AccountingTimings> | undefined;
     },
   ) {
-    const { irtMs, mrtMs, attemptMs, roundPauseMs } = { ...TIMINGS, ...timings };
+    const { irtMs, mrtMs, attemptMs, roundPauseMs, giveWayMs } = { ...TIMINGS, ...timings };
     const hasNext = servers.length > 1;
     this.#servers = servers;
     this.#client = client;
     this.#report = report;
-    this.#policy = { irtMs, mrtMs, mrc: 0, mrdMs: hasNext ? attemptMs : 0, endsWhenUnreachable: hasNext };
+    this.#policy = {
+      irtMs,
+      mrtMs,
+      mrc: 0,
+      mrdMs: hasNext ? attemptMs : giveWayMs,
+      endsWhenUnreachable: hasNext,
+    };
+    this.#monotonicNow = monotonicNow;
     this.#roundPauseMs = roundPauseMs;
+    this.#giveWayMs = giveWayMs;
   }
 
   /** The name of the server that records go to now. */
@@ -60,20 +83,24 @@ export class AccountingServers {
   }
 
   /**
-   * Sends a record until a server has acknowledged it (true) or `abandon` aborts (false).
+   * Sends a record until a server has acknowledged it, `abandon` aborts, or it has to make room: then the queue
+   * delivers it again.
    * @throws RangeError when its attributes make no packet.
    */
-  async deliver(record: AccountingMessage, abandon: AbortSignal): Promise<boolean> {
+  async deliver(record: AccountingMessage, abandon: AbortSignal): Promise<Ending> {
     const { correlationId, status, acctSessionId, serviceSession } = record;
     const request = { code: CODE.AccountingRequest, attributes: Buffer.from(record.attributes, 'base64') };
+    const answeredBefore = this.#answered;
+    const giveWayAtMs = this.#monotonicNow() + this.#giveWayMs;
     for (let attempt = 1; ; attempt++) {
       const turn = this.#current;
       const server = this.#servers[turn];
       if (server === undefined) throw new Error('there is no accounting server');
       const result = await this.#client.exchange(request, server, this.#policy, abandon);
-      if (result.kind === 'aborted') return false;
+      if (result.kind === 'aborted') return 'abandoned';
       const about = { correlationId, server: server.name };
       if (result.kind === 'reply') {
+        this.#answered++;
         const { latencyMs } = result;
         this.#report({
           kind: 'accounting-answered',
@@ -83,9 +110,10 @@ export class AccountingServers {
           serviceSession,
           latencyMs,
         });
-        return true;
+        return 'done';
       }
       this.#report({ kind: 'accounting-unanswered', ...about, result: result.kind });
+      if (this.#answered > answeredBefore && this.#monotonicNow() >= giveWayAtMs) return 'left';
       this.#leave(turn);
       if (attempt % this.#servers.length === 0) await pause(this.#roundPauseMs, abandon);
     }

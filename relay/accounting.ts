@@ -4,9 +4,11 @@ import { QUEUES } from '../core/cloud.ts';
 import { AccountingMessage, readMessage } from '../core/messages.ts';
 import type { AccountingServers } from './accounting-servers.ts';
 import { consume } from './consume.ts';
-import type { Report } from './events.ts';
+import type { RelayEvent, Report } from './events.ts';
 import { type Ending, HeldMessages } from './held-messages.ts';
 import { BATCH, type Queue, type QueueMessage } from './queue.ts';
+
+type MessageLeft = Extract<RelayEvent, { kind: 'message-left' }>;
 
 /** Records under way at a time; fewer than one socket has Identifiers. */
 const MAX_HELD = 64;
@@ -77,30 +79,31 @@ export class Accounting {
     try {
       record = readMessage(AccountingMessage, body);
     } catch (error) {
-      this.#reportLeft(id, error);
+      this.#reportLeft({ messageId: id, reason: 'malformed', detail: describe(error) });
       return;
     }
     this.#held.take(id, message, () => this.#deliver(id, record, abandon));
   }
 
-  async #deliver(id: string, record: AccountingMessage, abandon: AbortSignal): Promise<Ending> {
+  async #deliver(messageId: string, record: AccountingMessage, abandon: AbortSignal): Promise<Ending> {
+    const { correlationId, status, acctSessionId } = record;
     try {
-      return (await this.#servers.deliver(record, abandon)) ? 'done' : 'abandoned';
+      const ending = await this.#servers.deliver(record, abandon);
+      if (ending === 'left') {
+        const detail = `no server answers ${status} ${acctSessionId}, and others are answered`;
+        this.#reportLeft({ messageId, reason: 'unanswered', detail, correlationId });
+      }
+      return ending;
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      this.#reportLeft(id, error, record.correlationId);
+      this.#reportLeft({ messageId, reason: 'malformed', detail: error.message, correlationId });
       return 'left';
     }
   }
 
-  #reportLeft(messageId: string, error: unknown, correlationId?: string): void {
-    this.#report({
-      kind: 'message-left',
-      queue: this.#queue.name,
-      reason: 'malformed',
-      messageId,
-      detail: error instanceof Error ? error.message : String(error),
-      ...(correlationId !== undefined && { correlationId }),
-    });
+  #reportLeft(why: Pick<MessageLeft, 'messageId' | 'reason' | 'detail' | 'correlationId'>): void {
+    this.#report({ kind: 'message-left', queue: this.#queue.name, ...why });
   }
 }
+
+const describe = (error: unknown) => (error instanceof Error ? error.message : String(error));

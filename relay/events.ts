@@ -148,7 +148,7 @@ export type RelayEvent =
   | {
       readonly kind: 'message-left';
       readonly queue: QueueName;
-      readonly reason: 'malformed' | 'overloaded';
+      readonly reason: 'malformed' | 'overloaded' | 'unanswered';
       readonly messageId: string;
       readonly detail: string;
       readonly correlationId?: string;

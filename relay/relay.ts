@@ -101,6 +101,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   });
   const servers = new AccountingServers(site.accounting, {
     client: radiusClient,
+    monotonicNow,
     report,
     timings: timings.accounting,
   });

@@ -1,16 +1,20 @@
 import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
+import { QUEUES as SHAPES } from '../../core/cloud.ts';
+import { COMMAND_START_WITHIN_MS } from '../../core/command.ts';
 import { AccountEnvironment, DecideEnvironment, SweepEnvironment } from '../../functions/environment.ts';
+import { STORED_SECRET_OF_NORTH } from './deployment.ts';
 import {
+  allowedBy,
   at,
-  type Json,
   type JsonObject,
   list,
   makeStack,
   QUEUES,
   resources,
   stack,
+  statements,
   target,
   template,
 } from './template.ts';
@@ -23,24 +27,6 @@ function queue(name: string): JsonObject | undefined {
 
 function mapping(source: string): JsonObject | undefined {
   return MAPPINGS.find(({ EventSourceArn }) => target(EventSourceArn) === source);
-}
-
-function statements(policy: JsonObject): readonly JsonObject[] {
-  return list(at(policy, 'PolicyDocument', 'Statement')) as readonly JsonObject[];
-}
-
-/** What the policy with this logical id allows: its targets by action, sorted. */
-function allowedBy(policyId: string): Record<string, readonly Json[]> {
-  const policies = new Map([...resources('AWS::IAM::Policy'), ...resources('AWS::IAM::ManagedPolicy')]);
-  const allowed = statements(policies.get(policyId) ?? {})
-    .filter(({ Effect }) => Effect === 'Allow')
-    .flatMap(({ Action, Resource }) =>
-      list(Action).flatMap((action) => list(Resource).map((arn) => [String(action), target(arn)] as const)),
-    );
-  const byAction = Object.groupBy(allowed, ([action]) => action);
-  return Object.fromEntries(
-    Object.entries(byAction).map(([action, pairs = []]) => [action, pairs.map(([, arn]) => arn).sort()]),
-  );
 }
 
 const WORK_QUEUES = ['north', 'south'].flatMap((site) => [
@@ -142,8 +128,12 @@ describe('decide', () => {
   });
 
   it('has a sixth of the time for which its inbox hides a message', () => {
-    expect(resources('AWS::Lambda::Function').get('Decide')?.['Timeout']).toBe(10);
-    expect(queue('north-inbox.fifo')?.['VisibilityTimeout']).toBe(60);
+    expect(resources('AWS::Lambda::Function').get('Decide')?.['Timeout']).toBe(4);
+    expect(queue('north-inbox.fifo')?.['VisibilityTimeout']).toBe(24);
+  });
+
+  it('gets a message again while the command that it may have died over is not too late', () => {
+    expect(SHAPES.inbox.visibilityTimeoutSeconds * 1000).toBeLessThan(COMMAND_START_WITHIN_MS);
   });
 
   it('may get and put sessions, work off inboxes and what is due, send to outboxes, log, and nothing else', () => {
@@ -230,14 +220,26 @@ describe('a function', () => {
 });
 
 describe('a relay', () => {
-  it('may use the queues of its own site and nothing else', () => {
-    const workedOff = ['north-accounting.fifo', 'north-outbox.fifo'];
-    expect(allowedBy('SitesnorthRelayPolicy')).toEqual({
-      'sqs:SendMessage': ['north-inbox.fifo'],
-      'sqs:ReceiveMessage': workedOff,
-      'sqs:DeleteMessage': workedOff,
-      'sqs:ChangeMessageVisibility': workedOff,
-    });
+  it.each([
+    ['north', { 'secretsmanager:GetSecretValue': [STORED_SECRET_OF_NORTH] }],
+    ['south', {}],
+  ])(
+    'may use the queues of its own site, %s, read what secrets that has on AWS, and nothing else',
+    (site, secrets) => {
+      const workedOff = [`${site}-accounting.fifo`, `${site}-outbox.fifo`];
+      expect(allowedBy(`Sites${site}RelayPolicy`)).toEqual({
+        'sqs:SendMessage': [`${site}-inbox.fifo`],
+        'sqs:ReceiveMessage': workedOff,
+        'sqs:DeleteMessage': workedOff,
+        'sqs:ChangeMessageVisibility': workedOff,
+        ...secrets,
+      });
+    },
+  );
+
+  it('is at its site: nothing in the stack runs it', () => {
+    const types = Object.values<{ Type: string }>(template.toJSON()['Resources']).map(({ Type }) => Type);
+    expect(types.filter((type) => /ECS|EC2|LoadBalancing/.test(type))).toEqual([]);
   });
 });
 

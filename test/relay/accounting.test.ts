@@ -45,7 +45,7 @@ afterEach(async () => {
 
 async function start(
   ports: readonly number[],
-  { drainMs = 0, visibilitySeconds = 60, sqs = cloud.sqs } = {},
+  { drainMs = 0, visibilitySeconds = 60, giveWayMs = 600_000, sqs = cloud.sqs } = {},
 ): Promise<Relay> {
   const relay = await startRelay({
     site: localSite({
@@ -66,7 +66,11 @@ async function start(
     random: Math.random,
     newId: () => crypto.randomUUID(),
     report: events.add,
-    timings: { drainMs, accounting: TIMINGS, accountingVisibilitySeconds: visibilitySeconds },
+    timings: {
+      drainMs,
+      accounting: { ...TIMINGS, giveWayMs },
+      accountingVisibilitySeconds: visibilitySeconds,
+    },
   });
   relays.push(relay);
   return relay;
@@ -215,6 +219,33 @@ test('holds no more records than it can keep, and gets all of them delivered in 
   answerAll(server);
   await Promise.all(sessions.map((session) => answered(`of ${session}`)));
   await vi.waitFor(() => expect(messages()).toEqual({ ready: [], held: [] }));
+});
+
+test('leaves a record to the queue that stays unanswered while others are answered, and makes room', async () => {
+  await start([server.endpoint.port], { giveWayMs: 100, visibilitySeconds: 1 });
+  server.received.onEach((received) => void (sessionOf(received) !== 'bad' && respond(server, received)));
+  await cloud.send('accounting', record('bad'), 'bad');
+  await server.received.first((received) => sessionOf(received) === 'bad');
+  await cloud.send('accounting', record('good'), 'good');
+  await answered('of good');
+  expect(await events.first(({ kind }) => kind === 'message-left')).toMatchObject({
+    queue: 'accounting',
+    reason: 'unanswered',
+    correlationId: 'of bad',
+    detail: 'no server answers Start bad, and others are answered',
+  });
+  // It is there still, and comes again when the queue no longer hides it.
+  answerAll(server);
+  await answered('of bad');
+});
+
+test('leaves nothing to the queue while the server answers nobody', async () => {
+  await start([server.endpoint.port], { giveWayMs: 50 });
+  await cloud.send('accounting', record('one'), 'one');
+  for (let times = 0; times < 3; times++) await events.next(({ kind }) => kind === 'accounting-unanswered');
+  answerAll(server);
+  await answered('of one');
+  expect(events.of('message-left')).toEqual([]);
 });
 
 test('goes on hiding what it holds, so that nobody else receives it', async () => {
