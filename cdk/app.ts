@@ -1,17 +1,24 @@
+// Context: `config`, where services.yaml and sites/ are; `deletionProtection=false`, for a deployment of which nothing
+// is to stay; `alarmTopicArn`.
 import { join } from 'node:path';
 import { App, Validations } from 'aws-cdk-lib/core';
 import { AwsSolutionsChecks } from 'cdk-nag';
+import { ConfigurationError } from '../core/config/problems.ts';
 import { InterlockStack } from './interlock-stack.ts';
 import { readDeployment } from './read-deployment.ts';
 
-// Context: `config`, where services.yaml and sites/ are; `deletionProtection=false`, for a deployment of which nothing
-// is to stay; `alarmTopicArn`.
 const app = new App();
 const { node } = app;
 Validations.of(app).addPlugins(new AwsSolutionsChecks());
-new InterlockStack(app, 'Interlock', {
-  description: 'Make-before-break service switching for live broadband subscribers',
-  deployment: readDeployment(node.tryGetContext('config') ?? join(import.meta.dirname, '../config')),
-  deletionProtection: node.tryGetContext('deletionProtection') !== 'false',
-  alarmTopicArn: node.tryGetContext('alarmTopicArn'),
-});
+try {
+  new InterlockStack(app, 'Interlock', {
+    description: 'Make-before-break service switching for live broadband subscribers',
+    ...readDeployment(node.tryGetContext('config') ?? join(import.meta.dirname, '../config')),
+    deletionProtection: node.tryGetContext('deletionProtection') !== 'false',
+    alarmTopicArn: node.tryGetContext('alarmTopicArn'),
+  });
+} catch (error) {
+  if (!(error instanceof ConfigurationError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

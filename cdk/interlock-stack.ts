@@ -2,19 +2,17 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Stack, type StackProps } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { ACCOUNT_TIMEOUT_SECONDS, SWEEP_TIMEOUT_SECONDS } from '../core/cloud.ts';
-import type { Deployment } from '../core/deployment.ts';
 import { Dashboard } from './dashboard.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import { DecideFunction } from './decide-function.ts';
 import { DueQueue } from './due-queue.ts';
 import { NodeFunction } from './node-function.ts';
+import type { DeploymentAndSites } from './read-deployment.ts';
 import { notify, RunbookAlarm } from './runbook-alarm.ts';
 import { SessionsTable, type SessionsTableProps } from './sessions-table.ts';
 import { Sites } from './sites.ts';
 
-export interface InterlockStackProps extends StackProps, SessionsTableProps {
-  /** The catalogue, and the sites with their NASes. */
-  readonly deployment: Deployment;
+export interface InterlockStackProps extends StackProps, SessionsTableProps, DeploymentAndSites {
   /**
    * The SNS topic that is told when an alarm comes and when it goes.
    * @default the alarms are to be seen in CloudWatch, and nobody is told
@@ -24,12 +22,16 @@ export interface InterlockStackProps extends StackProps, SessionsTableProps {
 
 /** Everything of Interlock that exists in AWS. */
 export class InterlockStack extends Stack {
-  constructor(scope: Construct, id: string, { deployment, alarmTopicArn, ...props }: InterlockStackProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { deployment, sites: outlines, alarmTopicArn, ...props }: InterlockStackProps,
+  ) {
     super(scope, id, props);
 
     const sessions = new SessionsTable(this, 'Sessions', props);
     const due = new DueQueue(this, 'Due');
-    const sites = new Sites(this, 'Sites', { names: Object.keys(deployment.nasesBySite) });
+    const sites = new Sites(this, 'Sites', { outlines });
 
     const decide = new DecideFunction(this, 'Decide', { deployment });
     sites.deliverInboxesTo(decide);
@@ -42,6 +44,7 @@ export class InterlockStack extends Stack {
       timeoutSeconds: ACCOUNT_TIMEOUT_SECONDS,
     });
     sessions.deliverChangesTo(account);
+    sessions.grantWriteHistory(account);
     sites.grantSendToAccounting(account);
 
     const sweep = new NodeFunction(this, 'Sweep', {

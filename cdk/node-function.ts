@@ -47,6 +47,9 @@ export class NodeFunction extends lambda.Function {
       timeout: Duration.seconds(timeoutSeconds),
       memorySize,
       environment: { NODE_OPTIONS: '--enable-source-maps' },
+      loggingFormat: lambda.LoggingFormat.JSON,
+      // Not a higher one: metrics are lines of the level INFO, too.
+      applicationLogLevelV2: lambda.ApplicationLogLevel.INFO,
       logGroup: new logs.LogGroup(scope, `${id}Logs`, { retention: logs.RetentionDays.ONE_MONTH }),
       // A role that the library makes would come with write access to all log groups.
       role: new iam.Role(scope, `${id}Role`, { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }),

@@ -11,6 +11,7 @@ import {
   STREAM_MAX_RETRIES,
   TABLE,
 } from '../core/cloud.ts';
+import { HISTORY_ATTRIBUTES } from '../core/history.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import type { NodeFunction } from './node-function.ts';
 import { ONE_MINUTE, RunbookAlarm } from './runbook-alarm.ts';
@@ -26,18 +27,19 @@ export interface SessionsTableProps {
   readonly deletionProtection?: boolean;
 }
 
-/** The table of subscriber sessions, and its stream. */
+/** The table of subscriber sessions and their history, and its stream. */
 export class SessionsTable extends Construct {
   readonly table: dynamodb.Table;
 
   constructor(scope: Construct, id: string, { deletionProtection = true }: SessionsTableProps = {}) {
     super(scope, id);
-    const { partitionKey, sortKey, dueIndex, lookUpIndexes } = TABLE;
+    const { partitionKey, sortKey, timeToLiveAttribute, dueIndex, lookUpIndexes } = TABLE;
     this.table = new dynamodb.Table(this, 'Table', {
       partitionKey: { name: partitionKey, type: dynamodb.AttributeType.STRING },
       sortKey: { name: sortKey, type: dynamodb.AttributeType.STRING },
       billingMode: dynamodb.BillingMode.PAY_PER_REQUEST,
       stream: dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
+      timeToLiveAttribute,
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection,
       removalPolicy: deletionProtection ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
@@ -75,6 +77,23 @@ export class SessionsTable extends Construct {
       grantee: user,
       actions: ['dynamodb:Query'],
       resourceArns: [`${this.table.tableArn}/index/${TABLE.dueIndex.name}`],
+    });
+    user.addEnvironment('TABLE_NAME', this.table.tableName);
+  }
+
+  /** Lets `user` put items of history, and tells it the table's name. */
+  grantWriteHistory(user: NodeFunction): void {
+    // A condition cannot name a sort key, and history has the partition key of its session. So `user` is trusted not to
+    // put its items in the place of a state. It can make no state and no entry of an index out of what it may put, and
+    // is not told what was there before.
+    iam.Grant.addToPrincipal({
+      grantee: user,
+      actions: ['dynamodb:PutItem'],
+      resourceArns: [this.table.tableArn],
+      conditions: {
+        'ForAllValues:StringEquals': { 'dynamodb:Attributes': HISTORY_ATTRIBUTES },
+        StringEqualsIfExists: { 'dynamodb:ReturnValues': 'NONE' },
+      },
     });
     user.addEnvironment('TABLE_NAME', this.table.tableName);
   }

@@ -3,16 +3,19 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import { CfnOutput } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { QUEUES, type QueueName, queueName } from '../core/cloud.ts';
+import { RelayService } from './relay-service.ts';
 import { ONE_MINUTE, RunbookAlarm, type RunbookHeading } from './runbook-alarm.ts';
+import type { SiteOutline } from './site-outline.ts';
 import { WorkQueue } from './work-queue.ts';
 
-/** One site: its three queues, and the policy for the credentials of its relay. The construct's id is its name. */
+/** One site: its three queues, the policy for the credentials of its relay, and the relay itself if it is to run in a
+ * VPC. The construct's id is its name. */
 export class Site extends Construct {
   readonly inbox: WorkQueue;
   readonly outbox: WorkQueue;
   readonly accounting: WorkQueue;
 
-  constructor(scope: Construct, site: string) {
+  constructor(scope: Construct, { name: site, secretArns, relay }: SiteOutline) {
     super(scope, site);
     const queue = (id: string, name: QueueName, heading: RunbookHeading) =>
       new WorkQueue(this, id, {
@@ -31,12 +34,16 @@ export class Site extends Construct {
     const policy = new iam.ManagedPolicy(this, 'RelayPolicy', {
       description: `What the relay of the site ${site} may do`,
     });
-    this.grantRelay(policy);
+    this.grantRelay(policy, secretArns);
 
     new CfnOutput(this, 'RelayPolicyArn', { value: policy.managedPolicyArn });
     new CfnOutput(this, 'InboxUrl', { value: this.inbox.queueUrl });
     new CfnOutput(this, 'OutboxUrl', { value: this.outbox.queueUrl });
     new CfnOutput(this, 'AccountingUrl', { value: this.accounting.queueUrl });
+    if (relay !== undefined) {
+      const { inbox, outbox, accounting } = this;
+      new RelayService(this, 'Relay', { ...relay, policy, queues: { inbox, outbox, accounting } });
+    }
   }
 
   /** A relay asks its outbox for messages every 20 s at the latest, so no answer of SQS means no relay. It needs no
@@ -60,11 +67,18 @@ export class Site extends Construct {
     });
   }
 
-  /** Lets `relay` send to its inbox and work off its outbox and its accounting queue. */
-  grantRelay(relay: iam.IGrantable): void {
+  /** Lets `relay` send to its inbox, work off its outbox and its accounting queue, and read these secrets. */
+  grantRelay(relay: iam.IGrantable, secretArns: readonly string[]): void {
     this.inbox.grant(relay, 'sqs:SendMessage');
     for (const queue of [this.outbox, this.accounting]) {
       queue.grant(relay, 'sqs:ReceiveMessage', 'sqs:ChangeMessageVisibility', 'sqs:DeleteMessage');
+    }
+    if (secretArns.length > 0) {
+      iam.Grant.addToPrincipal({
+        grantee: relay,
+        actions: ['secretsmanager:GetSecretValue'],
+        resourceArns: [...secretArns],
+      });
     }
   }
 }

@@ -2,19 +2,20 @@ import { Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import type { EnvironmentVariable, NodeFunction } from './node-function.ts';
 import { Site } from './site.ts';
+import type { SiteOutline } from './site-outline.ts';
 import type { WorkQueue } from './work-queue.ts';
 
 export interface SitesProps {
-  readonly names: readonly string[];
+  readonly outlines: readonly SiteOutline[];
 }
 
 /** All sites, as the functions deal with them. */
 export class Sites extends Construct {
   readonly all: readonly Site[];
 
-  constructor(scope: Construct, id: string, { names }: SitesProps) {
+  constructor(scope: Construct, id: string, { outlines }: SitesProps) {
     super(scope, id);
-    this.all = names.map((name) => new Site(this, name));
+    this.all = outlines.map((outline) => new Site(this, outline));
   }
 
   /** Invokes `consumer` with what the relays send: verified requests, and what became of commands. */

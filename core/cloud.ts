@@ -14,9 +14,23 @@ export function sessionKeyOf(partitionKey: string): { nas: string; acctSessionId
   return { nas, acctSessionId: rest.join('#') };
 }
 
+/** The sort keys of a session's history begin with this. */
+export const HISTORY_SORT_KEY_PREFIX = 'EVENT#';
+
+/** `EVENT#2026-11-22T12:00:00.000Z#000002`: by time, and by version where two changes have the same. A session that
+ * was removed begins again at version 1; the time keeps its two lives apart. */
+export function historySortKey(atMs: number, version: number): string {
+  return `${HISTORY_SORT_KEY_PREFIX}${new Date(atMs).toISOString()}#${String(version).padStart(6, '0')}`;
+}
+
+/** How long the history of a session is kept. */
+export const HISTORY_RETENTION_DAYS = 30;
+
 export const TABLE = {
   partitionKey: 'pk',
   sortKey: 'sk',
+  /** From when on DynamoDB deletes an item that has it, within days: seconds since 1970-01-01 UTC. */
+  timeToLiveAttribute: 'expiresAt',
   // The indexes are sparse and hold keys alone: who finds a session there reads it from the table.
   /** The sessions that have to be looked at again at `dueAt`, milliseconds since 1970-01-01 UTC. */
   dueIndex: { name: 'due', partitionKey: 'dueBucket', sortKey: 'dueAt' },
@@ -37,8 +51,12 @@ export interface QueueShape {
   readonly maxReceiveCount: number;
 }
 
-/** decide gets a sixth of its inbox's visibility timeout, as AWS advises. */
-export const DECIDE_TIMEOUT_SECONDS = 10;
+/**
+ * A sixth of its inbox's visibility timeout, as AWS advises. When decide dies between its write and its command, the
+ * message comes again after that visibility timeout, and then the command must not be too late: see
+ * COMMAND_START_WITHIN_MS.
+ */
+export const DECIDE_TIMEOUT_SECONDS = 4;
 export const ACCOUNT_TIMEOUT_SECONDS = 30;
 
 export const QUEUES: Readonly<Record<QueueName, QueueShape>> = {

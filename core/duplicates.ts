@@ -37,7 +37,8 @@ function isOvertaken(session: Session, { receivedAtMs }: ServiceRequest): boolea
   return [...session.answered, ...underWay(session)].some((other) => other.receivedAtMs > receivedAtMs);
 }
 
-function underWay({ transition, waiting }: Session): readonly ServiceRequest[] {
+/** The request that is being carried out, and those that wait for it. */
+export function underWay({ transition, waiting }: Session): readonly ServiceRequest[] {
   const current = transition?.step === 'activate' ? transition.request : transition?.owed?.request;
   return current === undefined ? waiting : [current, ...waiting];
 }

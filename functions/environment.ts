@@ -14,6 +14,7 @@ export const DecideEnvironment = v.object({
 });
 
 export const AccountEnvironment = v.object({
+  TABLE_NAME: v.pipe(v.string(), v.nonEmpty()),
   /** JSON: accounting queue URL by site. */
   ACCOUNTING_URLS: QueueUrls,
 });

@@ -83,6 +83,6 @@ export function sessionFromImage(image: Image): Session {
     dueAt: _due,
     ...session
   } = unmarshall(image);
-  // Nobody but `imageOf` writes these items: the role of decide alone may.
+  // Nobody but `imageOf` writes these items: the role of decide alone may write what they are made of.
   return session as Session;
 }

@@ -1,34 +1,35 @@
-// Logs, metrics and the middleware stack that both functions share.
-import { Logger } from '@aws-lambda-powertools/logger';
-import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
-import { Metrics } from '@aws-lambda-powertools/metrics';
+// What the functions say of themselves: log records, and metrics at the end of each invocation.
+import { inspect } from 'node:util';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
-import { METRIC_NAMESPACE } from '../core/cloud.ts';
+import type { Metrics } from './metrics.ts';
 
-export interface Telemetry {
-  readonly logger: Logger;
-  readonly metrics: Metrics;
+/** What happened is its `kind`. In CloudWatch Logs it is `message`, beside `level`, `timestamp` and `requestId`. */
+interface LogRecord {
+  readonly kind: string;
 }
 
-/** @param logLevel what POWERTOOLS_LOG_LEVEL says unless given */
-export function createTelemetry(serviceName: string, logLevel?: 'SILENT'): Telemetry {
-  const logger = new Logger({ serviceName, ...(logLevel && { logLevel }) });
-  return { logger, metrics: new Metrics({ namespace: METRIC_NAMESPACE, serviceName, logger }) };
+/** A record of the level INFO. Lambda's runtime makes JSON of an object that is given to the console by itself. */
+export function log<R extends LogRecord>(record: R): void {
+  // biome-ignore lint/suspicious/noConsole: on Lambda, it is the log
+  console.info(record);
 }
 
-/** A handler with its logs tied to the invocation and its metrics flushed at the end of it. */
-export function withTelemetry<E, R>(
+/** A record of the level ERROR. Its `error` becomes text, with stack and causes. */
+export function logFailure({ error, ...record }: LogRecord & { readonly error: unknown }): void {
+  // The runtime would name an error by its class, which has lost its name in the bundle, and leave its cause out.
+  // biome-ignore lint/suspicious/noConsole: on Lambda, it is the log
+  console.error({ ...record, error: inspect(error) });
+}
+
+/** A handler with its metrics written at the end of each invocation. */
+export function withMetrics<E, R>(
   handler: (event: E, context: Context) => Promise<R>,
-  { logger, metrics }: Telemetry,
+  metrics: Metrics,
 ): (event: E, context: Context) => Promise<R> {
-  // Not the library's `logMetrics`: it warns of every invocation that had nothing to count.
-  const publish = () => {
-    if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+  // Not to the console, which would put a record around them.
+  const write = () => {
+    for (const line of metrics.flush(Date.now())) process.stdout.write(`${line}\n`);
   };
-  return middy<E, R>({ timeoutEarlyInMillis: 0 })
-    .use(injectLambdaContext(logger, { resetKeys: true }))
-    .after(publish)
-    .onError(publish)
-    .handler(handler);
+  return middy<E, R>({ timeoutEarlyInMillis: 0 }).after(write).onError(write).handler(handler);
 }

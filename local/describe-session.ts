@@ -1,20 +1,27 @@
 // A subscriber session as an operator sees it, after JunosE's `show service-management subscriber-session`.
 import { describeRequest } from '../core/change.ts';
 import { commandedAtMs } from '../core/command.ts';
+import type { HistoryItem, HistoryRequest } from '../core/history.ts';
 import { type Answer, IDENTITY_ATTRIBUTES, type ServiceRequest, type Session } from '../core/session.ts';
 import { formatEndpoint } from '../relay/endpoint.ts';
 import { causeText } from './display.ts';
 
 const NONE = '-';
 
-/** The session at `nowMs` in lines of text; its times are those of `timeZone`, such as `Europe/Berlin`. */
-export function describeSession(session: Session, nowMs: number, timeZone: string): string {
+/** The session and its history at `nowMs` in lines of text; times are those of `timeZone`, such as `Europe/Berlin`. */
+export function describeSession(
+  session: Session,
+  history: readonly HistoryItem[],
+  nowMs: number,
+  timeZone: string,
+): string {
   const clock = clockOf(nowMs, timeZone);
   const sections = [
     section('Services', serviceRows(session, clock)),
     section('Under way', underWayRows(session, clock)),
     section('Waiting', waitingRows(session)),
     section('Latest requests', answeredRows(session, clock)),
+    section('Latest changes, newest first', historyRows(history, clock)),
   ];
   return [...columns(headerRows(session, clock)), ...sections.flat()].join('\n');
 }
@@ -85,6 +92,38 @@ function answeredRows({ answered }: Session, clock: Clock): readonly Row[] {
     given.asked,
     answerText(given),
   ]);
+}
+
+function historyRows(history: readonly HistoryItem[], clock: Clock): readonly Row[] {
+  const rows = history.map(
+    ({ atMs, correlationId, cause, command, retryAttempts, requests = [], ...item }) => [
+      clock.show(atMs),
+      correlationId === undefined ? NONE : short(correlationId),
+      retryAttempts === undefined ? cause : `${cause}, attempt ${retryAttempts} failed`,
+      servicesText(item) || NONE,
+      command ? `${command.operation} ${command.services.join(', ')}` : NONE,
+      requests.map(askedText).join('; ') || NONE,
+    ],
+  );
+  const heads = ['At', 'Owner', 'Cause', 'Services', 'NAS is told', 'Requests'];
+  return rows.length === 0 ? [] : [heads, ...rows];
+}
+
+function servicesText({
+  activated = [],
+  deactivating = [],
+  deactivated = [],
+}: Pick<HistoryItem, 'activated' | 'deactivating' | 'deactivated'>): string {
+  return [
+    ...activated.map((service) => `+${service}`),
+    ...deactivating.map((service) => `${service} has to go`),
+    ...deactivated.map((service) => `-${service}`),
+  ].join(', ');
+}
+
+function askedText({ correlationId, asked, answer, ...why }: HistoryRequest): string {
+  const text = `${short(correlationId)} ${asked}`;
+  return answer === undefined ? text : `${text}: ${answerText({ answer, ...why })}`;
 }
 
 function requestText({ correlationId, client, ...asked }: ServiceRequest): string {

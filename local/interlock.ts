@@ -5,13 +5,14 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ConfigurationError } from '../core/config/problems.ts';
 import { describeSession } from './describe-session.ts';
 import { findSessions } from './find-sessions.ts';
+import { latestHistory } from './latest-history.ts';
 import { findSystem } from './running-system.ts';
 import { TABLE_NAME } from './table.ts';
 
 const USAGE = `usage: npx interlock show [--json] [--data DIR] USER-NAME|ACCT-SESSION-ID
        npx interlock show [--json] [--table NAME] [--endpoint URL] [--region NAME] USER-NAME|ACCT-SESSION-ID
 The first asks the system that \`npm start\` runs, the second a table anywhere.
-  --json          each session as one line of JSON
+  --json          each session as one line of JSON, with its \`history\`
   --data DIR      as \`npm start\` was given it
   --table NAME    the table (${TABLE_NAME})
   --endpoint URL  its DynamoDB endpoint (AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, or that of the region)
@@ -36,7 +37,12 @@ async function show({ name, json, ...where }: Arguments): Promise<boolean> {
   try {
     for await (const session of findSessions(client, tableName, name)) {
       found++;
-      const text = json ? JSON.stringify(session) : describeSession(session, Date.now(), timeZone);
+      const nowMs = Date.now();
+      const key = { nas: session.nas.name, acctSessionId: session.acctSessionId };
+      const history = await latestHistory(client, tableName, key, nowMs);
+      const text = json
+        ? JSON.stringify({ ...session, history })
+        : describeSession(session, history, nowMs, timeZone);
       process.stdout.write(json || found === 1 ? `${text}\n` : `\n${text}\n`);
     }
   } catch (error) {

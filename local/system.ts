@@ -11,11 +11,13 @@ import type { Endpoint } from '../core/messages.ts';
 import type { Attribute } from '../core/radius/codec.ts';
 import type { RelayEvent } from '../relay/events.ts';
 import { type Relay, startRelay } from '../relay/relay.ts';
+import { secretsManager } from '../relay/secrets-manager.ts';
 import { readSite } from '../relay/site.ts';
 import { startAccountingSink } from './accounting-sink.ts';
 import { type BuiltInNas, startBuiltInNas } from './built-in-nas.ts';
 import { type EmbeddedCloud, startEmbeddedCloud } from './embedded-cloud.ts';
 import { type FunctionEvent, startFunctions } from './functions.ts';
+import { createHandlers, type Handlers, type HandlersOptions } from './handlers.ts';
 import type { NasRecord } from './scripted-nas.ts';
 
 /** Everything that happens, from whom it comes. */
@@ -42,6 +44,8 @@ export interface SystemOptions {
   readonly dynamodbEndpoint?: string;
   /** @default as on AWS, once a minute */
   readonly sweepIntervalSeconds?: number;
+  /** Makes what is invoked. @default the functions, in this process */
+  readonly handlers?: (options: HandlersOptions) => Handlers;
   readonly report: (event: SystemEvent) => void;
 }
 
@@ -63,11 +67,11 @@ export interface System {
  * @throws ConfigurationError in sentences for whoever wrote the files or started this.
  */
 export async function startSystem(options: SystemOptions): Promise<System> {
-  const { servicesFile, siteFile, environment, dataDirectory, report } = options;
+  const { servicesFile, siteFile, environment, dataDirectory, handlers = createHandlers, report } = options;
   const catalogue = parseServicesFile(servicesFile, await readText(servicesFile));
   const siteDefinition = parseSiteFile(siteFile, await readText(siteFile));
   const reportRelay = (event: RelayEvent) => report({ source: 'relay', event });
-  const relaySite = await readSite(siteFile, environment, reportRelay);
+  const relaySite = await readSite(siteFile, environment, reportRelay, secretsManager());
   const { site } = siteDefinition;
 
   const parts: { stop(): Promise<unknown> }[] = [];
@@ -95,7 +99,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     started(
       startFunctions({
         cloud,
-        deployment: deploymentOf(catalogue, [siteDefinition]),
+        handlers: handlers({ cloud, deployment: deploymentOf(catalogue, [siteDefinition]), report }),
         checkpointFile: dataDirectory && join(dataDirectory, 'stream.json'),
         sweepIntervalSeconds: options.sweepIntervalSeconds,
         report,

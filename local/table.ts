@@ -2,9 +2,11 @@
 import {
   CreateTableCommand,
   DescribeTableCommand,
+  DescribeTimeToLiveCommand,
   type DynamoDBClient,
   type GlobalSecondaryIndex,
   ResourceInUseException,
+  UpdateTimeToLiveCommand,
   waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
 import { TABLE } from '../core/cloud.ts';
@@ -16,7 +18,8 @@ export const TABLE_NAME = 'interlock';
 const STREAM_VIEW = 'NEW_AND_OLD_IMAGES';
 
 /**
- * Creates the table where it is not there yet, and gives the ARN of its stream.
+ * Creates the table where it is not there yet, and gives the ARN of its stream. Whether old history is deleted is up to
+ * the endpoint: the embedded one keeps it.
  * @throws ConfigurationError when there is such a table, but without a stream of both images.
  */
 export async function ensureTable(client: DynamoDBClient, tableName: string): Promise<string> {
@@ -54,7 +57,22 @@ export async function ensureTable(client: DynamoDBClient, tableName: string): Pr
     throw new ConfigurationError([
       `the table ${tableName} has no stream with new and old images: enable one or delete the table`,
     ]);
+  await enableTimeToLive(client, tableName);
   return LatestStreamArn;
+}
+
+async function enableTimeToLive(client: DynamoDBClient, tableName: string): Promise<void> {
+  const { TimeToLiveDescription } = await client.send(
+    new DescribeTimeToLiveCommand({ TableName: tableName }),
+  );
+  // To enable it twice is an error.
+  if (TimeToLiveDescription?.AttributeName === TABLE.timeToLiveAttribute) return;
+  await client.send(
+    new UpdateTimeToLiveCommand({
+      TableName: tableName,
+      TimeToLiveSpecification: { Enabled: true, AttributeName: TABLE.timeToLiveAttribute },
+    }),
+  );
 }
 
 function keysOnlyIndex(name: string, partitionKey: string, sortKey?: string): GlobalSecondaryIndex {

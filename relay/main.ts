@@ -1,10 +1,13 @@
-// The container's entry: `node relay/main.ts SITE.yaml`.
+// The container's entry: `node relay/main.ts SITE.yaml`. Where there is no volume to have a file on, the text of the site
+// file may be in the environment as INTERLOCK_SITE instead.
 import { randomUUID } from 'node:crypto';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { ConfigurationError } from '../core/config/problems.ts';
 import { logEvents } from './log.ts';
 import { startRelay } from './relay.ts';
-import { type Environment, type QueueUrls, readSite } from './site.ts';
+import type { Environment } from './secrets.ts';
+import { secretsManager } from './secrets-manager.ts';
+import { type QueueUrls, readSite, resolveSite } from './site.ts';
 
 try {
   await main(process.argv[2], process.env);
@@ -14,10 +17,15 @@ try {
   process.exitCode = 1;
 }
 
-async function main(file: string | undefined, environment: Environment): Promise<void> {
+async function main(argument: string | undefined, environment: Environment): Promise<void> {
+  // Before the argument: an image that is made for a file has its path in any case.
+  const { INTERLOCK_SITE: text } = environment;
+  const file = text ? 'INTERLOCK_SITE' : argument;
   if (file === undefined) throw new ConfigurationError(['usage: node relay/main.ts SITE.yaml']);
   const report = logEvents((line) => process.stdout.write(line), Date.now);
-  const site = await readSite(file, environment, report);
+  const site = text
+    ? await resolveSite(file, text, environment, report, secretsManager())
+    : await readSite(file, environment, report, secretsManager());
   const queues = site.queues ?? queuesFrom(environment, file);
   const relay = await startRelay({
     site,

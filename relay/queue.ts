@@ -9,6 +9,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import type { QueueName } from '../core/cloud.ts';
+import { describeError } from './describe-error.ts';
 import type { Report } from './events.ts';
 
 /** SQS takes and gives at most this many messages in a call. */
@@ -184,7 +185,7 @@ export class Queue {
       return result;
     } catch (cause) {
       if (signal?.aborted) return undefined;
-      const error = timeout.aborted ? `no answer within ${timeoutMs / 1000} seconds` : describe(cause);
+      const error = timeout.aborted ? `no answer within ${timeoutMs / 1000} seconds` : describeError(cause);
       if (this.#health.state !== 'unreachable') {
         this.#report({ kind: 'queue-trouble', queue: this.name, error });
       }
@@ -204,10 +205,4 @@ function batches<T>(list: readonly T[]): T[][] {
   return Array.from({ length: Math.ceil(list.length / BATCH) }, (_, index) =>
     list.slice(index * BATCH, (index + 1) * BATCH),
   );
-}
-
-/** AggregateError, which a refused connection to a host with two addresses gives, has no message of its own. */
-function describe(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(describe).join(', ');
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { DIALECT_NAMES } from '../dialects/dialects.ts';
 import { ConfigurationError, parseFile } from './problems.ts';
+import { parseSecretReference, type SecretReference } from './secret-reference.ts';
 
 const Name = v.pipe(
   v.string('expected a name'),
@@ -16,8 +17,19 @@ const SiteName = v.pipe(
   v.regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$/, 'expected a name of letters, digits, "-" and "_", at most 48'),
 );
 const Secret = v.pipe(
-  v.string('expected a secret, an environment reference or file:PATH'),
+  v.string('expected a secret, an environment reference, file:PATH or the ARN of a secret'),
   v.minLength(1, 'a secret is never empty'),
+  v.rawTransform(({ dataset, addIssue, NEVER }): SecretReference => {
+    const reference = parseSecretReference(dataset.value);
+    if (reference === undefined) {
+      addIssue({
+        message:
+          'expected arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-123456, with :KEY:STAGE behind it if need be',
+      });
+      return NEVER;
+    }
+    return reference;
+  }),
 );
 /** One secret, or the current one and its predecessor during a rotation. */
 const Secrets = v.pipe(
@@ -30,7 +42,7 @@ const Secrets = v.pipe(
         )
       : Secret,
   ),
-  v.transform((value) => (typeof value === 'string' ? [value] : value)),
+  v.transform((value) => (Array.isArray(value) ? value : [value])),
 );
 const Address = v.pipe(
   v.string('expected "ADDRESS:PORT"'),
@@ -115,6 +127,24 @@ const Nas = v.strictObject({
   zeroAuthenticatorReplies: flag(false),
 });
 
+/** The relay runs in this VPC, on Fargate, and not at the site. */
+const Vpc = v.strictObject({
+  id: v.pipe(
+    v.string('expected a VPC'),
+    v.regex(/^vpc-[0-9a-f]{8,17}$/, 'expected a VPC such as vpc-0123456789abcdef0'),
+  ),
+  subnets: v.pipe(
+    v.array(
+      v.pipe(
+        v.string('expected a subnet'),
+        v.regex(/^subnet-[0-9a-f]{8,17}$/, 'expected a subnet such as subnet-0123456789abcdef0'),
+      ),
+    ),
+    v.minLength(1, 'expected at least one subnet'),
+    v.check((subnets) => new Set(subnets).size === subnets.length, 'expected every subnet once'),
+  ),
+});
+
 const QueueUrl = v.pipe(v.string(), v.url('expected the URL of a queue'));
 
 const SiteFile = v.strictObject({
@@ -124,6 +154,7 @@ const SiteFile = v.strictObject({
     http: Address,
     /** A request whose Event-Timestamp is further away than this is discarded (RFC 5176 section 6.3). */
     eventTimestampWindowSeconds: v.optional(seconds(30, 3600), 300),
+    vpc: v.optional(Vpc),
   }),
   /** Queue URLs, as `cdk deploy` prints them. The local system fills them in by itself. */
   queues: v.optional(
@@ -144,9 +175,23 @@ export type Client = Site['clients'][number];
 export type Nas = Site['nases'][number];
 export type AccountingServer = Site['accounting'][number];
 export type Network = Client['source'][number];
+export type Vpc = NonNullable<Site['relay']['vpc']>;
+
+type Path = readonly (string | number)[];
+
+/** All secrets of a site. */
+export function secretsOf(
+  site: Site,
+): readonly { readonly path: Path; readonly reference: SecretReference }[] {
+  return (['clients', 'accounting', 'nases'] as const).flatMap((kind) =>
+    site[kind].flatMap(({ secret }, index) =>
+      secret.map((reference) => ({ path: [kind, index, 'secret'], reference })),
+    ),
+  );
+}
 
 /**
- * Reads a site file. Secrets stay as they are written: references are resolved by the relay alone.
+ * Reads a site file. References to secrets stay what they are: they are resolved by the relay alone.
  * @throws ConfigurationError naming file, line, path and what was expected.
  */
 export function parseSiteFile(file: string, text: string): Site {
@@ -182,6 +227,37 @@ export function parseSiteFile(file: string, text: string): Site {
     (index) => identities[index]?.path ?? [],
     'the identity',
   );
+  if (site.relay.vpc !== undefined) {
+    problems.push(...problemsInVpc(site).map(({ path, reason }) => parsed.problem(path, reason)));
+  }
   if (problems.length > 0) throw new ConfigurationError(problems);
   return site;
+}
+
+/** In a VPC, the relay has an IPv4 address that AWS has chosen, and no files or variables of the operator's. */
+function problemsInVpc(site: Site): readonly { readonly path: Path; readonly reason: string }[] {
+  const { relay, clients, accounting, nases } = site;
+  const listening = (['coa', 'http'] as const)
+    .filter((name) => relay[name].address !== '0.0.0.0' || relay[name].port === 0)
+    .map((name) => ({
+      path: ['relay', name],
+      reason: 'expected 0.0.0.0 and a port: the address of a relay in a VPC is chosen by AWS',
+    }));
+  const peers = [
+    ...clients.flatMap(({ source }, index) =>
+      source.map(({ address }) => ({ path: ['clients', index, 'source'], address })),
+    ),
+    ...accounting.map(({ address }, index) => ({ path: ['accounting', index, 'address'], ...address })),
+    ...nases.map(({ address }, index) => ({ path: ['nases', index, 'address'], ...address })),
+  ];
+  const unreachable = peers
+    .filter(({ address }) => address.includes(':'))
+    .map(({ path }) => ({ path, reason: 'expected IPv4: a relay in a VPC has no IPv6 address' }));
+  const unstored = secretsOf(site)
+    .filter(({ reference }) => reference.kind !== 'stored')
+    .map(({ path }) => ({
+      path,
+      reason: 'expected the ARN of a secret: a relay in a VPC has its secrets from Secrets Manager',
+    }));
+  return [...listening, ...unreachable, ...unstored];
 }

@@ -1,11 +1,14 @@
-// account: what the table's stream shows of a session becomes Acct-Starts and Acct-Stops in the accounting queue of
-// its site. The messages of one subscriber session share a group, so a Start precedes its Stop.
+// account: what the table's stream shows of a session becomes its history in the table, and Acct-Starts and Acct-Stops
+// in the accounting queue of its site. The messages of one subscriber session share a group, so a Start precedes its
+// Stop.
 import { createHash } from 'node:crypto';
 import type { Context, DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
 import { type AccountingRecord, accountingRecords } from '../../core/accounting.ts';
 import { STATE_SORT_KEY } from '../../core/cloud.ts';
+import { historyItem } from '../../core/history.ts';
 import { messageGroup } from '../../core/messages.ts';
 import { processBatch } from '../batch.ts';
+import type { WriteHistory } from '../history-writer.ts';
 import type { OutgoingMessage } from '../queue.ts';
 import { type Image, sessionFromImage } from '../session-store.ts';
 
@@ -19,6 +22,7 @@ export type AccountReport =
   | { readonly kind: 'failed'; readonly sequenceNumber: string; readonly error: unknown };
 
 export interface AccountDependencies {
+  readonly writeHistory: WriteHistory;
   /** Sends to the accounting queue of a site, all or an error. */
   send(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
   report(event: AccountReport): void;
@@ -40,12 +44,17 @@ export function createAccount(dependencies: AccountDependencies) {
 }
 
 async function account(
-  { dynamodb }: DynamoDBRecord,
+  change: DynamoDBRecord,
   dependencies: AccountDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const before = session(dynamodb?.OldImage);
-  const after = session(dynamodb?.NewImage);
+  const before = session(change.dynamodb?.OldImage);
+  const after = session(change.dynamodb?.NewImage);
+  const item = historyItem(before, after, recordedAtMs(change));
+  // First: whichever fails, the record comes again as a whole, and the table knows the item again for good, SQS the
+  // messages for five minutes.
+  if (item !== undefined) await dependencies.writeHistory(item, signal);
+
   const known = after ?? before;
   const records = accountingRecords(before, after);
   if (known === undefined || records.length === 0) return;
@@ -64,6 +73,12 @@ async function account(
 function session(image: NonNullable<DynamoDBRecord['dynamodb']>['NewImage']) {
   // The two types describe one thing; that of the event lacks the members that no item of ours has.
   return image && sessionFromImage(image as Image);
+}
+
+function recordedAtMs({ dynamodb }: DynamoDBRecord): number {
+  const { ApproximateCreationDateTime: recordedAt = 0 } = dynamodb ?? {};
+  // Lambda has seconds; a record that an operator hands over has gone through the AWS CLI, which makes ISO 8601 of them.
+  return typeof recordedAt === 'number' ? Math.floor(recordedAt * 1000) : Date.parse(recordedAt);
 }
 
 function outgoing({ id, message }: AccountingRecord, group: string): OutgoingMessage {

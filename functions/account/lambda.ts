@@ -1,30 +1,32 @@
 // account as a Lambda function: the handler, with what its environment names.
-import { MetricUnit } from '@aws-lambda-powertools/metrics';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { AccountEnvironment, readEnvironment } from '../environment.ts';
+import { createHistoryWriter } from '../history-writer.ts';
+import { Metrics } from '../metrics.ts';
 import { createSiteSender } from '../queue.ts';
-import { createTelemetry, withTelemetry } from '../telemetry.ts';
+import { log, logFailure, withMetrics } from '../telemetry.ts';
 import { type AccountReport, createAccount } from './account.ts';
 
 const environment = readEnvironment(AccountEnvironment, process.env);
-const telemetry = createTelemetry('account');
+const metrics = new Metrics('account');
 
-export const handler = withTelemetry(
+export const handler = withMetrics(
   createAccount({
+    writeHistory: createHistoryWriter(new DynamoDBClient({}), environment.TABLE_NAME),
     send: createSiteSender(new SQSClient({}), environment.ACCOUNTING_URLS, 'accounting queue'),
     report,
   }),
-  telemetry,
+  metrics,
 );
 
 function report(event: AccountReport): void {
-  const { logger, metrics } = telemetry;
   if (event.kind === 'failed') {
-    logger.error('stream record failed', { sequenceNumber: event.sequenceNumber, error: event.error });
-    metrics.addMetric('FailedRecords', MetricUnit.Count, 1);
+    logFailure(event);
+    metrics.add('FailedRecords', 'Count', 1);
     return;
   }
   const { attributes: _, ...message } = event.record.message;
-  logger.info('accounted', { site: event.site, ...message });
-  metrics.addMetric(`Acct${message.status}s`, MetricUnit.Count, 1);
+  log({ ...message, kind: event.kind, site: event.site });
+  metrics.add(`Acct${message.status}s`, 'Count', 1);
 }

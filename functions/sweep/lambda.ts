@@ -1,16 +1,16 @@
 // sweep as a Lambda function: the handler, with what its environment names.
-import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { METRICS } from '../../core/cloud.ts';
 import { readEnvironment, SweepEnvironment } from '../environment.ts';
-import { createTelemetry, withTelemetry } from '../telemetry.ts';
+import { Metrics } from '../metrics.ts';
+import { log, withMetrics } from '../telemetry.ts';
 import { createSweep } from './sweep.ts';
 
 const environment = readEnvironment(SweepEnvironment, process.env);
-const telemetry = createTelemetry('sweep');
+const metrics = new Metrics('sweep');
 
-export const handler = withTelemetry(
+export const handler = withMetrics(
   createSweep({
     dynamodb: new DynamoDBClient({}),
     tableName: environment.TABLE_NAME,
@@ -18,11 +18,10 @@ export const handler = withTelemetry(
     dueQueueUrl: environment.DUE_QUEUE_URL,
     now: Date.now,
     report(event) {
-      const { logger, metrics } = telemetry;
-      if (event.found > 0) logger.info('swept', { ...event });
-      metrics.addMetric('Due', MetricUnit.Count, event.found);
-      metrics.addMetric(METRICS.overdue, MetricUnit.Milliseconds, event.overdueMs);
+      if (event.found > 0) log(event);
+      metrics.add('Due', 'Count', event.found);
+      metrics.add(METRICS.overdue, 'Milliseconds', event.overdueMs);
     },
   }),
-  telemetry,
+  metrics,
 );

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { App } from 'aws-cdk-lib/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InterlockStack } from '../../cdk/interlock-stack.ts';
-import { deployment } from './deployment.ts';
+import { deployment, sites } from './deployment.ts';
 
 // Inside the project, so that a bundle finds the AWS SDK that on AWS its runtime brings along.
 const CDK_OUT = join(import.meta.dirname, '../../cdk.out');
@@ -20,7 +20,7 @@ describe('the bundled functions', () => {
     mkdirSync(CDK_OUT, { recursive: true });
     output = mkdtempSync(join(CDK_OUT, 'test-'));
     const app = new App({ outdir: output, builtinCloudFormationValidation: false });
-    new InterlockStack(app, 'Interlock', { deployment });
+    new InterlockStack(app, 'Interlock', { deployment, sites });
     app.synth();
     const assets = readdirSync(output).filter((name) => name.startsWith('asset.'));
     const isDecide = (asset: string) => readdirSync(join(output, asset)).includes('deployment.json');
@@ -46,6 +46,13 @@ describe('the bundled functions', () => {
     for (const { parentPath, name } of files) {
       expect(readFileSync(join(parentPath, name), 'utf8'), name).not.toContain('SECRET-');
     }
+  });
+
+  it('are small: decide has less than 60,000 bytes, and the others have less than decide', () => {
+    const bytes = (folder: string) => statSync(join(folder, 'index.mjs')).size;
+
+    expect(bytes(decide)).toBeLessThan(60_000);
+    for (const folder of others) expect(bytes(folder)).toBeLessThan(bytes(decide));
   });
 
   it('load as the runtime loads them', () => {

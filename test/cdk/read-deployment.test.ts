@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readDeployment } from '../../cdk/read-deployment.ts';
+import { ConfigurationError } from '../../core/config/problems.ts';
 
 const SHIPPED = join(import.meta.dirname, '../../config');
 
 describe('the configuration that is shipped', () => {
   it('is the demonstration: five services and a voice beside them, one site with one NAS', () => {
-    const { catalogue, nasesBySite } = readDeployment(SHIPPED);
+    const { catalogue, nasesBySite } = readDeployment(SHIPPED).deployment;
 
     expect(Object.entries(catalogue.services).map(([name, { groups }]) => [name, ...groups])).toEqual([
       ['tiered', 12],
@@ -64,9 +65,17 @@ describe('a folder of site files', () => {
     expect(() => readDeployment(directory)).toThrow('the NAS name bng-1 is used by two sites');
   });
 
+  it('is refused when it is not there', () => {
+    const missing = join(directory, 'elsewhere');
+
+    expect(() => readDeployment(missing)).toThrow(
+      new ConfigurationError([`${join(missing, 'sites')}: cannot be read (ENOENT)`]),
+    );
+  });
+
   it('may hold other files', () => {
     writeFileSync(join(directory, 'sites/README.md'), 'how we name our sites');
 
-    expect(Object.keys(readDeployment(directory).nasesBySite)).toEqual(['demo']);
+    expect(readDeployment(directory).sites.map(({ name }) => name)).toEqual(['demo']);
   });
 });

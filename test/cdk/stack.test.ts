@@ -1,8 +1,9 @@
 import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
-import { QUEUES as SHAPES } from '../../core/cloud.ts';
+import { QUEUES as SHAPES, TABLE } from '../../core/cloud.ts';
 import { COMMAND_START_WITHIN_MS } from '../../core/command.ts';
+import { HISTORY_ATTRIBUTES } from '../../core/history.ts';
 import { AccountEnvironment, DecideEnvironment, SweepEnvironment } from '../../functions/environment.ts';
 import { STORED_SECRET_OF_NORTH } from './deployment.ts';
 import {
@@ -82,6 +83,7 @@ describe('the sessions table', () => {
       Properties: {
         BillingMode: 'PAY_PER_REQUEST',
         StreamSpecification: { StreamViewType: 'NEW_AND_OLD_IMAGES' },
+        TimeToLiveSpecification: { AttributeName: 'expiresAt', Enabled: true },
         PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
         DeletionProtectionEnabled: true,
       },
@@ -169,8 +171,9 @@ describe('account', () => {
     );
   });
 
-  it('may read the stream, send to accounting queues, log, and nothing else', () => {
+  it('may read the stream, put items, send to accounting queues, log, and nothing else', () => {
     expect(allowedBy('AccountRoleDefaultPolicy')).toEqual({
+      'dynamodb:PutItem': ['SessionsTable'],
       'dynamodb:DescribeStream': ['SessionsTable.StreamArn'],
       'dynamodb:GetRecords': ['SessionsTable.StreamArn'],
       'dynamodb:GetShardIterator': ['SessionsTable.StreamArn'],
@@ -179,6 +182,23 @@ describe('account', () => {
       'logs:CreateLogStream': ['AccountLogs'],
       'logs:PutLogEvents': ['AccountLogs'],
     });
+  });
+});
+
+describe('what account may put into the table', () => {
+  const policy = resources('AWS::IAM::Policy').get('AccountRoleDefaultPolicy') ?? {};
+  const put = statements(policy).find(({ Action }) => Action === 'dynamodb:PutItem');
+  const attributes = list(at(put, 'Condition', 'ForAllValues:StringEquals', 'dynamodb:Attributes'));
+
+  it('is made of the attributes of history: it can make no session and gets into no index', () => {
+    expect(attributes).toEqual(HISTORY_ATTRIBUTES);
+    const { dueIndex, lookUpIndexes } = TABLE;
+    const ofOthers = ['services', 'recentEvents', dueIndex.partitionKey, dueIndex.sortKey, ...lookUpIndexes];
+    expect(attributes.filter((name) => ofOthers.includes(String(name)))).toEqual([]);
+  });
+
+  it('does not show what it replaces', () => {
+    expect(at(put, 'Condition', 'StringEqualsIfExists')).toEqual({ 'dynamodb:ReturnValues': 'NONE' });
   });
 });
 
@@ -211,6 +231,17 @@ describe('a function', () => {
     const variables = at(properties, 'Environment', 'Variables') ?? {};
     expect(Object.keys(variables).sort()).toEqual(['NODE_OPTIONS', ...Object.keys(entries)].sort());
   });
+
+  it.each(['Decide', 'Account', 'Sweep'])(
+    '%s logs in the JSON of Lambda, from the level of metrics on',
+    (id) => {
+      expect(resources('AWS::Lambda::Function').get(id)?.['LoggingConfig']).toEqual({
+        LogFormat: 'JSON',
+        ApplicationLogLevel: 'INFO',
+        LogGroup: { Ref: expect.stringMatching(`^${id}Logs`) },
+      });
+    },
+  );
 
   it('has no role with a policy of somebody else', () => {
     for (const role of resources('AWS::IAM::Role').values()) {

@@ -2,13 +2,13 @@
 import { Template } from 'aws-cdk-lib/assertions';
 import { App } from 'aws-cdk-lib/core';
 import { InterlockStack, type InterlockStackProps } from '../../cdk/interlock-stack.ts';
-import { deployment } from './deployment.ts';
+import { deployment, sites } from './deployment.ts';
 
 export function makeStack(props: Partial<InterlockStackProps> = {}): InterlockStack {
   // Without bundling: the functions' code is another matter. Without the validation of the template's syntax, which
   // takes seconds: `cdk synth` does it.
   const app = new App({ context: { 'aws:cdk:bundling-stacks': [] }, builtinCloudFormationValidation: false });
-  return new InterlockStack(app, 'Interlock', { deployment, ...props });
+  return new InterlockStack(app, 'Interlock', { deployment, sites, ...props });
 }
 
 export const stack = makeStack();
@@ -41,4 +41,24 @@ export function target(name: Json): Json {
   const [logicalId, attribute = 'Arn'] = list(reference);
   const id = withoutHash(String(logicalId));
   return QUEUES.get(id)?.['QueueName'] ?? (attribute === 'Arn' ? id : `${id}.${attribute}`);
+}
+
+export function statements(policy: JsonObject): readonly JsonObject[] {
+  return list(at(policy, 'PolicyDocument', 'Statement')) as readonly JsonObject[];
+}
+
+/** What the policy with this logical id allows: its targets by action, sorted. */
+export function allowedBy(policyId: string, from = template): Record<string, readonly Json[]> {
+  const policies = new Map(
+    ['AWS::IAM::Policy', 'AWS::IAM::ManagedPolicy'].flatMap((type) => [...resources(type, from)]),
+  );
+  const allowed = statements(policies.get(policyId) ?? {})
+    .filter(({ Effect }) => Effect === 'Allow')
+    .flatMap(({ Action, Resource }) =>
+      list(Action).flatMap((action) => list(Resource).map((arn) => [String(action), target(arn)] as const)),
+    );
+  const byAction = Object.groupBy(allowed, ([action]) => action);
+  return Object.fromEntries(
+    Object.entries(byAction).map(([action, pairs = []]) => [action, pairs.map(([, arn]) => arn).sort()]),
+  );
 }

@@ -22,10 +22,12 @@ import { startAccountingSink } from '../../local/accounting-sink.ts';
 import { type Dynoxide, startDynoxide } from '../../local/dynoxide.ts';
 import type { EmbeddedCloud } from '../../local/embedded-cloud.ts';
 import { startFunctions } from '../../local/functions.ts';
+import { createHandlers } from '../../local/handlers.ts';
 import { ensureQueues, type Queue } from '../../local/queues.ts';
 import { type System, type SystemEvent, type SystemOptions, startSystem } from '../../local/system.ts';
 import { ensureTable } from '../../local/table.ts';
 import { type Relay, startRelay } from '../../relay/relay.ts';
+import { secretsManager } from '../../relay/secrets-manager.ts';
 import { readSite } from '../../relay/site.ts';
 import { LOCAL, messagesIn } from '../local/emulators.ts';
 import { closedPort, packetOf, Recorder, signedRequest, type UdpPeer } from '../relay/support.ts';
@@ -132,9 +134,13 @@ export interface TestSystem extends System {
 export async function startTestSystem({
   services,
   dataDirectory,
+  sweepIntervalSeconds,
+  handlers,
   ...plan
 }: SitePlan &
-  Pick<SystemOptions, 'dataDirectory'> & { readonly services?: string } = {}): Promise<TestSystem> {
+  Pick<SystemOptions, 'dataDirectory' | 'sweepIntervalSeconds' | 'handlers'> & {
+    readonly services?: string;
+  } = {}): Promise<TestSystem> {
   const folder = await temporaryFolder();
   const path = (name: string) => join(folder.path, name);
   await writeFile(path('site.yaml'), siteFile(plan));
@@ -145,6 +151,8 @@ export async function startTestSystem({
     siteFile: path('site.yaml'),
     environment: {},
     ...(dataDirectory !== undefined && { dataDirectory }),
+    ...(sweepIntervalSeconds !== undefined && { sweepIntervalSeconds }),
+    ...(handlers !== undefined && { handlers }),
     report: events.add,
   });
   return {
@@ -234,9 +242,13 @@ export async function startParts(): Promise<Parts> {
   const startFunctionsAgain = async () =>
     startFunctions({
       cloud,
-      deployment: deploymentOf(parseServicesFile(SERVICES_FILE, await readFile(SERVICES_FILE, 'utf8')), [
-        parseSiteFile('site.yaml', definition),
-      ]),
+      handlers: createHandlers({
+        cloud,
+        deployment: deploymentOf(parseServicesFile(SERVICES_FILE, await readFile(SERVICES_FILE, 'utf8')), [
+          parseSiteFile('site.yaml', definition),
+        ]),
+        report: events.add,
+      }),
       checkpointFile: file('stream.json'),
       report: events.add,
     });
@@ -245,7 +257,7 @@ export async function startParts(): Promise<Parts> {
     const report = (event: Extract<SystemEvent, { source: 'relay' }>['event']) =>
       events.add({ source: 'relay', event });
     return startRelay({
-      site: { ...(await readSite(file('site.yaml'), {}, report)), coa },
+      site: { ...(await readSite(file('site.yaml'), {}, report, secretsManager())), coa },
       queues: {
         inbox: siteQueues.inbox.url,
         outbox: siteQueues.outbox.url,

@@ -1,8 +1,10 @@
+import { QueryCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { marshall } from '@aws-sdk/util-dynamodb';
+import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import type { DynamoDBRecord } from 'aws-lambda';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { STATE_SORT_KEY, sessionPartitionKey } from '../../core/cloud.ts';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { STATE_SORT_KEY, sessionPartitionKey, TABLE } from '../../core/cloud.ts';
+import { type HistoryItem, historyItem } from '../../core/history.ts';
 import { type AccountingMessage, messageGroup } from '../../core/messages.ts';
 import type { Session } from '../../core/session.ts';
 import {
@@ -10,11 +12,13 @@ import {
   type AccountReport,
   createAccount,
 } from '../../functions/account/account.ts';
+import { createHistoryWriter } from '../../functions/history-writer.ts';
 import { createSiteSender, type OutgoingMessage } from '../../functions/queue.ts';
+import { createSessionStore } from '../../functions/session-store.ts';
 import { startFauxqs } from '../../local/fauxqs.ts';
-import { asked, play, request, service } from '../core/support.ts';
-import { createFifoQueue, LOCAL } from '../local/emulators.ts';
-import { context } from './support.ts';
+import { asked, NOW, play, request, service } from '../core/support.ts';
+import { createFifoQueue, dynoxide, LOCAL } from '../local/emulators.ts';
+import { context, startTable, type Table } from './support.ts';
 
 const voice = service('voice', { statistics: 'off' });
 
@@ -54,10 +58,18 @@ interface Call {
   readonly messages: readonly OutgoingMessage[];
 }
 
-function startAccount(send?: AccountDependencies['send']) {
+function startAccount(
+  send?: AccountDependencies['send'],
+  writeHistory?: AccountDependencies['writeHistory'],
+) {
   const calls: Call[] = [];
   const reports: AccountReport[] = [];
+  const written: HistoryItem[] = [];
   const handler = createAccount({
+    writeHistory: async (item, signal) => {
+      await writeHistory?.(item, signal);
+      written.push(item);
+    },
     send: async (site, messages, signal) => {
       await send?.(site, messages, signal);
       calls.push({ site, messages });
@@ -67,6 +79,7 @@ function startAccount(send?: AccountDependencies['send']) {
   return {
     calls,
     reports,
+    written,
     /** Gives the sequence numbers of the records that failed. */
     deliver: async (...Records: DynamoDBRecord[]) =>
       (await handler({ Records }, context())).batchItemFailures.map(({ itemIdentifier }) => itemIdentifier),
@@ -134,13 +147,42 @@ describe('account', () => {
     expect(ofGroup('other').map(brief)).toEqual(['Start gold', 'Start silver', 'Stop gold']);
   });
 
-  it('sends nothing for a change that touches no service, and for other items', async () => {
-    const { deliver, calls } = startAccount();
-    const { gold, silver } = history('quiet');
-    expect(await deliver(changed(gold, { ...gold, version: 7 }), changed(gold, silver, 'EVENT#1'))).toEqual(
-      [],
-    );
+  it('sends nothing for a change that touches no service, but writes its history', async () => {
+    const { deliver, calls, written } = startAccount();
+    const { gold } = history('quiet');
+    const after = { ...gold, version: 7 };
+    expect(await deliver(changed(gold, after))).toEqual([]);
     expect(calls).toEqual([]);
+    expect(written).toEqual([historyItem(gold, after, 0)]);
+  });
+
+  it('lets items of history come and go, also those that TTL removes', async () => {
+    const { deliver, calls, written } = startAccount();
+    const { gold, silver } = history('past');
+    const OldImage = marshall(historyItem(gold, silver, 0) ?? {}) as Image;
+    const { pk, sk } = OldImage;
+    if (pk === undefined || sk === undefined) throw new Error('an item has keys');
+    const Keys = { pk, sk };
+    const removed: DynamoDBRecord = {
+      eventName: 'REMOVE',
+      userIdentity: { type: 'Service', principalId: 'dynamodb.amazonaws.com' },
+      dynamodb: { Keys, OldImage, SequenceNumber: '1', StreamViewType: 'NEW_AND_OLD_IMAGES' },
+    };
+    const put: DynamoDBRecord = { eventName: 'INSERT', dynamodb: { Keys, NewImage: OldImage } };
+    expect(await deliver(put, removed)).toEqual([]);
+    expect([...calls, ...written]).toEqual([]);
+  });
+
+  it.each([
+    ['Lambda', NOW / 1000 + 3600],
+    ['the AWS CLI', '2026-11-22T14:00:00+01:00'],
+  ])('knows from a record that comes through %s when a session was removed', async (_, recordedAt) => {
+    const { deliver, written } = startAccount();
+    const { dynamodb } = changed(history('removed').silver, undefined);
+    await deliver({ dynamodb: { ...dynamodb, ApproximateCreationDateTime: recordedAt } } as DynamoDBRecord);
+    expect(written).toMatchObject([
+      { cause: 'removal', atMs: NOW + 3_600_000, deactivated: ['voice', 'silver'] },
+    ]);
   });
 
   it('makes the same identifiers of a record that comes twice, and other ones of every other', async () => {
@@ -185,6 +227,97 @@ describe('account', () => {
     const record = changed(undefined, history('homeless').gold);
     expect(await deliver(record)).toEqual([record.dynamodb?.SequenceNumber]);
     expect(reports).toMatchObject([{ error: { message: 'there is no accounting queue of the site demo' } }]);
+  });
+});
+
+describe.skipIf(dynoxide.skip)(dynoxide.title('account on a table'), () => {
+  let table: Table;
+  let write: AccountDependencies['writeHistory'];
+  beforeAll(async () => {
+    table = await startTable();
+    write = createHistoryWriter(table.client, table.name);
+  });
+  afterAll(() => table.stop());
+
+  async function stored(acctSessionId: string): Promise<readonly Record<string, unknown>[]> {
+    const { Items = [] } = await table.client.send(
+      new QueryCommand({
+        TableName: table.name,
+        KeyConditionExpression: 'pk = :pk',
+        ExpressionAttributeValues: marshall({ ':pk': sessionPartitionKey('bng-1', acctSessionId) }),
+      }),
+    );
+    return Items.map((item) => unmarshall(item));
+  }
+
+  it('stores each change once and in order, though all of them come twice', async () => {
+    const { deliver } = startAccount(undefined, write);
+    const { gold, silver } = history('stored');
+    const changes = [[undefined, gold] as const, [gold, silver] as const, [silver, undefined] as const];
+    const records = changes.map(([before, after]) => changed(before, after));
+    expect(await deliver(...records)).toEqual([]);
+    expect(await deliver(...records)).toEqual([]);
+    expect(await stored('stored')).toEqual(changes.map(([before, after]) => historyItem(before, after, 0)));
+  });
+
+  it('has what could not be written come again with the accounting that waits for it, and nothing else', async () => {
+    let isBroken = true;
+    const { deliver, sent, reports } = startAccount(undefined, async (item, signal) => {
+      if (isBroken && item.pk.endsWith('broken') && item.version === 2) throw new Error('no table');
+      await write(item, signal);
+    });
+    const { gold, silver } = history('broken');
+    const records = [
+      changed(undefined, gold),
+      changed(gold, silver),
+      changed(undefined, history('whole').gold),
+      changed(silver, undefined),
+    ];
+    const numberOf = (index: number) => records[index]?.dynamodb?.SequenceNumber;
+    expect(await deliver(...records)).toEqual([numberOf(1), numberOf(3)]);
+    expect(reports).toContainEqual(
+      expect.objectContaining({ kind: 'failed', error: new Error('no table'), sequenceNumber: numberOf(1) }),
+    );
+    isBroken = false;
+    expect(await deliver(...records.slice(1))).toEqual([]);
+
+    expect((await stored('broken')).map(({ version }) => version)).toEqual([1, 2, 3]);
+    expect(await stored('whole')).toHaveLength(1);
+    const sentOnce = new Map(sent().map((message) => [message.deduplicationId, brief(message)]));
+    const ofOne = ['Start gold', 'Start silver', 'Stop gold', 'Stop silver'];
+    expect([...sentOnce.values()].toSorted()).toEqual(['Start gold', ...ofOne].toSorted());
+  });
+
+  it('stores a change once though its accounting cannot be sent at first', async () => {
+    let isBroken = true;
+    const { deliver, sent } = startAccount(async () => {
+      if (isBroken) throw new Error('no queue');
+    }, write);
+    const { gold } = history('late');
+    const record = changed(undefined, gold);
+    expect(await deliver(record)).toEqual([record.dynamodb?.SequenceNumber]);
+    isBroken = false;
+    expect(await deliver(record)).toEqual([]);
+    expect(await stored('late')).toEqual([historyItem(undefined, gold, 0)]);
+    expect(sent().map(brief)).toEqual(['Start gold']);
+  });
+
+  it('keeps history out of the indexes, and beside a state that stays as it is', async () => {
+    const store = createSessionStore(table.client, table.name);
+    const limited = service('gold', { timeoutSeconds: 60 });
+    const { session } = play([asked(request('r1', { acctSessionId: 'beside', activate: [limited] }))]);
+    if (session === undefined) throw new Error('a request makes a session');
+    await store.write({ ...session, version: 0 });
+    const state = await store.read({ nas: 'bng-1', acctSessionId: 'beside' });
+    await startAccount(undefined, write).deliver(changed(undefined, state));
+
+    expect((await stored('beside')).map(({ sk }) => sk)).toEqual([expect.stringMatching(/^EVENT#/), 'STATE']);
+    expect(await store.read({ nas: 'bng-1', acctSessionId: 'beside' })).toEqual(state);
+    const { dueIndex, lookUpIndexes } = TABLE;
+    for (const IndexName of [dueIndex.name, ...lookUpIndexes]) {
+      const { Items = [] } = await table.client.send(new ScanCommand({ TableName: table.name, IndexName }));
+      expect(Items.map(({ sk }) => sk?.S)).toEqual(['STATE']);
+    }
   });
 });
 

@@ -1,26 +1,28 @@
-// The functions as they are deployed: bundled, loaded by a Node that knows nothing of this project.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+// The functions as they are deployed: bundled, each in a process of its own that knows nothing of this project.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { bundle } from '../../cdk/bundle.ts';
-import { STATE_SORT_KEY } from '../../core/cloud.ts';
+import { METRIC_NAMESPACE, STATE_SORT_KEY } from '../../core/cloud.ts';
 import { parseServicesFile } from '../../core/config/services-file.ts';
 import { parseSiteFile } from '../../core/config/site-file.ts';
 import { deploymentOf } from '../../core/deployment.ts';
+import { historyItem } from '../../core/history.ts';
 import type { Session } from '../../core/session.ts';
 import { createSessionStore } from '../../functions/session-store.ts';
 import { type Fauxqs, startFauxqs } from '../../local/fauxqs.ts';
+import { latestHistory } from '../../local/latest-history.ts';
 import type { Queue } from '../../local/queues.ts';
+import { at, list, resources } from '../cdk/template.ts';
 import { asked, NOW, nas, outcome, play, request } from '../core/support.ts';
-import { createFifoQueue, dynoxide, LOCAL } from '../local/emulators.ts';
+import { bundleFunctions } from '../lambda/bundles.ts';
+import { FunctionProcess } from '../lambda/function-process.ts';
+import { createFifoQueue, createQueue, dynoxide, LOCAL } from '../local/emulators.ts';
+import { type EmbeddedMetric, embeddedMetrics } from './embedded-metrics.ts';
 import { inboxRecord, requestMessage, startTable, type Table } from './support.ts';
 
-const CDK_OUT = join(import.meta.dirname, '../../cdk.out');
 const deployment = deploymentOf(
   parseServicesFile('services.yaml', 'services: { gold: { mutexGroup: 12, statistics: time } }'),
   [
@@ -36,72 +38,20 @@ nases: [{ name: bng-1, address: "127.0.0.1:3798", secret: testing123, identified
   ],
 );
 
-/** What the runtime does: loads the handler and calls it with one event after the other. */
-const RUNTIME = `
-  const { handler } = await import(process.argv[1]);
-  process.on('message', async (event) => {
-    const context = { awsRequestId: 'request-1', functionName: 'under-test', getRemainingTimeInMillis: () => 10_000 };
-    process.send(await handler(event, context));
-  });
-  process.send('ready');
-`;
-
-// Inside the project, so that a bundle finds the AWS SDK that on AWS its runtime brings along.
 let output: string;
 beforeAll(() => {
-  mkdirSync(CDK_OUT, { recursive: true });
-  output = mkdtempSync(join(CDK_OUT, 'lambda-'));
-  for (const folder of ['decide', 'account']) {
-    mkdirSync(join(output, folder));
-    bundle(
-      folder,
-      folder === 'decide' ? { 'deployment.json': JSON.stringify(deployment) } : {},
-      join(output, folder),
-    );
-  }
+  output = mkdtempSync(join(tmpdir(), 'interlock-bundles-'));
+  bundleFunctions(output, deployment);
 });
 afterAll(() => rmSync(output, { recursive: true }));
 
-function run(folder: string, environment: Readonly<Record<string, string>>): ChildProcess {
-  const args = [
-    '--enable-source-maps',
-    '--input-type=module',
-    '--eval',
-    RUNTIME,
-    join(output, folder, 'index.mjs'),
-  ];
-  return spawn(process.execPath, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
-}
-
-/** Starts a function; gives how to call it. */
-async function start(folder: string, environment: Readonly<Record<string, string>>) {
-  const child = run(folder, environment);
-  const log = Promise.all([text(child.stdout ?? process.stdin), text(child.stderr ?? process.stdin)]);
-  onTestFinished(() => void child.kill());
-  expect(await once(child, 'message')).toEqual(['ready', undefined]);
-  return {
-    invoke: async (event: object): Promise<unknown> => {
-      child.send(event);
-      const [answer] = await once(child, 'message');
-      return answer;
-    },
-    /** Ends it; gives the lines that it wrote. */
-    stop: async (): Promise<readonly Record<string, unknown>[]> => {
-      child.kill();
-      return (await log)
-        .join('')
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line));
-    },
-  };
+function start(name: string, environment: Readonly<Record<string, string>>): FunctionProcess {
+  const started = new FunctionProcess({ name, folder: join(output, name), environment });
+  onTestFinished(() => started.stop());
+  return started;
 }
 
 describe('the bundle of', () => {
-  it.each(['decide', 'account'])('%s is small: its own code and that of a few libraries', (folder) => {
-    expect(statSync(join(output, folder, 'index.mjs')).size).toBeLessThan(100_000);
-  });
-
   it.each([
     ['decide', { TABLE_NAME: '' }, ['TABLE_NAME', 'OUTBOX_URLS', 'DEPLOYMENT_FILE']],
     [
@@ -109,12 +59,14 @@ describe('the bundle of', () => {
       { TABLE_NAME: 'sessions', OUTBOX_URLS: '{"demo":"here"}' },
       ['OUTBOX_URLS.demo', 'DEPLOYMENT_FILE'],
     ],
-    ['account', {}, ['ACCOUNTING_URLS']],
-  ])('%s names all that is missing in %o', async (folder, environment, missing) => {
-    const child = run(folder, { AWS_REGION: 'eu-central-1', ...environment });
-    const complaint = await text(child.stderr ?? process.stdin);
+    ['account', { TABLE_NAME: 'sessions' }, ['ACCOUNTING_URLS']],
+    ['sweep', {}, ['TABLE_NAME', 'DUE_QUEUE_URL']],
+  ])('%s names all that is missing in %o', async (name, environment, missing) => {
+    const complaint: unknown = await start(name, { AWS_REGION: 'eu-central-1', ...environment })
+      .invoke({})
+      .catch(({ message }) => message);
     const [, listed = ''] =
-      /^Error: the environment of this function is not complete: (.*)$/m.exec(complaint) ?? [];
+      /^Error: the environment of this function is not complete: (.*)$/.exec(String(complaint)) ?? [];
     expect(listed.split('; ').map((problem) => problem.replace(/:.*/, ''))).toEqual(missing);
   });
 });
@@ -130,8 +82,8 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     fauxqs = await startFauxqs();
     sqs = new SQSClient({ endpoint: fauxqs.endpoint, ...LOCAL, useQueueUrlAsEndpoint: false });
     queue = await createFifoQueue(sqs);
-    const { pathname } = new URL(queue.url);
-    const urls = JSON.stringify({ demo: `${fauxqs.endpoint}${pathname}` });
+    const urlOf = ({ url }: Queue) => fauxqs.endpoint + new URL(url).pathname;
+    const urls = JSON.stringify({ demo: urlOf(queue) });
     environment = {
       AWS_REGION: LOCAL.region,
       AWS_ACCESS_KEY_ID: LOCAL.credentials.accessKeyId,
@@ -142,6 +94,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       DEPLOYMENT_FILE: join(output, 'decide', 'deployment.json'),
       OUTBOX_URLS: urls,
       ACCOUNTING_URLS: urls,
+      DUE_QUEUE_URL: urlOf(await createQueue(sqs, 'due')),
     };
   });
   afterAll(async () => {
@@ -155,39 +108,9 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     return message?.Body && JSON.parse(message.Body);
   };
 
-  it('decide turns a request into an answer, and names what it cannot process', async () => {
-    const { invoke, stop } = await start('decide', environment);
-    const message = requestMessage({ acctSessionId: 'deployed', activate: ['gold'] });
-    const poison = inboxRecord('poison', { group: 'poisoned' });
-    expect(await invoke({ Records: [inboxRecord(message), poison] })).toEqual({
-      batchItemFailures: [{ itemIdentifier: poison.messageId }],
-    });
-    const { correlationId } = message;
-    expect(await sent()).toMatchObject({ kind: 'reply', correlationId, answer: 'ack' });
-    // Warm, and on the state of before.
-    const other = requestMessage({ acctSessionId: 'deployed', deactivate: ['gold'], identifier: 2 });
-    expect(await invoke({ Records: [inboxRecord(other)] })).toEqual({ batchItemFailures: [] });
-    expect(await sent()).toMatchObject({ correlationId: other.correlationId, answer: 'ack' });
-
-    const lines = await stop();
-    expect(lines).toContainEqual(
-      expect.objectContaining({
-        level: 'INFO',
-        message: 'decided',
-        service: 'decide',
-        function_request_id: 'request-1',
-        correlationId,
-        activated: ['gold'],
-      }),
-    );
-    expect(lines).toContainEqual(expect.objectContaining({ level: 'ERROR', message: 'message failed' }));
-    expect(lines).toContainEqual(expect.objectContaining({ Answer: 'CoA-ACK', Answers: 1 }));
-    expect(lines).toContainEqual(expect.objectContaining({ DecisionLatency: 0, FailedMessages: 1 }));
-  });
-
-  it('decide counts what a NAS makes of commands, and what it does not deactivate', async () => {
-    const { invoke, stop } = await start('decide', environment);
-    const asking = { nas: nas({ enforcement: 'coa' }), acctSessionId: 'stuck' };
+  /** A session of which one deactivation after the other was refused, and the outcome that ends the third. */
+  async function stuck(acctSessionId: string): Promise<object> {
+    const asking = { nas: nas({ enforcement: 'coa' }), acctSessionId };
     let { session } = play([
       asked(request('r1', { ...asking, activate: ['gold'] })),
       (active) => outcome(active, 'ack'),
@@ -201,19 +124,39 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     if (session?.transition === undefined) throw new Error('the third attempt is not under way');
     await createSessionStore(table.client, table.name).write({ ...session, version: 0 });
     const { commandId, correlationId } = session.transition;
-    const key = { nas: 'bng-1', acctSessionId: 'stuck' };
-    const silence = { kind: 'outcome', correlationId, commandId, session: key, result: 'timeout', atMs: NOW };
-    expect(await invoke({ Records: [inboxRecord(silence)] })).toEqual({ batchItemFailures: [] });
+    const key = { nas: 'bng-1', acctSessionId };
+    return { kind: 'outcome', correlationId, commandId, session: key, result: 'timeout', atMs: NOW };
+  }
 
-    const lines = await stop();
-    expect(lines).toContainEqual(
-      expect.objectContaining({ service: 'decide', Nas: 'bng-1', Result: 'timeout', NasOutcomes: 1 }),
+  it('decide turns a request into an answer, and names what it cannot process', async () => {
+    const decide = start('decide', environment);
+    const message = requestMessage({ acctSessionId: 'deployed', activate: ['gold'] });
+    const poison = inboxRecord('poison', { group: 'poisoned' });
+    expect(await decide.invoke({ Records: [inboxRecord(message), poison] })).toEqual({
+      batchItemFailures: [{ itemIdentifier: poison.messageId }],
+    });
+    const { correlationId } = message;
+    expect(await sent()).toMatchObject({ kind: 'reply', correlationId, answer: 'ack' });
+    // Warm, and on the state of before.
+    const other = requestMessage({ acctSessionId: 'deployed', deactivate: ['gold'], identifier: 2 });
+    expect(await decide.invoke({ Records: [inboxRecord(other)] })).toEqual({ batchItemFailures: [] });
+    expect(await sent()).toMatchObject({ correlationId: other.correlationId, answer: 'ack' });
+
+    await decide.stop();
+    const decided = { kind: 'decided', correlationId, activated: ['gold'], effects: ['reply'] };
+    const error = expect.stringMatching(/^MalformedMessage: is not JSON\n {4}at /);
+    const failed = { kind: 'failed', messageId: poison.messageId, error };
+    const requestId = expect.stringMatching(/^[0-9a-f-]{36}$/);
+    expect(decide.log()).toContainEqual(
+      expect.objectContaining({ level: 'INFO', requestId, message: expect.objectContaining(decided) }),
     );
-    expect(lines).toContainEqual(expect.objectContaining({ service: 'decide', StuckDeactivations: 1 }));
+    expect(decide.log()).toContainEqual(
+      expect.objectContaining({ level: 'ERROR', requestId, message: failed }),
+    );
   });
 
-  it('account turns a change of the table into accounting', async () => {
-    const { invoke, stop } = await start('account', environment);
+  it('account turns a change of the table into history and accounting', async () => {
+    const account = start('account', environment);
     const { session } = play([asked(request('r1', { acctSessionId: 'deployed', activate: ['gold'] }))]);
     const keys = { pk: 'SESSION#bng-1#deployed', sk: STATE_SORT_KEY };
     const dynamodb = {
@@ -221,13 +164,76 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       SequenceNumber: '1',
       NewImage: marshall({ ...keys, ...session }),
     };
-    expect(await invoke({ Records: [{ eventName: 'INSERT', dynamodb }] })).toEqual({ batchItemFailures: [] });
+    const change = { Records: [{ eventName: 'INSERT', dynamodb }] };
+    expect(await account.invoke(change)).toEqual({ batchItemFailures: [] });
     expect(await sent()).toMatchObject({ kind: 'accounting', status: 'Start', serviceSession: 'gold' });
+    const key = { nas: 'bng-1', acctSessionId: 'deployed' };
+    expect(await latestHistory(table.client, table.name, key, NOW)).toEqual([
+      historyItem(undefined, session, 0),
+    ]);
 
-    const lines = await stop();
-    expect(lines).toContainEqual(
-      expect.objectContaining({ message: 'accounted', service: 'account', acctSessionId: 'deployed:000001' }),
+    await account.stop();
+    const accounted = { kind: 'accounted', status: 'Start', site: 'demo', acctSessionId: 'deployed:000001' };
+    expect(account.log()).toContainEqual(
+      expect.objectContaining({ level: 'INFO', message: expect.objectContaining(accounted) }),
     );
-    expect(lines).toContainEqual(expect.objectContaining({ AcctStarts: 1 }));
+    expect(account.log()).toContainEqual(expect.objectContaining({ service: 'account', AcctStarts: [1] }));
+  });
+
+  it('decide logs the fields of a stuck deactivation that the runbook has in its queries', async () => {
+    const decide = start('decide', environment);
+    await decide.invoke({ Records: [inboxRecord(await stuck('stuck'))] });
+    await decide.stop();
+
+    const runbook = readFileSync(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
+    const fields = new Set(runbook.match(/\bmessage(?:\.\w+)+/g));
+    expect(fields).toContain('message.retryAttempts');
+    for (const field of fields) expect(decide.log()[0]).toHaveProperty(field);
+    expect(decide.log()[0]).toMatchObject({ message: { kind: 'decided', retryAttempts: 3 } });
+  });
+
+  it('decide and sweep measure what alarms and the dashboard look for', async () => {
+    const decide = start('decide', environment);
+    const sweep = start('sweep', environment);
+    await decide.invoke({
+      Records: [
+        inboxRecord(requestMessage({ acctSessionId: 'measured', activate: ['gold'] })),
+        inboxRecord(requestMessage({ acctSessionId: 'measured', activate: ['lead'], identifier: 2 })),
+        inboxRecord(await stuck('measured and stuck')),
+      ],
+    });
+    await sweep.invoke({});
+    await Promise.all([decide.stop(), sweep.stop()]);
+
+    const measured = [...decide.log(), ...sweep.log()].flatMap(embeddedMetrics).flatMap(seriesAndSchema);
+    const wanted = lookedFor();
+    expect(wanted).toHaveLength(6);
+    expect(measured).toEqual(expect.arrayContaining([...wanted]));
   });
 });
+
+/** `Interlock Answers service=decide,Answer=CoA-ACK`, and `Interlock Answers service,Answer`. */
+function seriesAndSchema({ namespace, name, dimensions }: EmbeddedMetric): readonly string[] {
+  const metric = `${namespace} ${name}`;
+  const series = Object.entries(dimensions).map((dimension) => dimension.join('='));
+  return [`${metric} ${series}`, `${metric} ${Object.keys(dimensions)}`];
+}
+
+/** Series and schemas of our own metrics in the template. */
+function lookedFor(): readonly string[] {
+  const alarms = [...resources('AWS::CloudWatch::Alarm').values()]
+    .filter((alarm) => alarm['Namespace'] === METRIC_NAMESPACE)
+    .map((alarm) => {
+      const dimensions = list(alarm['Dimensions']).map((one) => `${at(one, 'Name')}=${at(one, 'Value')}`);
+      return `${METRIC_NAMESPACE} ${alarm['MetricName']} ${dimensions}`;
+    });
+  const dashboard = JSON.stringify([...resources('AWS::CloudWatch::Dashboard')]).replaceAll('\\', '');
+  const graphs = dashboard.matchAll(new RegExp(`\\["${METRIC_NAMESPACE}","(\\w+)","(\\w+)","(\\w+)"`, 'g'));
+  const searches = dashboard.matchAll(new RegExp(`{${METRIC_NAMESPACE},([\\w,]+)} MetricName="(\\w+)"`, 'g'));
+  const wanted = [
+    ...alarms,
+    ...graphs.map(([, metric, dimension, value]) => `${METRIC_NAMESPACE} ${metric} ${dimension}=${value}`),
+    ...searches.map(([, schema, metric]) => `${METRIC_NAMESPACE} ${metric} ${schema}`),
+  ];
+  return [...new Set(wanted)];
+}

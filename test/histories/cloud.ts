@@ -11,7 +11,9 @@ import {
   queueName,
   STATE_SORT_KEY,
   SWEEP_INTERVAL_SECONDS,
+  sessionPartitionKey,
 } from '../../core/cloud.ts';
+import type { HistoryItem } from '../../core/history.ts';
 import {
   AccountingMessage,
   type DueMessage,
@@ -58,6 +60,8 @@ export class Cloud {
   #inbox: readonly Message[] = [];
   #due: readonly Message[] = [];
   #stream: readonly DynamoDBRecord[] = [];
+  /** By their keys. */
+  readonly #history = new Map<string, HistoryItem>();
 
   constructor(scene: Scene, system: System) {
     this.#scene = scene;
@@ -189,6 +193,14 @@ export class Cloud {
       [
         (call) => {
           const handler = createAccount({
+            writeHistory: (item) => {
+              const write = async () => this.#historyWritten(item);
+              return call([
+                [`writes history ${item.version}`, write],
+                ['cannot write history', fail],
+                [`writes history ${item.version}, but hears an error`, () => write().then(fail)],
+              ]);
+            },
             send: (_, messages) => send(call, messages, (message) => this.#takeFromAccount(message)),
             report: (event) => event.kind === 'failed' && this.#failed('account', event.error),
           });
@@ -202,7 +214,38 @@ export class Cloud {
     const failed = answer?.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
     const next = batch.findIndex(({ dynamodb }) => failed?.includes(dynamodb?.SequenceNumber ?? '') ?? true);
     this.#stream = this.#stream.slice(next === -1 ? batch.length : next);
+    if (!this.hasChanges) this.#scene.subscribers.forEach(this.#checkHistory);
   }
+
+  #historyWritten(item: HistoryItem): void {
+    const key = `${item.pk} ${item.sk}`;
+    const known = this.#history.get(key);
+    if (known !== undefined && !isDeepStrictEqual(item, known))
+      this.#scene.violated(`${key} tells something else when it is written again`);
+    this.#history.set(key, item);
+  }
+
+  /** Each change is told by one item, in order, and what they tell adds up to what there is. */
+  readonly #checkHistory = ({ name, key, item }: Subscriber): void => {
+    const { services = {}, version = 0 } = item?.session ?? {};
+    const pk = sessionPartitionKey(key.nas, key.acctSessionId);
+    const history = [...this.#history.values()]
+      .filter((one) => one.pk === pk)
+      .sort((one, other) => (one.sk < other.sk ? -1 : 1));
+    const told = history.map((one) => one.version).join(' ');
+    if (told !== Array.from({ length: version }, (_, index) => index + 1).join(' '))
+      this.#scene.violated(`${name}: of ${version} changes history tells ${told}`);
+
+    const sum = new Map<string, string>();
+    for (const { activated = [], deactivating = [], deactivated = [] } of history) {
+      for (const activation of deactivated) sum.delete(activation);
+      for (const activation of activated) sum.set(activation, 'active');
+      for (const activation of deactivating) sum.set(activation, 'deactivating');
+    }
+    const present = Object.entries(services).map(([activation, { state }]) => [activation, state]);
+    if (!isDeepStrictEqual(Object.fromEntries(sum), Object.fromEntries(present)))
+      this.#scene.violated(`${name}: history adds up to ${JSON.stringify([...sum])}`);
+  };
 
   #takeFromAccount({ body, group, deduplicationId }: OutgoingMessage): void {
     if (!this.#scene.takes(deduplicationId)) return;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { historyItem } from '../../core/history.ts';
 import { describeSession } from '../../local/describe-session.ts';
 import { asked, NOW, nas, outcome, play, request, service } from '../core/support.ts';
 
@@ -8,7 +9,7 @@ type Events = Parameters<typeof play>[0];
 function shown(events: Events, afterMs = 3_000, timeZone = 'Europe/Berlin'): readonly string[] {
   const { session } = play(events);
   if (session === undefined) throw new Error('these events make no session');
-  return describeSession(session, NOW + afterMs, timeZone).split('\n');
+  return describeSession(session, [], NOW + afterMs, timeZone).split('\n');
 }
 
 /** What stands below a title. */
@@ -60,7 +61,7 @@ describe('a session at rest', () => {
     const { session } = play([asked(request('r1', { activate: ['voice', 'gold', 'video'] }))]);
     if (session === undefined) throw new Error('a request makes a session');
     const services = Object.fromEntries(Object.entries(session.services).reverse());
-    const lines = describeSession({ ...session, services }, NOW, 'UTC').split('\n');
+    const lines = describeSession({ ...session, services }, [], NOW, 'UTC').split('\n');
     expect(section('Services', lines).map((line) => line.trim().split(' ')[0])).toEqual([
       'Name',
       'voice',
@@ -182,6 +183,56 @@ describe('a change under way', () => {
         'Retry            attempt 1 failed, next 2026-11-22T13:00:15+01:00 (in 12 s)',
       ]),
     );
+  });
+});
+
+describe('the history of a session', () => {
+  /** What stands there after these events. */
+  function changes(events: Events): readonly string[] {
+    const states = events.map((_, index) => play(events.slice(0, index + 1)).session);
+    const history = states.flatMap((after, index) => historyItem(states[index - 1], after, NOW) ?? []);
+    const session = states.findLast((state) => state !== undefined);
+    if (session === undefined) throw new Error('these events make no session');
+    const lines = describeSession(session, history.reverse(), NOW + 3_000, 'UTC').split('\n');
+    return section('Latest changes, newest first', lines);
+  }
+
+  it('says of each change what made it, what came and went, what the NAS was told and who was answered', () => {
+    const coa = { nas: nas({ enforcement: 'coa' }) };
+    expect(
+      changes([
+        asked(request('9d41aa07-1', { ...coa, activate: ['gold'] })),
+        (s) => outcome(s, 'ack'),
+        asked(request('r2', { ...coa, activate: ['silver'] })),
+        asked(request('r3', { ...coa, deactivate: ['gold'] })),
+        (s) => outcome(s, 'ack'),
+        (s) => outcome(s, 'timeout'),
+        (s) => outcome(s, 'ack'),
+      ]),
+    ).toEqual([
+      '  At                                   Owner     Cause                      Services                 NAS is told      Requests',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        outcome                    -gold                    -                r3 deactivate gold: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome, attempt 1 failed  -                        deactivate gold  r2 activate silver: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome                    +silver, gold has to go  deactivate gold  -',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        request                    -                        -                r3 deactivate gold',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        request                    -                        activate silver  r2 activate silver',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  outcome                    +gold                    -                9d41aa07 activate gold: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  request                    -                        activate gold    9d41aa07 activate gold',
+    ]);
+  });
+
+  it('says that somebody removed the session before', () => {
+    const { session } = play([asked(request('r1', { activate: ['gold'] }))]);
+    const removal = historyItem(session, undefined, NOW);
+    const lines = session && removal && describeSession(session, [removal], NOW, 'UTC').split('\n');
+    expect(lines?.at(-1)).toBe(
+      '  2026-11-22T12:00:00+00:00 (0 s ago)  -      removal  -gold     -            -',
+    );
+  });
+
+  it('is not there before there is any', () => {
+    const { session } = play([asked(request('r1', { activate: ['gold'] }))]);
+    expect(session && describeSession(session, [], NOW, 'UTC')).not.toContain('Latest changes');
   });
 });
 

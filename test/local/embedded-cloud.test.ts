@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   CreateTableCommand,
   DescribeTableCommand,
+  DescribeTimeToLiveCommand,
   DynamoDBClient,
   GetItemCommand,
   ListTablesCommand,
@@ -73,6 +74,13 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the embedded cloud'), () => {
   it('gives each site queues of its own', () => {
     expect(Object.keys(cloud.queues)).toEqual(['east', 'west']);
     expect(cloud.queues['west']?.inbox.arn).toBe('arn:aws:sqs:us-east-1:000000000000:west-inbox.fifo');
+  });
+
+  it('has expired items deleted, as far as its DynamoDB does that', async () => {
+    const { TimeToLiveDescription } = await new DynamoDBClient(cloud.dynamodb).send(
+      new DescribeTimeToLiveCommand({ TableName: cloud.tableName }),
+    );
+    expect(TimeToLiveDescription).toEqual({ TimeToLiveStatus: 'ENABLED', AttributeName: 'expiresAt' });
   });
 
   it('is there for this machine alone', async () => {

@@ -5,8 +5,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { historyItem } from '../../core/history.ts';
 import type { Session } from '../../core/session.ts';
+import { createHistoryWriter } from '../../functions/history-writer.ts';
 import { createSessionStore } from '../../functions/session-store.ts';
 import { openPolicyServer } from '../../local/policy-server/policy-server.ts';
 import { asked, play, request, stored } from '../core/support.ts';
@@ -73,11 +75,18 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
     for (const text of sessions) expect(text).toMatch(/\n {2}gold {2}12 {5}active {2}r1 /);
   });
 
-  it('gives each session whole as a line of JSON', async () => {
+  it('gives each session whole as a line of JSON, with its history', async () => {
     const sessions = [await storedSession('j1', 'json'), await storedSession('j2', 'json')];
+    const item = historyItem(undefined, sessions[1], 0);
+    if (item === undefined) throw new Error('a change has an item');
+    const yet = { ...item, expiresAt: Math.ceil(Date.now() / 1000) + 60 };
+    await createHistoryWriter(table.client, table.name)(yet, AbortSignal.timeout(10_000));
     const { stdout } = await show('json', '--json');
     const lines = stdout.trim().split('\n');
-    expect(lines.map((line) => JSON.parse(line))).toEqual(sessions);
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { ...sessions[0], history: [] },
+      { ...sessions[1], history: [yet] },
+    ]);
   });
 
   it('ends with 1 and a sentence when nobody has that name', async () => {
@@ -164,6 +173,13 @@ nases: [{ name: bng-1, address: "192.0.2.9:3799", secret: testing123, identified
       expect(stderr).toMatch(/^table interlock, http:\/\/127\.0\.0\.1:\d+\n$/);
       expect(code).toBe(0);
       expect(stdout).toMatch(/\n {2}gold {2}12 {5}active /);
+      // History comes through the stream.
+      await vi.waitFor(
+        async () => expect((await show()).stdout).toMatch(/ request {2}\+gold .*: CoA-ACK\n$/),
+        {
+          timeout: 10_000,
+        },
+      );
       system.kill('SIGTERM');
     }
     expect(await ended).toEqual([0, null]);

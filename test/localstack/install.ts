@@ -2,7 +2,7 @@
 // Local where LocalStack would put it. Everything comes from PyPI and npm.
 import { access, chmod, cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { run } from './process.ts';
+import { run } from '../runs/process.ts';
 
 /** LocalStack 4.14.0 does not run with an older one. */
 const PYTHON = 'python3.13';

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { mkdir, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { type Service, start } from '../runs/process.ts';
 import type { Installation } from './install.ts';
-import { type Service, start } from './process.ts';
 
 export const ACCOUNT = '000000000000';
 export const REGION = 'eu-central-1';

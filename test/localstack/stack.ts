@@ -8,32 +8,37 @@ import {
   GetQueueUrlCommand,
   ListQueuesCommand,
   SendMessageCommand,
-  SetQueueAttributesCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { unmarshall } from '@aws-sdk/util-dynamodb';
 import type { QueueName } from '../../core/cloud.ts';
 import { queueName, STATE_SORT_KEY, sessionPartitionKey } from '../../core/cloud.ts';
+import type { HistoryItem } from '../../core/history.ts';
 import type { SessionKey } from '../../core/messages.ts';
+import { latestHistory } from '../../local/latest-history.ts';
 import type { QueueUrls } from '../../relay/site.ts';
+import { run } from '../runs/process.ts';
 import { ACCOUNT, type LocalStack, REGION } from './localstack.ts';
-import { run } from './process.ts';
 
 const PROJECT = join(import.meta.dirname, '../..');
-// Nothing may stay behind, the table of sessions among it.
-const CONTEXT = ['-c', 'deletionProtection=false'];
 
 export class StackInLocalStack {
   readonly #localstack: LocalStack;
   readonly #directory: string;
+  readonly #context: readonly string[];
   readonly #sqs: SQSClient;
   readonly #dynamodb: DynamoDBClient;
   #outputs: Readonly<Record<string, string>> = {};
 
-  /** @param directory for what cdk writes */
-  constructor(localstack: LocalStack, directory: string) {
+  /**
+   * @param directory for what cdk writes
+   * @param configuration the folder of services.yaml and sites
+   */
+  constructor(localstack: LocalStack, directory: string, configuration: string) {
     this.#localstack = localstack;
     this.#directory = directory;
+    // Nothing may stay behind, the table of sessions among it.
+    this.#context = ['-c', `config=${configuration}`, '-c', 'deletionProtection=false'];
     const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
     const client = { endpoint: localstack.endpoint, region: REGION, credentials };
     this.#sqs = new SQSClient(client);
@@ -46,13 +51,13 @@ export class StackInLocalStack {
 
   async deploy(): Promise<void> {
     const file = join(this.#directory, 'outputs.json');
-    await this.#cdk('deploy', ...CONTEXT, '--require-approval', 'never', '--outputs-file', file);
+    await this.#cdk('deploy', ...this.#context, '--require-approval', 'never', '--outputs-file', file);
     this.#outputs = JSON.parse(await readFile(file, 'utf8')).Interlock;
   }
 
   /** Destroys it, and looks whether anything is left. */
   async destroy(): Promise<void> {
-    await this.#cdk('destroy', ...CONTEXT, '--force');
+    await this.#cdk('destroy', ...this.#context, '--force');
     const { TableNames } = await this.#dynamodb.send(new ListTablesCommand());
     const { QueueUrls = [] } = await this.#sqs.send(new ListQueuesCommand());
     assert.deepEqual({ TableNames, QueueUrls }, { TableNames: [], QueueUrls: [] });
@@ -64,12 +69,6 @@ export class StackInLocalStack {
       outbox: this.#output('OutboxUrl'),
       accounting: this.#output('AccountingUrl'),
     };
-  }
-
-  /** How long the inbox hides what was received: what failed comes again after that. */
-  async hideInboxMessagesFor(seconds: number): Promise<void> {
-    const Attributes = { VisibilityTimeout: String(seconds) };
-    await this.#sqs.send(new SetQueueAttributesCommand({ QueueUrl: this.queues.inbox, Attributes }));
   }
 
   /** Sends a message that nobody of ours would have written. */
@@ -97,6 +96,11 @@ export class StackInLocalStack {
     return unmarshall(Item);
   }
 
+  /** What the latest changes of a session did, newest first. */
+  history(session: SessionKey): Promise<readonly HistoryItem[]> {
+    return latestHistory(this.#dynamodb, this.#output('TableName'), session, Date.now());
+  }
+
   /** Logical ids end in a hash. */
   #output(name: string): string {
     const pattern = new RegExp(`${name}[0-9A-F]{8}$`);
@@ -105,9 +109,9 @@ export class StackInLocalStack {
     return value;
   }
 
-  #cdk(...args: readonly string[]): Promise<void> {
+  async #cdk(...args: readonly string[]): Promise<void> {
     const output = ['--output', join(this.#directory, 'cdk.out')];
-    return run(join(PROJECT, 'node_modules/.bin/cdk'), [...args, ...output], {
+    await run(join(PROJECT, 'node_modules/.bin/cdk'), [...args, ...output], {
       cwd: PROJECT,
       env: this.#localstack.environment,
     });

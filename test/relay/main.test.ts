@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startSecretsManager } from './secrets-manager-server.ts';
 import { type Cloud, startCloud } from './support.ts';
 
 const MAIN = new URL('../../relay/main.ts', import.meta.url).pathname;
@@ -59,6 +60,29 @@ test.each(['SIGTERM', 'SIGINT'] as const)('runs until %s, then exits in peace', 
   }
   expect(await exit).toEqual([0, null]);
   expect(messages).toEqual(['listening', 'accounting-not-configured', 'draining', 'stopped']);
+});
+
+test('takes the site from its environment, and a secret from Secrets Manager', async () => {
+  const arn = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:interlock/test-a1B2c3';
+  const secrets = await startSecretsManager({ [`${arn} AWSCURRENT`]: '{"policy":"short"}' });
+  const relay = run(['/etc/interlock/site.yaml'], {
+    ...environment(),
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.endpoint,
+    INTERLOCK_SITE: SITE.replace('a secret of twenty-four.', `${arn}:policy`),
+  });
+  const exit = once(relay, 'exit');
+  const lines: unknown[] = [];
+  for await (const line of createInterface({ input: relay.stdout ?? process.stdin })) {
+    lines.push(JSON.parse(line));
+    if (lines.length === 3) relay.kill('SIGKILL');
+  }
+  await exit;
+  expect(lines).toMatchObject([
+    { message: 'weak-secret', path: 'clients.0.secret' },
+    { message: 'listening', site: 'test' },
+    { message: 'accounting-not-configured' },
+  ]);
+  await secrets.stop();
 });
 
 test.each([

@@ -3,10 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Secret, verifyRequest } from '../../core/radius/authenticator.ts';
+import type { ReadStoredSecret } from '../../relay/secrets.ts';
 import { readSite } from '../../relay/site.ts';
 import { EventRecorder, OLD_SECRET, packetOf, SECRET, signedRequest } from './support.ts';
 
 const TEXT = 'a secret of twenty-four.';
+const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:interlock/demo-a1B2c3';
+const readStoredSecret: ReadStoredSecret = async ({ arn }) => {
+  if (arn !== ARN) throw new Error('AccessDeniedException: not for you');
+  return TEXT;
+};
 const request = packetOf(signedRequest({ secret: SECRET }));
 
 let folder: string;
@@ -37,12 +43,13 @@ accounting: [{ address: "[::1]:1813", secret: ${accountingSecret} }]
 nases: [{ name: bng-1, address: "192.0.2.1:3799", secret: ${nasSecret}, identifiedBy: [192.0.2.1] }]
 `,
   );
-  return readSite(file, environment, events.add);
+  return readSite(file, environment, events.add, readStoredSecret);
 };
 
 test.each([
   ['as it stands', TEXT, {}],
   ['from the environment', '$' + '{COA_SECRET}', { COA_SECRET: TEXT }],
+  ['from Secrets Manager', ARN, {}],
   ['from a file beside the site file, less its last newline', 'file:secret.txt', {}],
 ])('takes a secret %s', async (_, reference, environment) => {
   await writeFile(join(folder, 'secret.txt'), `${TEXT}\n`);
@@ -112,23 +119,18 @@ test('warns of secrets of twelve characters or fewer', async () => {
 });
 
 test('names everything that it cannot resolve', async () => {
-  await expect(read('"$' + '{COA_SECRET}"', {}, 'file:none.txt', 'file:other.txt')).rejects.toThrow(
+  const other = ARN.replace('demo', 'other');
+  await expect(read('"$' + '{COA_SECRET}"', {}, 'file:none.txt', other)).rejects.toThrow(
     [
       `${file}: clients.0.secret: expected a secret in the environment variable COA_SECRET`,
       `${file}: accounting.0.secret: expected a secret in the file ${join(folder, 'none.txt')}`,
-      `${file}: nases.0.secret: expected a secret in the file ${join(folder, 'other.txt')}`,
+      `${file}: nases.0.secret: ${other}: AccessDeniedException: not for you`,
     ].join('\n'),
   );
 });
 
-test('refuses a secret of Secrets Manager', async () => {
-  await expect(read('"arn:aws:secretsmanager:eu-central-1:123456789012:secret:coa"')).rejects.toThrow(
-    `${file}: clients.0.secret: a secret from Secrets Manager is not supported yet`,
-  );
-});
-
 test('says that a site file cannot be read', async () => {
-  await expect(readSite(join(folder, 'other.yaml'), {}, events.add)).rejects.toThrow(
+  await expect(readSite(join(folder, 'other.yaml'), {}, events.add, readStoredSecret)).rejects.toThrow(
     `${join(folder, 'other.yaml')}: cannot be read (ENOENT)`,
   );
 });

@@ -46,7 +46,7 @@ describe('a site file', () => {
         {
           name: 'policy',
           source: [{ address: '127.0.0.0', prefix: 8, family: 'ipv4' }],
-          secret: ['testing123'],
+          secret: [{ kind: 'text', text: 'testing123' }],
           requireMessageAuthenticator: false,
           requireEventTimestamp: false,
         },
@@ -54,7 +54,7 @@ describe('a site file', () => {
       accounting: [
         {
           address: { address: '127.0.0.1', port: 1813 },
-          secret: ['testing123'],
+          secret: [{ kind: 'text', text: 'testing123' }],
           messageAuthenticator: false,
         },
       ],
@@ -62,7 +62,7 @@ describe('a site file', () => {
         {
           name: 'bng-1',
           address: { address: '127.0.0.1', port: 3798 },
-          secret: ['testing123'],
+          secret: [{ kind: 'text', text: 'testing123' }],
           identifiedBy: ['192.0.2.1', 'bng-1'],
           dialect: 'erx',
           enforcement: 'none',
@@ -85,12 +85,13 @@ describe('a site file', () => {
     });
   });
 
-  it('keeps references to secrets as they are written', () => {
+  it('keeps references to secrets', () => {
     const references = [`\${NEW_SECRET}`, 'file:/run/secrets/old'];
 
-    expect(parse(withLine(8, `    secret: ${JSON.stringify(references)}`)).clients[0]?.secret).toEqual(
-      references,
-    );
+    expect(parse(withLine(8, `    secret: ${JSON.stringify(references)}`)).clients[0]?.secret).toEqual([
+      { kind: 'environment', name: 'NEW_SECRET' },
+      { kind: 'file', path: '/run/secrets/old' },
+    ]);
   });
 
   it.each([
@@ -136,11 +137,24 @@ describe('a site file is refused, with line and path, for', () => {
     [7, '    source: [127.0.0.1, anywhere]', `clients.0.source.1: ${NETWORK}`],
     [7, '    source: []', 'clients.0.source: expected at least one network'],
     [8, '    secret: ""', 'clients.0.secret: a secret is never empty'],
-    [8, '    secret: 12345', 'clients.0.secret: expected a secret, an environment reference or file:PATH'],
+    [
+      8,
+      '    secret: 12345',
+      'clients.0.secret: expected a secret, an environment reference, file:PATH or the ARN of a secret',
+    ],
+    [
+      8,
+      '    secret: arn:aws:secretsmanager:eu-central-1:123456789012:secret:policy',
+      'clients.0.secret: expected arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-123456, with :KEY:STAGE behind it if need be',
+    ],
     [8, '    secret: []', 'clients.0.secret: expected at least one secret'],
     [8, '    secret: [a, b, c]', 'clients.0.secret: expected at most two secrets: the new and the old'],
     [14, '    address: bng-1.example.net', `nases.0.address: ${ADDRESS}`],
-    [15, '    secret: [a, 5]', 'nases.0.secret.1: expected a secret, an environment reference or file:PATH'],
+    [
+      15,
+      '    secret: [a, 5]',
+      'nases.0.secret.1: expected a secret, an environment reference, file:PATH or the ARN of a secret',
+    ],
     [16, '    identifiedBy: bng-1', 'nases.0.identifiedBy: expected a list'],
     [
       16,
@@ -211,6 +225,58 @@ describe('a site file is refused, with line and path, for', () => {
     const client = '  - { name: policy, source: 10.0.0.0/8, secret: x }\naccounting:';
     expect(problemsOf(() => parse(SITE.replace('accounting:', client)))).toEqual([
       'demo.yaml:9: clients.1.name: the name policy is already taken above',
+    ]);
+  });
+});
+
+describe('a site file whose relay is to run in a VPC', () => {
+  const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:interlock/demo-a1B2c3';
+  const VPC = 'vpc: { id: vpc-0123456789abcdef0, subnets: [subnet-0a1b2c3d, subnet-0a1b2c3e] }';
+  const inVpc = (text: string) =>
+    text
+      .replace('127.0.0.1:3799', '0.0.0.0:3799')
+      .replace('"[::1]:9464"', `0.0.0.0:8080\n  ${VPC}`)
+      .replaceAll('testing123', ARN);
+
+  it('says which', () => {
+    expect(parse(inVpc(SITE)).relay.vpc).toEqual({
+      id: 'vpc-0123456789abcdef0',
+      subnets: ['subnet-0a1b2c3d', 'subnet-0a1b2c3e'],
+    });
+  });
+
+  it.each([
+    ['id: vpc-0123456789abcdef0', 'id: main', 'id: expected a VPC such as vpc-0123456789abcdef0'],
+    ['[subnet-0a1b2c3d, subnet-0a1b2c3e]', '[]', 'subnets: expected at least one subnet'],
+    ['subnet-0a1b2c3e', 'subnet-0a1b2c3d', 'subnets: expected every subnet once'],
+    ['subnet-0a1b2c3e', 'private', 'subnets.1: expected a subnet such as subnet-0123456789abcdef0'],
+  ])('is refused when %s is %s', (right, wrong, problem) => {
+    expect(problemsOf(() => parse(inVpc(SITE).replace(right, wrong)))).toEqual([
+      `demo.yaml:5: relay.vpc.${problem}`,
+    ]);
+  });
+
+  it('is refused for what cannot be there: addresses, files and variables of its own, IPv6', () => {
+    const text = inVpc(SITE)
+      .replace('0.0.0.0:3799', '10.0.0.5:3799')
+      .replace('0.0.0.0:8080', '0.0.0.0:0')
+      .replace('127.0.0.0/8', '[127.0.0.0/8, "2001:db8::/32"]')
+      .replace('127.0.0.1:1813', '"[::1]:1813"')
+      .replace('127.0.0.1:3798', '"[::1]:3798"');
+    const secrets = [`\${POLICY_SECRET}`, 'file:accounting', 'testing123'];
+    const listening = 'expected 0.0.0.0 and a port: the address of a relay in a VPC is chosen by AWS';
+    const ipv4 = 'expected IPv4: a relay in a VPC has no IPv6 address';
+    const stored = 'expected the ARN of a secret: a relay in a VPC has its secrets from Secrets Manager';
+
+    expect(problemsOf(() => parse(text.replaceAll(ARN, () => secrets.shift() ?? '')))).toEqual([
+      `demo.yaml:3: relay.coa: ${listening}`,
+      `demo.yaml:4: relay.http: ${listening}`,
+      `demo.yaml:8: clients.0.source: ${ipv4}`,
+      `demo.yaml:11: accounting.0.address: ${ipv4}`,
+      `demo.yaml:15: nases.0.address: ${ipv4}`,
+      `demo.yaml:9: clients.0.secret: ${stored}`,
+      `demo.yaml:12: accounting.0.secret: ${stored}`,
+      `demo.yaml:16: nases.0.secret: ${stored}`,
     ]);
   });
 });

@@ -1,4 +1,4 @@
-// Programs that this test starts.
+// Programs that a run starts.
 import { type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
@@ -7,23 +7,27 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
  * Runs a program to its end.
- * @throws Error with what it printed when it fails.
+ * @returns what it printed to its standard output
+ * @throws Error with its exit code and all that it printed when it fails.
  */
 export async function run(
   command: string,
   args: readonly string[],
   options: SpawnOptions = {},
-): Promise<void> {
+): Promise<string> {
   const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   const printed: string[] = [];
+  const output: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data) => printed.push(String(data)));
+  child.stdout?.on('data', (data) => output.push(String(data)));
   const [code] = await once(child, 'close');
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} failed (${code}):\n${printed.join('')}`);
+  return output.join('');
 }
 
 export interface Service {
-  /** Ends it, and kills what it leaves behind of its process group. */
-  stop(): Promise<void>;
+  /** Ends it, kills what it leaves behind of its process group, and gives its exit code; null when it had to be killed. */
+  stop(): Promise<number | null>;
 }
 
 export interface ServiceOptions {
@@ -62,14 +66,15 @@ export function start(
   const end = () => child.kill();
   process.once('exit', end);
   return {
-    async stop(): Promise<void> {
+    async stop(): Promise<number | null> {
       end();
       const patience = setTimeout(killGroup, 20_000);
-      await exited;
+      const [code] = await exited;
       clearTimeout(patience);
       while (killGroup()) await sleep(50);
       process.off('exit', end);
       file.end();
+      return code;
     },
   };
 }

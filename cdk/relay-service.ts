@@ -1,0 +1,162 @@
+import { join } from 'node:path';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
+import * as ecs from 'aws-cdk-lib/aws-ecs';
+import * as elbv2 from 'aws-cdk-lib/aws-elasticloadbalancingv2';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import { CfnOutput, Duration, Stack, Validations } from 'aws-cdk-lib/core';
+import { Construct } from 'constructs';
+import type { QueueName } from '../core/cloud.ts';
+import type { RelayInVpc } from './site-outline.ts';
+
+export interface RelayServiceProps extends RelayInVpc {
+  /** What the relay may do. */
+  readonly policy: iam.IManagedPolicy;
+  readonly queues: Readonly<Record<QueueName, IQueue>>;
+}
+
+const CONTAINER = 'relay';
+
+/** The relay of one site on Fargate, behind a Network Load Balancer, which leaves each packet its client's address. The
+ * VPC is there already, and so is its way to clients, NASes, accounting servers and AWS. */
+export class RelayService extends Construct {
+  constructor(scope: Construct, id: string, props: RelayServiceProps) {
+    super(scope, id);
+    const { vpc, site } = props;
+    const { coa, http } = site.relay;
+    const network = ec2.Vpc.fromVpcAttributes(this, 'Vpc', {
+      vpcId: vpc.id,
+      privateSubnetIds: [...vpc.subnets],
+      // As many as there are subnets, or it complains. Which ones nobody asks.
+      availabilityZones: [...vpc.subnets],
+    });
+    const clientGroup = this.#securityGroup(
+      'LoadBalancerGroup',
+      network,
+      `Clients of the relay of ${site.site}`,
+    );
+    const relayGroup = this.#securityGroup('Group', network, `The relay of ${site.site}`);
+    for (const { address, prefix } of site.clients.flatMap(({ source }) => source)) {
+      clientGroup.addIngressRule(ec2.Peer.ipv4(`${address}/${prefix}`), ec2.Port.udp(coa.port), 'CoA');
+    }
+    // Packets bear their clients' addresses; a rule that names the load balancer's group admits them for where they come
+    // through.
+    relayGroup.connections.allowFrom(clientGroup, ec2.Port.udp(coa.port), 'CoA');
+    relayGroup.connections.allowFrom(clientGroup, ec2.Port.tcp(http.port), 'Health checks');
+    // One for each NAS would soon be more than a security group may have.
+    relayGroup.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.allUdp(), 'NASes and accounting servers');
+    relayGroup.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(443), 'AWS');
+
+    const cluster = new ecs.Cluster(this, 'Cluster', { clusterName: `interlock-${site.site}`, vpc: network });
+    const service = new ecs.FargateService(this, 'Service', {
+      serviceName: 'relay',
+      // Its type is not exact about what is optional.
+      cluster: cluster as ecs.ICluster,
+      taskDefinition: this.#taskDefinition(props),
+      securityGroups: [relayGroup],
+      assignPublicIp: false,
+      // Never two at a time, not even while one replaces the other: both would take replies from the outbox, and a
+      // client takes only what comes back on the way of its request.
+      desiredCount: 1,
+      minHealthyPercent: 0,
+      maxHealthyPercent: 100,
+      circuitBreaker: { rollback: true },
+    });
+    const loadBalancer = new elbv2.NetworkLoadBalancer(this, 'LoadBalancer', {
+      vpc: network,
+      internetFacing: false,
+      securityGroups: [clientGroup],
+      // It has an address in each subnet, and the relay is in one of them.
+      crossZoneEnabled: true,
+    });
+    const targets = new elbv2.NetworkTargetGroup(this, 'Targets', {
+      vpc: network,
+      port: coa.port,
+      protocol: elbv2.Protocol.UDP,
+      targets: [
+        service.loadBalancerTarget({
+          containerName: CONTAINER,
+          containerPort: coa.port,
+          protocol: ecs.Protocol.UDP,
+        }),
+      ],
+      // Not /healthz: who is unhealthy is replaced, and that mends neither SQS nor the way there.
+      healthCheck: {
+        protocol: elbv2.Protocol.TCP,
+        port: String(http.port),
+        interval: Duration.seconds(5),
+        timeout: Duration.seconds(4),
+        healthyThresholdCount: 2,
+      },
+      // A client that sends from one port is one flow, and it goes to the old relay for as long as that is known.
+      deregistrationDelay: Duration.seconds(0),
+      connectionTermination: true,
+    });
+    loadBalancer.addListener('Coa', {
+      port: coa.port,
+      protocol: elbv2.Protocol.UDP,
+      defaultTargetGroups: [targets],
+    });
+    new CfnOutput(this, 'Host', { value: loadBalancer.loadBalancerDnsName });
+    acknowledge(network, 'Annotation::@aws-cdk/aws-ec2:noSubnetRouteTableId', 'Nobody asks for the routes.');
+    acknowledge(cluster, 'AwsSolutions-ECS4', 'One task, watched by its queue, its log and its own metrics.');
+    acknowledge(
+      loadBalancer,
+      'AwsSolutions-ELB2',
+      'Access logs are about TLS listeners; this one takes UDP.',
+    );
+  }
+
+  #securityGroup(id: string, vpc: ec2.IVpc, description: string): ec2.SecurityGroup {
+    return new ec2.SecurityGroup(this, id, { vpc, description, allowAllOutbound: false });
+  }
+
+  #taskDefinition({ site, siteFile, queues, policy }: RelayServiceProps): ecs.FargateTaskDefinition {
+    const taskDefinition = new ecs.FargateTaskDefinition(this, 'Task', {
+      cpu: 256,
+      memoryLimitMiB: 512,
+      runtimePlatform: { cpuArchitecture: ecs.CpuArchitecture.ARM64 },
+      taskRole: new iam.Role(this, 'Role', {
+        assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com'),
+        managedPolicies: [policy],
+      }),
+    });
+    const { coa, http } = site.relay;
+    taskDefinition.addContainer(CONTAINER, {
+      image: ecs.ContainerImage.fromAsset(join(import.meta.dirname, '..'), {
+        file: 'relay/Dockerfile',
+        platform: Platform.LINUX_ARM64,
+      }),
+      environment: {
+        AWS_REGION: Stack.of(this).region,
+        INTERLOCK_SITE: siteFile,
+        INTERLOCK_INBOX_URL: queues.inbox.queueUrl,
+        INTERLOCK_OUTBOX_URL: queues.outbox.queueUrl,
+        INTERLOCK_ACCOUNTING_URL: queues.accounting.queueUrl,
+      },
+      portMappings: [
+        { containerPort: coa.port, protocol: ecs.Protocol.UDP },
+        { containerPort: http.port, protocol: ecs.Protocol.TCP },
+      ],
+      user: '1000:1000',
+      readonlyRootFilesystem: true,
+      logging: ecs.LogDriver.awsLogs({
+        streamPrefix: site.site,
+        logGroup: new logs.LogGroup(this, 'Logs', { retention: logs.RetentionDays.ONE_MONTH }),
+      }),
+    });
+    acknowledge(taskDefinition, 'AwsSolutions-ECS2', 'URLs, and a site file in which each secret is an ARN.');
+    acknowledge(
+      taskDefinition,
+      'AwsSolutions-IAM5[Resource::*]',
+      'To fetch its image it has to log in to ECR: ecr:GetAuthorizationToken knows no resources.',
+    );
+    return taskDefinition;
+  }
+}
+
+function acknowledge(scope: Construct, id: string, reason: string): void {
+  Validations.of(scope).acknowledge({ id, reason });
+}

@@ -1,0 +1,33 @@
+import { parse } from 'yaml';
+import { type Site, secretsOf, type Vpc } from '../core/config/site-file.ts';
+
+/** What the stack has to know of a site. There is no secret in it. */
+export interface SiteOutline {
+  readonly name: string;
+  /** The secrets of Secrets Manager that the site file refers to. */
+  readonly secretArns: readonly string[];
+  /**
+   * The relay, where the stack has to run it.
+   * @default it runs at the site
+   */
+  readonly relay?: RelayInVpc;
+}
+
+export interface RelayInVpc {
+  readonly vpc: Vpc;
+  /** All of its secrets are references to Secrets Manager. */
+  readonly site: Site;
+  /** The site file as JSON, which is YAML too and has no comments. */
+  readonly siteFile: string;
+}
+
+/** Picks from a site file, parsed and as it is written, what is not secret. */
+export function outlineOf(site: Site, text: string): SiteOutline {
+  const arns = secretsOf(site).flatMap(({ reference }) => (reference.kind === 'stored' ? reference.arn : []));
+  const { vpc } = site.relay;
+  return {
+    name: site.site,
+    secretArns: [...new Set(arns)],
+    ...(vpc !== undefined && { relay: { vpc, site, siteFile: JSON.stringify(parse(text)) } }),
+  };
+}

@@ -1,0 +1,39 @@
+// How a site file says what a secret is, or where.
+
+/** A secret of AWS Secrets Manager, all of it or one key of it. */
+export interface StoredSecret {
+  readonly kind: 'stored';
+  readonly arn: string;
+  readonly region: string;
+  /** Where the secret is a JSON object, the key that has the text. */
+  readonly key: string | undefined;
+  /** Which of its versions: AWSCURRENT, or AWSPREVIOUS for the one before the last rotation. */
+  readonly versionStage: string;
+}
+
+export type SecretReference =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'environment'; readonly name: string }
+  | { readonly kind: 'file'; readonly path: string }
+  | StoredSecret;
+
+/**
+ * An ARN of Secrets Manager, which ends in six characters that nobody chose, and behind it `:KEY:STAGE:` as in a task
+ * definition of ECS, where what is not needed is left empty or out. The version's id, which ECS has last, is not taken:
+ * a secret that is bound to one version cannot be rotated.
+ */
+const STORED =
+  /^(arn:(?:aws|aws-cn|aws-us-gov):secretsmanager:([a-z0-9-]+):\d{12}:secret:[\w/+=.@-]+-[A-Za-z0-9]{6})(?::([^:]*)(?::([^:]*):?)?)?$/;
+
+/** Reads `${NAME}`, `file:PATH` and the ARN of a secret; undefined for an ARN of anything else. The rest is a secret. */
+export function parseSecretReference(text: string): SecretReference | undefined {
+  if (text.startsWith('arn:')) {
+    const [, arn, region, key, versionStage] = STORED.exec(text) ?? [];
+    if (arn === undefined || region === undefined) return undefined;
+    return { kind: 'stored', arn, region, key: key || undefined, versionStage: versionStage || 'AWSCURRENT' };
+  }
+  const [, name] = /^\$\{(\w+)\}$/.exec(text) ?? [];
+  if (name !== undefined) return { kind: 'environment', name };
+  if (text.startsWith('file:')) return { kind: 'file', path: text.slice('file:'.length) };
+  return { kind: 'text', text };
+}

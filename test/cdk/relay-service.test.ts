@@ -1,0 +1,159 @@
+import { Template } from 'aws-cdk-lib/assertions';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { describe, expect, it } from 'vitest';
+import { outlineOf } from '../../cdk/site-outline.ts';
+import { parseSiteFile } from '../../core/config/site-file.ts';
+import { allowedBy, at, type JsonObject, list, makeStack, resources, target } from './template.ts';
+
+const secret = (name: string) => `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}-a1B2c3`;
+const SITE = `
+# testing123 was what we had in the laboratory
+site: east
+relay:
+  coa: 0.0.0.0:3799
+  http: 0.0.0.0:8080
+  vpc: { id: vpc-0123456789abcdef0, subnets: [subnet-0a1b2c3d, subnet-0a1b2c3e] }
+clients: [{ name: policy, source: [10.0.0.0/24, 10.1.0.7], secret: "${secret('east')}:policy" }]
+accounting: [{ address: 10.0.0.7:1813, secret: "${secret('accounting')}" }]
+nases: [{ name: bng-1, address: 10.0.1.1:3799, secret: "${secret('east')}:bng-1", identifiedBy: [bng-1] }]
+`;
+const stack = makeStack({ sites: [outlineOf(parseSiteFile('east.yaml', SITE), SITE)] });
+const template = Template.fromStack(stack);
+
+/** The one resource of a type. */
+function the(type: string): JsonObject {
+  const [resource, ...others] = resources(type, template).values();
+  if (resource === undefined || others.length > 0) throw new Error(`there is not one ${type}`);
+  return resource;
+}
+
+const SUBNETS = ['subnet-0a1b2c3d', 'subnet-0a1b2c3e'];
+const [container] = list(the('AWS::ECS::TaskDefinition')['ContainerDefinitions']);
+const groups = resources('AWS::EC2::SecurityGroup', template);
+
+describe('the relay in a VPC', () => {
+  it('is one task on Fargate and ARM that nobody reaches from outside, and never two', () => {
+    expect(the('AWS::ECS::TaskDefinition')).toMatchObject({
+      RequiresCompatibilities: ['FARGATE'],
+      RuntimePlatform: { CpuArchitecture: 'ARM64' },
+      Cpu: '256',
+      Memory: '512',
+    });
+    expect(the('AWS::ECS::Service')).toMatchObject({
+      DesiredCount: 1,
+      DeploymentConfiguration: {
+        MinimumHealthyPercent: 0,
+        MaximumPercent: 100,
+        DeploymentCircuitBreaker: { Enable: true, Rollback: true },
+      },
+      NetworkConfiguration: { AwsvpcConfiguration: { AssignPublicIp: 'DISABLED', Subnets: SUBNETS } },
+    });
+  });
+
+  it('is nobody in particular and writes nowhere but into its log, which is kept for a month', () => {
+    expect(container).toMatchObject({ User: '1000:1000', ReadonlyRootFilesystem: true });
+    expect(target(at(container, 'LogConfiguration', 'Options', 'awslogs-group'))).toBe('SiteseastRelayLogs');
+    expect(resources('AWS::Logs::LogGroup', template).get('SiteseastRelayLogs')).toEqual({
+      RetentionInDays: 30,
+    });
+  });
+
+  it('gets its site file, region and queues from the environment, and no comment of the file', () => {
+    const environment = new Map(
+      list(at(container, 'Environment')).map((variable) => [at(variable, 'Name'), at(variable, 'Value')]),
+    );
+
+    expect([...environment.keys()]).toEqual([
+      'AWS_REGION',
+      'INTERLOCK_SITE',
+      'INTERLOCK_INBOX_URL',
+      'INTERLOCK_OUTBOX_URL',
+      'INTERLOCK_ACCOUNTING_URL',
+    ]);
+    const siteFile = String(environment.get('INTERLOCK_SITE'));
+    expect(parseSiteFile('east.yaml', siteFile)).toEqual(parseSiteFile('east.yaml', SITE));
+    expect(JSON.stringify(template.toJSON())).not.toContain('testing123');
+  });
+
+  it('may do what the relay of its site may, and ECS may fetch its image and write its log', () => {
+    const roles = resources('AWS::IAM::Role', template);
+    expect(list(roles.get('SiteseastRelayRole')?.['ManagedPolicyArns']).map(target)).toEqual([
+      'SiteseastRelayPolicy',
+    ]);
+    expect(roles.get('SiteseastRelayTaskExecutionRole')).not.toHaveProperty('ManagedPolicyArns');
+    expect(allowedBy('SiteseastRelayPolicy', template)['secretsmanager:GetSecretValue']).toEqual([
+      secret('accounting'),
+      secret('east'),
+    ]);
+    const repository = [expect.stringContaining(':repository/')];
+    expect(allowedBy('SiteseastRelayTaskExecutionRoleDefaultPolicy', template)).toEqual({
+      'ecr:BatchCheckLayerAvailability': repository,
+      'ecr:BatchGetImage': repository,
+      'ecr:GetDownloadUrlForLayer': repository,
+      'ecr:GetAuthorizationToken': ['*'],
+      'logs:CreateLogStream': ['SiteseastRelayLogs'],
+      'logs:PutLogEvents': ['SiteseastRelayLogs'],
+    });
+  });
+
+  it('leaves nothing to explain to cdk-nag', () => {
+    expect(new AwsSolutionsChecks().validateScope(stack).violations).toEqual([]);
+  });
+});
+
+describe('its load balancer', () => {
+  it('is an internal one that takes CoA on UDP in each subnet, wherever the relay is', () => {
+    const attributes = list(the('AWS::ElasticLoadBalancingV2::LoadBalancer')['LoadBalancerAttributes']);
+
+    expect(the('AWS::ElasticLoadBalancingV2::LoadBalancer')).toMatchObject({
+      Type: 'network',
+      Scheme: 'internal',
+      Subnets: SUBNETS,
+    });
+    expect(attributes).toContainEqual({ Key: 'load_balancing.cross_zone.enabled', Value: 'true' });
+    expect(the('AWS::ElasticLoadBalancingV2::Listener')).toMatchObject({ Port: 3799, Protocol: 'UDP' });
+    expect(Object.keys(template.findOutputs('*'))).toContainEqual(
+      expect.stringMatching(/^SiteseastRelayHost/),
+    );
+  });
+
+  it('knows a relay by its TCP port, and forgets the old one at once', () => {
+    expect(the('AWS::ElasticLoadBalancingV2::TargetGroup')).toMatchObject({
+      Port: 3799,
+      Protocol: 'UDP',
+      TargetType: 'ip',
+      HealthCheckPort: '8080',
+      HealthCheckProtocol: 'TCP',
+      TargetGroupAttributes: [
+        { Key: 'deregistration_delay.timeout_seconds', Value: '0' },
+        { Key: 'deregistration_delay.connection_termination.enabled', Value: 'true' },
+      ],
+    });
+  });
+
+  it('hears the clients of the site file, and the relay hears the load balancer', () => {
+    const udp = { IpProtocol: 'udp', FromPort: 3799, ToPort: 3799 };
+    const tcp = { IpProtocol: 'tcp', FromPort: 8080, ToPort: 8080 };
+    const ingress = [...resources('AWS::EC2::SecurityGroupIngress', template).values()];
+
+    expect(groups.get('SiteseastRelayLoadBalancerGroup')?.['SecurityGroupIngress']).toMatchObject([
+      { ...udp, CidrIp: '10.0.0.0/24' },
+      { ...udp, CidrIp: '10.1.0.7/32' },
+    ]);
+    expect(groups.get('SiteseastRelayGroup')).not.toHaveProperty('SecurityGroupIngress');
+    expect(ingress).toMatchObject([udp, tcp]);
+    for (const { GroupId, SourceSecurityGroupId } of ingress) {
+      expect([GroupId, SourceSecurityGroupId].map(target)).toEqual([
+        'SiteseastRelayGroup.GroupId',
+        'SiteseastRelayLoadBalancerGroup.GroupId',
+      ]);
+    }
+  });
+
+  it('lets the relay out by UDP and to AWS', () => {
+    expect(groups.get('SiteseastRelayGroup')?.['SecurityGroupEgress']).toMatchObject([
+      { IpProtocol: 'udp', FromPort: 0, ToPort: 65535, CidrIp: '0.0.0.0/0' },
+      { IpProtocol: 'tcp', FromPort: 443, ToPort: 443, CidrIp: '0.0.0.0/0' },
+    ]);
+  });
+});
