@@ -26,11 +26,16 @@ export class DueQueue extends WorkQueue {
     });
   }
 
-  /** Has `sweep` fill the queue once an interval, and tells it the queue's URL. Who waits for long raises an alarm,
+  /** Lets `sender` send to the queue, and tells it the queue's URL. */
+  grantSend(sender: NodeFunction): void {
+    this.grant(sender, 'sqs:SendMessage');
+    sender.addEnvironment('DUE_QUEUE_URL', this.queueUrl);
+  }
+
+  /** Has `sweep` fill the queue once an interval. Who waits for long raises an alarm,
    * and so does a sweep that no longer says how long that is. */
   fillBy(sweep: NodeFunction): void {
-    this.grant(sweep, 'sqs:SendMessage');
-    sweep.addEnvironment('DUE_QUEUE_URL', this.queueUrl);
+    this.grantSend(sweep);
     new events.Rule(this, 'Schedule', {
       schedule: events.Schedule.rate(Duration.seconds(SWEEP_INTERVAL_SECONDS)),
       targets: [new targets.LambdaFunction(sweep)],

@@ -38,6 +38,7 @@ export class InterlockStack extends Stack {
     due.deliverTo(decide, 'Due');
     sessions.grantReadWrite(decide);
     sites.grantSendToOutboxes(decide);
+    due.grantSend(decide);
 
     const account = new NodeFunction(this, 'Account', {
       folder: 'account',

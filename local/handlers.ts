@@ -6,6 +6,7 @@ import type { QueueName } from '../core/cloud.ts';
 import type { Deployment } from '../core/deployment.ts';
 import { type AccountReport, createAccount } from '../functions/account/account.ts';
 import { createDecide, type DecideReport } from '../functions/decide/decide.ts';
+import { createReminder } from '../functions/due-queue.ts';
 import { createHistoryWriter } from '../functions/history-writer.ts';
 import { createSiteSender } from '../functions/queue.ts';
 import { createSessionStore } from '../functions/session-store.ts';
@@ -42,6 +43,7 @@ export function createHandlers({ cloud, deployment, report }: HandlersOptions): 
       deployment,
       store: createSessionStore(dynamodb, tableName),
       send: senderTo('outbox'),
+      remind: createReminder(sqs, cloud.due.url, Date.now),
       now: Date.now,
       report: (event) => report({ source: 'decide', event }),
     }),

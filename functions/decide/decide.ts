@@ -2,7 +2,7 @@
 // Written before sent: a crash in between brings the message again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { describeRequest } from '../../core/change.ts';
-import { isDueQueue, siteOfInbox } from '../../core/cloud.ts';
+import { isDueQueue, SWEEP_INTERVAL_SECONDS, siteOfInbox } from '../../core/cloud.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import {
   DueMessage,
@@ -19,8 +19,9 @@ import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { parsePacket } from '../../core/radius/packet.ts';
 import { understandRequest } from '../../core/request.ts';
 import type { CommandEffect, Effect, ReplyEffect, Session } from '../../core/session.ts';
-import { type Event, transition } from '../../core/transition.ts';
+import { dueAtMs, type Event, transition } from '../../core/transition.ts';
 import { processBatch } from '../batch.ts';
+import type { Remind } from '../due-queue.ts';
 import type { OutgoingMessage } from '../queue.ts';
 import type { SessionStore } from '../session-store.ts';
 
@@ -64,6 +65,7 @@ export interface DecideDependencies {
   readonly store: SessionStore;
   /** Sends to the outbox of a site, all or an error. */
   send(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
+  readonly remind: Remind;
   now(): number;
   report(event: DecideReport): void;
 }
@@ -158,7 +160,7 @@ interface Happening {
 /** Reads, decides and writes until nobody was faster, and then sends. */
 async function change(
   { site, session: key, event, ...about }: Happening,
-  { store, now, report, send }: DecideDependencies,
+  { store, now, report, send, remind }: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
   for (let lostRaces = 0; lostRaces < MAX_ATTEMPTS; lostRaces++) {
@@ -176,9 +178,26 @@ async function change(
       effect.kind === 'reply' ? replyMessage(effect) : commandMessage(effect, key),
     );
     if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);
+    const soonMs = dueSoonMs(before, after, now());
+    if (soonMs !== undefined) await remind(key, soonMs, signal);
     return;
   }
   throw new Error(`${MAX_ATTEMPTS} writes of ${key.nas} ${key.acctSessionId} in a row were lost to others`);
+}
+
+/**
+ * When a session at rest has to be looked at that sweep would come too late for. The answer of a NAS is hardly ever
+ * overdue, so sweep may be late for that.
+ */
+function dueSoonMs(
+  before: Session | undefined,
+  after: Session | undefined,
+  nowMs: number,
+): number | undefined {
+  if (after === undefined || after.transition !== undefined) return undefined;
+  const dueMs = dueAtMs(after);
+  const isNew = dueMs !== (before && dueAtMs(before));
+  return isNew && dueMs !== undefined && dueMs < nowMs + SWEEP_INTERVAL_SECONDS * 1000 ? dueMs : undefined;
 }
 
 /** A reply waits for nobody. Sent twice within five minutes, SQS takes one. */

@@ -5,6 +5,7 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { METRICS } from '../../core/cloud.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { errorCauseName } from '../../core/radius/attributes.ts';
+import { createReminder } from '../due-queue.ts';
 import { DecideEnvironment, readEnvironment } from '../environment.ts';
 import { Metrics } from '../metrics.ts';
 import { createSiteSender } from '../queue.ts';
@@ -17,12 +18,14 @@ const STUCK_AFTER_ATTEMPTS = 3;
 
 const environment = readEnvironment(DecideEnvironment, process.env);
 const metrics = new Metrics('decide');
+const sqs = new SQSClient({});
 
 export const handler = withMetrics(
   createDecide({
     deployment: JSON.parse(readFileSync(environment.DEPLOYMENT_FILE, 'utf8')) as Deployment,
     store: createSessionStore(new DynamoDBClient({}), environment.TABLE_NAME),
-    send: createSiteSender(new SQSClient({}), environment.OUTBOX_URLS, 'outbox'),
+    send: createSiteSender(sqs, environment.OUTBOX_URLS, 'outbox'),
+    remind: createReminder(sqs, environment.DUE_QUEUE_URL, Date.now),
     now: Date.now,
     report,
   }),

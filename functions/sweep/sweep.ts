@@ -3,7 +3,7 @@ import { type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import { type BatchResultErrorEntry, SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { DUE_BUCKET, SWEEP_INTERVAL_SECONDS, sessionKeyOf, TABLE } from '../../core/cloud.ts';
-import { type DueMessage, writeMessage } from '../../core/messages.ts';
+import { dueEntry } from '../due-queue.ts';
 
 export interface SweepDependencies {
   readonly dynamodb: DynamoDBClient;
@@ -49,11 +49,10 @@ export function createSweep({ dynamodb, tableName, sqs, dueQueueUrl, now, report
     for await (const { Items = [] } of pages) {
       const due = Items.map((item) => unmarshall(item) as { pk: string; dueAt: number });
       if (due.length === 0) continue;
-      const Entries = due.map(({ pk, dueAt }, index) => {
-        const message: DueMessage = { kind: 'due', session: sessionKeyOf(pk), dueAtMs: dueAt };
-        const DelaySeconds = Math.max(0, Math.ceil((dueAt - now()) / 1000));
-        return { Id: String(index), MessageBody: writeMessage(message), DelaySeconds };
-      });
+      const Entries = due.map(({ pk, dueAt }, index) => ({
+        Id: String(index),
+        ...dueEntry(sessionKeyOf(pk), dueAt, now()),
+      }));
       const { Failed = [] } = await sqs.send(new SendMessageBatchCommand({ QueueUrl: dueQueueUrl, Entries }));
       refused ??= Failed[0];
       found += due.length - Failed.length;

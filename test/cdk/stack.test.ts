@@ -148,7 +148,7 @@ describe('decide', () => {
       'sqs:ChangeMessageVisibility': inboxes,
       'sqs:GetQueueAttributes': inboxes,
       'sqs:GetQueueUrl': inboxes,
-      'sqs:SendMessage': ['north-outbox.fifo', 'south-outbox.fifo'],
+      'sqs:SendMessage': ['interlock-due', 'north-outbox.fifo', 'south-outbox.fifo'],
       'logs:CreateLogStream': ['DecideLogs'],
       'logs:PutLogEvents': ['DecideLogs'],
     });

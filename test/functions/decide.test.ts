@@ -57,9 +57,12 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
     const images: Session[] = [];
     const sent: { readonly site: string; readonly message: OutgoingMessage }[] = [];
     const reports: DecideReport[] = [];
+    /** When sessions are to be looked at, seconds from now on. */
+    const reminders: number[] = [];
     const handler = createDecide({
       deployment,
       send: async (site, messages) => void sent.push(...messages.map((message) => ({ site, message }))),
+      remind: async (_, dueAtMs) => void reminders.push((dueAtMs - NOW) / 1000),
       now: () => NOW,
       report: (event) => reports.push(event),
       ...over,
@@ -82,6 +85,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       images,
       sent,
       reports,
+      reminders,
       deliver,
       read: (acctSessionId: string, nas = 'bng-1') => store.read({ nas, acctSessionId }),
       /** `ack`, `nak 404` or `activate gold`, in the order in which they were sent. */
@@ -185,6 +189,20 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       );
     });
 
+    it.each([
+      [59, [59]],
+      [60, []],
+      [0, []],
+    ])('has a session with a Service-Timeout of %i seconds looked at in %j', async (value, reminded) => {
+      const { deliver, reminders } = startDecide();
+      const more = [{ name: 'ERX-Service-Timeout', tag: 1, value }] as const;
+      const asked: Asked = { acctSessionId: `timeout ${value}`, activate: ['gold'], more };
+      await deliver(asking(asked));
+      // What changes nothing about that says nothing about it.
+      await deliver(asking({ ...asked, activate: ['voice'], more: [], identifier: 2 }));
+      expect(reminders).toEqual(reminded);
+    });
+
     it('ends at the first service when the client goes there and back with the same bytes', async () => {
       const { deliver, read, said, accounted } = startDecide();
       const there: Asked = { acctSessionId: 'back', activate: ['gold'] };
@@ -265,6 +283,20 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
         ['timeout', 2],
         ['timeout', 3],
       ]);
+    });
+
+    it('looks again at what the NAS refused in 15 seconds, which sweep would come too late for', async () => {
+      const { deliver, reminders, sent } = startDecide();
+      const record = (body: object) => inboxRecord(body, { queueArn: TOLD_ARN });
+      const asked: Asked = { acctSessionId: 'soon', activate: ['gold'] };
+      const commands = () => sent.map(({ message }) => message.body as CommandMessage);
+      await deliver(record(requestMessage(asked)));
+      await deliver(record(outcomeOf(commands()[0] as CommandMessage)));
+      await deliver(record(requestMessage({ ...asked, activate: [], deactivate: ['gold'], identifier: 2 })));
+      expect(reminders).toEqual([]);
+      const refused = commands().at(-1) as CommandMessage;
+      await deliver(record({ ...outcomeOf(refused), result: 'nak' }));
+      expect(reminders).toEqual([15]);
     });
 
     it('believes no other site what became of a command', async () => {

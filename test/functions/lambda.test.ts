@@ -53,11 +53,11 @@ function start(name: string, environment: Readonly<Record<string, string>>): Fun
 
 describe('the bundle of', () => {
   it.each([
-    ['decide', { TABLE_NAME: '' }, ['TABLE_NAME', 'OUTBOX_URLS', 'DEPLOYMENT_FILE']],
+    ['decide', { TABLE_NAME: '' }, ['TABLE_NAME', 'OUTBOX_URLS', 'DUE_QUEUE_URL', 'DEPLOYMENT_FILE']],
     [
       'decide',
       { TABLE_NAME: 'sessions', OUTBOX_URLS: '{"demo":"here"}' },
-      ['OUTBOX_URLS.demo', 'DEPLOYMENT_FILE'],
+      ['OUTBOX_URLS.demo', 'DUE_QUEUE_URL', 'DEPLOYMENT_FILE'],
     ],
     ['account', { TABLE_NAME: 'sessions' }, ['ACCOUNTING_URLS']],
     ['sweep', {}, ['TABLE_NAME', 'DUE_QUEUE_URL']],

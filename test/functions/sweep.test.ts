@@ -181,6 +181,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
         deployment: { catalogue: { services: {}, refusingGroups: [] }, nasesBySite: {} },
         store: sweep.store,
         send: async (_, messages) => void sent.push(...messages.map(({ body }) => body as OutboxMessage)),
+        remind: async () => expect.fail('nothing else is due soon'),
         now: () => dueAtMs,
         report: () => {},
       });

@@ -143,6 +143,11 @@ export class Cloud {
         },
       },
       send: (_, messages) => send(call, messages, (message) => this.#takeFromDecide(message)),
+      remind: (session, dueAt) =>
+        call([
+          ['reminds', async () => this.#remind(session, dueAt)],
+          ['cannot remind', fail],
+        ]),
     };
   }
 
@@ -259,14 +264,18 @@ export class Cloud {
   /** What is due soon gets a message with a delay, each time anew. */
   sweep(): void {
     const { subscribers, nowMs } = this.#scene;
-    for (const { name, group, key, item } of subscribers) {
+    for (const { key, item } of subscribers) {
       const dueAt = item && dueAtMs(item.session);
-      if (dueAt === undefined || dueAt > nowMs + SWEEP_INTERVAL_SECONDS * 1000) continue;
-      const id = this.#scene.name('due');
-      this.#scene.tell(`${id}: ${name} is due in ${Math.max(0, dueAt - nowMs) / 1000} s`);
-      const body: DueMessage = { kind: 'due', session: key, dueAtMs: dueAt };
-      this.#due = [...this.#due, { id, group, body, availableAtMs: dueAt, receives: 0 }];
+      if (dueAt !== undefined && dueAt <= nowMs + SWEEP_INTERVAL_SECONDS * 1000) this.#remind(key, dueAt);
     }
+  }
+
+  #remind(session: SessionKey, dueAt: number): void {
+    const { name, group } = this.#subscriber(session);
+    const id = this.#scene.name('due');
+    this.#scene.tell(`  ${id}: ${name} is due in ${Math.max(0, dueAt - this.#scene.nowMs) / 1000} s`);
+    const body: DueMessage = { kind: 'due', session, dueAtMs: dueAt };
+    this.#due = [...this.#due, { id, group, body, availableAtMs: dueAt, receives: 0 }];
   }
 
   get #available(): readonly Message[] {
