@@ -9,6 +9,7 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { CfnOutput, Duration, Stack, Validations } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import type { QueueName } from '../core/cloud.ts';
+import { networkKey } from '../core/config/network.ts';
 import type { RelayInVpc } from './site-outline.ts';
 
 export interface RelayServiceProps extends RelayInVpc {
@@ -38,7 +39,10 @@ export class RelayService extends Construct {
       `Clients of the relay of ${site.site}`,
     );
     const relayGroup = this.#securityGroup('Group', network, `The relay of ${site.site}`);
-    for (const { address, prefix } of site.clients.flatMap(({ source }) => source)) {
+    // A rule that is there twice is an error; EC2 compares them without what stands behind the prefix.
+    const sources = site.clients.flatMap(({ source }) => source);
+    const networks = new Map(sources.map((source) => [networkKey(source), source]));
+    for (const { address, prefix } of networks.values()) {
       clientGroup.addIngressRule(ec2.Peer.ipv4(`${address}/${prefix}`), ec2.Port.udp(coa.port), 'CoA');
     }
     // Packets bear their clients' addresses; a rule that names the load balancer's group admits them for where they come
@@ -57,8 +61,8 @@ export class RelayService extends Construct {
       taskDefinition: this.#taskDefinition(props),
       securityGroups: [relayGroup],
       assignPublicIp: false,
-      // Never two at a time, not even while one replaces the other: both would take replies from the outbox, and a
-      // client takes only what comes back on the way of its request.
+      // Not two at a time, nor while one replaces the other, as far as ECS can help it: both would take replies from the
+      // outbox, and a client takes only what comes back on the way of its request.
       desiredCount: 1,
       minHealthyPercent: 0,
       maxHealthyPercent: 100,
@@ -140,6 +144,8 @@ export class RelayService extends Construct {
         { containerPort: coa.port, protocol: ecs.Protocol.UDP },
         { containerPort: http.port, protocol: ecs.Protocol.TCP },
       ],
+      // More than it needs to finish its work, and less than the half minute for which it would overlap with the next.
+      stopTimeout: Duration.seconds(15),
       user: '1000:1000',
       readonlyRootFilesystem: true,
       logging: ecs.LogDriver.awsLogs({

@@ -46,8 +46,8 @@ export class Site extends Construct {
     }
   }
 
-  /** A relay asks its outbox for messages every 20 s at the latest, so no answer of SQS means no relay. It needs no
-   * permission to say so. */
+  /** A relay asks its outbox for messages every two seconds, so no answer of SQS means no relay. It needs no permission
+   * to say so. */
   #alarmWhenSilent(): void {
     new RunbookAlarm(this, 'RelaySilent', {
       heading: 'A relay is silent',

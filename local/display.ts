@@ -132,6 +132,7 @@ function relayLine(event: RelayEvent): Line | undefined {
 
 function decideLine(event: DecideReport): Line {
   switch (event.kind) {
+    case 'not-reminded':
     case 'failed':
       return ['failed', undefined, `decide: ${event.error}`];
     case 'refused':

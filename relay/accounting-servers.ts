@@ -20,7 +20,7 @@ export interface AccountingTimings {
   readonly attemptMs: number;
   /** After a round in which no server answered. */
   readonly roundPauseMs: number;
-  /** How long a record is sent that is not answered while others are. */
+  /** How long a record is sent in any case. Then it goes, as soon as others are answered while it is not. */
   readonly giveWayMs: number;
 }
 
@@ -29,7 +29,7 @@ const TIMINGS: AccountingTimings = {
   mrtMs: 16_000,
   attemptMs: 10_000,
   roundPauseMs: 2_000,
-  giveWayMs: 600_000,
+  giveWayMs: 300_000,
 };
 
 export class AccountingServers {
@@ -42,8 +42,8 @@ export class AccountingServers {
   readonly #giveWayMs: number;
   /** All records go to the same server until it stops answering, then to the next. */
   #current = 0;
-  /** Records answered so far. */
-  #answered = 0;
+  /** Counts answers: who has waited in vain looks whether others have not. */
+  #answers = 0;
 
   /** `servers`, at least one, in the order in which they are tried. */
   constructor(
@@ -90,8 +90,9 @@ export class AccountingServers {
   async deliver(record: AccountingMessage, abandon: AbortSignal): Promise<Ending> {
     const { correlationId, status, acctSessionId, serviceSession } = record;
     const request = { code: CODE.AccountingRequest, attributes: Buffer.from(record.attributes, 'base64') };
-    const answeredBefore = this.#answered;
-    const giveWayAtMs = this.#monotonicNow() + this.#giveWayMs;
+    let sinceMs = this.#monotonicNow();
+    let answersBefore = this.#answers;
+    const giveWayAtMs = sinceMs + this.#giveWayMs;
     for (let attempt = 1; ; attempt++) {
       const turn = this.#current;
       const server = this.#servers[turn];
@@ -100,7 +101,7 @@ export class AccountingServers {
       if (result.kind === 'aborted') return 'abandoned';
       const about = { correlationId, server: server.name };
       if (result.kind === 'reply') {
-        this.#answered++;
+        this.#answers++;
         const { latencyMs } = result;
         this.#report({
           kind: 'accounting-answered',
@@ -113,7 +114,10 @@ export class AccountingServers {
         return 'done';
       }
       this.#report({ kind: 'accounting-unanswered', ...about, result: result.kind });
-      if (this.#answered > answeredBefore && this.#monotonicNow() >= giveWayAtMs) return 'left';
+      // An answer from before this attempt does not count: the server may be down since.
+      if (sinceMs >= giveWayAtMs && this.#answers > answersBefore) return 'left';
+      sinceMs = this.#monotonicNow();
+      answersBefore = this.#answers;
       this.#leave(turn);
       if (attempt % this.#servers.length === 0) await pause(this.#roundPauseMs, abandon);
     }

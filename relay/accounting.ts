@@ -4,6 +4,7 @@ import { QUEUES } from '../core/cloud.ts';
 import { AccountingMessage, readMessage } from '../core/messages.ts';
 import type { AccountingServers } from './accounting-servers.ts';
 import { consume } from './consume.ts';
+import { describeError } from './describe-error.ts';
 import type { RelayEvent, Report } from './events.ts';
 import { type Ending, HeldMessages } from './held-messages.ts';
 import { BATCH, type Queue, type QueueMessage } from './queue.ts';
@@ -79,7 +80,7 @@ export class Accounting {
     try {
       record = readMessage(AccountingMessage, body);
     } catch (error) {
-      this.#reportLeft({ messageId: id, reason: 'malformed', detail: describe(error) });
+      this.#reportLeft({ messageId: id, reason: 'malformed', detail: describeError(error) });
       return;
     }
     this.#held.take(id, message, () => this.#deliver(id, record, abandon));
@@ -96,7 +97,7 @@ export class Accounting {
       return ending;
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      this.#reportLeft({ messageId, reason: 'malformed', detail: error.message, correlationId });
+      this.#reportLeft({ messageId, reason: 'malformed', detail: describeError(error), correlationId });
       return 'left';
     }
   }
@@ -105,5 +106,3 @@ export class Accounting {
     this.#report({ kind: 'message-left', queue: this.#queue.name, ...why });
   }
 }
-
-const describe = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -21,8 +21,8 @@ export class HeldMessages {
   readonly #onHeldOn: (oldestMs: number) => void;
   /** The oldest first. */
   readonly #held = new Map<string, Held>();
-  /** The end of each message group's line. */
-  readonly #lines = new Map<string, Promise<void>>();
+  /** The end of each message group's line, and how the work on the last message in it ended. */
+  readonly #lines = new Map<string, Promise<Ending>>();
   readonly #events = new EventEmitter();
   #timer: NodeJS.Timeout | undefined;
 
@@ -65,12 +65,14 @@ export class HeldMessages {
     this.#timer ??= setInterval(() => this.#holdOn(), this.#holdEveryMs);
     const held: Held = { sinceMs: this.#monotonicNow(), receipt };
     this.#held.set(key, held);
-    const line = (this.#lines.get(group) ?? Promise.resolve()).then(async () => {
-      const ending = await work();
+    const line = (this.#lines.get(group) ?? Promise.resolve('done')).then(async (before) => {
+      // Whoever is behind one that is left stays behind it: the queue delivers them again in their order.
+      const ending = before === 'left' ? before : await work();
       if (ending === 'done') await this.#queue.delete(held.receipt);
       if (ending !== 'abandoned') this.#held.delete(key);
       if (this.#lines.get(group) === line) this.#lines.delete(group);
       this.#events.emit('released');
+      return ending;
     });
     this.#lines.set(group, line);
   }

@@ -3,6 +3,7 @@ import { OutboxMessage, readMessage } from '../core/messages.ts';
 import type { CoaServer } from './coa-server.ts';
 import type { Commands } from './commands.ts';
 import { consume } from './consume.ts';
+import { describeError } from './describe-error.ts';
 import type { Report } from './events.ts';
 import type { Queue, QueueMessage } from './queue.ts';
 
@@ -41,7 +42,7 @@ export async function runOutbox(
     try {
       message = readMessage(OutboxMessage, body);
     } catch (error) {
-      const detail = String(error);
+      const detail = describeError(error);
       report({ kind: 'message-left', queue: queue.name, reason: 'malformed', messageId, detail });
       return;
     }

@@ -1,6 +1,7 @@
 // One site: what its relay listens on, who may ask, which NASes stand behind it, who keeps the accounts.
 import * as v from 'valibot';
 import { DIALECT_NAMES } from '../dialects/dialects.ts';
+import { networkKey } from './network.ts';
 import { ConfigurationError, parseFile } from './problems.ts';
 import { parseSecretReference, type SecretReference } from './secret-reference.ts';
 
@@ -174,7 +175,6 @@ export type Site = v.InferOutput<typeof SiteFile>;
 export type Client = Site['clients'][number];
 export type Nas = Site['nases'][number];
 export type AccountingServer = Site['accounting'][number];
-export type Network = Client['source'][number];
 export type Vpc = NonNullable<Site['relay']['vpc']>;
 
 type Path = readonly (string | number)[];
@@ -227,6 +227,15 @@ export function parseSiteFile(file: string, text: string): Site {
     (index) => identities[index]?.path ?? [],
     'the identity',
   );
+  const owners = new Map<string, string>();
+  for (const [index, { name, source }] of site.clients.entries())
+    for (const network of source) {
+      const owner = owners.get(networkKey(network)) ?? name;
+      owners.set(networkKey(network), owner);
+      const what = `${network.address}/${network.prefix}`;
+      if (owner !== name)
+        problems.push(parsed.problem(['clients', index, 'source'], `${what} belongs to ${owner} already`));
+    }
   if (site.relay.vpc !== undefined) {
     problems.push(...problemsInVpc(site).map(({ path, reason }) => parsed.problem(path, reason)));
   }

@@ -58,6 +58,8 @@ export type DecideReport =
       readonly reason: string;
       readonly receivedAtMs: number;
     }
+  /** sweep will find the session, perhaps too late. */
+  | { readonly kind: 'not-reminded'; readonly session: SessionKey; readonly error: unknown }
   | { readonly kind: 'failed'; readonly messageId: string; readonly error: unknown };
 
 export interface DecideDependencies {
@@ -179,7 +181,10 @@ async function change(
     );
     if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);
     const soonMs = dueSoonMs(before, after, now());
-    if (soonMs !== undefined) await remind(key, soonMs, signal);
+    if (soonMs !== undefined)
+      await remind(key, soonMs, signal).catch((error) =>
+        report({ kind: 'not-reminded', session: key, error }),
+      );
     return;
   }
   throw new Error(`${MAX_ATTEMPTS} writes of ${key.nas} ${key.acctSessionId} in a row were lost to others`);

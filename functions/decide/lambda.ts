@@ -34,6 +34,9 @@ export const handler = withMetrics(
 
 function report(event: DecideReport): void {
   switch (event.kind) {
+    case 'not-reminded':
+      logFailure(event);
+      return;
     case 'failed':
       logFailure(event);
       metrics.add('FailedMessages', 'Count', 1);

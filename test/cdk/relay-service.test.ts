@@ -13,7 +13,7 @@ relay:
   coa: 0.0.0.0:3799
   http: 0.0.0.0:8080
   vpc: { id: vpc-0123456789abcdef0, subnets: [subnet-0a1b2c3d, subnet-0a1b2c3e] }
-clients: [{ name: policy, source: [10.0.0.0/24, 10.1.0.7], secret: "${secret('east')}:policy" }]
+clients: [{ name: policy, source: [10.0.0.9/24, 10.0.0.0/24, 10.1.0.7], secret: "${secret('east')}:policy" }]
 accounting: [{ address: 10.0.0.7:1813, secret: "${secret('accounting')}" }]
 nases: [{ name: bng-1, address: 10.0.1.1:3799, secret: "${secret('east')}:bng-1", identifiedBy: [bng-1] }]
 `;
@@ -32,7 +32,7 @@ const [container] = list(the('AWS::ECS::TaskDefinition')['ContainerDefinitions']
 const groups = resources('AWS::EC2::SecurityGroup', template);
 
 describe('the relay in a VPC', () => {
-  it('is one task on Fargate and ARM that nobody reaches from outside, and never two', () => {
+  it('is one task on Fargate and ARM that nobody reaches from outside, and not two', () => {
     expect(the('AWS::ECS::TaskDefinition')).toMatchObject({
       RequiresCompatibilities: ['FARGATE'],
       RuntimePlatform: { CpuArchitecture: 'ARM64' },
@@ -50,8 +50,8 @@ describe('the relay in a VPC', () => {
     });
   });
 
-  it('is nobody in particular and writes nowhere but into its log, which is kept for a month', () => {
-    expect(container).toMatchObject({ User: '1000:1000', ReadonlyRootFilesystem: true });
+  it('is nobody in particular, may end its work, and writes nowhere but into its log, which is kept for a month', () => {
+    expect(container).toMatchObject({ User: '1000:1000', ReadonlyRootFilesystem: true, StopTimeout: 15 });
     expect(target(at(container, 'LogConfiguration', 'Options', 'awslogs-group'))).toBe('SiteseastRelayLogs');
     expect(resources('AWS::Logs::LogGroup', template).get('SiteseastRelayLogs')).toEqual({
       RetentionInDays: 30,

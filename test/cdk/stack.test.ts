@@ -292,30 +292,4 @@ describe('the stack', () => {
   it('has nothing that cdk-nag finds and nobody has explained', () => {
     expect(new AwsSolutionsChecks().validateScope(stack).violations).toEqual([]);
   });
-
-  it('is made of these resources, for two sites', () => {
-    const types = Object.values<{ Type: string }>(template.toJSON()['Resources']).map(({ Type }) => Type);
-    const counts = Object.entries(Object.groupBy(types, (type) => type)).map(([type, all]) => [
-      type,
-      all?.length,
-    ]);
-
-    expect(Object.fromEntries(counts)).toMatchInlineSnapshot(`
-    {
-      "AWS::CloudWatch::Alarm": 25,
-      "AWS::CloudWatch::Dashboard": 1,
-      "AWS::DynamoDB::Table": 1,
-      "AWS::Events::Rule": 1,
-      "AWS::IAM::ManagedPolicy": 2,
-      "AWS::IAM::Policy": 3,
-      "AWS::IAM::Role": 3,
-      "AWS::Lambda::EventSourceMapping": 4,
-      "AWS::Lambda::Function": 3,
-      "AWS::Lambda::Permission": 1,
-      "AWS::Logs::LogGroup": 3,
-      "AWS::SQS::Queue": 15,
-      "AWS::SQS::QueuePolicy": 15,
-    }
-  `);
-  });
 });

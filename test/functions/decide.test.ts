@@ -203,6 +203,20 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       expect(reminders).toEqual(reminded);
     });
 
+    it('answers, and says so, when it cannot have a session looked at in time', async () => {
+      const remind = () => Promise.reject(new Error('the due queue is gone'));
+      const { deliver, said, reports, failures } = startDecide({ remind });
+      const more = [{ name: 'ERX-Service-Timeout', tag: 1, value: 9 }] as const;
+      expect(await deliver(asking({ acctSessionId: 'forgotten', activate: ['gold'], more }))).toEqual([]);
+      expect(said()).toEqual(['ack']);
+      expect(reports.at(-1)).toEqual({
+        kind: 'not-reminded',
+        session: { nas: 'bng-1', acctSessionId: 'forgotten' },
+        error: new Error('the due queue is gone'),
+      });
+      expect(failures()).toEqual([]);
+    });
+
     it('ends at the first service when the client goes there and back with the same bytes', async () => {
       const { deliver, read, said, accounted } = startDecide();
       const there: Asked = { acctSessionId: 'back', activate: ['gold'] };

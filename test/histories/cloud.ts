@@ -145,8 +145,9 @@ export class Cloud {
       send: (_, messages) => send(call, messages, (message) => this.#takeFromDecide(message)),
       remind: (session, dueAt) =>
         call([
-          ['reminds', async () => this.#remind(session, dueAt)],
-          ['cannot remind', fail],
+          ['reminds', () => this.#remind(session, dueAt)],
+          ['cannot remind', failToRemind],
+          ['reminds, but hears an error', () => this.#remind(session, dueAt).then(failToRemind)],
         ]),
     };
   }
@@ -266,11 +267,12 @@ export class Cloud {
     const { subscribers, nowMs } = this.#scene;
     for (const { key, item } of subscribers) {
       const dueAt = item && dueAtMs(item.session);
-      if (dueAt !== undefined && dueAt <= nowMs + SWEEP_INTERVAL_SECONDS * 1000) this.#remind(key, dueAt);
+      if (dueAt !== undefined && dueAt <= nowMs + SWEEP_INTERVAL_SECONDS * 1000)
+        void this.#remind(key, dueAt);
     }
   }
 
-  #remind(session: SessionKey, dueAt: number): void {
+  async #remind(session: SessionKey, dueAt: number): Promise<void> {
     const { name, group } = this.#subscriber(session);
     const id = this.#scene.name('due');
     this.#scene.tell(`  ${id}: ${name} is due in ${Math.max(0, dueAt - this.#scene.nowMs) / 1000} s`);
@@ -313,6 +315,8 @@ export class Cloud {
   }
 }
 
+/** No reason for a message to fail. */
+const failToRemind = (): Promise<never> => Promise.reject(new Error('there are no reminders'));
 const fail = (): Promise<never> => Promise.reject(new Fault('the cloud is out of order'));
 
 function send(

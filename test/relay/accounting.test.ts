@@ -140,25 +140,32 @@ test('ignores a forged response, and keeps the record', async () => {
   await answered('of one');
 });
 
-test('delivers the records of one session in order while others pass', async () => {
-  // SQS gives several messages of one group together, fauxqs never does.
-  const batch = [
-    ['a:1', 'a'],
-    ['a:2', 'a'],
-    ['b:1', 'b'],
-  ].map(([session = '', group]) => ({
-    MessageId: session,
-    Body: JSON.stringify(record(session)),
-    ReceiptHandle: session,
-    Attributes: { MessageGroupId: group },
-  }));
+/** A queue with batches of records, named `GROUP:NUMBER`: SQS gives several messages of one group together, fauxqs
+ * never does. */
+async function queueOf(nextBatch: () => Promise<readonly string[] | undefined>) {
   const deleted: string[] = [];
-  const scripted = await scriptedSqs(({ action, queueUrl, entries }) => {
+  const scripted = await scriptedSqs(async ({ action, queueUrl, entries }) => {
     if (queueUrl !== cloud.queues.accounting) return undefined;
-    if (action === 'ReceiveMessage') return batch.length > 0 ? { Messages: batch.splice(0) } : undefined;
     if (action === 'DeleteMessageBatch') deleted.push(...entries.map(({ ReceiptHandle }) => ReceiptHandle));
-    return { Successful: entries, Failed: [] };
+    if (action !== 'ReceiveMessage') return { Successful: entries, Failed: [] };
+    const batch = await nextBatch();
+    return (
+      batch && {
+        Messages: batch.map((session) => ({
+          MessageId: session,
+          Body: JSON.stringify(record(session)),
+          ReceiptHandle: session,
+          Attributes: { MessageGroupId: session.split(':')[0] },
+        })),
+      }
+    );
   });
+  return { ...scripted, deleted };
+}
+
+test('delivers the records of one session in order while others pass', async () => {
+  const batches = [['a:1', 'a:2', 'b:1']];
+  const { deleted, ...scripted } = await queueOf(async () => batches.shift());
   const relay = await start([server.endpoint.port], { sqs: scripted.sqs });
   await respond(server, await server.received.first((received) => sessionOf(received) === 'b:1'));
   await answered('of b:1');
@@ -222,13 +229,16 @@ test('holds no more records than it can keep, and gets all of them delivered in 
 });
 
 test('leaves a record to the queue that stays unanswered while others are answered, and makes room', async () => {
-  await start([server.endpoint.port], { giveWayMs: 100, visibilitySeconds: 1 });
+  await start([server.endpoint.port], { giveWayMs: 50, visibilitySeconds: 1 });
   server.received.onEach((received) => void (sessionOf(received) !== 'bad' && respond(server, received)));
   await cloud.send('accounting', record('bad'), 'bad');
-  await server.received.first((received) => sessionOf(received) === 'bad');
-  await cloud.send('accounting', record('good'), 'good');
-  await answered('of good');
-  expect(await events.first(({ kind }) => kind === 'message-left')).toMatchObject({
+  const left = events.first(({ kind }) => kind === 'message-left');
+  for (let good = 1; events.of('message-left').length === 0; good++) {
+    await events.next(({ kind }) => kind === 'accounting-unanswered' || kind === 'message-left');
+    await cloud.send('accounting', record(`good ${good}`), `good ${good}`);
+    await answered(`of good ${good}`);
+  }
+  expect(await left).toMatchObject({
     queue: 'accounting',
     reason: 'unanswered',
     correlationId: 'of bad',
@@ -237,6 +247,39 @@ test('leaves a record to the queue that stays unanswered while others are answer
   // It is there still, and comes again when the queue no longer hides it.
   answerAll(server);
   await answered('of bad');
+});
+
+test('leaves what comes after it in the same session as well, and sends none of that', async () => {
+  let goods = 0;
+  const batches = [['bad:1', 'bad:2']];
+  const { deleted, ...scripted } = await queueOf(async () => {
+    const bad = batches.shift();
+    if (bad !== undefined) return bad;
+    await events.next(({ kind }) => kind === 'accounting-unanswered');
+    return [`good:${++goods}`];
+  });
+  const relay = await start([server.endpoint.port], { giveWayMs: 50, sqs: scripted.sqs });
+  server.received.onEach(
+    (received) => void (sessionOf(received)?.startsWith('good') && respond(server, received)),
+  );
+  expect(await events.first(({ kind }) => kind === 'message-left')).toMatchObject({ messageId: 'bad:1' });
+  await relay.drain();
+  expect(server.received.all.map(sessionOf)).not.toContain('bad:2');
+  expect(deleted.filter((session) => session.startsWith('bad'))).toEqual([]);
+  await scripted.stop();
+});
+
+test('leaves nothing to the queue when the server ends in the middle of its work', async () => {
+  await start([server.endpoint.port], { giveWayMs: 50 });
+  await cloud.send('accounting', record('one'), 'one');
+  await server.received.first((received) => sessionOf(received) === 'one');
+  await cloud.send('accounting', record('two'), 'two');
+  await respond(server, await server.received.first((received) => sessionOf(received) === 'two'));
+  await answered('of two');
+  for (let times = 0; times < 3; times++) await events.next(({ kind }) => kind === 'accounting-unanswered');
+  answerAll(server);
+  await answered('of one');
+  expect(events.of('message-left')).toEqual([]);
 });
 
 test('leaves nothing to the queue while the server answers nobody', async () => {

@@ -227,6 +227,19 @@ describe('a site file is refused, with line and path, for', () => {
       'demo.yaml:9: clients.1.name: the name policy is already taken above',
     ]);
   });
+
+  it.each([
+    ['127.0.0.0/8', '127.1.2.3/8'],
+    ['2001:db8::/32', '2001:0db8:0:1::/32'],
+    ['192.0.2.7', '::ffff:192.0.2.7'],
+  ])('a network that two clients have, %s and %s', (one, other) => {
+    const site = withLine(7, `    source: [10.9.0.0/16, ${one}, ${one}]`);
+    const client = `  - { name: other, source: ["${other}"], secret: x }\naccounting:`;
+    const what = other.includes('/') ? other : `${other}/128`;
+    expect(problemsOf(() => parse(site.replace('accounting:', client)))).toEqual([
+      `demo.yaml:9: clients.1.source: ${what} belongs to policy already`,
+    ]);
+  });
 });
 
 describe('a site file whose relay is to run in a VPC', () => {
