@@ -3,21 +3,10 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
 import { outlineOf } from '../../cdk/site-outline.ts';
 import { parseSiteFile } from '../../core/config/site-file.ts';
+import { SITE_IN_VPC, secretArn } from './site-in-vpc.ts';
 import { allowedBy, at, type JsonObject, list, makeStack, resources, target } from './template.ts';
 
-const secret = (name: string) => `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}-a1B2c3`;
-const SITE = `
-# testing123 was what we had in the laboratory
-site: east
-relay:
-  coa: 0.0.0.0:3799
-  http: 0.0.0.0:8080
-  vpc: { id: vpc-0123456789abcdef0, subnets: [subnet-0a1b2c3d, subnet-0a1b2c3e] }
-clients: [{ name: policy, source: [10.0.0.9/24, 10.0.0.0/24, 10.1.0.7], secret: "${secret('east')}:policy" }]
-accounting: [{ address: 10.0.0.7:1813, secret: "${secret('accounting')}" }]
-nases: [{ name: bng-1, address: 10.0.1.1:3799, secret: "${secret('east')}:bng-1", identifiedBy: [bng-1] }]
-`;
-const stack = makeStack({ sites: [outlineOf(parseSiteFile('east.yaml', SITE), SITE)] });
+const stack = makeStack({ sites: [outlineOf(parseSiteFile('east.yaml', SITE_IN_VPC), SITE_IN_VPC)] });
 const template = Template.fromStack(stack);
 
 /** The one resource of a type. */
@@ -71,7 +60,7 @@ describe('the relay in a VPC', () => {
       'INTERLOCK_ACCOUNTING_URL',
     ]);
     const siteFile = String(environment.get('INTERLOCK_SITE'));
-    expect(parseSiteFile('east.yaml', siteFile)).toEqual(parseSiteFile('east.yaml', SITE));
+    expect(parseSiteFile('east.yaml', siteFile)).toEqual(parseSiteFile('east.yaml', SITE_IN_VPC));
     expect(JSON.stringify(template.toJSON())).not.toContain('testing123');
   });
 
@@ -82,8 +71,8 @@ describe('the relay in a VPC', () => {
     ]);
     expect(roles.get('SiteseastRelayTaskExecutionRole')).not.toHaveProperty('ManagedPolicyArns');
     expect(allowedBy('SiteseastRelayPolicy', template)['secretsmanager:GetSecretValue']).toEqual([
-      secret('accounting'),
-      secret('east'),
+      secretArn('accounting'),
+      secretArn('east'),
     ]);
     const repository = [expect.stringContaining(':repository/')];
     expect(allowedBy('SiteseastRelayTaskExecutionRoleDefaultPolicy', template)).toEqual({
@@ -94,6 +83,12 @@ describe('the relay in a VPC', () => {
       'logs:CreateLogStream': ['SiteseastRelayLogs'],
       'logs:PutLogEvents': ['SiteseastRelayLogs'],
     });
+  });
+
+  it('makes the template, with all else in it, that was looked at last', () => {
+    // Names of files after their contents, which change with the code of functions and relay.
+    const text = JSON.stringify(template.toJSON()).replaceAll(/[0-9a-f]{64}/g, '<asset>');
+    expect(JSON.parse(text)).toMatchSnapshot();
   });
 
   it('leaves nothing to explain to cdk-nag', () => {

@@ -12,6 +12,7 @@ import { relayInCheckout, SECRET, SESSION, startSite, writeConfiguration } from 
 import { play, type Running, step, tell, until } from '../runs/story.ts';
 import { ClientSecret } from './client-secret.ts';
 import { install } from './install.ts';
+import { lintTemplate } from './lint.ts';
 import { startLocalStack } from './localstack.ts';
 import { StackInLocalStack } from './stack.ts';
 
@@ -35,6 +36,7 @@ async function main(running: Running): Promise<void> {
   await mkdir(DIRECTORY, { recursive: true });
 
   const installation = await step('installed', install(INSTALLATION));
+  await step('cfn-lint is content', lintTemplate(installation, join(DIRECTORY, 'in-vpc')));
   const runtime = [process.execPath, join(import.meta.dirname, 'lambda-runtime.ts'), DEATH];
   const localstack = await step('LocalStack runs', startLocalStack(installation, DIRECTORY, runtime));
   running.push(localstack);

@@ -120,7 +120,7 @@ async function activate(service: string, port: number): Promise<void> {
       `Acct-Session-Id = "${SESSION.acctSessionId}"`,
       `ERX-Service-Activate:1 = "${service}"`,
     ],
-    tries: 10,
+    tries: 20,
     timeoutSeconds: 3,
   });
   assert.equal(answer?.code, 'CoA-ACK', output);
