@@ -174,7 +174,7 @@ function nasOf(attributes: readonly KnownAttribute[], nases: readonly KnownNas[]
   if (names.length === 0 && nases.length !== 1) {
     throw new Refused(
       'Missing-Attribute',
-      'NAS-IP-Address or NAS-Identifier is missing, and the site has several NASes',
+      'NAS-IP-Address, NAS-IPv6-Address or NAS-Identifier is missing, and the site has several NASes',
     );
   }
   const nas = nases.find(({ identifiedBy }) => names.every((name) => identifiedBy.includes(name)));

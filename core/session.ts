@@ -164,6 +164,8 @@ export interface Deactivating extends Step {
   readonly step: 'deactivate';
   /** The client that waits, and what it will be told; absent when nobody waits. */
   readonly owed?: Answer & { readonly request: ServiceRequest; readonly reason?: string };
+  /** Present when the NAS has refused some of it, which has to be tried again. */
+  readonly failed?: true;
 }
 
 /** Something that made a change, and the effects to be repeated should it be delivered again. */

@@ -402,18 +402,20 @@ function deactivationRefused(
   const { underWay, remaining } = session.transition;
   const gone = event.errorCause !== undefined && dialect(session).alreadyGone.includes(event.errorCause);
   if (gone && underWay.length === 1) return deactivationConfirmed(session, event, nowMs);
+  const draft = { session, effects: [] };
+  if (!gone) return tellToDeactivate(draft, remaining, { ...about(session), failed: true }, nowMs);
   // A NAS refuses the whole command when one of its services is not there (RFC 5176 section 2.3). Which one, it says
   // when it is told of each by itself.
-  const next = gone ? [...underWay.map((activation) => [activation]), ...remaining] : remaining;
-  return tellToDeactivate({ session, effects: [] }, next, about(session), nowMs);
+  const singly = underWay.map((activation) => [activation]);
+  return tellToDeactivate(draft, [...singly, ...remaining], about(session), nowMs);
 }
 
-function about({ transition: { correlationId, owed } }: Situations['deactivating']) {
-  return { correlationId, ...(owed && { owed }) };
+function about({ transition: { correlationId, owed, failed } }: Situations['deactivating']) {
+  return { correlationId, ...(owed && { owed }), ...(failed && { failed }) };
 }
 
 function deactivationUnanswered(session: Situations['deactivating'], _: Event, nowMs: number): Change {
-  return settle({ session, effects: [] }, session.transition.owed, nowMs);
+  return tellToDeactivate({ session, effects: [] }, [], { ...about(session), failed: true }, nowMs);
 }
 
 // --- Time -----------------------------------------------------------------------------------------------------
@@ -467,10 +469,10 @@ function deactivate(
 function tellToDeactivate(
   draft: Draft,
   [underWay, ...remaining]: readonly (readonly string[])[],
-  rest: Pick<Deactivating, 'correlationId' | 'owed'>,
+  rest: Pick<Deactivating, 'correlationId' | 'owed' | 'failed'>,
   nowMs: number,
 ): Draft {
-  if (underWay === undefined) return settle(draft, rest.owed, nowMs);
+  if (underWay === undefined) return settle(rest.failed ? laterAgain(draft, nowMs) : draft, rest.owed, nowMs);
   const services = underWay.flatMap((activation) => draft.session.services[activation] ?? []);
   const command = tell(draft.session, 'deactivate', services, rest.correlationId, nowMs);
   const step: Deactivating = { step: 'deactivate', ...rest, ...stepOf(draft.session, command), remaining };
@@ -479,10 +481,13 @@ function tellToDeactivate(
 
 /** The change is settled: whoever waits for it is answered, and the session goes on to what waited meanwhile. */
 function settle(draft: Draft, owed: Deactivating['owed'], nowMs: number): Draft {
-  const { transition: done, ...rest } = draft.session;
-  const session = done?.step === 'deactivate' ? { ...rest, ...retryLater(rest, nowMs) } : rest;
+  const { transition: _, ...session } = draft.session;
   const settled = { ...draft, session };
   return proceed(owed === undefined ? settled : answer(settled, owed.request, owed, nowMs), nowMs);
+}
+
+function laterAgain({ session, effects }: Draft, nowMs: number): Draft {
+  return { session: { ...session, ...retryLater(session, nowMs) }, effects };
 }
 
 function proceed(draft: Draft, nowMs: number): Draft {

@@ -298,6 +298,22 @@ describe('a switch at a NAS that confirms', () => {
     },
   );
 
+  it('leaves the time of the next attempt alone when it deactivates something else in the meantime', () => {
+    const failed = play([(s) => outcome(s, 'ack'), (s) => outcome(s, 'nak', 506)], begun().session).session;
+    const { session, last } = play(
+      [
+        asked(request('r2', { ...COA, activate: ['bronze'] })),
+        (s) => outcome(s, 'ack'),
+        (s) => outcome(s, 'ack'),
+      ],
+      failed,
+      NOW + 5_000,
+    );
+    expect(brief(last)).toEqual(['ack']);
+    expect(services(session)).toEqual({ silver: 'deactivating', voice: 'active', bronze: 'active' });
+    expect(session?.retry).toEqual({ attempts: 1, atMs: NOW + 15_000 });
+  });
+
   it('makes a service active again that was being deactivated, as the same service session', () => {
     const stuck = play([(s) => outcome(s, 'ack'), (s) => outcome(s, 'timeout')], begun().session).session;
     const { session, last } = play(
