@@ -13,16 +13,24 @@ export interface DeploymentAndSites {
 }
 
 /**
- * Reads `services.yaml` and `sites/*.yaml` in `directory`. What it gives holds no secret.
+ * Reads `services.yaml` and `sites/*.yaml` in `directory`. What it gives holds no secret. Any other file in `sites` is
+ * refused, but for hidden ones: a site that is not seen would lose its queues.
  * @throws ConfigurationError naming file, line, path and what was expected.
  */
 export function readDeployment(directory: string): DeploymentAndSites {
-  const read = (file: string) => readWith((path) => readFileSync(path, 'utf8'), join(directory, file));
-  const siteFiles = readWith((path) => readdirSync(path), join(directory, 'sites')).filter((file) =>
-    file.endsWith('.yaml'),
-  );
-  const files = siteFiles.map((name) => {
-    const file = join('sites', name);
+  const folder = join(directory, 'sites');
+  const names = readWith((path) => readdirSync(path), folder).filter((name) => !name.startsWith('.'));
+  const others = names.filter((name) => !name.endsWith('.yaml'));
+  if (others.length > 0) {
+    throw new ConfigurationError(
+      others.map((name) => `${join(folder, name)}: expected nothing but site files, such as demo.yaml`),
+    );
+  }
+  if (names.length === 0) {
+    throw new ConfigurationError([`${folder}: expected at least one site file, such as demo.yaml`]);
+  }
+  const files = names.map((name) => {
+    const file = join(folder, name);
     const text = read(file);
     const site = parseSiteFile(file, text);
     // So that no two files describe the same site.
@@ -34,13 +42,18 @@ export function readDeployment(directory: string): DeploymentAndSites {
   const sites = files.map(({ site }) => site);
   const shared = sharedNasNames(sites);
   if (shared.length > 0) {
-    throw new ConfigurationError(shared.map((name) => `sites: the NAS name ${name} is used by two sites`));
+    throw new ConfigurationError(
+      shared.map((name) => `${folder}: the NAS name ${name} is used by two sites`),
+    );
   }
+  const services = join(directory, 'services.yaml');
   return {
-    deployment: deploymentOf(parseServicesFile('services.yaml', read('services.yaml')), sites),
+    deployment: deploymentOf(parseServicesFile(services, read(services)), sites),
     sites: files.map(({ site, text }) => outlineOf(site, text)),
   };
 }
+
+const read = (path: string) => readWith((path) => readFileSync(path, 'utf8'), path);
 
 function readWith<T>(read: (path: string) => T, path: string): T {
   try {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ConfigurationError } from '../core/config/problems.ts';
 import type { SecretReference } from '../core/config/secret-reference.ts';
-import { parseSiteFile, type Site, secretsOf } from '../core/config/site-file.ts';
+import { parseSiteWithPlaces, type Site, secretsOf } from '../core/config/site-file.ts';
 import type { Endpoint } from '../core/messages.ts';
 import { prepareSecret, type Secret } from '../core/radius/authenticator.ts';
 import type { AccountingServer } from './accounting-servers.ts';
@@ -49,7 +49,7 @@ export async function readSite(
 /**
  * Resolves the secrets of a site file of which the text is known already: `${NAME}` from `environment`, `file:PATH`
  * from the file's folder, an ARN with `readStoredSecret`, anything else as it stands. Weak ones are reported.
- * @throws ConfigurationError naming file, path and what was expected, for everything that is wrong.
+ * @throws ConfigurationError naming file, line, path and what was expected, for everything that is wrong.
  */
 export async function resolveSite(
   file: string,
@@ -58,32 +58,32 @@ export async function resolveSite(
   report: Report,
   readStoredSecret: ReadStoredSecret,
 ): Promise<RelaySite> {
-  const site = parseSiteFile(file, text);
+  const { value: site, problem } = parseSiteWithPlaces(file, text);
   const resolved = await resolveSecrets(
     secretsOf(site).map(({ reference }) => reference),
     { folder: dirname(file), environment, readStoredSecret },
   );
   const problems: string[] = [];
 
-  const secretsFor = (references: readonly SecretReference[], path: string): Secret[] =>
+  const secretsFor = (references: readonly SecretReference[], ...path: (string | number)[]): Secret[] =>
     references.flatMap((reference) => {
       const result = resolved.get(reference);
       if (!result?.ok) {
-        problems.push(`${file}: ${path}: ${result?.reason}`);
+        problems.push(problem(path, `${result?.reason}`));
         return [];
       }
-      if (result.text.length <= WEAK_SECRET_CHARACTERS) report({ kind: 'weak-secret', path });
+      if (result.text.length <= WEAK_SECRET_CHARACTERS) report({ kind: 'weak-secret', path: path.join('.') });
       return [prepareSecret(result.text)];
     });
 
   const clients: Client[] = [];
   for (const [index, { source, secret, ...client }] of site.clients.entries()) {
-    const secrets = secretsFor(secret, `clients.${index}.secret`);
+    const secrets = secretsFor(secret, 'clients', index, 'secret');
     clients.push({ ...client, sources: source, secrets });
   }
   const accounting: AccountingServer[] = [];
   for (const [index, { address, secret, messageAuthenticator }] of site.accounting.entries()) {
-    const secrets = secretsFor(secret, `accounting.${index}.secret`);
+    const secrets = secretsFor(secret, 'accounting', index, 'secret');
     // During a rotation nobody knows which secret the server has by now: the old one is tried like another server.
     for (const [age, secret] of secrets.entries()) {
       const name = `${formatEndpoint(address)}${age === 0 ? '' : ' (previous secret)'}`;
@@ -101,7 +101,7 @@ export async function resolveSite(
   }
   const nases: Nas[] = [];
   for (const [index, { address, secret, ...nas }] of site.nases.entries()) {
-    const secrets = secretsFor(secret, `nases.${index}.secret`);
+    const secrets = secretsFor(secret, 'nases', index, 'secret');
     nases.push({ ...nas, ...address, secrets });
   }
   if (problems.length > 0) throw new ConfigurationError(problems);

@@ -1,6 +1,6 @@
 // A file that an operator wrote, or the list of everything that is wrong with it.
 import * as v from 'valibot';
-import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 
 /** A configuration file that cannot be used. The message has one line per problem: `file:line: path: reason`. */
 export class ConfigurationError extends Error {
@@ -21,8 +21,8 @@ export interface ParsedFile<T> {
 
 /**
  * Parses `text` as YAML and checks it against `schema`.
- * @throws ConfigurationError naming file, line, path and what was expected, for everything that is wrong. It never
- * quotes a value: it may be a secret.
+ * @throws ConfigurationError naming file, line, path and what was expected, for everything that is wrong, or for the
+ * first thing that is not YAML. It never quotes a value: it may be a secret.
  */
 export function parseFile<S extends v.GenericSchema>(
   file: string,
@@ -31,17 +31,16 @@ export function parseFile<S extends v.GenericSchema>(
 ): ParsedFile<v.InferOutput<S>> {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
-  const mistakes = [...document.errors, ...document.warnings];
-  if (mistakes.length > 0) {
-    throw new ConfigurationError(
-      mistakes.map(
-        ({ pos, message }) => `${file}:${lines.linePos(pos[0]).line}: ${withoutQuotation(message)}`,
-      ),
-    );
+  // The others may well be consequences of the first.
+  const [mistake] = [...document.errors, ...document.warnings];
+  if (mistake !== undefined) {
+    const { line } = lines.linePos(mistake.pos[0]);
+    const advice = UNQUOTED_REFERENCE.test(text.split('\n')[line - 1] ?? '') ? QUOTE_REFERENCES : '';
+    throw new ConfigurationError([`${file}:${line}: ${withoutQuotation(mistake.message)}${advice}`]);
   }
   const problem = (path: readonly (string | number)[], reason: string) =>
     `${file}:${lineOf(document, lines, path)}: ${path.join('.') || 'the file'}: ${reason}`;
-  const result = v.safeParse(schema, content(document, file), { message: defaultReason });
+  const result = v.safeParse(schema, content(document, lines, file), { message: defaultReason });
   if (!result.success) {
     throw new ConfigurationError(
       result.issues.map((issue) =>
@@ -52,7 +51,17 @@ export function parseFile<S extends v.GenericSchema>(
   return { value: result.output, problem };
 }
 
-function content(document: Document.Parsed, file: string): unknown {
+const UNQUOTED_REFERENCE = /(?<!["'])\$\{/;
+const QUOTE_REFERENCES = `; put "\${NAME}" in quotes inside { } and [ ]`;
+
+function content(document: Document.Parsed, lines: LineCounter, file: string): unknown {
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document) !== undefined) return;
+      const { line } = lines.linePos(alias.range?.[0] ?? 0);
+      throw new ConfigurationError([`${file}:${line}: the anchor must be set before the alias`]);
+    },
+  });
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (error) {
@@ -60,9 +69,9 @@ function content(document: Document.Parsed, file: string): unknown {
   }
 }
 
-/** What follows a colon in a message of the YAML library is a piece of the file. */
+/** What follows a word and a colon in a message of the YAML library is a piece of the file. */
 function withoutQuotation(message: string): string {
-  return message.replace(/[:;] .*/s, '');
+  return message.replace(/(?<! )[:;] .*/s, '');
 }
 
 const KINDS: Readonly<Record<string, string>> = {

@@ -25,15 +25,30 @@ export type SecretReference =
 const STORED =
   /^(arn:(?:aws|aws-cn|aws-us-gov):secretsmanager:([a-z0-9-]+):\d{12}:secret:[\w/+=.@-]+-[A-Za-z0-9]{6})(?::([^:]*)(?::([^:]*):?)?)?$/;
 
-/** Reads `${NAME}`, `file:PATH` and the ARN of a secret; undefined for an ARN of anything else. The rest is a secret. */
-export function parseSecretReference(text: string): SecretReference | undefined {
+const NOT_A_NAME = `expected \${NAME} and nothing else, or a secret without "\${"`;
+const NOT_STORED =
+  'expected arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-123456, with :KEY:STAGE behind it if need be';
+
+export type ParsedReference =
+  | { readonly ok: true; readonly reference: SecretReference }
+  | { readonly ok: false; readonly reason: string };
+
+/**
+ * Reads `${NAME}`, `file:PATH` and the ARN of a secret; the rest is a secret. Not ok for an ARN of anything else, and
+ * for `${` in the midst of other text, where nothing would be put in its place.
+ */
+export function parseSecretReference(text: string): ParsedReference {
+  const [, name] = /^\$\{(\w+)\}$/.exec(text) ?? [];
+  if (name !== undefined) return { ok: true, reference: { kind: 'environment', name } };
+  if (/\$\{/.test(text)) return { ok: false, reason: NOT_A_NAME };
   if (text.startsWith('arn:')) {
     const [, arn, region, key, versionStage] = STORED.exec(text) ?? [];
-    if (arn === undefined || region === undefined) return undefined;
-    return { kind: 'stored', arn, region, key: key || undefined, versionStage: versionStage || 'AWSCURRENT' };
+    if (arn === undefined || region === undefined) return { ok: false, reason: NOT_STORED };
+    const wanted = { key: key || undefined, versionStage: versionStage || 'AWSCURRENT' };
+    return { ok: true, reference: { kind: 'stored', arn, region, ...wanted } };
   }
-  const [, name] = /^\$\{(\w+)\}$/.exec(text) ?? [];
-  if (name !== undefined) return { kind: 'environment', name };
-  if (text.startsWith('file:')) return { kind: 'file', path: text.slice('file:'.length) };
-  return { kind: 'text', text };
+  if (text.startsWith('file:')) {
+    return { ok: true, reference: { kind: 'file', path: text.slice('file:'.length) } };
+  }
+  return { ok: true, reference: { kind: 'text', text } };
 }

@@ -1,7 +1,7 @@
 // The catalogue as an operator writes it: which services there are and which exclude one another.
 import * as v from 'valibot';
 import { type Catalogue, isMutexGroup } from '../catalogue.ts';
-import { parseFile } from './problems.ts';
+import { ConfigurationError, parseFile } from './problems.ts';
 
 const WORD = /^[A-Za-z][A-Za-z0-9_.-]*$/;
 /** A Service-Activate holds at most 246 octets besides its tag; a name must leave room for its parameters. */
@@ -86,7 +86,15 @@ function isMapping(value: unknown): boolean {
  * @throws ConfigurationError naming file, line, path and what was expected.
  */
 export function parseServicesFile(file: string, text: string): Catalogue {
-  const { services, groups } = parseFile(file, text, ServicesFile).value;
+  const parsed = parseFile(file, text, ServicesFile);
+  const { services, groups } = parsed.value;
+  const used = new Set(Object.values(services).flatMap(({ mutexGroup }) => mutexGroup));
+  const unused = Object.keys(groups).filter((key) => !used.has(Number(key)));
+  if (unused.length > 0) {
+    throw new ConfigurationError(
+      unused.map((key) => parsed.problem(['groups', key], `no service has the mutex group ${key}`)),
+    );
+  }
   return {
     services: Object.fromEntries(
       Object.entries(services).map(([name, { mutexGroup, ...definition }]) => [

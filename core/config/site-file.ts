@@ -1,8 +1,9 @@
 // One site: what its relay listens on, who may ask, which NASes stand behind it, who keeps the accounts.
 import * as v from 'valibot';
 import { DIALECT_NAMES } from '../dialects/dialects.ts';
+import { canonicalIpv6, isIpv6 } from '../radius/value-types.ts';
 import { networkKey } from './network.ts';
-import { ConfigurationError, parseFile } from './problems.ts';
+import { ConfigurationError, type ParsedFile, parseFile } from './problems.ts';
 import { parseSecretReference, type SecretReference } from './secret-reference.ts';
 
 const Name = v.pipe(
@@ -21,15 +22,10 @@ const Secret = v.pipe(
   v.string('expected a secret, an environment reference, file:PATH or the ARN of a secret'),
   v.minLength(1, 'a secret is never empty'),
   v.rawTransform(({ dataset, addIssue, NEVER }): SecretReference => {
-    const reference = parseSecretReference(dataset.value);
-    if (reference === undefined) {
-      addIssue({
-        message:
-          'expected arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-123456, with :KEY:STAGE behind it if need be',
-      });
-      return NEVER;
-    }
-    return reference;
+    const parsed = parseSecretReference(dataset.value);
+    if (parsed.ok) return parsed.reference;
+    addIssue({ message: parsed.reason });
+    return NEVER;
   }),
 );
 /** One secret, or the current one and its predecessor during a rotation. */
@@ -45,14 +41,15 @@ const Secrets = v.pipe(
   ),
   v.transform((value) => (Array.isArray(value) ? value : [value])),
 );
+const ADDRESS = 'expected an IP address and a port, such as 127.0.0.1:3799 or [::1]:3799, not a name';
 const Address = v.pipe(
-  v.string('expected "ADDRESS:PORT"'),
+  v.string(ADDRESS),
   v.rawTransform(({ dataset, addIssue, NEVER }) => {
     const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(dataset.value);
     const address = match?.[1] ?? match?.[2] ?? '';
     const port = Number(match?.[3]);
     if (!v.is(v.pipe(v.string(), v.ip()), address) || !(port <= 65535)) {
-      addIssue({ message: 'expected "ADDRESS:PORT", for instance 127.0.0.1:3799 or [::1]:3799' });
+      addIssue({ message: ADDRESS });
       return NEVER;
     }
     return { address, port };
@@ -110,7 +107,14 @@ const Nas = v.strictObject({
   address: Address,
   secret: Secrets,
   identifiedBy: v.pipe(
-    v.array(v.pipe(v.string(), v.nonEmpty('expected a NAS-IP-Address or NAS-Identifier'))),
+    v.array(
+      v.pipe(
+        v.string(),
+        v.nonEmpty('expected a NAS-IP-Address or NAS-Identifier'),
+        // A NAS-IPv6-Address has one spelling when it has been decoded.
+        v.transform((value) => (isIpv6(value) ? canonicalIpv6(value) : value)),
+      ),
+    ),
     v.minLength(1, 'expected at least one NAS-IP-Address or NAS-Identifier'),
   ),
   dialect: v.optional(v.picklist(DIALECT_NAMES, `expected a dialect: ${DIALECT_NAMES.join(', ')}`), 'erx'),
@@ -195,6 +199,11 @@ export function secretsOf(
  * @throws ConfigurationError naming file, line, path and what was expected.
  */
 export function parseSiteFile(file: string, text: string): Site {
+  return parseSiteWithPlaces(file, text).value;
+}
+
+/** The same, for who has more to say about places in the file. */
+export function parseSiteWithPlaces(file: string, text: string): ParsedFile<Site> {
   const parsed = parseFile(file, text, SiteFile);
   const site = parsed.value;
   const problems: string[] = [];
@@ -240,7 +249,7 @@ export function parseSiteFile(file: string, text: string): Site {
     problems.push(...problemsInVpc(site).map(({ path, reason }) => parsed.problem(path, reason)));
   }
   if (problems.length > 0) throw new ConfigurationError(problems);
-  return site;
+  return parsed;
 }
 
 /** In a VPC, the relay has an IPv4 address that AWS has chosen, and no files or variables of the operator's. */

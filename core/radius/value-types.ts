@@ -160,7 +160,8 @@ const toGroups = (octets: Uint8Array) =>
 const fromGroups = (groups: readonly string[]) =>
   Buffer.from(groups.map((group) => group.padStart(4, '0')).join(''), 'hex');
 
-const isIpv6 = (address: string) => /^[0-9a-f:.]+$/i.test(address) && URL.canParse(`http://[${address}]`);
+export const isIpv6 = (address: string) =>
+  /^[0-9a-f:.]+$/i.test(address) && URL.canParse(`http://[${address}]`);
 
 /** RFC 5952's form of any other one, which is how the URL standard writes such a host. */
-const canonicalIpv6 = (address: string) => new URL(`http://[${address}]`).hostname.slice(1, -1);
+export const canonicalIpv6 = (address: string) => new URL(`http://[${address}]`).hostname.slice(1, -1);

@@ -109,7 +109,7 @@ describe.concurrent('cdk synth', { timeout: TIMEOUT_MS }, () => {
 
     expect(code).toBe(1);
     expect(printed).toMatch(
-      /^services\.yaml:9: services\.gold\.mutexGroup: expected a mutex group: a whole number$/m,
+      /^\S+services\.yaml:9: services\.gold\.mutexGroup: expected a mutex group: a whole number$/m,
     );
     expect(printed).not.toMatch(/^ +at /m);
     expect(() => resources('AWS::SQS::Queue')).toThrow('ENOENT');

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -49,20 +49,23 @@ describe('a folder of site files', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  const demo = () => readFileSync(join(directory, 'sites/demo.yaml'), 'utf8');
+  const site = (file: string) => join(directory, 'sites', file);
+  const demo = () => readFileSync(site('demo.yaml'), 'utf8');
 
   it('is refused when a file is not named after its site', () => {
-    writeFileSync(join(directory, 'sites/north.yaml'), demo());
+    writeFileSync(site('north.yaml'), demo());
 
     expect(() => readDeployment(directory)).toThrow(
-      "sites/north.yaml: site: expected north, like the file's name",
+      new ConfigurationError([`${site('north.yaml')}: site: expected north, like the file's name`]),
     );
   });
 
   it('is refused when two sites have a NAS of the same name', () => {
-    writeFileSync(join(directory, 'sites/north.yaml'), demo().replace('site: demo', 'site: north'));
+    writeFileSync(site('north.yaml'), demo().replace('site: demo', 'site: north'));
 
-    expect(() => readDeployment(directory)).toThrow('the NAS name bng-1 is used by two sites');
+    expect(() => readDeployment(directory)).toThrow(
+      new ConfigurationError([`${join(directory, 'sites')}: the NAS name bng-1 is used by two sites`]),
+    );
   });
 
   it('is refused when it is not there', () => {
@@ -73,9 +76,38 @@ describe('a folder of site files', () => {
     );
   });
 
-  it('may hold other files', () => {
-    writeFileSync(join(directory, 'sites/README.md'), 'how we name our sites');
+  it('is refused with the path of the file in which something is wrong', () => {
+    writeFileSync(site('demo.yaml'), demo().replace('site: demo', 'site: de mo'));
+
+    expect(() => readDeployment(directory)).toThrow(`${site('demo.yaml')}:3: site: expected a name of`);
+  });
+
+  it('is refused when it has other files, which might be sites', () => {
+    writeFileSync(site('README.md'), 'how we name our sites');
+    renameSync(site('demo.yaml'), site('demo.yml'));
+
+    expect(() => readDeployment(directory)).toThrow(
+      new ConfigurationError(
+        ['README.md', 'demo.yml'].map(
+          (name) => `${site(name)}: expected nothing but site files, such as demo.yaml`,
+        ),
+      ),
+    );
+  });
+
+  it('may have hidden files', () => {
+    writeFileSync(site('.demo.yaml.swp'), 'what an editor leaves');
 
     expect(readDeployment(directory).sites.map(({ name }) => name)).toEqual(['demo']);
+  });
+
+  it('is refused when it is empty', () => {
+    rmSync(site('demo.yaml'));
+
+    expect(() => readDeployment(directory)).toThrow(
+      new ConfigurationError([
+        `${join(directory, 'sites')}: expected at least one site file, such as demo.yaml`,
+      ]),
+    );
   });
 });

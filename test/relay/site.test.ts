@@ -122,9 +122,9 @@ test('names everything that it cannot resolve', async () => {
   const other = ARN.replace('demo', 'other');
   await expect(read('"$' + '{COA_SECRET}"', {}, 'file:none.txt', other)).rejects.toThrow(
     [
-      `${file}: clients.0.secret: expected a secret in the environment variable COA_SECRET`,
-      `${file}: accounting.0.secret: expected a secret in the file ${join(folder, 'none.txt')}`,
-      `${file}: nases.0.secret: ${other}: AccessDeniedException: not for you`,
+      `${file}:4: clients.0.secret: expected a secret in the environment variable COA_SECRET`,
+      `${file}:5: accounting.0.secret: expected a secret in the file ${join(folder, 'none.txt')}`,
+      `${file}:6: nases.0.secret: ${other}: AccessDeniedException: not for you`,
     ].join('\n'),
   );
 });

@@ -61,12 +61,35 @@ describe('a file that is not YAML', () => {
     ['name: x\nname: y\n', 2, 'Map keys must be unique'],
     ['name: x\n---\nname: y\n', 2, 'Source contains multiple documents'],
     ['name: !secret x\n', 1, 'Unresolved tag'],
-    ['name: *somewhere\n', 1, 'Unresolved alias'],
+    ['name: x\nlist: *somewhere\n', 2, 'the anchor must be set before the alias'],
   ])('is refused with the line: %j', (text, line, reason) => {
     const [problem, ...others] = problemsOf(() => parse(text));
 
     expect(others).toEqual([]);
     expect(problem).toMatch(`some.yaml:${line}: ${reason}`);
+  });
+
+  it('is refused for the first mistake alone', () => {
+    expect(problemsOf(() => parse('name: "x" y\nlist: { ]\n'))).toEqual([
+      'some.yaml:1: Unexpected scalar at node end',
+    ]);
+  });
+
+  it.each([
+    ['name: x\nlist: [VAR]', 'Missing , or : between flow sequence items'],
+    ['name: x\nlist:\n  - { a: VAR }', 'Unexpected flow-map-start at node end'],
+    ['name: x\nlist: [{ b: true,\n  a: VAR }]', 'Unexpected flow-map-start at node end'],
+  ])('because of a reference without quotation marks is told about them: %j', (text, reason) => {
+    const line = text.split('\n').length;
+    expect(problemsOf(() => parse(text.replace('VAR', `\${VAR}`)))).toEqual([
+      `some.yaml:${line}: ${reason}; put "\${NAME}" in quotes inside { } and [ ]`,
+    ]);
+  });
+
+  it('with a reference in quotation marks is not', () => {
+    expect(problemsOf(() => parse(`name: "\${NAME}" x\n`))).toEqual([
+      'some.yaml:1: Unexpected scalar at node end',
+    ]);
   });
 
   it('is refused before it grows beyond measure', () => {
@@ -87,6 +110,9 @@ describe('a problem', () => {
     'name: *hunter2',
     'name: !hunter2 x',
     'name: "x" hunter2',
+    'name: >hunter2',
+    'name: ["x" hunter2: y]',
+    'name: [$' + '{hunter2}]',
     'name: {hunter2',
     'name: x\nlist: hunter2',
     'name: x\nlist: [{ a: hunter2 }]',

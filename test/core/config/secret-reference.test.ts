@@ -8,10 +8,10 @@ describe('a reference to a secret', () => {
   it.each([
     ['testing123', { kind: 'text', text: 'testing123' }],
     ['$' + '{BNG_1_SECRET}', { kind: 'environment', name: 'BNG_1_SECRET' }],
-    ['$' + '{BNG-1}', { kind: 'text', text: '$' + '{BNG-1}' }],
+    ['cash$only', { kind: 'text', text: 'cash$only' }],
     ['file:/run/secrets/bng-1', { kind: 'file', path: '/run/secrets/bng-1' }],
   ])('is what it looks like: %s', (text, reference) => {
-    expect(parseSecretReference(text)).toEqual(reference);
+    expect(parseSecretReference(text)).toEqual({ ok: true, reference });
   });
 
   it.each([
@@ -22,7 +22,8 @@ describe('a reference to a secret', () => {
     [':bng-1::', { key: 'bng-1' }],
     [':::', {}],
   ])('is the ARN of a secret, with a key and a version as ECS writes them: …%s', (suffix, parts) => {
-    expect(parseSecretReference(ARN + suffix)).toEqual({ ...STORED, key: undefined, ...parts });
+    const reference = { ...STORED, key: undefined, ...parts };
+    expect(parseSecretReference(ARN + suffix)).toEqual({ ok: true, reference });
   });
 
   it.each([
@@ -30,7 +31,7 @@ describe('a reference to a secret', () => {
     ['aws-us-gov', 'us-gov-west-1'],
   ])('may be in the partition %s', (partition, region) => {
     const arn = `arn:${partition}:secretsmanager:${region}:123456789012:secret:demo-a1B2c3`;
-    expect(parseSecretReference(arn)).toMatchObject({ kind: 'stored', arn, region });
+    expect(parseSecretReference(arn)).toMatchObject({ ok: true, reference: { kind: 'stored', arn, region } });
   });
 
   it.each([
@@ -41,6 +42,25 @@ describe('a reference to a secret', () => {
     'arn:aws:secretsmanager:eu-central-1:123456789012:secret:demo-*',
     `${ARN}:bng-1::9e6cbbd2-5f5e-4a3c-8f7e-0d5d6f0e8b11`,
   ])('is no other ARN: %s', (text) => {
-    expect(parseSecretReference(text)).toBeUndefined();
+    expect(parseSecretReference(text)).toEqual({
+      ok: false,
+      reason:
+        'expected arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-123456, with :KEY:STAGE behind it if need be',
+    });
+  });
+
+  it.each([
+    'x$' + '{VAR}',
+    '$' + '{VAR}x',
+    '$' + '{VAR:-x}',
+    '$' + '{BNG-1}',
+    '$' + '{VAR',
+    'file:$' + '{FOLDER}/bng-1',
+    'arn:aws:secretsmanager:$' + '{REGION}:123456789012:secret:demo-a1B2c3',
+  ])('is no variable in the midst of other text: %s', (text) => {
+    expect(parseSecretReference(text)).toEqual({
+      ok: false,
+      reason: `expected \${NAME} and nothing else, or a secret without "\${"`,
+    });
   });
 });

@@ -138,6 +138,13 @@ describe('a services file is refused, with line and path, for', () => {
     ]);
   });
 
+  it.each(['refuse', 'replace'])('the policy %s of a group that no service has', (policy) => {
+    const groups = `groups:\n  12: { policy: ${policy} }\n  31: { policy: ${policy} }\n`;
+    expect(problems(GOLD + groups)).toEqual([
+      'services.yaml:4: groups.31: no service has the mutex group 31',
+    ]);
+  });
+
   it('a policy that there is not', () => {
     expect(problems(`${GOLD}groups:\n  7: {}\n  12: { policy: never }\n`)).toEqual([
       'services.yaml:3: groups.7.policy: this key is missing',

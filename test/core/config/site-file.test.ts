@@ -112,7 +112,7 @@ describe('a site file', () => {
 });
 
 describe('a site file is refused, with line and path, for', () => {
-  const ADDRESS = 'expected "ADDRESS:PORT", for instance 127.0.0.1:3799 or [::1]:3799';
+  const ADDRESS = 'expected an IP address and a port, such as 127.0.0.1:3799 or [::1]:3799, not a name';
   const NETWORK = 'expected a network such as 10.0.0.0/8 or 2001:db8::/32';
 
   it.each<[line: number, text: string, problem: string]>([
@@ -124,7 +124,7 @@ describe('a site file is refused, with line and path, for', () => {
     [3, '  coa: 127.0.0.1:65536', `relay.coa: ${ADDRESS}`],
     [3, '  coa: localhost:3799', `relay.coa: ${ADDRESS}`],
     [3, '  coa: "::1:3799"', `relay.coa: ${ADDRESS}`],
-    [3, '  coa: 3799', 'relay.coa: expected "ADDRESS:PORT"'],
+    [3, '  coa: 3799', `relay.coa: ${ADDRESS}`],
     [
       6,
       '  - name: "po licy"',
@@ -147,6 +147,11 @@ describe('a site file is refused, with line and path, for', () => {
       '    secret: arn:aws:secretsmanager:eu-central-1:123456789012:secret:policy',
       'clients.0.secret: expected arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-123456, with :KEY:STAGE behind it if need be',
     ],
+    [
+      8,
+      `    secret: \${POLICY_SECRET:-testing123}`,
+      `clients.0.secret: expected \${NAME} and nothing else, or a secret without "\${"`,
+    ],
     [8, '    secret: []', 'clients.0.secret: expected at least one secret'],
     [8, '    secret: [a, b, c]', 'clients.0.secret: expected at most two secrets: the new and the old'],
     [14, '    address: bng-1.example.net', `nases.0.address: ${ADDRESS}`],
@@ -163,6 +168,11 @@ describe('a site file is refused, with line and path, for', () => {
     ],
     [16, '    identifiedBy: [""]', 'nases.0.identifiedBy.0: expected a NAS-IP-Address or NAS-Identifier'],
     [16, '    identifiedBy: [a, b, a]', 'nases.0.identifiedBy.2: the identity a is already taken above'],
+    [
+      16,
+      '    identifiedBy: ["2001:DB8:0::1", "2001:db8::1"]',
+      'nases.0.identifiedBy.1: the identity 2001:db8::1 is already taken above',
+    ],
   ])('line %d: %s', (line, text, problem) => {
     expect(problemsOf(() => parse(withLine(line, text)))).toEqual([`demo.yaml:${line}: ${problem}`]);
   });
