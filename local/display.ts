@@ -125,12 +125,29 @@ function relayLine(event: RelayEvent): Line | undefined {
       return ['problem', undefined, event.error];
     case 'accounting-not-configured':
       return ['note', undefined, 'the site has no accounting server; accounting stays in its queue'];
-    default:
+    case 'weak-secret':
+      return ['note', undefined, `${event.path}: a secret of 12 characters or fewer is soon guessed`];
+    case 'accounting-waiting': {
+      const waited = `${Math.round(event.oldestMs / 1000)} s`;
+      return [
+        'waiting',
+        undefined,
+        `${event.server} has not taken ${event.records} accounting records, the oldest for ${waited}`,
+      ];
+    }
+    case 'accounting-server-changed':
+      return ['note', undefined, `accounting goes to ${event.to} instead of ${event.from}`];
+    case 'queue-entry-refused':
+      return ['problem', undefined, `${event.queue}: a message was refused: ${event.error}`];
+    // Who started this sees as much.
+    case 'listening':
+    case 'draining':
+    case 'stopped':
       return undefined;
   }
 }
 
-function decideLine(event: DecideReport): Line {
+function decideLine(event: DecideReport): Line | undefined {
   switch (event.kind) {
     case 'not-reminded':
     case 'failed':
@@ -138,21 +155,39 @@ function decideLine(event: DecideReport): Line {
     case 'refused':
       return ['refused', event.correlationId, `${event.reason}${causeText(event.errorCause)}`];
     case 'decided': {
-      const { session, userName, cause, activated, deactivated, reason } = event;
-      const changes = [
-        ...activated.map((service) => `+${service}`),
-        ...deactivated.map((service) => `-${service}`),
-      ];
-      const isTold = event.effects.some(({ kind }) => kind === 'command');
-      const nothing = isTold ? 'the NAS is told first' : 'nothing to change';
-      const outcome = reason ?? (changes.join(' ') || nothing);
-      return [
-        'transition',
-        event.correlationId,
-        `${userName ?? '?'} ${session.acctSessionId}: ${cause}: ${outcome}`,
-      ];
+      const { session, userName, cause } = event;
+      const became = whatBecameOf(event);
+      if (became === undefined) return undefined;
+      const who = `${userName ?? '?'} ${session.acctSessionId}`;
+      return ['transition', event.correlationId, `${who}: ${cause}: ${became}`];
     }
   }
+}
+
+/** In words; undefined for a reminder that comes when there is nothing left to do. */
+function whatBecameOf(event: Extract<DecideReport, { kind: 'decided' }>): string | undefined {
+  const { activated, deactivated, reason, retryAttempts, effects, result, receivedAtMs } = event;
+  const changes = [
+    ...activated.map((service) => `+${service}`),
+    ...deactivated.map((service) => `-${service}`),
+  ].join(' ');
+  const failure =
+    retryAttempts !== undefined && `deactivation failed (attempt ${retryAttempts}) and is tried again`;
+  const said = [reason ?? changes, failure].filter(Boolean);
+  if (said.length > 0) return said.join('; ');
+
+  const isRequest = receivedAtMs !== undefined;
+  const command = effects.find((effect) => effect.kind === 'command');
+  if (command !== undefined)
+    return isRequest
+      ? 'the NAS is told first'
+      : `the NAS is told to ${command.operation} ${command.services.join(' ')}`;
+  const reply = effects.find((effect) => effect.kind === 'reply');
+  // Whoever is refused for the first time hears a reason.
+  if (reply !== undefined)
+    return reply.answer === 'ack' ? 'nothing to change' : 'a repeat, answered as before';
+  if (isRequest) return 'waits for what is under way';
+  return result === undefined ? undefined : 'nobody waits for it any more';
 }
 
 function nasText({ nas, acctSessionId, operation, service, services, answer, errorCause }: NasEvent): string {

@@ -1,8 +1,9 @@
 // What Interlock uses of AWS, on this machine: the table in dynoxide, the queues in fauxqs.
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { ConfigurationError } from '../core/config/problems.ts';
+import { claimDataDirectory } from './data-directory.ts';
 import { startDynoxide } from './dynoxide.ts';
 import { startFauxqs } from './fauxqs.ts';
 import { type CloudQueues, ensureQueues } from './queues.ts';
@@ -39,15 +40,17 @@ const LOCAL = { region: 'us-east-1', credentials: { accessKeyId: 'local', secret
 
 /**
  * Starts the emulators on free ports of 127.0.0.1 and creates in them what is not there yet.
- * @throws ConfigurationError when there is no DynamoDB to use, or its table is not ours.
+ * @throws ConfigurationError when there is no DynamoDB to use, its table is not ours, or the data directory is in use.
  */
 export async function startEmbeddedCloud(options: EmbeddedCloudOptions): Promise<EmbeddedCloud> {
   const { sites, dataDirectory, dynamodbEndpoint, onDeath } = options;
-  if (dataDirectory !== undefined) mkdirSync(dataDirectory, { recursive: true });
+  if (dynamodbEndpoint !== undefined) checkEndpoint(dynamodbEndpoint);
+  const claim = dataDirectory === undefined ? undefined : claimDataDirectory(dataDirectory);
   const databaseFile = dataDirectory === undefined ? undefined : join(dataDirectory, 'dynamodb.db');
   const running: { stop(): Promise<void> }[] = [];
   const stop = async () => {
     await Promise.all(running.map((emulator) => emulator.stop()));
+    claim?.release();
   };
   const start = async <E extends { stop(): Promise<void> }>(emulator: Promise<E>): Promise<E> => {
     running.push(await emulator);
@@ -62,7 +65,9 @@ export async function startEmbeddedCloud(options: EmbeddedCloudOptions): Promise
       dynamodb,
       sqs,
       tableName: TABLE_NAME,
-      streamArn: await ensureTable(new DynamoDBClient(dynamodb), TABLE_NAME),
+      streamArn: await ensureTable(new DynamoDBClient(dynamodb), TABLE_NAME).catch((error) => {
+        throw dynamodbEndpoint === undefined ? error : unusable(dynamodbEndpoint, error);
+      }),
       ...(await ensureQueues(new SQSClient(sqs), fauxqs.endpoint, sites)),
       stop,
     };
@@ -70,4 +75,19 @@ export async function startEmbeddedCloud(options: EmbeddedCloudOptions): Promise
     await stop();
     throw error;
   }
+}
+
+function checkEndpoint(endpoint: string): void {
+  if (URL.canParse(endpoint) && /^https?:$/.test(new URL(endpoint).protocol)) return;
+  throw new ConfigurationError([
+    `${endpoint}: expected the URL of a DynamoDB endpoint, for instance http://127.0.0.1:8000`,
+  ]);
+}
+
+function unusable(endpoint: string, error: NodeJS.ErrnoException): Error {
+  if (error instanceof ConfigurationError) return error;
+  // Where a name has several addresses and none of them answers, the error has a code but no message.
+  return new ConfigurationError([
+    `the DynamoDB on ${endpoint} cannot be used: ${error.message || error.code}`,
+  ]);
 }

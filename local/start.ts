@@ -6,10 +6,12 @@ import { jsonLine, readableLine } from './display.ts';
 import { announceSystem } from './running-system.ts';
 import { type SystemEvent, startSystem } from './system.ts';
 
-const USAGE = `usage: npm start -- [--services FILE] [--site FILE] [--data DIR] [--json] [--dynamodb URL]
+const USAGE = `usage: npm start -- [--services FILE] [--site FILE] [--data DIR] [--no-built-in] [--json]
+                    [--dynamodb URL]
   --services FILE  the catalogue (config/services.yaml)
   --site FILE      the site (config/sites/demo.yaml)
   --data DIR       keeps the state there over a restart
+  --no-built-in    no server stands in for an accounting server or a NAS that does not listen
   --json           one JSON object a line
   --dynamodb URL   a DynamoDB endpoint to use instead of the embedded one (AWS_ENDPOINT_URL_DYNAMODB)`;
 
@@ -22,7 +24,7 @@ try {
 }
 
 async function start(): Promise<void> {
-  const { services, site, data, json, dynamodb } = readArguments();
+  const { services, site, data, json, dynamodb, 'no-built-in': noBuiltIn } = readArguments();
   const line = json ? jsonLine : readableLine;
   const report = (event: SystemEvent) => {
     const text = line(event, Date.now());
@@ -33,6 +35,7 @@ async function start(): Promise<void> {
     siteFile: site,
     environment: process.env,
     ...(data !== undefined && { dataDirectory: data }),
+    builtIn: !noBuiltIn,
     ...(dynamodb !== '' && { dynamodbEndpoint: dynamodb }),
     report,
   });
@@ -60,7 +63,7 @@ async function start(): Promise<void> {
         `  nobody listened on udp ${formatEndpoint(address)}: a built-in NAS does now, in place of ${name}`,
     ),
     'Try it, with the secret of your client:',
-    `  printf 'User-Name = "client1@isp1.com"\\nAcct-Session-Id = "0001"\\nERX-Service-Activate:1 += "gold"\\n' | radclient -x ${coa} coa testing123`,
+    `  ${system.example}`,
     'and see what became of it:',
     `  npx interlock show client1@isp1.com${data === undefined ? '' : ` --data ${data}`}`,
   ];
@@ -78,6 +81,7 @@ function readArguments() {
         services: { type: 'string', default: 'config/services.yaml' },
         site: { type: 'string', default: 'config/sites/demo.yaml' },
         data: { type: 'string' },
+        'no-built-in': { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         dynamodb: { type: 'string', default: process.env['AWS_ENDPOINT_URL_DYNAMODB'] ?? '' },
       },

@@ -9,6 +9,7 @@ import { parseSiteFile } from '../core/config/site-file.ts';
 import { deploymentOf } from '../core/deployment.ts';
 import type { Endpoint } from '../core/messages.ts';
 import type { Attribute } from '../core/radius/codec.ts';
+import { findClientBySource } from '../relay/clients.ts';
 import type { RelayEvent } from '../relay/events.ts';
 import { type Relay, startRelay } from '../relay/relay.ts';
 import { secretsManager } from '../relay/secrets-manager.ts';
@@ -16,6 +17,7 @@ import { readSite } from '../relay/site.ts';
 import { startAccountingSink } from './accounting-sink.ts';
 import { type BuiltInNas, startBuiltInNas } from './built-in-nas.ts';
 import { type EmbeddedCloud, startEmbeddedCloud } from './embedded-cloud.ts';
+import { exampleRequest, reachable } from './example-request.ts';
 import { type FunctionEvent, startFunctions } from './functions.ts';
 import { createHandlers, type Handlers, type HandlersOptions } from './handlers.ts';
 import type { NasRecord } from './scripted-nas.ts';
@@ -42,6 +44,8 @@ export interface SystemOptions {
   readonly dataDirectory?: string;
   /** A DynamoDB to use instead of the embedded one. */
   readonly dynamodbEndpoint?: string;
+  /** Stand in for accounting servers and NASes that nobody listens for. @default true */
+  readonly builtIn?: boolean;
   /** @default as on AWS, once a minute */
   readonly sweepIntervalSeconds?: number;
   /** Makes what is invoked. @default the functions, in this process */
@@ -57,6 +61,8 @@ export interface System {
   readonly sinks: readonly Endpoint[];
   /** NASes of the site that nobody listened for, and that are built-in ones now. */
   readonly nases: readonly BuiltInNas[];
+  /** A line for the shell that tries it. */
+  readonly example: string;
   readonly cloud: EmbeddedCloud;
   readonly relay: Relay;
   stop(): Promise<void>;
@@ -67,12 +73,21 @@ export interface System {
  * @throws ConfigurationError in sentences for whoever wrote the files or started this.
  */
 export async function startSystem(options: SystemOptions): Promise<System> {
-  const { servicesFile, siteFile, environment, dataDirectory, handlers = createHandlers, report } = options;
+  const {
+    servicesFile,
+    siteFile,
+    environment,
+    dataDirectory,
+    builtIn = true,
+    handlers = createHandlers,
+    report,
+  } = options;
   const catalogue = parseServicesFile(servicesFile, await readText(servicesFile));
   const siteDefinition = parseSiteFile(siteFile, await readText(siteFile));
   const reportRelay = (event: RelayEvent) => report({ source: 'relay', event });
   const relaySite = await readSite(siteFile, environment, reportRelay, secretsManager());
   const { site } = siteDefinition;
+  const deployment = deploymentOf(catalogue, [siteDefinition]);
 
   const parts: { stop(): Promise<unknown> }[] = [];
   /** The last one started is the first to be stopped. */
@@ -99,7 +114,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     started(
       startFunctions({
         cloud,
-        handlers: handlers({ cloud, deployment: deploymentOf(catalogue, [siteDefinition]), report }),
+        handlers: handlers({ cloud, deployment, report }),
         checkpointFile: dataDirectory && join(dataDirectory, 'stream.json'),
         sweepIntervalSeconds: options.sweepIntervalSeconds,
         report,
@@ -107,20 +122,20 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     );
 
     const sinks: Endpoint[] = [];
-    for (const { address, port, secret } of relaySite.accounting) {
+    for (const { address, port, secret } of builtIn ? relaySite.accounting : []) {
       const onRecord = (attributes: readonly Attribute[]) =>
         report({ source: 'sink', event: { kind: 'recorded', attributes } });
       const sink = await startAccountingSink({ address, port }, [secret], onRecord);
       if (sink !== undefined) sinks.push(started(sink).address);
     }
     const nases: BuiltInNas[] = [];
-    for (const nas of siteDefinition.nases) {
+    for (const nas of builtIn ? siteDefinition.nases : []) {
       const { name } = nas;
       const secrets = relaySite.nases.find((one) => one.name === name)?.secrets ?? [];
       const onRecord = (entry: NasRecord) =>
         report({ source: 'nas', event: { kind: 'told', nas: name, ...entry } });
-      const builtIn = await startBuiltInNas(nas, secrets, onRecord);
-      if (builtIn !== undefined) nases.push(started(builtIn));
+      const standIn = await startBuiltInNas(nas, secrets, onRecord);
+      if (standIn !== undefined) nases.push(started(standIn));
     }
     const relay = await startRelay({
       site: relaySite,
@@ -134,7 +149,14 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     });
     started({ stop: () => relay.drain() });
     const { coaAddress, httpAddress } = relay;
-    return { site, coaAddress, httpAddress, sinks, nases, cloud, relay, stop };
+    const asker = findClientBySource(relaySite.clients)(reachable(coaAddress).address);
+    const example = exampleRequest({
+      coaAddress,
+      catalogue,
+      nases: deployment.nasesBySite[site] ?? [],
+      client: siteDefinition.clients.find(({ name }) => name === asker?.name),
+    });
+    return { site, coaAddress, httpAddress, sinks, nases, example, cloud, relay, stop };
   } catch (error) {
     await stop();
     throw error;

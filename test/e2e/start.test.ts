@@ -13,7 +13,7 @@ import { CODE } from '../../core/radius/packet.ts';
 import { startDynoxide } from '../../local/dynoxide.ts';
 import { dynoxide, LOCAL } from '../local/emulators.ts';
 import { radclientPeer } from '../peers/radclient.ts';
-import { Recorder, type UdpPeer, udpPeer } from '../relay/support.ts';
+import { closedPort, Recorder, type UdpPeer, udpPeer } from '../relay/support.ts';
 import {
   coaRequest,
   exchange,
@@ -94,6 +94,7 @@ async function start(spawnStart: Spawn, args: readonly string[] = [], environmen
   return {
     lines,
     last,
+    pid: child.pid,
     coaAddress: { address: '127.0.0.1', port: Number(port) },
     /** Gives its exit code and the signal that ended it. */
     end: (signal: NodeJS.Signals): Promise<unknown[]> => {
@@ -163,11 +164,45 @@ describe.skipIf(dynoxide.skip).concurrent(dynoxide.title('npm start'), { timeout
     expect(await lines.first((line) => line.includes('activate silver'))).toContain('+silver -gold');
   });
 
+  it('keeps to itself what --data names, and says whose it is', async ({
+    spawnStart,
+    complaintOf,
+    expect,
+  }) => {
+    const data = join(folder.path, 'taken');
+    const { pid, end } = await start(spawnStart, ['--data', data]);
+    const files = ['--services', SERVICES_FILE, '--site', site];
+    expect(await complaintOf([...files, '--data', data])).toBe(
+      `${data}: process ${pid} keeps its state there: stop it, or give another directory\n`,
+    );
+    await end('SIGTERM');
+    await start(spawnStart, ['--data', data]);
+  });
+
+  it('leaves accounting and NASes to the real ones with --no-built-in', async ({ spawnStart, expect }) => {
+    const absent = { accountingPort: await closedPort(), nasPort: await closedPort() };
+    const lonely = await write('lonely.yaml', siteFile(absent));
+    const builtIn = expect.stringContaining('a built-in');
+    const usual = await start(spawnStart, ['--site', lonely]);
+    expect(usual.lines.all.filter((line) => line.includes('nobody listened'))).toEqual([builtIn, builtIn]);
+    await usual.end('SIGTERM');
+    const { lines } = await start(spawnStart, ['--site', lonely, '--no-built-in']);
+    expect(lines.all).not.toContainEqual(builtIn);
+  });
+
   it('uses the DynamoDB that the environment names', async ({ spawnStart, expect, onTestFinished }) => {
     const own = await startDynoxide({ onDeath: (reason) => expect.fail(reason) });
     onTestFinished(own.stop);
     const { lines } = await start(spawnStart, [], { AWS_ENDPOINT_URL_DYNAMODB: own.endpoint });
     expect(lines.all.find((line) => line.includes('DynamoDB'))).toContain(own.endpoint);
+  });
+
+  it('exits with 1 and a sentence when no DynamoDB answers', async ({ complaintOf, expect }) => {
+    const endpoint = `http://127.0.0.1:${await closedPort()}`;
+    const files = ['--services', SERVICES_FILE, '--site', site];
+    const complaint = await complaintOf([...files, '--dynamodb', endpoint]);
+    expect(complaint).toMatch(/^the DynamoDB on \S+ cannot be used: connect ECONNREFUSED \S+\n$/);
+    expect(complaint).toContain(endpoint);
   });
 
   it('exits with 1 and a sentence when a port is in use', async ({ complaintOf, client, expect }) => {
@@ -199,7 +234,7 @@ describe.concurrent('npm start exits with 1 and says what is wrong with', { time
     [
       'a secret that is not there',
       { site: siteFile().replace(SECRET, '$' + '{NO_SUCH_SECRET}') },
-      /^\S+site\.yaml: clients\.0\.secret: expected a secret in the environment variable NO_SUCH_SECRET\n$/,
+      /^\S+site\.yaml:\d+: clients\.0\.secret: expected a secret in the environment variable NO_SUCH_SECRET\n$/,
     ],
   ] as const)('%s', async ([, files, sentence], { complaintOf, expect }) => {
     const { path } = await temporaryFolder(folder.path);
@@ -215,6 +250,17 @@ describe.concurrent('npm start exits with 1 and says what is wrong with', { time
     ['site', ['--services', SERVICES_FILE, '--site', 'none.yaml']],
   ] as const)('%s in a file that is not there', async ([, args], { complaintOf, expect }) => {
     expect(await complaintOf(args)).toBe('none.yaml: cannot be read (ENOENT)\n');
+  });
+
+  it.for([
+    ['a data directory', ['--data', SERVICES_FILE], `${SERVICES_FILE}: cannot keep state there (EEXIST)\n`],
+    [
+      'the URL of a DynamoDB',
+      ['--dynamodb', 'nonsense'],
+      'nonsense: expected the URL of a DynamoDB endpoint, for instance http://127.0.0.1:8000\n',
+    ],
+  ] as const)('%s', async ([, args, sentence], { complaintOf, expect }) => {
+    expect(await complaintOf(['--services', SERVICES_FILE, '--site', site, ...args])).toBe(sentence);
   });
 
   it('an option that it does not have, and lists those that it has', async ({ complaintOf, expect }) => {
