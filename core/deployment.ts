@@ -2,6 +2,7 @@
 // Secrets, addresses and clients stay at the sites.
 import type { Catalogue } from './catalogue.ts';
 import type { Nas, Site } from './config/site-file.ts';
+import { isIpv6 } from './radius/value-types.ts';
 import type { NasProfile } from './session.ts';
 
 /** A NAS of one site, and all the NAS-IP-Address, NAS-IPv6-Address and NAS-Identifier values that mean it. */
@@ -46,5 +47,5 @@ function profileOf(site: string, nas: Nas): NasProfile {
 
 function identityKind(value: string): keyof NasProfile['identity'] {
   if (/^\d+\.\d+\.\d+\.\d+$/.test(value)) return 'NAS-IP-Address';
-  return value.includes(':') && /^[0-9a-fA-F:.]+$/.test(value) ? 'NAS-IPv6-Address' : 'NAS-Identifier';
+  return isIpv6(value) ? 'NAS-IPv6-Address' : 'NAS-Identifier';
 }

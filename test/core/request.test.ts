@@ -56,6 +56,15 @@ function understand(
   });
 }
 
+it('takes a NAS-Identifier for one though it is made of hexadecimal digits and colons', () => {
+  const nases = `  - { name: olt, address: "127.0.0.1:3798", secret: testing123, identifiedBy: ["00:1a:2b:3c:4d:5e", "2001:db8::2"] }`;
+  const understood = understand([...SESSION, GOLD], { nases });
+  expect(understood.ok && understood.request.nas.identity).toEqual({
+    'NAS-IPv6-Address': '2001:db8::2',
+    'NAS-Identifier': '00:1a:2b:3c:4d:5e',
+  });
+});
+
 describe('a request that can be carried out', () => {
   it('says who it is about, what to activate on which terms, and what to deactivate', () => {
     const understood = understand([
