@@ -2,9 +2,10 @@
 // of a change show. What led to it, such as what a NAS said, is in the logs under the same correlationId.
 import { describeRequest } from './change.ts';
 import { HISTORY_RETENTION_DAYS, historySortKey, sessionPartitionKey } from './cloud.ts';
+import { failedAttempts, gone, turned } from './difference.ts';
 import { underWay } from './duplicates.ts';
 import type { Endpoint } from './messages.ts';
-import type { Answer, CommandEffect, ServiceSession, Session } from './session.ts';
+import type { Answer, CommandEffect, Session } from './session.ts';
 import type { Event } from './transition.ts';
 
 /** A client's request; the answer is absent while it is carried out or waits. */
@@ -89,7 +90,7 @@ export function historyItem(
   const deactivating = turned('deactivating', before, after);
   const deactivated = gone(before, after);
   const told = event?.effects.find((effect) => effect.kind === 'command');
-  const attempts = after.retry?.attempts;
+  const retryAttempts = failedAttempts(before, after);
   return {
     ...frame(after, after.changedAtMs, after.version),
     cause: isRequest ? 'request' : event?.queue === 'due' ? 'due' : 'outcome',
@@ -101,7 +102,7 @@ export function historyItem(
       command: { commandId: told.commandId, operation: told.operation, services: told.services },
     }),
     ...(requests.length > 0 && { requests }),
-    ...(attempts !== undefined && attempts !== before?.retry?.attempts && { retryAttempts: attempts }),
+    ...(retryAttempts !== undefined && { retryAttempts }),
   };
 }
 
@@ -124,35 +125,6 @@ function frame({ nas, acctSessionId }: Session, atMs: number, version: number) {
     version,
     expiresAt: Math.floor(atMs / 1000) + HISTORY_RETENTION_DAYS * 86_400,
   };
-}
-
-// --- Services -------------------------------------------------------------------------------------------------
-
-/** Those that are in `state` and were not; the same string activated again is another one. */
-function turned(
-  state: ServiceSession['state'],
-  before: Session | undefined,
-  after: Session,
-): readonly string[] {
-  return namesOf(after, (service) => {
-    const known = before?.services[service.activation];
-    return service.state === state && (known?.state !== state || known.number !== service.number);
-  });
-}
-
-function gone(before: Session | undefined, after: Session | undefined): readonly string[] {
-  return namesOf(before, ({ activation, number }) => after?.services[activation]?.number !== number);
-}
-
-/** In the order of their activation, whatever the order in which they are stored. */
-function namesOf(
-  session: Session | undefined,
-  isMeant: (service: ServiceSession) => boolean,
-): readonly string[] {
-  return Object.values(session?.services ?? {})
-    .filter(isMeant)
-    .sort((one, other) => one.number - other.number)
-    .map(({ activation }) => activation);
 }
 
 // --- Requests -------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { describeRequest } from '../../core/change.ts';
 import { isDueQueue, SWEEP_INTERVAL_SECONDS, siteOfInbox } from '../../core/cloud.ts';
 import type { Deployment } from '../../core/deployment.ts';
+import { failedAttempts, gone, turned } from '../../core/difference.ts';
 import {
   DueMessage,
   InboxMessage,
@@ -226,23 +227,13 @@ function difference(before: Session | undefined, after: Session | undefined) {
   const userName = (after ?? before)?.identity['User-Name'];
   const user = typeof userName === 'string' ? { userName } : {};
   if (after === undefined) return { ...user, activated: [], deactivated: [] };
-  const has = Object.keys(after.services);
-  const activeAfter = active(after);
-  const activeBefore = active(before);
   const latest = after.answered.findLast(({ version }) => version > after.version);
-  const attempts = after.retry?.attempts;
+  const retryAttempts = failedAttempts(before, after);
   return {
     ...user,
-    activated: activeAfter.filter((service) => !activeBefore.includes(service)),
-    deactivated: Object.keys(before?.services ?? {}).filter((service) => !has.includes(service)),
+    activated: turned('active', before, after),
+    deactivated: gone(before, after),
     ...(latest?.reason !== undefined && { reason: latest.reason }),
-    ...(attempts !== undefined && attempts !== before?.retry?.attempts && { retryAttempts: attempts }),
+    ...(retryAttempts !== undefined && { retryAttempts }),
   };
-}
-
-function active({ services }: Pick<Session, 'services'> = { services: {} }): string[] {
-  return Object.values(services)
-    .filter(({ state }) => state === 'active')
-    .sort((a, b) => a.number - b.number)
-    .map(({ activation }) => activation);
 }

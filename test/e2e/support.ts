@@ -14,7 +14,7 @@ import { deploymentOf } from '../../core/deployment.ts';
 import type { Endpoint } from '../../core/messages.ts';
 import { ACCT_STATUS_TYPE } from '../../core/radius/attributes.ts';
 import { prepareSecret } from '../../core/radius/authenticator.ts';
-import { type Attribute, decodeAttributes, firstValue } from '../../core/radius/codec.ts';
+import { decodeAttributes, firstValue } from '../../core/radius/codec.ts';
 import type { Packet } from '../../core/radius/packet.ts';
 import type { Session } from '../../core/session.ts';
 import { createSessionStore } from '../../functions/session-store.ts';
@@ -30,7 +30,15 @@ import { type Relay, startRelay } from '../../relay/relay.ts';
 import { secretsManager } from '../../relay/secrets-manager.ts';
 import { readSite } from '../../relay/site.ts';
 import { LOCAL, messagesIn } from '../local/emulators.ts';
-import { closedPort, packetOf, Recorder, signedRequest, type UdpPeer } from '../relay/support.ts';
+import {
+  closedPort,
+  packetOf,
+  Recorder,
+  signedRequest,
+  type UdpPeer,
+  type Wanted,
+  wantedAttributes,
+} from '../relay/support.ts';
 
 /** Of every client and accounting server here. */
 export const SECRET = 'testing123';
@@ -344,31 +352,14 @@ function signal({ pid }: Dynoxide, name: 'SIGSTOP' | 'SIGCONT'): void {
   process.kill(pid, name);
 }
 
-export interface Asked {
-  readonly acctSessionId: string;
-  readonly activate?: readonly string[];
-  readonly deactivate?: readonly string[];
-  readonly more?: readonly Attribute[];
+export interface Asked extends Wanted {
   readonly identifier?: number;
   readonly messageAuthenticator?: boolean;
 }
 
 /** The octets of a CoA-Request of `policy`; the same for the same arguments. */
-export function coaRequest({
-  acctSessionId,
-  activate = [],
-  deactivate = [],
-  more = [],
-  identifier = 1,
-  messageAuthenticator = false,
-}: Asked): Uint8Array {
-  const attributes: Attribute[] = [
-    { name: 'User-Name', value: 'client1@isp1.com' },
-    { name: 'Acct-Session-Id', value: acctSessionId },
-    ...activate.map((value, index) => ({ name: 'ERX-Service-Activate', tag: index + 1, value }) as const),
-    ...deactivate.map((value) => ({ name: 'ERX-Service-Deactivate', value }) as const),
-    ...more,
-  ];
+export function coaRequest({ identifier = 1, messageAuthenticator = false, ...wanted }: Asked): Uint8Array {
+  const attributes = wantedAttributes(wanted);
   return signedRequest({ attributes, identifier, secret: PREPARED_SECRET, messageAuthenticator });
 }
 

@@ -4,11 +4,10 @@ import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Context, SQSRecord } from 'aws-lambda';
 import type { RequestMessage } from '../../core/messages.ts';
-import type { Attribute } from '../../core/radius/codec.ts';
 import { startDynoxide } from '../../local/dynoxide.ts';
 import { ensureTable } from '../../local/table.ts';
 import { LOCAL } from '../local/emulators.ts';
-import { signedRequest } from '../relay/support.ts';
+import { signedRequest, type Wanted, wantedAttributes } from '../relay/support.ts';
 
 export interface Table {
   readonly endpoint: string;
@@ -47,11 +46,7 @@ export function context(remainingTimeMs = 10_000): Context {
   } as Context;
 }
 
-export interface Asked {
-  readonly acctSessionId: string;
-  readonly activate?: readonly string[];
-  readonly deactivate?: readonly string[];
-  readonly more?: readonly Attribute[];
+export interface Asked extends Wanted {
   /** Requests that differ in nothing are byte-identical. */
   readonly identifier?: number;
   readonly correlationId?: string;
@@ -60,21 +55,12 @@ export interface Asked {
 
 /** A CoA-Request as the relay hands it over. */
 export function requestMessage({
-  acctSessionId,
-  activate = [],
-  deactivate = [],
-  more = [],
   identifier = 1,
   correlationId = randomUUID(),
   port = 4000,
+  ...wanted
 }: Asked): RequestMessage {
-  const attributes: Attribute[] = [
-    { name: 'User-Name', value: 'client1@isp1.com' },
-    { name: 'Acct-Session-Id', value: acctSessionId },
-    ...activate.map((value, index) => ({ name: 'ERX-Service-Activate', tag: index + 1, value }) as const),
-    ...deactivate.map((value) => ({ name: 'ERX-Service-Deactivate', value }) as const),
-    ...more,
-  ];
+  const attributes = wantedAttributes(wanted);
   return {
     kind: 'request',
     correlationId,

@@ -1,4 +1,4 @@
-// The cloud: decide and account as they are, on a real table, with queues in memory.
+// The cloud: decide and account as they are, on a table that is real or in memory, with queues in memory.
 //
 // The inbox is FIFO by session and delivers what failed again, before what comes after it; so does the stream. The due
 // queue has no order and delivers twice. A batch fails in part, or as a whole when its function dies.

@@ -16,6 +16,7 @@ import {
   STRANGE_SECRET,
   scriptedSqs,
   startCloud,
+  surroundings,
   type UdpPeer,
   udpPeer,
 } from './support.ts';
@@ -59,13 +60,8 @@ async function start(
         zeroAuthenticatorReplies: true,
       })),
     }),
-    queues: cloud.queues,
+    ...surroundings(cloud, events),
     sqs,
-    now: Date.now,
-    monotonicNow: () => performance.now(),
-    random: Math.random,
-    newId: () => crypto.randomUUID(),
-    report: events.add,
     timings: {
       drainMs,
       accounting: { ...TIMINGS, giveWayMs },

@@ -28,6 +28,7 @@ import {
   scriptedSqs,
   signedRequest,
   startCloud,
+  surroundings,
   type UdpPeer,
   udpPeer,
 } from './support.ts';
@@ -59,13 +60,7 @@ async function start({ timings, ...changes }: Partial<RelayOptions> = {}): Promi
   const nases = [localNas(nas.endpoint), localNas(other.endpoint, { name: 'bng-2' })];
   const relay = await startRelay({
     site: localSite({ nases }),
-    queues: cloud.queues,
-    sqs: cloud.sqs,
-    now: Date.now,
-    monotonicNow: () => performance.now(),
-    random: Math.random,
-    newId: () => crypto.randomUUID(),
-    report: events.add,
+    ...surroundings(cloud, events),
     timings: { drainMs: 0, commands: TIMINGS, ...timings },
     ...changes,
   });

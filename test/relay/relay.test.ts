@@ -22,6 +22,7 @@ import {
   scriptedSqs,
   signedRequest,
   startCloud,
+  surroundings,
   type UdpPeer,
   udpPeer,
 } from './support.ts';
@@ -47,13 +48,7 @@ afterEach(async () => {
 async function start(changes: Partial<RelayOptions> = {}): Promise<Relay> {
   const relay = await startRelay({
     site: localSite(),
-    queues: cloud.queues,
-    sqs: cloud.sqs,
-    now: Date.now,
-    monotonicNow: () => performance.now(),
-    random: Math.random,
-    newId: () => crypto.randomUUID(),
-    report: events.add,
+    ...surroundings(cloud, events),
     timings: { drainMs: 0, outboxVisibilitySeconds: 1 },
     ...changes,
   });

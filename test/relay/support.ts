@@ -111,6 +111,40 @@ export function signedRequest({
   return signRequest({ code, identifier, attributes: encoded }, secret, { messageAuthenticator });
 }
 
+export interface Wanted {
+  readonly acctSessionId: string;
+  readonly activate?: readonly string[];
+  readonly deactivate?: readonly string[];
+  readonly more?: readonly Attribute[];
+}
+
+/** What a CoA-Request for client1 has to say. */
+export function wantedAttributes({
+  acctSessionId,
+  activate = [],
+  deactivate = [],
+  more = [],
+}: Wanted): readonly Attribute[] {
+  return [
+    { name: 'User-Name', value: 'client1@isp1.com' },
+    { name: 'Acct-Session-Id', value: acctSessionId },
+    ...activate.map((value, index) => ({ name: 'ERX-Service-Activate', tag: index + 1, value }) as const),
+    ...deactivate.map((value) => ({ name: 'ERX-Service-Deactivate', value }) as const),
+    ...more,
+  ];
+}
+
+/** What a relay has whatever its site. */
+export const surroundings = (cloud: Cloud, { add: report }: EventRecorder) => ({
+  queues: cloud.queues,
+  sqs: cloud.sqs,
+  now: Date.now,
+  monotonicNow: () => performance.now(),
+  random: Math.random,
+  newId: () => crypto.randomUUID(),
+  report,
+});
+
 /** The packet in `datagram`, which must be well-formed. */
 export function packetOf(datagram: Uint8Array): Packet {
   const parsed = parsePacket(datagram);
