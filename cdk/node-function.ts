@@ -7,7 +7,11 @@ import { AssetHashType, DockerImage, Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { InferInput } from 'valibot';
 import { METRIC_NAMESPACE, type METRICS } from '../core/cloud.ts';
-import type { AccountEnvironment, DecideEnvironment, SweepEnvironment } from '../functions/environment.ts';
+import type {
+  AccountEnvironment,
+  DecideEnvironment,
+  SweepEnvironment,
+} from '../functions/shared/environment.ts';
 import { bundle } from './bundle.ts';
 import { RunbookAlarm } from './runbook-alarm.ts';
 

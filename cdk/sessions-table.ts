@@ -11,7 +11,7 @@ import {
   STREAM_MAX_RETRIES,
   TABLE,
 } from '../core/cloud.ts';
-import { HISTORY_ATTRIBUTES } from '../core/history.ts';
+import { HISTORY_ATTRIBUTES } from '../core/subscriber/history.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import type { NodeFunction } from './node-function.ts';
 import { ONE_MINUTE, RunbookAlarm } from './runbook-alarm.ts';

@@ -1,9 +1,10 @@
 // What the cloud knows of the sites and services that it serves: the part of the two kinds of file that decide needs.
 // Secrets, addresses and clients stay at the sites.
-import type { Catalogue } from './catalogue.ts';
+
 import type { Nas, Site } from './config/site-file.ts';
 import { isIpv6 } from './radius/value-types.ts';
-import type { NasProfile } from './session.ts';
+import type { Catalogue } from './services/catalogue.ts';
+import type { NasProfile } from './subscriber/session.ts';
 
 /** A NAS of one site, and all the NAS-IP-Address, NAS-IPv6-Address and NAS-Identifier values that mean it. */
 export interface KnownNas {

@@ -1,15 +1,11 @@
 // What travels through the queues, one schema per queue. Bytes are base64, times are milliseconds since
 // 1970-01-01 UTC. No message ever carries a secret: the relay verifies with it and signs with it, and keeps it.
 import * as v from 'valibot';
+import { Endpoint } from './endpoint.ts';
 
 const Bytes = v.pipe(v.string(), v.base64());
-const Port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535));
 const TimeMs = v.pipe(v.number(), v.integer(), v.minValue(0));
 const ErrorCause = v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(0xffff_ffff));
-
-/** A UDP endpoint as the relay saw it. */
-const Endpoint = v.object({ address: v.pipe(v.string(), v.ip()), port: Port });
-export type Endpoint = v.InferOutput<typeof Endpoint>;
 
 /** Inbox: a CoA-Request or Disconnect-Request that the relay has verified, with its bytes as they came. */
 const RequestMessage = v.object({

@@ -1,11 +1,11 @@
 // What happens, as one readable line each, or as JSON lines.
 
+import { formatEndpoint } from '../core/endpoint.ts';
 import { errorCauseName } from '../core/radius/attributes.ts';
 import { describeAttribute } from '../core/radius/codec.ts';
 import { CODE } from '../core/radius/packet.ts';
 import type { DecideReport } from '../functions/decide/decide.ts';
-import { formatEndpoint } from '../relay/endpoint.ts';
-import type { RelayEvent } from '../relay/events.ts';
+import type { RelayEvent } from '../relay/telemetry/events.ts';
 import type { SystemEvent } from './system.ts';
 
 const CODE_NAMES: Readonly<Record<number, string>> = {

@@ -1,9 +1,9 @@
 // `npm start`: Interlock on this machine, until it is interrupted.
 import { parseArgs } from 'node:util';
+import { announceSystem } from '../cli/running-system.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
-import { formatEndpoint } from '../relay/endpoint.ts';
+import { formatEndpoint } from '../core/endpoint.ts';
 import { jsonLine, readableLine } from './display.ts';
-import { announceSystem } from './running-system.ts';
 import { type SystemEvent, startSystem } from './system.ts';
 
 const USAGE = `usage: npm start -- [--services FILE] [--site FILE] [--data DIR] [--no-built-in] [--json]

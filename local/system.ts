@@ -7,20 +7,20 @@ import { ConfigurationError } from '../core/config/problems.ts';
 import { parseServicesFile } from '../core/config/services-file.ts';
 import { parseSiteFile } from '../core/config/site-file.ts';
 import { deploymentOf } from '../core/deployment.ts';
-import type { Endpoint } from '../core/messages.ts';
+import type { Endpoint } from '../core/endpoint.ts';
 import type { Attribute } from '../core/radius/codec.ts';
-import { findClientBySource } from '../relay/clients.ts';
-import type { RelayEvent } from '../relay/events.ts';
 import { type Relay, startRelay } from '../relay/relay.ts';
-import { secretsManager } from '../relay/secrets-manager.ts';
-import { readSite } from '../relay/site.ts';
-import { startAccountingSink } from './accounting-sink.ts';
-import { type BuiltInNas, startBuiltInNas } from './built-in-nas.ts';
-import { type EmbeddedCloud, startEmbeddedCloud } from './embedded-cloud.ts';
-import { exampleRequest, reachable } from './example-request.ts';
-import { type FunctionEvent, startFunctions } from './functions.ts';
-import { createHandlers, type Handlers, type HandlersOptions } from './handlers.ts';
-import type { NasRecord } from './scripted-nas.ts';
+import { findClientBySource } from '../relay/site/clients.ts';
+import { secretsManager } from '../relay/site/secrets-manager.ts';
+import { readSite } from '../relay/site/site.ts';
+import type { RelayEvent } from '../relay/telemetry/events.ts';
+import { type EmbeddedCloud, startEmbeddedCloud } from './cloud/embedded-cloud.ts';
+import { type FunctionEvent, startFunctions } from './cloud/functions.ts';
+import { createHandlers, type Handlers, type HandlersOptions } from './cloud/handlers.ts';
+import { exampleRequest, reachable } from './demo/example-request.ts';
+import { startAccountingSink } from './peers/accounting-sink.ts';
+import { type BuiltInNas, startBuiltInNas } from './peers/built-in-nas.ts';
+import type { NasRecord } from './peers/scripted-nas.ts';
 
 /** Everything that happens, from whom it comes. */
 export type SystemEvent =

@@ -1,21 +1,16 @@
 // The site's side towards its clients: a datagram becomes a request in the inbox, a reply from the outbox becomes a
 // datagram. It decides who may ask, and nothing about what is asked.
-import {
-  type Endpoint,
-  messageGroup,
-  type ReplyMessage,
-  type RequestMessage,
-  writeMessage,
-} from '../core/messages.ts';
+import type { Endpoint } from '../core/endpoint.ts';
+import { messageGroup, type ReplyMessage, type RequestMessage, writeMessage } from '../core/messages.ts';
 import { ATTRIBUTES } from '../core/radius/attributes.ts';
 import type { Packet } from '../core/radius/packet.ts';
-import { encodeReply } from '../core/reply.ts';
-import type { Client, FindClient } from './clients.ts';
-import type { DiscardReason, Report } from './events.ts';
+import { encodeReply } from '../core/requests/reply.ts';
 import { InProgress, type RequestInProgress } from './in-progress.ts';
-import type { Inbox } from './inbox.ts';
-import type { OutgoingMessage } from './queue.ts';
-import { authenticate, checkRequest } from './request-checks.ts';
+import type { Inbox } from './queues/inbox.ts';
+import type { OutgoingMessage } from './queues/queue.ts';
+import { authenticate, checkRequest } from './radius/checks.ts';
+import type { Client, FindClient } from './site/clients.ts';
+import type { DiscardReason, Report } from './telemetry/events.ts';
 
 export interface CoaServerOptions {
   readonly findClient: FindClient;

@@ -7,13 +7,13 @@
 // 60 seconds, it is sent within the first 30 and repeated for 30 more at the most, and if its outcome cannot be
 // reported it goes on being hidden.
 import { type CommandMessage, messageGroup, type OutcomeMessage, writeMessage } from '../core/messages.ts';
-import { backOff } from './back-off.ts';
-import type { Report } from './events.ts';
-import { type Ending, HeldMessages } from './held-messages.ts';
-import type { Inbox } from './inbox.ts';
 import type { NasClient } from './nas-client.ts';
 import { type Outcome, UNSENT } from './outcome.ts';
-import type { Queue, QueueMessage } from './queue.ts';
+import { backOff } from './queues/back-off.ts';
+import type { Inbox } from './queues/inbox.ts';
+import type { Queue, QueueMessage } from './queues/queue.ts';
+import { type Ending, HeldMessages } from './queues/visibility-extender.ts';
+import type { Report } from './telemetry/events.ts';
 
 /** Held at a time, whether under way, waiting or not reported yet. */
 const MAX_HELD = 4096;

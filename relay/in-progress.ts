@@ -1,7 +1,7 @@
 // Requests that have been taken on and not yet answered. A client repeats itself until it is answered; the repeats
 // are dropped here (RFC 5080 section 2.2.2). After the answer a repeat may just as well be a new request with the
 // same bytes, which only the cloud can tell, so nothing is remembered of what has been answered.
-import type { Endpoint } from '../core/messages.ts';
+import type { Endpoint } from '../core/endpoint.ts';
 import type { Packet } from '../core/radius/packet.ts';
 
 export interface RequestInProgress {

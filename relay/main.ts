@@ -3,11 +3,11 @@
 import { randomUUID } from 'node:crypto';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { ConfigurationError } from '../core/config/problems.ts';
-import { logEvents } from './log.ts';
 import { startRelay } from './relay.ts';
-import type { Environment } from './secrets.ts';
-import { secretsManager } from './secrets-manager.ts';
-import { type QueueUrls, readSite, resolveSite } from './site.ts';
+import type { Environment } from './site/secrets.ts';
+import { secretsManager } from './site/secrets-manager.ts';
+import { type QueueUrls, readSite, resolveSite } from './site/site.ts';
+import { logEvents } from './telemetry/log.ts';
 
 try {
   await main(process.argv[2], process.env);

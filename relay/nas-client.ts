@@ -3,10 +3,10 @@ import type { CommandMessage } from '../core/messages.ts';
 import type { Secret } from '../core/radius/authenticator.ts';
 import { encodeAttributes } from '../core/radius/codec.ts';
 import { CODE } from '../core/radius/packet.ts';
-import type { Report } from './events.ts';
-import { Gate, type GateLimits } from './gate.ts';
+import { Gate, type GateLimits } from './concurrency-limit.ts';
 import { type Outcome, outcomeOfReply, type Unsent } from './outcome.ts';
-import type { ExchangePolicy, ExchangeResult, RadiusClient, RadiusServer } from './radius-client.ts';
+import type { ExchangePolicy, ExchangeResult, RadiusClient, RadiusServer } from './radius/client.ts';
+import type { Report } from './telemetry/events.ts';
 
 /** A NAS of the site file, its secrets resolved: the current one and, during a rotation, its predecessor. */
 export interface Nas extends Omit<RadiusServer, 'secret'> {

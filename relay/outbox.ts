@@ -2,10 +2,10 @@
 import { OutboxMessage, readMessage } from '../core/messages.ts';
 import type { CoaServer } from './coa-server.ts';
 import type { Commands } from './commands.ts';
-import { consume } from './consume.ts';
-import { describeError } from './describe-error.ts';
-import type { Report } from './events.ts';
-import type { Queue, QueueMessage } from './queue.ts';
+import { consume } from './queues/consume.ts';
+import type { Queue, QueueMessage } from './queues/queue.ts';
+import { describeError } from './telemetry/describe-error.ts';
+import type { Report } from './telemetry/events.ts';
 
 /** Calls side by side: while one hands its batch on, another waits at the queue. */
 const RECEIVERS = 2;

@@ -1,6 +1,6 @@
 // The catalogue as an operator writes it: which services there are and which exclude one another.
 import * as v from 'valibot';
-import { type Catalogue, isMutexGroup } from '../catalogue.ts';
+import { type Catalogue, isMutexGroup } from '../services/catalogue.ts';
 import { ConfigurationError, parseFile } from './problems.ts';
 
 const WORD = /^[A-Za-z][A-Za-z0-9_.-]*$/;

@@ -1,10 +1,11 @@
 // Cisco ISG and IOS XE: vendor 9, Cisco-AVPair. One command, so one service, in a CoA-Request; several services are
 // several requests, and a refusal has the ones before it taken back.
+
+import { NAS_IDENTIFICATION } from '../identity.ts';
 import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
-import type { ServiceTerms } from '../session.ts';
+import type { ServiceTerms } from '../subscriber/session.ts';
 import type { Dialect } from './dialects.ts';
-import { NAS_IDENTIFICATION } from './nas-identification.ts';
 
 export const cisco: Dialect = {
   // All that is given must match, or Cisco answers 407, and User-Name is not among what it knows a session by.

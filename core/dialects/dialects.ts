@@ -1,7 +1,7 @@
 // How a NAS is told to activate and to deactivate services: a table, one entry per dialect. Nothing else in Interlock
 // knows what a NAS understands; a new kind of NAS is a new entry.
 import type { Attribute } from '../radius/codec.ts';
-import type { IdentityAttribute, NasProfile, ServiceTerms } from '../session.ts';
+import type { IdentityAttribute, NasProfile, ServiceTerms } from '../subscriber/session.ts';
 import { cisco } from './cisco.ts';
 import { erx } from './erx.ts';
 import { generic } from './generic.ts';

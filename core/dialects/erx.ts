@@ -1,10 +1,11 @@
 // Juniper E-series and MX: vendor 4874, one tag for each activation and what belongs to it.
-import type { Statistics } from '../catalogue.ts';
+
+import { NAS_IDENTIFICATION } from '../identity.ts';
 import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
-import type { ServiceTerms } from '../session.ts';
+import type { Statistics } from '../services/catalogue.ts';
+import type { ServiceTerms } from '../subscriber/session.ts';
 import type { Dialect } from './dialects.ts';
-import { NAS_IDENTIFICATION } from './nas-identification.ts';
 
 /** ERX-Service-Statistics. */
 export const ERX_STATISTICS: Readonly<Record<Statistics, number>> = { off: 0, time: 1, 'time+volume': 2 };

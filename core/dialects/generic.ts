@@ -1,11 +1,12 @@
 // Any NAS with RFC 5176 and nothing more: Filter-Id. What a CoA-Request includes replaces all values of that attribute
 // (section 3.6, note 3), so each command names every service that the session has afterwards: first the old ones beside
 // the new, then those that stay.
+
+import { NAS_IDENTIFICATION } from '../identity.ts';
 import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
-import type { ServiceTerms } from '../session.ts';
+import type { ServiceTerms } from '../subscriber/session.ts';
 import type { Dialect } from './dialects.ts';
-import { NAS_IDENTIFICATION } from './nas-identification.ts';
 
 /** Leaving an attribute out means that it stays, so having none needs a name. */
 export const NO_SERVICE = 'none';

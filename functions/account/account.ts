@@ -3,14 +3,14 @@
 // Stop.
 import { createHash } from 'node:crypto';
 import type { Context, DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
-import { type AccountingRecord, accountingRecords } from '../../core/accounting.ts';
 import { STATE_SORT_KEY } from '../../core/cloud.ts';
-import { historyItem } from '../../core/history.ts';
 import { messageGroup } from '../../core/messages.ts';
-import { processBatch } from '../batch.ts';
-import type { WriteHistory } from '../history-writer.ts';
-import type { OutgoingMessage } from '../queue.ts';
-import { type Image, sessionFromImage } from '../session-store.ts';
+import { type AccountingRecord, accountingRecords } from '../../core/service-accounting.ts';
+import { historyItem } from '../../core/subscriber/history.ts';
+import { processBatch } from '../shared/batch.ts';
+import type { WriteHistory } from '../shared/history-writer.ts';
+import type { OutgoingMessage } from '../shared/queue.ts';
+import { type Image, sessionFromImage } from '../shared/session-store.ts';
 
 export type AccountReport =
   | {

@@ -1,11 +1,11 @@
 // account as a Lambda function: the handler, with what its environment names.
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { AccountEnvironment, readEnvironment } from '../environment.ts';
-import { createHistoryWriter } from '../history-writer.ts';
-import { Metrics } from '../metrics.ts';
-import { createSiteSender } from '../queue.ts';
-import { log, logFailure, withMetrics } from '../telemetry.ts';
+import { AccountEnvironment, readEnvironment } from '../shared/environment.ts';
+import { createHistoryWriter } from '../shared/history-writer.ts';
+import { Metrics } from '../shared/metrics.ts';
+import { createSiteSender } from '../shared/queue.ts';
+import { log, logFailure, withMetrics } from '../shared/telemetry.ts';
 import { type AccountReport, createAccount } from './account.ts';
 
 const environment = readEnvironment(AccountEnvironment, process.env);

@@ -1,10 +1,8 @@
 // decide: what came through a site's inbox becomes a change of its session, and then a message to the site's outbox.
 // Written before sent: a crash in between brings the message again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
-import { describeRequest } from '../../core/change.ts';
 import { isDueQueue, SWEEP_INTERVAL_SECONDS, siteOfInbox } from '../../core/cloud.ts';
 import type { Deployment } from '../../core/deployment.ts';
-import { failedAttempts, gone, turned } from '../../core/difference.ts';
 import {
   DueMessage,
   InboxMessage,
@@ -18,13 +16,15 @@ import {
 } from '../../core/messages.ts';
 import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { parsePacket } from '../../core/radius/packet.ts';
-import { understandRequest } from '../../core/request.ts';
-import type { CommandEffect, Effect, ReplyEffect, Session } from '../../core/session.ts';
-import { dueAtMs, type Event, transition } from '../../core/transition.ts';
-import { processBatch } from '../batch.ts';
-import type { Remind } from '../due-queue.ts';
-import type { OutgoingMessage } from '../queue.ts';
-import type { SessionStore } from '../session-store.ts';
+import { understandRequest } from '../../core/requests/coa-request.ts';
+import { failedAttempts, gone, turned } from '../../core/subscriber/difference.ts';
+import { describeRequest } from '../../core/subscriber/draft.ts';
+import type { CommandEffect, Effect, ReplyEffect, Session } from '../../core/subscriber/session.ts';
+import { dueAtMs, type Event, transition } from '../../core/subscriber/transition.ts';
+import { processBatch } from '../shared/batch.ts';
+import type { Remind } from '../shared/due-queue.ts';
+import type { OutgoingMessage } from '../shared/queue.ts';
+import type { SessionStore } from '../shared/session-store.ts';
 
 /** Two clients that change one subscriber at once settle it between them; more than this many losses in a row are
  * left to the queue's redelivery. */

@@ -5,12 +5,12 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { METRICS } from '../../core/cloud.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { errorCauseName } from '../../core/radius/attributes.ts';
-import { createReminder } from '../due-queue.ts';
-import { DecideEnvironment, readEnvironment } from '../environment.ts';
-import { Metrics } from '../metrics.ts';
-import { createSiteSender } from '../queue.ts';
-import { createSessionStore } from '../session-store.ts';
-import { log, logFailure, withMetrics } from '../telemetry.ts';
+import { createReminder } from '../shared/due-queue.ts';
+import { DecideEnvironment, readEnvironment } from '../shared/environment.ts';
+import { Metrics } from '../shared/metrics.ts';
+import { createSiteSender } from '../shared/queue.ts';
+import { createSessionStore } from '../shared/session-store.ts';
+import { log, logFailure, withMetrics } from '../shared/telemetry.ts';
 import { createDecide, type DecideReport } from './decide.ts';
 
 /** A NAS that missed one or two commands may just have been restarted. */

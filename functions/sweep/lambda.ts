@@ -2,9 +2,9 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { METRICS } from '../../core/cloud.ts';
-import { readEnvironment, SweepEnvironment } from '../environment.ts';
-import { Metrics } from '../metrics.ts';
-import { log, withMetrics } from '../telemetry.ts';
+import { readEnvironment, SweepEnvironment } from '../shared/environment.ts';
+import { Metrics } from '../shared/metrics.ts';
+import { log, withMetrics } from '../shared/telemetry.ts';
 import { createSweep } from './sweep.ts';
 
 const environment = readEnvironment(SweepEnvironment, process.env);

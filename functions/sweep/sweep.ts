@@ -3,7 +3,7 @@ import { type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import { type BatchResultErrorEntry, SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { DUE_BUCKET, SWEEP_INTERVAL_SECONDS, sessionKeyOf, TABLE } from '../../core/cloud.ts';
-import { dueEntry } from '../due-queue.ts';
+import { dueEntry } from '../shared/due-queue.ts';
 
 export interface SweepDependencies {
   readonly dynamodb: DynamoDBClient;

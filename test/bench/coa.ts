@@ -15,7 +15,7 @@ import {
 import { prepareSecret, signRequest } from '../../core/radius/authenticator.ts';
 import { encodeAttributes } from '../../core/radius/codec.ts';
 import { CODE } from '../../core/radius/packet.ts';
-import { startEmbeddedCloud } from '../../local/embedded-cloud.ts';
+import { startEmbeddedCloud } from '../../local/cloud/embedded-cloud.ts';
 import { startSystem } from '../../local/system.ts';
 
 const ROUNDS = 300;

@@ -5,7 +5,7 @@
 import { prepareSecret, verifyRequest } from '../../core/radius/authenticator.ts';
 import { decodeAttributes } from '../../core/radius/codec.ts';
 import { parsePacket } from '../../core/radius/packet.ts';
-import { npmRadius } from '../../local/policy-server/npm-radius.ts';
+import { npmRadius } from '../../local/peers/policy-server/npm-radius.ts';
 import { COA_REQUEST, COA_REQUEST_MA, SECRET } from '../core/radius/vectors.ts';
 
 const ROUNDS = 31;

@@ -2,9 +2,13 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
 import { QUEUES as SHAPES, TABLE } from '../../core/cloud.ts';
-import { COMMAND_START_WITHIN_MS } from '../../core/command.ts';
-import { HISTORY_ATTRIBUTES } from '../../core/history.ts';
-import { AccountEnvironment, DecideEnvironment, SweepEnvironment } from '../../functions/environment.ts';
+import { COMMAND_START_WITHIN_MS } from '../../core/subscriber/command.ts';
+import { HISTORY_ATTRIBUTES } from '../../core/subscriber/history.ts';
+import {
+  AccountEnvironment,
+  DecideEnvironment,
+  SweepEnvironment,
+} from '../../functions/shared/environment.ts';
 import { STORED_SECRET_OF_NORTH } from './deployment.ts';
 import {
   allowedBy,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_ACTIVATION_OCTETS } from '../../core/activation.ts';
 import { DIALECT_NAMES, DIALECTS, type Dialect, type DialectName } from '../../core/dialects/dialects.ts';
 import { decodeAttributes, describeAttribute } from '../../core/radius/codec.ts';
-import type { Identity, NasProfile, PlannedService, Session } from '../../core/session.ts';
-import type { Result } from '../../core/transition.ts';
+import { MAX_ACTIVATION_OCTETS } from '../../core/services/activation.ts';
+import type { Identity, NasProfile, PlannedService, Session } from '../../core/subscriber/session.ts';
+import type { Result } from '../../core/subscriber/transition.ts';
 import { craft, packetOf } from './radius/craft.ts';
 import { asked, brief, nas, outcome, play, request, service, services } from './support.ts';
 

@@ -1,6 +1,6 @@
 // Sessions, requests and outcomes for tests of the pure core.
-import type { NasProfile, PlannedService, ServiceRequest, Session } from '../../core/session.ts';
-import { type Event, type Result, transition } from '../../core/transition.ts';
+import type { NasProfile, PlannedService, ServiceRequest, Session } from '../../core/subscriber/session.ts';
+import { type Event, type Result, transition } from '../../core/subscriber/transition.ts';
 
 export const NOW = Date.UTC(2026, 10, 22, 12);
 

@@ -4,9 +4,9 @@ import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Context, SQSRecord } from 'aws-lambda';
 import type { RequestMessage } from '../../core/messages.ts';
-import { startDynoxide } from '../../local/dynoxide.ts';
-import { ensureTable } from '../../local/table.ts';
-import { LOCAL } from '../local/emulators.ts';
+import { startDynoxide } from '../../local/cloud/dynoxide.ts';
+import { ensureTable } from '../../local/cloud/table.ts';
+import { LOCAL } from '../local/cloud/emulators.ts';
 import { signedRequest, type Wanted, wantedAttributes } from '../relay/support.ts';
 
 export interface Table {

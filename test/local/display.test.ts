@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { ReplyEffect } from '../../core/session.ts';
+import type { ReplyEffect } from '../../core/subscriber/session.ts';
 import type { DecideReport } from '../../functions/decide/decide.ts';
 import { readableLine } from '../../local/display.ts';
 import type { SystemEvent } from '../../local/system.ts';
-import type { RelayEvent } from '../../relay/events.ts';
+import type { RelayEvent } from '../../relay/telemetry/events.ts';
 
 /** What a line says behind its time. */
 const line = (event: SystemEvent) => readableLine(event, 0)?.replace('00:00:00.000  ', '');

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { findClientBySource } from '../../relay/clients.ts';
 import { CoaServer } from '../../relay/coa-server.ts';
-import { Inbox } from '../../relay/inbox.ts';
-import { Queue } from '../../relay/queue.ts';
+import { Inbox } from '../../relay/queues/inbox.ts';
+import { Queue } from '../../relay/queues/queue.ts';
+import { findClientBySource } from '../../relay/site/clients.ts';
 import { EventRecorder, LOCALHOST, localClient, scriptedSqs, signedRequest } from './support.ts';
 
 const source = { address: LOCALHOST, port: 50_000 };

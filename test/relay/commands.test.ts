@@ -9,8 +9,8 @@ import { type CommandMessage, messageGroup } from '../../core/messages.ts';
 import { decodeAttributes, firstValue } from '../../core/radius/codec.ts';
 import { CODE } from '../../core/radius/packet.ts';
 import { Commands } from '../../relay/commands.ts';
-import { Inbox } from '../../relay/inbox.ts';
-import { Queue } from '../../relay/queue.ts';
+import { Inbox } from '../../relay/queues/inbox.ts';
+import { Queue } from '../../relay/queues/queue.ts';
 import { type Relay, type RelayOptions, startRelay } from '../../relay/relay.ts';
 import {
   answer,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { startSecretsManager } from './secrets-manager-server.ts';
+import { startSecretsManager } from './site/secrets-manager-server.ts';
 import { type Cloud, startCloud } from './support.ts';
 
 const MAIN = new URL('../../relay/main.ts', import.meta.url).pathname;

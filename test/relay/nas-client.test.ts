@@ -4,7 +4,7 @@ import { type Secret, signReply, verifyRequest } from '../../core/radius/authent
 import { decodeAttributes, firstValue } from '../../core/radius/codec.ts';
 import { CODE } from '../../core/radius/packet.ts';
 import { type Nas, NasClient } from '../../relay/nas-client.ts';
-import { RadiusClient } from '../../relay/radius-client.ts';
+import { RadiusClient } from '../../relay/radius/client.ts';
 import {
   answer,
   closedPort,

@@ -1,11 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import {
-  type Endpoint,
-  InboxMessage,
-  messageGroup,
-  type RequestMessage,
-  readMessage,
-} from '../../core/messages.ts';
+import type { Endpoint } from '../../core/endpoint.ts';
+import { InboxMessage, messageGroup, type RequestMessage, readMessage } from '../../core/messages.ts';
 import { verifyReply } from '../../core/radius/authenticator.ts';
 import { CODE, type Packet } from '../../core/radius/packet.ts';
 import { type Relay, type RelayOptions, startRelay } from '../../relay/relay.ts';

@@ -12,14 +12,15 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
-import type { CommandMessage, Endpoint } from '../../core/messages.ts';
+import type { Endpoint } from '../../core/endpoint.ts';
+import type { CommandMessage } from '../../core/messages.ts';
 import { prepareSecret, type Secret, signReply, signRequest } from '../../core/radius/authenticator.ts';
 import { type Attribute, encodeAttributes } from '../../core/radius/codec.ts';
 import { CODE, type Packet, parsePacket } from '../../core/radius/packet.ts';
-import type { Client } from '../../relay/clients.ts';
-import type { RelayEvent } from '../../relay/events.ts';
 import type { Nas } from '../../relay/nas-client.ts';
-import type { RelaySite } from '../../relay/site.ts';
+import type { Client } from '../../relay/site/clients.ts';
+import type { RelaySite } from '../../relay/site/site.ts';
+import type { RelayEvent } from '../../relay/telemetry/events.ts';
 
 export const LOCALHOST = '127.0.0.1';
 export const SECRET = prepareSecret('a secret of twenty-four.');

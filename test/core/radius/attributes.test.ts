@@ -11,7 +11,7 @@ import {
   TERMINATE_CAUSE,
 } from '../../../core/radius/attributes.ts';
 import type { ValueType } from '../../../core/radius/value-types.ts';
-import { peer } from '../../peers/require-peer.ts';
+import { peer } from '../../system/peers/require-peer.ts';
 
 const TABLE = Object.entries<AttributeDefinition>(ATTRIBUTES);
 

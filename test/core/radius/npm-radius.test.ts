@@ -11,7 +11,7 @@ import {
 } from '../../../core/radius/authenticator.ts';
 import { type Attribute, decodeAttributes, encodeAttributes } from '../../../core/radius/codec.ts';
 import { parsePacket } from '../../../core/radius/packet.ts';
-import { type NpmAttribute, npmRadius } from '../../../local/policy-server/npm-radius.ts';
+import { type NpmAttribute, npmRadius } from '../../../local/peers/policy-server/npm-radius.ts';
 import { packetOf, sealed } from './craft.ts';
 import { COA_REQUEST, COA_REQUEST_MA, REPLIES, REQUESTS, SECRET } from './vectors.ts';
 

@@ -1,0 +1,41 @@
+// Finds subscriber sessions for an operator, who seldom knows their NAS.
+import { type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
+import { marshall } from '@aws-sdk/util-dynamodb';
+import { sessionKeyOf, TABLE } from '../core/cloud.ts';
+import type { Session } from '../core/subscriber/session.ts';
+import { createSessionStore } from '../functions/shared/session-store.ts';
+
+/**
+ * The sessions whose User-Name or Acct-Session-Id is `name`, each as it is now. The indexes may be a moment behind the
+ * table: a session that has just come into being may be missing.
+ */
+export async function* findSessions(
+  client: DynamoDBClient,
+  tableName: string,
+  name: string,
+): AsyncGenerator<Session> {
+  const { read } = createSessionStore(client, tableName);
+  for (const key of await findKeys(client, tableName, name)) {
+    const session = await read(sessionKeyOf(key));
+    if (session !== undefined) yield session;
+  }
+}
+
+/** Partition keys in their order, each once though both of its names may be equal. */
+async function findKeys(client: DynamoDBClient, tableName: string, name: string): Promise<readonly string[]> {
+  const keys = new Set<string>();
+  for (const index of TABLE.lookUpIndexes) {
+    const pages = paginateQuery(
+      { client },
+      {
+        TableName: tableName,
+        IndexName: index,
+        KeyConditionExpression: `${index} = :name`,
+        ExpressionAttributeValues: marshall({ ':name': name }),
+      },
+    );
+    for await (const { Items = [] } of pages)
+      for (const item of Items) keys.add(item[TABLE.partitionKey]?.S ?? '');
+  }
+  return [...keys].sort();
+}

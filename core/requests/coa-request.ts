@@ -1,0 +1,287 @@
+// What a CoA-Request asks for. RFC 5176 section 2.3 makes every attribute in it mandatory: one that cannot be
+// honoured as it stands refuses the whole request, and nothing is changed.
+
+import type { KnownNas } from '../deployment.ts';
+import { ERX_MAX_TAG, ERX_STATISTICS } from '../dialects/erx.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { type AttributeName, attributeNameAt, type ERROR_CAUSE } from '../radius/attributes.ts';
+import { type Attribute, decodeAttributes, describeAttribute, type KnownAttribute } from '../radius/codec.ts';
+import { CODE, type Packet } from '../radius/packet.ts';
+import { type Activation, parseActivation } from '../services/activation.ts';
+import type { Catalogue, ServiceDefinition, Statistics } from '../services/catalogue.ts';
+import {
+  IDENTITY_ATTRIBUTES,
+  type Identity,
+  type IdentityAttribute,
+  type NasProfile,
+  type PlannedService,
+  type ServiceRequest,
+} from '../subscriber/session.ts';
+
+/** Why a request cannot be carried out, whatever the state of its session is. */
+export interface Refusal {
+  readonly errorCause: keyof typeof ERROR_CAUSE;
+  readonly reason: string;
+}
+
+export type Understood =
+  | { readonly ok: true; readonly request: ServiceRequest }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+export interface RequestContext {
+  readonly correlationId: string;
+  readonly receivedAtMs: number;
+  readonly client: Endpoint;
+  readonly catalogue: Catalogue;
+  /** The NASes of the site that the request came through. */
+  readonly nases: readonly KnownNas[];
+}
+
+/** Acct-Session-Id of a service is that of the subscriber and seven characters more, in 253 octets. */
+const MAX_ACCT_SESSION_ID_OCTETS = 246;
+
+/** Reads a verified CoA-Request. */
+export function understandRequest(packet: Packet, context: RequestContext): Understood {
+  try {
+    return { ok: true, request: read(packet, context) };
+  } catch (error) {
+    if (error instanceof Refused) return { ok: false, refusal: error.refusal };
+    throw error;
+  }
+}
+
+/** Leaves the reading of a request at its first fault; never leaves this file. */
+class Refused extends Error {
+  readonly refusal: Refusal;
+  constructor(errorCause: Refusal['errorCause'], reason: string) {
+    super(reason);
+    this.refusal = { errorCause, reason };
+  }
+}
+
+function read(packet: Packet, context: RequestContext): ServiceRequest {
+  if (packet.code !== CODE.CoaRequest)
+    throw new Refused('Unsupported-Extension', 'Disconnect-Request is not supported');
+  const attributes = decodeAttributes(packet).map(supported);
+  const single = <N extends AttributeName>(name: N) => atMostOne(attributes, name);
+
+  const acctSessionId = single('Acct-Session-Id')?.value;
+  if (acctSessionId === undefined) throw new Refused('Missing-Attribute', 'Acct-Session-Id is missing');
+  if (acctSessionId === '' || Buffer.byteLength(acctSessionId) > MAX_ACCT_SESSION_ID_OCTETS) {
+    throw new Refused(
+      'Invalid-Attribute-Value',
+      `Acct-Session-Id: expected 1 to ${MAX_ACCT_SESSION_ID_OCTETS} octets`,
+    );
+  }
+  const nas = nasOf(attributes, context.nases);
+  const activate = activations(attributes, context.catalogue);
+  const deactivate = deactivations(attributes);
+  const both = activate.find(({ activation }) => deactivate.includes(activation));
+  if (both !== undefined)
+    throw new Refused('Invalid-Request', `${both.activation} is both activated and deactivated`);
+  if (activate.length + deactivate.length === 0) {
+    throw new Refused(
+      'Missing-Attribute',
+      'neither ERX-Service-Activate nor ERX-Service-Deactivate is there',
+    );
+  }
+
+  const { correlationId, receivedAtMs, client } = context;
+  const authenticator = Buffer.from(packet.authenticator).toString('hex');
+  return {
+    correlationId,
+    receivedAtMs,
+    client,
+    packet: Buffer.from(packet.bytes).toString('base64'),
+    key: `${client.address} ${client.port} ${packet.identifier} ${authenticator}`,
+    timestamped: single('Event-Timestamp') !== undefined,
+    nas,
+    acctSessionId,
+    identity: identityOf(single),
+    classes: named(attributes, 'Class').map(({ value }) => Buffer.from(value).toString('hex')),
+    activate,
+    deactivate,
+  };
+}
+
+// --- Attributes -----------------------------------------------------------------------------------------------
+
+const SUPPORTED: ReadonlySet<AttributeName> = new Set<AttributeName>([
+  ...IDENTITY_ATTRIBUTES,
+  'Acct-Session-Id',
+  'NAS-IP-Address',
+  'NAS-IPv6-Address',
+  'NAS-Identifier',
+  'Class',
+  'State',
+  'Proxy-State',
+  'Event-Timestamp',
+  'Message-Authenticator',
+  'ERX-Service-Activate',
+  'ERX-Service-Deactivate',
+  'ERX-Service-Volume',
+  'ERX-Service-Timeout',
+  'ERX-Service-Statistics',
+  'ERX-Service-Acct-Interval',
+]);
+
+function supported(attribute: Attribute): KnownAttribute {
+  if ('malformed' in attribute) {
+    const { type, vendor, vendorType, reason } = attribute.malformed;
+    const name = attributeNameAt(vendorType ?? type, vendor) ?? describeAttribute(attribute);
+    throw new Refused('Invalid-Attribute-Value', `${name}: ${reason}`);
+  }
+  if ('name' in attribute && attribute.name === 'Service-Type') {
+    throw new Refused('Unsupported-Service', 'Service-Type is not supported');
+  }
+  if ('unknown' in attribute || !SUPPORTED.has(attribute.name)) {
+    throw new Refused('Unsupported-Attribute', `${describeAttribute(attribute)} is not supported`);
+  }
+  return attribute;
+}
+
+type Named<N extends AttributeName> = Extract<KnownAttribute, { readonly name: N }>;
+
+function named<N extends AttributeName>(attributes: readonly KnownAttribute[], name: N): readonly Named<N>[] {
+  return attributes.filter((attribute): attribute is Named<N> => attribute.name === name);
+}
+
+function atMostOne<N extends AttributeName>(
+  attributes: readonly KnownAttribute[],
+  name: N,
+): Named<N> | undefined {
+  const [first, second] = named(attributes, name);
+  if (second !== undefined) throw new Refused('Invalid-Request', `${name} is there more than once`);
+  return first;
+}
+
+type Single = (name: AttributeName) => KnownAttribute | undefined;
+
+function identityOf(single: Single): Identity {
+  const identity: Partial<Record<IdentityAttribute, string | number>> = {};
+  for (const name of IDENTITY_ATTRIBUTES) {
+    const value = single(name)?.value;
+    if (value !== undefined)
+      identity[name] = value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
+  }
+  return identity;
+}
+
+/** The NAS that all of the NAS identification attributes mean; the only one of the site when there are none. */
+function nasOf(attributes: readonly KnownAttribute[], nases: readonly KnownNas[]): NasProfile {
+  const names = (['NAS-IP-Address', 'NAS-IPv6-Address', 'NAS-Identifier'] as const).flatMap(
+    (name) => atMostOne(attributes, name)?.value ?? [],
+  );
+  if (names.length === 0 && nases.length !== 1) {
+    throw new Refused(
+      'Missing-Attribute',
+      'NAS-IP-Address, NAS-IPv6-Address or NAS-Identifier is missing, and the site has several NASes',
+    );
+  }
+  const nas = nases.find(({ identifiedBy }) => names.every((name) => identifiedBy.includes(name)));
+  if (nas === undefined)
+    throw new Refused('NAS-Identification-Mismatch', `no NAS of the site is ${names.join(' and ')}`);
+  return nas.profile;
+}
+
+// --- Services -------------------------------------------------------------------------------------------------
+
+/** The attributes that bind to an activation by its tag, and what they mean there. */
+const TERMS = {
+  'ERX-Service-Timeout': (value: number) => ({ timeoutSeconds: value }),
+  'ERX-Service-Volume': (value: number) => ({ volumeMegabytes: value }),
+  'ERX-Service-Statistics': (value: number) => ({ statistics: statisticsOf(value) }),
+  'ERX-Service-Acct-Interval': (value: number) => ({ interimIntervalSeconds: interimInterval(value) }),
+} as const;
+const TERM_NAMES = Object.keys(TERMS) as (keyof typeof TERMS)[];
+
+function activations(attributes: readonly KnownAttribute[], catalogue: Catalogue): readonly PlannedService[] {
+  const byTag = new Map<number, PlannedService>();
+  for (const { tag, value } of named(attributes, 'ERX-Service-Activate')) {
+    const { activation, definition } = lookUp(value, catalogue);
+    if (tag === undefined || tag > ERX_MAX_TAG) {
+      throw new Refused(
+        'Invalid-Request',
+        `ERX-Service-Activate ${activation.canonical}: expected a tag from 1 to ${ERX_MAX_TAG}`,
+      );
+    }
+    if (byTag.has(tag))
+      throw new Refused('Invalid-Request', `ERX-Service-Activate: the tag ${tag} is there more than once`);
+    if ([...byTag.values()].some((other) => other.activation === activation.canonical)) {
+      throw new Refused(
+        'Invalid-Request',
+        `ERX-Service-Activate: ${activation.canonical} is there more than once`,
+      );
+    }
+    byTag.set(tag, { activation: activation.canonical, ...defaults(definition, catalogue) });
+  }
+  const bound = new Set<string>();
+  for (const name of TERM_NAMES) {
+    for (const { tag, value } of named(attributes, name)) {
+      const service = tag === undefined ? undefined : byTag.get(tag);
+      if (tag === undefined || service === undefined) {
+        throw new Refused(
+          'Invalid-Request',
+          `${name}: no ERX-Service-Activate has the tag ${tag ?? 'that is missing here'}`,
+        );
+      }
+      if (bound.has(`${name}:${tag}`))
+        throw new Refused('Invalid-Request', `${name}:${tag} is there more than once`);
+      bound.add(`${name}:${tag}`);
+      byTag.set(tag, { ...service, ...TERMS[name](value) });
+    }
+  }
+  return [...byTag.values()];
+}
+
+function deactivations(attributes: readonly KnownAttribute[]): readonly string[] {
+  const strings = named(attributes, 'ERX-Service-Deactivate').map(({ value }) => {
+    const parsed = parseActivation(value);
+    if (!parsed.ok)
+      throw new Refused('Invalid-Attribute-Value', `ERX-Service-Deactivate "${value}": ${parsed.reason}`);
+    return parsed.activation.canonical;
+  });
+  return [...new Set(strings)];
+}
+
+function lookUp(
+  text: string,
+  { services }: Catalogue,
+): { activation: Activation; definition: ServiceDefinition } {
+  const parsed = parseActivation(text);
+  if (!parsed.ok)
+    throw new Refused('Invalid-Attribute-Value', `ERX-Service-Activate "${text}": ${parsed.reason}`);
+  const { activation } = parsed;
+  const definition = Object.hasOwn(services, activation.name) ? services[activation.name] : undefined;
+  if (definition === undefined)
+    throw new Refused('Invalid-Request', `there is no service ${activation.name}`);
+  const { parameters } = definition;
+  if (parameters.length !== activation.parameters.length) {
+    const signature = parameters.length === 0 ? 'no parameters' : `(${parameters.join(', ')})`;
+    throw new Refused(
+      'Invalid-Attribute-Value',
+      `ERX-Service-Activate ${activation.canonical}: expected ${signature}`,
+    );
+  }
+  return { activation, definition };
+}
+
+function defaults(
+  definition: ServiceDefinition,
+  { refusingGroups }: Catalogue,
+): Omit<PlannedService, 'activation'> {
+  const { parameters: _, ...terms } = definition;
+  return { ...terms, refusingGroups: terms.groups.filter((group) => refusingGroups.includes(group)) };
+}
+
+function statisticsOf(value: number): Statistics {
+  const found = (Object.keys(ERX_STATISTICS) as Statistics[]).find((name) => ERX_STATISTICS[name] === value);
+  if (found === undefined)
+    throw new Refused('Invalid-Attribute-Value', `ERX-Service-Statistics: expected 0, 1 or 2, got ${value}`);
+  return found;
+}
+
+/** JunosE raises 1-599 seconds to 600 ("Service Interim Accounting Overview"); its range ends at 86400. */
+function interimInterval(seconds: number): number {
+  return seconds === 0 ? 0 : Math.min(Math.max(seconds, 600), 86_400);
+}

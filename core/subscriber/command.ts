@@ -1,0 +1,105 @@
+// Commands: what a NAS is told, in its dialect, and for how long the cloud waits for what becomes of it.
+
+import { DIALECTS, type Dialect, type Identification } from '../dialects/dialects.ts';
+import { type Attribute, encodeAttributes } from '../radius/codec.ts';
+import { HEADER_OCTETS, MAX_PACKET_OCTETS } from '../radius/packet.ts';
+import { type Refusal, refuse } from './draft.ts';
+import type { CommandEffect, NasProfile, ServiceSession, Session } from './session.ts';
+
+/** How long a command may wait for the relay before it must not be sent any more. */
+export const COMMAND_START_WITHIN_MS = 30_000;
+/** What an outcome may need from the relay to the table. */
+const OUTCOME_GRACE_MS = 15_000;
+
+export function dialect(session: Session): Dialect {
+  return DIALECTS[session.nas.dialect];
+}
+
+/** Services as they fit into commands. */
+export function chunks<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
+    list.slice(index * size, (index + 1) * size),
+  );
+}
+
+/** A command to the NAS about `services`. The relay signs it and adds its Event-Timestamp. */
+export function tell(
+  session: Session,
+  operation: CommandEffect['operation'],
+  services: readonly ServiceSession[],
+  correlationId: string,
+  nowMs: number,
+): CommandEffect {
+  return {
+    kind: 'command',
+    correlationId,
+    // One command at the most comes of one write, and no two writes have one version.
+    commandId: `${correlationId}/${session.version + 1}`,
+    operation,
+    services: services.map(({ activation }) => activation),
+    attributes: Buffer.from(commandAttributes(session, operation, services)).toString('base64'),
+    startBeforeMs: nowMs + COMMAND_START_WITHIN_MS,
+  };
+}
+
+/** Room for attributes in a packet of 4096 octets, beside the header, Message-Authenticator and Event-Timestamp. */
+const MAX_ATTRIBUTE_OCTETS = MAX_PACKET_OCTETS - HEADER_OCTETS - 18 - 6;
+
+/**
+ * Why the NAS cannot be told to activate `services`, which fit into one command by their number; undefined when it
+ * can. What can be activated can be deactivated: its names are no longer, and less of them stay.
+ */
+export function untellable(session: Session, services: readonly ServiceSession[]): Refusal | undefined {
+  try {
+    const attributes = commandAttributes(session, 'activate', services);
+    if (attributes.length <= MAX_ATTRIBUTE_OCTETS) return undefined;
+    return refuse('Resources-Unavailable', 'the names of the services do not fit into one packet to the NAS');
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return refuse('Invalid-Attribute-Value', error.message);
+  }
+}
+
+function commandAttributes(
+  session: Session,
+  operation: CommandEffect['operation'],
+  services: readonly ServiceSession[],
+): Uint8Array {
+  const about = new Set(services.map(({ activation }) => activation));
+  const staying = Object.values(session.services).filter(
+    ({ state, activation }) => state === 'active' && !about.has(activation),
+  );
+  const { tagDeactivations } = session.nas;
+  const change = dialect(session)[operation](services, { staying, tagDeactivations });
+  return encodeAttributes([...identify(session), ...change]);
+}
+
+export function stepOf(
+  session: Session,
+  { commandId, correlationId, services, startBeforeMs }: CommandEffect,
+) {
+  const deadlineMs = startBeforeMs - COMMAND_START_WITHIN_MS + patienceMs(session.nas);
+  return { commandId, correlationId, underWay: services, deadlineMs };
+}
+
+/** When the command under way was made. */
+export function commandedAtMs(nas: NasProfile, { deadlineMs }: NonNullable<Session['transition']>): number {
+  return deadlineMs - patienceMs(nas);
+}
+
+/** How long the outcome of a command is waited for. */
+const patienceMs = ({ answerTimeoutSeconds }: NasProfile) =>
+  COMMAND_START_WITHIN_MS + answerTimeoutSeconds * 1000 + OUTCOME_GRACE_MS;
+
+/** What tells the NAS which session is meant: what is known of it, in the dialect's order. */
+function identify(session: Session): readonly Attribute[] {
+  const known: Partial<Record<Identification, string | number>> = {
+    ...session.nas.identity,
+    ...session.identity,
+    'Acct-Session-Id': session.acctSessionId,
+  };
+  return dialect(session).identification.flatMap((name) => {
+    const value = known[name];
+    return value === undefined ? [] : [{ name, value } as Attribute];
+  });
+}

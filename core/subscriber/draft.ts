@@ -1,0 +1,134 @@
+// Small changes of a session, out of which the transitions are made.
+
+import { ERROR_CAUSE, TERMINATE_CAUSE } from '../radius/attributes.ts';
+import { ANSWERS_KEPT } from './duplicates.ts';
+import type { Activating, Answer, Effect, ReplyEffect, ServiceRequest, Session } from './session.ts';
+
+const FIRST_RETRY_MS = 15_000;
+const LONGEST_RETRY_MS = 15 * 60_000;
+
+/** A session on its way to the next one, with the effects collected so far. */
+export interface Draft {
+  readonly session: Session;
+  readonly effects: readonly Effect[];
+}
+
+export const ACK: Answer = { answer: 'ack' };
+
+export type Refusal = Answer & { readonly reason: string };
+
+export function refuse(cause: keyof typeof ERROR_CAUSE, reason: string): Refusal {
+  return { answer: 'nak', errorCause: ERROR_CAUSE[cause], reason };
+}
+
+export function answer(
+  draft: Draft,
+  request: ServiceRequest,
+  given: Answer & { reason?: string },
+  nowMs: number,
+): Draft {
+  const { session } = draft;
+  const { key, correlationId, receivedAtMs } = request;
+  const { answer, errorCause, reason } = given;
+  const entry = {
+    key,
+    correlationId,
+    receivedAtMs,
+    asked: describeRequest(request),
+    answer,
+    ...(errorCause !== undefined && { errorCause }),
+    ...(reason !== undefined && { reason }),
+    version: session.version + 1,
+    atMs: nowMs,
+  };
+  return {
+    session: { ...session, answered: [...session.answered, entry].slice(-ANSWERS_KEPT) },
+    effects: [...draft.effects, reply(request, given)],
+  };
+}
+
+export function reply(
+  { correlationId, client, packet }: ServiceRequest,
+  { answer, errorCause }: Answer,
+): ReplyEffect {
+  return {
+    kind: 'reply',
+    correlationId,
+    client,
+    packet,
+    answer,
+    ...(errorCause !== undefined && { errorCause }),
+  };
+}
+
+/** What a request asks for, in words: `activate gold, deactivate voice`. */
+export function describeRequest({
+  activate,
+  deactivate,
+}: Pick<ServiceRequest, 'activate' | 'deactivate'>): string {
+  const words = [
+    ...activate.map(({ activation }) => `activate ${activation}`),
+    ...deactivate.map((activation) => `deactivate ${activation}`),
+  ];
+  return words.join(', ');
+}
+
+export function withServices(session: Session, services: Session['services']): Session {
+  return { ...session, services: { ...session.services, ...services } };
+}
+
+/** Planned services as they are once the NAS has confirmed them. Their Service-Timeout starts here. */
+export function activate(planned: Activating['planned'], nowMs: number): Session['services'] {
+  return Object.fromEntries(
+    Object.entries(planned).map(([activation, { expiresAtMs: _, ...service }]) => [
+      activation,
+      {
+        ...service,
+        activatedAtMs: service.activatedAtMs ?? nowMs,
+        ...(service.timeoutSeconds > 0 && { expiresAtMs: nowMs + service.timeoutSeconds * 1000 }),
+      },
+    ]),
+  );
+}
+
+/** Services that have to go. The cause that marked one first is the one that is accounted. */
+export function mark(
+  session: Session,
+  activations: readonly string[],
+  terminateCause: number = TERMINATE_CAUSE['NAS-Request'],
+): Session {
+  const marked = activations.flatMap((activation) => {
+    const service = session.services[activation];
+    return service === undefined
+      ? []
+      : [[activation, { terminateCause, ...service, state: 'deactivating' }] as const];
+  });
+  return withServices(session, Object.fromEntries(marked));
+}
+
+/** Services that are gone. This is the change that Acct-Stops are made from. */
+export function end(session: Session, activations: readonly string[], correlationId: string): Session {
+  const services = { ...session.services };
+  const ended = { ...session.ended };
+  for (const activation of activations) {
+    const terminateCause = services[activation]?.terminateCause ?? TERMINATE_CAUSE['NAS-Request'];
+    delete services[activation];
+    ended[activation] = { terminateCause, correlationId };
+  }
+  return { ...session, services, ended };
+}
+
+/** When to try again what the NAS has not deactivated: after 15 s, 30 s, 1 min … 15 min. */
+export function retryLater({ retry }: Session, nowMs: number): Pick<Session, 'retry'> {
+  const attempts = (retry?.attempts ?? 0) + 1;
+  const pauseMs = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LONGEST_RETRY_MS);
+  return { retry: { attempts, atMs: nowMs + pauseMs } };
+}
+
+/** Nothing `deactivating`, nothing to be tried again. */
+export function withoutIdleRetry(session: Session): Session {
+  const stuck = Object.values(session.services).some(({ state }) => state === 'deactivating');
+  if (stuck || session.retry === undefined) return session;
+  const { retry: _, ...rest } = session;
+  return rest;
+}

@@ -1,0 +1,160 @@
+// The history of a session: what each of its changes did, as one item beside its state. It tells what the two images
+// of a change show. What led to it, such as what a NAS said, is in the logs under the same correlationId.
+
+import { HISTORY_RETENTION_DAYS, historySortKey, sessionPartitionKey } from '../cloud.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { failedAttempts, gone, turned } from './difference.ts';
+import { describeRequest } from './draft.ts';
+import { underWay } from './duplicates.ts';
+import type { Answer, CommandEffect, Session } from './session.ts';
+import type { Event } from './transition.ts';
+
+/** A client's request; the answer is absent while it is carried out or waits. */
+export interface HistoryRequest extends Partial<Answer> {
+  readonly correlationId: string;
+  readonly client?: Endpoint;
+  /** What it asks for and why it was refused, in words. */
+  readonly asked: string;
+  readonly reason?: string;
+}
+
+/**
+ * What one change of a session did. A list that would be empty is absent: most items have a few hundred bytes.
+ *
+ * The services of a session are the sum of its history: what is in `deactivated` goes, and then what is in `activated`
+ * and `deactivating` comes or becomes so.
+ */
+export interface HistoryItem {
+  readonly pk: string;
+  readonly sk: string;
+  /** When the change was made, milliseconds since 1970-01-01 UTC. */
+  readonly atMs: number;
+  /** That of the session after the change. */
+  readonly version: number;
+  /** A request, the outcome of a command or time made the change; or somebody removed the session's item. */
+  readonly cause: Event['kind'] | 'removal';
+  /** Of the request that was carried out; of what time has done, the one that decide's log has. Absent in a removal. */
+  readonly correlationId?: string;
+  /** Services that became active, here and below by canonical activation string. */
+  readonly activated?: readonly string[];
+  /** Services that have to go, which the NAS has not confirmed yet. */
+  readonly deactivating?: readonly string[];
+  /** Services that are gone. */
+  readonly deactivated?: readonly string[];
+  /** What the NAS was told with this change. */
+  readonly command?: Pick<CommandEffect, 'commandId' | 'operation' | 'services'>;
+  /** The requests that were answered with this change, and the one that came with it. */
+  readonly requests?: readonly HistoryRequest[];
+  /** How often the NAS was told to deactivate what it has still not confirmed; when it failed just now. */
+  readonly retryAttempts?: number;
+  /** When it may be deleted: seconds since 1970-01-01 UTC, as DynamoDB's TTL wants it. */
+  readonly expiresAt: number;
+}
+
+const ATTRIBUTES: Readonly<Record<keyof HistoryItem, true>> = {
+  pk: true,
+  sk: true,
+  atMs: true,
+  version: true,
+  cause: true,
+  correlationId: true,
+  activated: true,
+  deactivating: true,
+  deactivated: true,
+  command: true,
+  requests: true,
+  retryAttempts: true,
+  expiresAt: true,
+};
+/** All that a history item may have. None of it is a key of an index. */
+export const HISTORY_ATTRIBUTES = Object.keys(ATTRIBUTES);
+
+/**
+ * The history item of the change from `before` to `after`, the same one each time that it is made. Either is absent
+ * where the session was created or removed; when it was removed only the stream knows: `recordedAtMs`.
+ *
+ * Undefined where the version stays. decide makes no such change, but somebody with a console may, and the item would
+ * take the place of that of the version before.
+ */
+export function historyItem(
+  before: Session | undefined,
+  after: Session | undefined,
+  recordedAtMs: number,
+): HistoryItem | undefined {
+  if (after === undefined) return before && removal(before, recordedAtMs);
+  if (after.version === before?.version) return undefined;
+  const event = after.recentEvents.at(-1);
+  const requests = [...answeredBy(after), ...newcomers(before, after)];
+  const isRequest = requests.some(({ correlationId }) => correlationId === event?.id);
+  const correlationId = isRequest ? event?.id : (before?.transition?.correlationId ?? event?.id);
+  const activated = turned('active', before, after);
+  const deactivating = turned('deactivating', before, after);
+  const deactivated = gone(before, after);
+  const told = event?.effects.find((effect) => effect.kind === 'command');
+  const retryAttempts = failedAttempts(before, after);
+  return {
+    ...frame(after, after.changedAtMs, after.version),
+    cause: isRequest ? 'request' : event?.queue === 'due' ? 'due' : 'outcome',
+    ...(correlationId !== undefined && { correlationId }),
+    ...(activated.length > 0 && { activated }),
+    ...(deactivating.length > 0 && { deactivating }),
+    ...(deactivated.length > 0 && { deactivated }),
+    ...(told && {
+      command: { commandId: told.commandId, operation: told.operation, services: told.services },
+    }),
+    ...(requests.length > 0 && { requests }),
+    ...(retryAttempts !== undefined && { retryAttempts }),
+  };
+}
+
+function removal(before: Session, recordedAtMs: number): HistoryItem {
+  // The stream rounds its times down to seconds; still nothing is removed before its last change.
+  const atMs = Math.max(recordedAtMs, before.changedAtMs);
+  const deactivated = gone(before, undefined);
+  return {
+    ...frame(before, atMs, before.version + 1),
+    cause: 'removal',
+    ...(deactivated.length > 0 && { deactivated }),
+  };
+}
+
+function frame({ nas, acctSessionId }: Session, atMs: number, version: number) {
+  return {
+    pk: sessionPartitionKey(nas.name, acctSessionId),
+    sk: historySortKey(atMs, version),
+    atMs,
+    version,
+    expiresAt: Math.floor(atMs / 1000) + HISTORY_RETENTION_DAYS * 86_400,
+  };
+}
+
+// --- Requests -------------------------------------------------------------------------------------------------
+
+function answeredBy({ answered, version, recentEvents }: Session): readonly HistoryRequest[] {
+  const replies = recentEvents.at(-1)?.effects.filter((effect) => effect.kind === 'reply');
+  return answered
+    .filter((given) => given.version === version)
+    .map(({ correlationId, asked, answer, errorCause, reason }) => {
+      const client = replies?.find((reply) => reply.correlationId === correlationId)?.client;
+      return {
+        correlationId,
+        ...(client && { client }),
+        asked,
+        answer,
+        ...(errorCause !== undefined && { errorCause }),
+        ...(reason !== undefined && { reason }),
+      };
+    });
+}
+
+/** Requests that came with the change and are not answered yet. */
+function newcomers(before: Session | undefined, after: Session): readonly HistoryRequest[] {
+  const known = new Set(before && underWay(before).map(({ correlationId }) => correlationId));
+  return underWay(after)
+    .filter(({ correlationId }) => !known.has(correlationId))
+    .map(({ correlationId, client, ...asked }) => ({
+      correlationId,
+      client,
+      asked: describeRequest(asked),
+    }));
+}

@@ -1,0 +1,88 @@
+// The sessions table. A session is one item; it is written as a whole, on the condition that it is still the one
+// that was read.
+import {
+  type AttributeValue,
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
+import { DUE_BUCKET, STATE_SORT_KEY, sessionPartitionKey } from '../../core/cloud.ts';
+import type { SessionKey } from '../../core/messages.ts';
+import type { Session } from '../../core/subscriber/session.ts';
+import { dueAtMs } from '../../core/subscriber/transition.ts';
+
+export type Image = Record<string, AttributeValue>;
+
+const SESSION_IS_NEW = 'attribute_not_exists(pk)';
+const SESSION_IS_AS_READ = 'version = :version';
+
+export interface SessionStore {
+  /** The session as it is now, or undefined when there is none. */
+  read(key: SessionKey, signal?: AbortSignal): Promise<Session | undefined>;
+  /** Writes what became of the version that was read. `lost`: somebody else wrote since; read and decide again. */
+  write(session: Session, signal?: AbortSignal): Promise<'written' | 'lost'>;
+}
+
+export function createSessionStore(client: DynamoDBClient, tableName: string): SessionStore {
+  return {
+    async read({ nas, acctSessionId }, abortSignal) {
+      const Key = marshall({ pk: sessionPartitionKey(nas, acctSessionId), sk: STATE_SORT_KEY });
+      const { Item } = await client.send(
+        new GetItemCommand({ TableName: tableName, Key, ConsistentRead: true }),
+        abortSignal && { abortSignal },
+      );
+      return Item && sessionFromImage(Item);
+    },
+
+    async write(session, abortSignal) {
+      const condition =
+        session.version === 0
+          ? { ConditionExpression: SESSION_IS_NEW }
+          : {
+              ConditionExpression: SESSION_IS_AS_READ,
+              ExpressionAttributeValues: marshall({ ':version': session.version }),
+            };
+      try {
+        await client.send(
+          new PutItemCommand({ TableName: tableName, Item: imageOf(session), ...condition }),
+          abortSignal && { abortSignal },
+        );
+        return 'written';
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return 'lost';
+        throw error;
+      }
+    },
+  };
+}
+
+/** The item of a session; its version is one more than that of the session, which is the one that was read. */
+function imageOf(session: Session): Image {
+  const dueAt = dueAtMs(session);
+  const userName = session.identity['User-Name'];
+  const item = {
+    pk: sessionPartitionKey(session.nas.name, session.acctSessionId),
+    sk: STATE_SORT_KEY,
+    ...session,
+    version: session.version + 1,
+    userName,
+    ...(dueAt !== undefined && { dueBucket: DUE_BUCKET, dueAt }),
+  };
+  return marshall(item, { removeUndefinedValues: true });
+}
+
+/** The session in an item of the table or of its stream. */
+export function sessionFromImage(image: Image): Session {
+  const {
+    pk: _pk,
+    sk: _sk,
+    userName: _user,
+    dueBucket: _bucket,
+    dueAt: _due,
+    ...session
+  } = unmarshall(image);
+  // Nobody but `imageOf` writes these items: the role of decide alone may write what they are made of.
+  return session as Session;
+}

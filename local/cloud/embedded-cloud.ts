@@ -1,0 +1,93 @@
+// What Interlock uses of AWS, on this machine: the table in dynoxide, the queues in fauxqs.
+import { join } from 'node:path';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { ConfigurationError } from '../../core/config/problems.ts';
+import { claimDataDirectory } from '../data-directory.ts';
+import { startDynoxide } from './dynoxide.ts';
+import { startFauxqs } from './fauxqs.ts';
+import { type CloudQueues, ensureQueues } from './queues.ts';
+import { ensureTable, TABLE_NAME } from './table.ts';
+
+export interface EmbeddedCloudOptions {
+  readonly sites: readonly string[];
+  /** Keeps table and queues over a restart. @default none: all of it lives in memory */
+  readonly dataDirectory?: string;
+  /** A DynamoDB to use instead of the embedded one. */
+  readonly dynamodbEndpoint?: string;
+  /** Told when the embedded DynamoDB ends though nobody stopped it. */
+  readonly onDeath: (reason: string) => void;
+}
+
+/** For the constructor of an SDK client. */
+export interface ClientConfig {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+export interface EmbeddedCloud extends CloudQueues {
+  /** For the table and for its stream. */
+  readonly dynamodb: ClientConfig;
+  /** SDK clients would otherwise send to the host in a queue's URL. */
+  readonly sqs: ClientConfig & { readonly useQueueUrlAsEndpoint: false };
+  readonly tableName: string;
+  readonly streamArn: string;
+  stop(): Promise<void>;
+}
+
+const LOCAL = { region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
+
+/**
+ * Starts the emulators on free ports of 127.0.0.1 and creates in them what is not there yet.
+ * @throws ConfigurationError when there is no DynamoDB to use, its table is not ours, or the data directory is in use.
+ */
+export async function startEmbeddedCloud(options: EmbeddedCloudOptions): Promise<EmbeddedCloud> {
+  const { sites, dataDirectory, dynamodbEndpoint, onDeath } = options;
+  if (dynamodbEndpoint !== undefined) checkEndpoint(dynamodbEndpoint);
+  const claim = dataDirectory === undefined ? undefined : claimDataDirectory(dataDirectory);
+  const databaseFile = dataDirectory === undefined ? undefined : join(dataDirectory, 'dynamodb.db');
+  const running: { stop(): Promise<void> }[] = [];
+  const stop = async () => {
+    await Promise.all(running.map((emulator) => emulator.stop()));
+    claim?.release();
+  };
+  const start = async <E extends { stop(): Promise<void> }>(emulator: Promise<E>): Promise<E> => {
+    running.push(await emulator);
+    return emulator;
+  };
+  try {
+    const endpoint = dynamodbEndpoint ?? (await start(startDynoxide({ databaseFile, onDeath }))).endpoint;
+    const dynamodb = { endpoint, ...LOCAL };
+    const fauxqs = await start(startFauxqs(dataDirectory));
+    const sqs = { endpoint: fauxqs.endpoint, ...LOCAL, useQueueUrlAsEndpoint: false } as const;
+    return {
+      dynamodb,
+      sqs,
+      tableName: TABLE_NAME,
+      streamArn: await ensureTable(new DynamoDBClient(dynamodb), TABLE_NAME).catch((error) => {
+        throw dynamodbEndpoint === undefined ? error : unusable(dynamodbEndpoint, error);
+      }),
+      ...(await ensureQueues(new SQSClient(sqs), fauxqs.endpoint, sites)),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function checkEndpoint(endpoint: string): void {
+  if (URL.canParse(endpoint) && /^https?:$/.test(new URL(endpoint).protocol)) return;
+  throw new ConfigurationError([
+    `${endpoint}: expected the URL of a DynamoDB endpoint, for instance http://127.0.0.1:8000`,
+  ]);
+}
+
+function unusable(endpoint: string, error: NodeJS.ErrnoException): Error {
+  if (error instanceof ConfigurationError) return error;
+  // Where a name has several addresses and none of them answers, the error has a code but no message.
+  return new ConfigurationError([
+    `the DynamoDB on ${endpoint} cannot be used: ${error.message || error.code}`,
+  ]);
+}

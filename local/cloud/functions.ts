@@ -1,0 +1,107 @@
+// What invokes the functions on AWS, for the functions on this machine.
+import { DynamoDBStreamsClient } from '@aws-sdk/client-dynamodb-streams';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import {
+  ACCOUNT_TIMEOUT_SECONDS,
+  DECIDE_TIMEOUT_SECONDS,
+  INBOX_BATCH_SIZE,
+  STATE_SORT_KEY,
+  STREAM_BATCH_SIZE,
+  STREAM_MAX_RETRIES,
+  SWEEP_INTERVAL_SECONDS,
+  TABLE,
+} from '../../core/cloud.ts';
+import type { EmbeddedCloud } from './embedded-cloud.ts';
+import { openCheckpoints } from './event-source-mapper/checkpoints.ts';
+import { mapQueue } from './event-source-mapper/map-queue.ts';
+import { mapStream } from './event-source-mapper/map-stream.ts';
+import type { HandlerEvent, Handlers } from './handlers.ts';
+import type { Queue } from './queues.ts';
+
+export type FunctionEvent =
+  | HandlerEvent
+  | { readonly source: 'cloud'; readonly event: { readonly kind: 'problem'; readonly problem: string } };
+
+export interface FunctionsOptions {
+  readonly cloud: Omit<EmbeddedCloud, 'stop'>;
+  readonly handlers: Handlers;
+  /** File that keeps how far the stream has been read. @default none: it is read from its start */
+  readonly checkpointFile?: string | undefined;
+  /** @default as on AWS, once a minute */
+  readonly sweepIntervalSeconds?: number | undefined;
+  readonly report: (event: FunctionEvent) => void;
+}
+
+interface Part {
+  /** Finishes what is in hand. */
+  stop(): Promise<unknown>;
+}
+
+/** A failed message comes again after so long; on AWS it waits for its visibility timeout. */
+const RETRY_DELAY_SECONDS = 5;
+
+/**
+ * Starts account on the stream, decide on its queues and sweep on its schedule.
+ * @throws ConfigurationError when `checkpointFile` holds something else.
+ */
+export function startFunctions({
+  cloud,
+  handlers,
+  checkpointFile,
+  sweepIntervalSeconds = SWEEP_INTERVAL_SECONDS,
+  report,
+}: FunctionsOptions): Part {
+  const { streamArn } = cloud;
+  const sqs = new SQSClient(cloud.sqs);
+  const problem = (sentence: string) =>
+    report({ source: 'cloud', event: { kind: 'problem', problem: sentence } });
+
+  // Before the others, because its checkpoints may be no checkpoints.
+  const accountOnStream = mapStream({
+    streams: new DynamoDBStreamsClient(cloud.dynamodb),
+    streamArn,
+    target: { name: 'account', timeoutSeconds: ACCOUNT_TIMEOUT_SECONDS, handler: handlers.account },
+    checkpoints: openCheckpoints(streamArn, checkpointFile),
+    filter: { dynamodb: { Keys: { [TABLE.sortKey]: { S: [STATE_SORT_KEY] } } } },
+    batchSize: STREAM_BATCH_SIZE,
+    maximumRetryAttempts: STREAM_MAX_RETRIES,
+    bisectBatchOnError: true,
+    onFailure: { sqs, queueUrl: cloud.accountFailures.url },
+    report: problem,
+  });
+  const decideOn = (queue: Queue) =>
+    mapQueue({
+      sqs,
+      queue,
+      target: { name: 'decide', timeoutSeconds: DECIDE_TIMEOUT_SECONDS, handler: handlers.decide },
+      batchSize: INBOX_BATCH_SIZE,
+      retryDelaySeconds: RETRY_DELAY_SECONDS,
+      report: problem,
+    });
+
+  const parts: readonly Part[] = [
+    accountOnStream,
+    ...Object.values(cloud.queues).map(({ inbox }) => decideOn(inbox)),
+    decideOn(cloud.due),
+    startSchedule(handlers.sweep, sweepIntervalSeconds, (error) => problem(`sweep: ${error}`)),
+  ];
+  return { stop: () => Promise.all(parts.map((part) => part.stop())) };
+}
+
+/** Runs `task` every so often, as EventBridge does; a run that fails is told of and the next one goes on. */
+function startSchedule(
+  task: () => Promise<unknown>,
+  intervalSeconds: number,
+  onError: (error: unknown) => void,
+): Part {
+  let running: Promise<unknown> = Promise.resolve();
+  const timer = setInterval(() => {
+    running = running.then(task).catch(onError);
+  }, intervalSeconds * 1000);
+  return {
+    async stop(): Promise<void> {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}

@@ -1,0 +1,64 @@
+// The functions that are deployed to AWS, in this process.
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import type { DynamoDBRecord, SQSRecord } from 'aws-lambda';
+import type { QueueName } from '../../core/cloud.ts';
+import type { Deployment } from '../../core/deployment.ts';
+import { type AccountReport, createAccount } from '../../functions/account/account.ts';
+import { createDecide, type DecideReport } from '../../functions/decide/decide.ts';
+import { createReminder } from '../../functions/shared/due-queue.ts';
+import { createHistoryWriter } from '../../functions/shared/history-writer.ts';
+import { createSiteSender } from '../../functions/shared/queue.ts';
+import { createSessionStore } from '../../functions/shared/session-store.ts';
+import { createSweep } from '../../functions/sweep/sweep.ts';
+import type { EmbeddedCloud } from './embedded-cloud.ts';
+import type { LambdaFunction } from './event-source-mapper/lambda-function.ts';
+
+/** What AWS calls. */
+export interface Handlers {
+  readonly decide: LambdaFunction<SQSRecord>['handler'];
+  readonly account: LambdaFunction<DynamoDBRecord>['handler'];
+  readonly sweep: () => Promise<unknown>;
+}
+
+export type HandlerEvent =
+  | { readonly source: 'decide'; readonly event: DecideReport }
+  | { readonly source: 'account'; readonly event: AccountReport };
+
+export interface HandlersOptions {
+  readonly cloud: Omit<EmbeddedCloud, 'stop'>;
+  readonly deployment: Deployment;
+  readonly report: (event: HandlerEvent) => void;
+}
+
+export function createHandlers({ cloud, deployment, report }: HandlersOptions): Handlers {
+  const { tableName } = cloud;
+  const sqs = new SQSClient(cloud.sqs);
+  const dynamodb = new DynamoDBClient(cloud.dynamodb);
+  const sites = Object.entries(cloud.queues);
+  const senderTo = (name: QueueName) =>
+    createSiteSender(sqs, Object.fromEntries(sites.map(([site, queues]) => [site, queues[name].url])), name);
+  return {
+    decide: createDecide({
+      deployment,
+      store: createSessionStore(dynamodb, tableName),
+      send: senderTo('outbox'),
+      remind: createReminder(sqs, cloud.due.url, Date.now),
+      now: Date.now,
+      report: (event) => report({ source: 'decide', event }),
+    }),
+    account: createAccount({
+      writeHistory: createHistoryWriter(dynamodb, tableName),
+      send: senderTo('accounting'),
+      report: (event) => report({ source: 'account', event }),
+    }),
+    sweep: createSweep({
+      dynamodb,
+      tableName,
+      sqs,
+      dueQueueUrl: cloud.due.url,
+      now: Date.now,
+      report: () => {},
+    }),
+  };
+}

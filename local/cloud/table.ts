@@ -1,0 +1,85 @@
+// The table of the deployed stack on any DynamoDB endpoint.
+import {
+  CreateTableCommand,
+  DescribeTableCommand,
+  DescribeTimeToLiveCommand,
+  type DynamoDBClient,
+  type GlobalSecondaryIndex,
+  ResourceInUseException,
+  UpdateTimeToLiveCommand,
+  waitUntilTableExists,
+} from '@aws-sdk/client-dynamodb';
+import { TABLE } from '../../core/cloud.ts';
+import { ConfigurationError } from '../../core/config/problems.ts';
+
+/** What it is called on this machine; a deployed one has a name of its own. */
+export const TABLE_NAME = 'interlock';
+
+const STREAM_VIEW = 'NEW_AND_OLD_IMAGES';
+
+/**
+ * Creates the table where it is not there yet, and gives the ARN of its stream. Whether old history is deleted is up to
+ * the endpoint: the embedded one keeps it.
+ * @throws ConfigurationError when there is such a table, but without a stream of both images.
+ */
+export async function ensureTable(client: DynamoDBClient, tableName: string): Promise<string> {
+  const { partitionKey, sortKey, dueIndex, lookUpIndexes } = TABLE;
+  try {
+    await client.send(
+      new CreateTableCommand({
+        TableName: tableName,
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: [
+          { AttributeName: partitionKey, AttributeType: 'S' },
+          { AttributeName: sortKey, AttributeType: 'S' },
+          { AttributeName: dueIndex.partitionKey, AttributeType: 'S' },
+          { AttributeName: dueIndex.sortKey, AttributeType: 'N' },
+          ...lookUpIndexes.map((name) => ({ AttributeName: name, AttributeType: 'S' }) as const),
+        ],
+        KeySchema: [
+          { AttributeName: partitionKey, KeyType: 'HASH' },
+          { AttributeName: sortKey, KeyType: 'RANGE' },
+        ],
+        GlobalSecondaryIndexes: [
+          keysOnlyIndex(dueIndex.name, dueIndex.partitionKey, dueIndex.sortKey),
+          ...lookUpIndexes.map((name) => keysOnlyIndex(name, name)),
+        ],
+        StreamSpecification: { StreamEnabled: true, StreamViewType: STREAM_VIEW },
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof ResourceInUseException)) throw error;
+  }
+  await waitUntilTableExists({ client, minDelay: 1, maxWaitTime: 60 }, { TableName: tableName });
+  const { Table } = await client.send(new DescribeTableCommand({ TableName: tableName }));
+  const { LatestStreamArn, StreamSpecification } = Table ?? {};
+  if (LatestStreamArn === undefined || StreamSpecification?.StreamViewType !== STREAM_VIEW)
+    throw new ConfigurationError([
+      `the table ${tableName} has no stream with new and old images: enable one or delete the table`,
+    ]);
+  await enableTimeToLive(client, tableName);
+  return LatestStreamArn;
+}
+
+async function enableTimeToLive(client: DynamoDBClient, tableName: string): Promise<void> {
+  const { TimeToLiveDescription } = await client.send(
+    new DescribeTimeToLiveCommand({ TableName: tableName }),
+  );
+  // To enable it twice is an error.
+  if (TimeToLiveDescription?.AttributeName === TABLE.timeToLiveAttribute) return;
+  await client.send(
+    new UpdateTimeToLiveCommand({
+      TableName: tableName,
+      TimeToLiveSpecification: { Enabled: true, AttributeName: TABLE.timeToLiveAttribute },
+    }),
+  );
+}
+
+function keysOnlyIndex(name: string, partitionKey: string, sortKey?: string): GlobalSecondaryIndex {
+  const range = { AttributeName: sortKey, KeyType: 'RANGE' } as const;
+  return {
+    IndexName: name,
+    KeySchema: [{ AttributeName: partitionKey, KeyType: 'HASH' }, ...(sortKey === undefined ? [] : [range])],
+    Projection: { ProjectionType: 'KEYS_ONLY' },
+  };
+}

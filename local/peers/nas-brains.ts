@@ -1,0 +1,156 @@
+// What NASes of different makes understand of a CoA-Request. The counterpart of core/dialects, written from the other
+// side and on its own, so that a NAS which obeys is evidence that it was told the right thing.
+
+import type { DialectName } from '../../core/dialects/dialects.ts';
+import { NO_SERVICE } from '../../core/dialects/generic.ts';
+import { type AttributeName, ERROR_CAUSE } from '../../core/radius/attributes.ts';
+import { type Attribute, allValues, isNamed, type KnownAttribute } from '../../core/radius/codec.ts';
+
+const ERX_THRESHOLDS = [
+  'ERX-Service-Statistics',
+  'ERX-Service-Timeout',
+  'ERX-Service-Volume',
+  'ERX-Service-Acct-Interval',
+] as const;
+
+/** One thing that a CoA-Request wants to have done. */
+export interface NasOperation {
+  readonly operation: 'activate' | 'deactivate';
+  /** As it was written. */
+  readonly service: string;
+  /** What came with an activation, where anything did. */
+  readonly thresholds?: Readonly<Partial<Record<(typeof ERX_THRESHOLDS)[number], number>>>;
+}
+
+/** What is wanted, in order, or the Error-Cause of a request that makes no sense. */
+export type NasReading =
+  | { readonly ok: true; readonly operations: readonly NasOperation[] }
+  | { readonly ok: false; readonly errorCause: number };
+
+interface NasBrain {
+  /** What it takes besides the attributes that identify a session or protect the packet. */
+  readonly attributes: readonly AttributeName[];
+  /** `services`: what the session has. */
+  read(attributes: readonly KnownAttribute[], services: readonly string[]): NasReading;
+}
+
+const refuse = (cause: keyof typeof ERROR_CAUSE): NasReading => ({
+  ok: false,
+  errorCause: ERROR_CAUSE[cause],
+});
+
+/** JunosE: a tag from 1 to 8 for each activation and its thresholds ("Using Tags with RADIUS Attributes"). */
+const erx: NasBrain = {
+  attributes: [
+    'ERX-Virtual-Router-Name',
+    'ERX-Service-Activate',
+    'ERX-Service-Deactivate',
+    ...ERX_THRESHOLDS,
+  ],
+  read(attributes) {
+    const tags = attributes.filter(isNamed('ERX-Service-Activate')).map(({ tag }) => tag);
+    const thresholds = ERX_THRESHOLDS.flatMap((name) => attributes.filter(isNamed(name)));
+    const areTagged = tags.every(
+      (tag, index) => tag !== undefined && tag <= 8 && tags.indexOf(tag) === index,
+    );
+    if (!areTagged || !thresholds.every(({ tag }) => tags.includes(tag))) return refuse('Invalid-Request');
+    const operations = attributes.flatMap((attribute): NasOperation[] => {
+      switch (attribute.name) {
+        case 'ERX-Service-Activate': {
+          const bound = thresholds.filter(({ tag }) => tag === attribute.tag);
+          const terms = Object.fromEntries(bound.map(({ name, value }) => [name, value]));
+          return [
+            {
+              operation: 'activate',
+              service: attribute.value,
+              ...(bound.length > 0 && { thresholds: terms }),
+            },
+          ];
+        }
+        case 'ERX-Service-Deactivate':
+          return [{ operation: 'deactivate', service: attribute.value }];
+        default:
+          return [];
+      }
+    });
+    return operations.length === 0 ? refuse('Missing-Attribute') : { ok: true, operations };
+  },
+};
+
+const CISCO_COMMANDS: Readonly<Record<string, NasOperation['operation']>> = {
+  'subscriber:command=activate-service': 'activate',
+  'subscriber:command=deactivate-service': 'deactivate',
+};
+
+/** Cisco ISG: one command and one service in a request. */
+const cisco: NasBrain = {
+  attributes: ['Cisco-AVPair'],
+  read(attributes) {
+    const [first, second, ...others] = allValues(attributes, 'Cisco-AVPair');
+    const operation = CISCO_COMMANDS[first ?? ''];
+    const [, service] = /^subscriber:service-name=(.+)$/.exec(second ?? '') ?? [];
+    if (operation === undefined || service === undefined || others.length > 0)
+      return refuse('Invalid-Request');
+    return { ok: true, operations: [{ operation, service }] };
+  },
+};
+
+/** RFC 5176 section 3.6, note 3: the Filter-Ids of a request take the place of all there were. */
+const generic: NasBrain = {
+  attributes: ['Filter-Id'],
+  read(attributes, services) {
+    const filters = allValues(attributes, 'Filter-Id');
+    if (filters.length === 0) return refuse('Missing-Attribute');
+    const wanted = filters.filter((filter) => filter !== NO_SERVICE);
+    const operations = [
+      ...wanted
+        .filter((service) => !services.includes(service))
+        .map((service) => ({ operation: 'activate', service }) as const),
+      ...services
+        .filter((service) => !wanted.includes(service))
+        .map((service) => ({ operation: 'deactivate', service }) as const),
+    ];
+    return { ok: true, operations };
+  },
+};
+
+const BRAINS: Readonly<Record<DialectName, NasBrain>> = { erx, cisco, generic };
+
+/** What every NAS takes: who is meant (RFC 5176 section 3), and what protects and routes the packet. */
+const COMMON: readonly AttributeName[] = [
+  'User-Name',
+  'NAS-IP-Address',
+  'NAS-IPv6-Address',
+  'NAS-Identifier',
+  'NAS-Port',
+  'NAS-Port-Id',
+  'Framed-IP-Address',
+  'Called-Station-Id',
+  'Calling-Station-Id',
+  'Acct-Session-Id',
+  'Acct-Multi-Session-Id',
+  'State',
+  'Proxy-State',
+  'Event-Timestamp',
+  'Message-Authenticator',
+];
+
+/**
+ * Reads a CoA-Request as a NAS of that dialect does, for a session that has `services`. Everything in it is mandatory
+ * (RFC 5176 section 2.3): one attribute that it does not know refuses the whole.
+ */
+export function readAsNas(
+  dialect: DialectName,
+  attributes: readonly Attribute[],
+  services: readonly string[],
+): NasReading {
+  const brain = BRAINS[dialect];
+  const known: KnownAttribute[] = [];
+  for (const attribute of attributes) {
+    if ('malformed' in attribute) return refuse('Invalid-Attribute-Value');
+    if ('unknown' in attribute || ![...COMMON, ...brain.attributes].includes(attribute.name))
+      return refuse('Unsupported-Attribute');
+    known.push(attribute);
+  }
+  return brain.read(known, services);
+}

@@ -1,0 +1,215 @@
+// A NAS for demonstrations and tests: it does what CoA-Requests tell it, or what its script would rather have, and
+// keeps the record of what it was told. What a subscriber had and when is asserted on that record and nowhere else.
+import type { DialectName } from '../../core/dialects/dialects.ts';
+import type { Endpoint } from '../../core/endpoint.ts';
+import { formatEndpoint } from '../../core/endpoint.ts';
+import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
+import type { Secret } from '../../core/radius/authenticator.ts';
+import { type Attribute, decodeAttributes, firstValue } from '../../core/radius/codec.ts';
+import { CODE, type Packet } from '../../core/radius/packet.ts';
+import { encodeReply } from '../../core/requests/reply.ts';
+import type { Answer } from '../../core/subscriber/session.ts';
+import { checkRequest } from '../../relay/radius/checks.ts';
+import { bindSocket } from '../../relay/radius/udp.ts';
+import { type NasOperation, readAsNas } from './nas-brains.ts';
+
+/** One operation that the NAS was told to do, and what it answered. */
+export interface NasRecord extends NasOperation, Answer {
+  readonly atMs: number;
+  readonly acctSessionId: string;
+  /** What the subscriber session has after it, in the order of activation. */
+  readonly services: readonly string[];
+}
+
+/** A CoA-Request that has come, or come again. */
+export interface NasRequest {
+  readonly acctSessionId: string | undefined;
+  readonly operations: readonly NasOperation[];
+  readonly attributes: readonly Attribute[];
+  /** 1 when it comes for the first time. */
+  readonly attempt: number;
+}
+
+/**
+ * What becomes of a request. A NAS that was told twice does it once: for a repeat of what it has answered, all but the
+ * ways of losing the answer mean that the stored one goes out.
+ */
+export type NasMove =
+  /** Does it, or refuses what cannot be done, and says so. */
+  | 'ack'
+  /** Refuses, with this Error-Cause if any. */
+  | { readonly nak: number | undefined }
+  /** The request is lost on its way: it is not done, nor in the record. */
+  | 'silence-before'
+  /** It is done, and the answer is lost. */
+  | 'silence-after'
+  /** It is done, and the answer is damaged. */
+  | 'wrong-authenticator'
+  /** It is done, and the answer comes twice. */
+  | 'duplicate';
+
+/** Nothing is done before the promise resolves; meanwhile repeats are dropped. */
+export type NasScript = (request: NasRequest) => NasMove | Promise<NasMove>;
+
+export interface ScriptedNasOptions {
+  /** Port 0 takes a free one. */
+  readonly address: Endpoint;
+  readonly secrets: readonly Secret[];
+  /** @default erx */
+  readonly dialect?: DialectName;
+  /** @default everything is done and answered */
+  readonly script?: NasScript;
+  /** Milliseconds since 1970-01-01 UTC. An Event-Timestamp must be near. */
+  readonly now: () => number;
+  readonly onRecord?: (entry: NasRecord) => void;
+}
+
+export interface ScriptedNas {
+  readonly address: Endpoint;
+  /** The latest operations, oldest first. A request that makes no sense is refused and not recorded. */
+  readonly record: readonly NasRecord[];
+  /** What a subscriber session has now, in the order of activation. */
+  services(acctSessionId: string): readonly string[];
+  /** Forgets the requests that it knows, as a new process does, but not the services. */
+  restart(): void;
+  stop(): Promise<void>;
+}
+
+/** A request that it has seen. One with the same source and Identifier but other bytes takes its place. */
+interface Exchange {
+  readonly authenticator: string;
+  attempts: number;
+  isUnderWay: boolean;
+  answer?: Uint8Array;
+}
+
+/** RFC 5176 section 6.3. */
+const EVENT_TIMESTAMP_WINDOW_SECONDS = 300;
+const EXCHANGES_KEPT = 4096;
+const RECORD_KEPT = 10_000;
+
+/** Starts a NAS. Rejects with the system's error, such as EADDRINUSE. */
+export async function startScriptedNas(options: ScriptedNasOptions): Promise<ScriptedNas> {
+  const { address, secrets, dialect = 'erx', script = () => 'ack', now, onRecord = () => {} } = options;
+  const relay = {
+    name: 'relay',
+    sources: [],
+    secrets,
+    requireMessageAuthenticator: false,
+    requireEventTimestamp: false,
+  };
+  const record: NasRecord[] = [];
+  const sessions = new Map<string, readonly string[]>();
+  const exchanges = new Map<string, Exchange>();
+  const services = (acctSessionId: string | undefined) => sessions.get(acctSessionId ?? '') ?? [];
+
+  const socket = await bindSocket(address, {
+    onDatagram: (datagram, source) => void receive(datagram, source),
+    onError: () => {},
+  });
+  return {
+    address: socket.local,
+    record,
+    services,
+    restart: () => exchanges.clear(),
+    stop() {
+      exchanges.clear();
+      return socket.close();
+    },
+  };
+
+  async function receive(datagram: Uint8Array, source: Endpoint): Promise<void> {
+    const request = checkRequest(datagram, relay, now(), EVENT_TIMESTAMP_WINDOW_SECONDS);
+    if (!request.ok || request.packet.code !== CODE.CoaRequest) return;
+    const { packet, secret } = request;
+    const key = `${formatEndpoint(source)} ${packet.identifier}`;
+    const exchange = exchangeOf(key, packet);
+    // RFC 5080 section 2.2.2: a repeat of what is being carried out is dropped.
+    if (exchange.isUnderWay) return;
+    exchange.isUnderWay = true;
+    exchange.attempts += 1;
+    const attributes = decodeAttributes(packet);
+    const acctSessionId = firstValue(attributes, 'Acct-Session-Id');
+    const reading = readAsNas(dialect, attributes, services(acctSessionId));
+    const operations = reading.ok ? reading.operations : [];
+    const move = await script({ acctSessionId, operations, attributes, attempt: exchange.attempts });
+    exchange.isUnderWay = false;
+    // It may have been restarted meanwhile.
+    if (move === 'silence-before' || exchanges.get(key) !== exchange) return;
+    if (exchange.answer === undefined) {
+      const { answer, errorCause } = carryOut(acctSessionId, attributes, move);
+      exchange.answer = encodeReply(packet, secret, answer, errorCause);
+    }
+    // An answer that cannot leave is as good as lost: the relay asks again.
+    for (const answer of sent(exchange.answer, move)) socket.send(answer, source).catch(() => {});
+  }
+
+  function exchangeOf(key: string, packet: Packet): Exchange {
+    const authenticator = Buffer.from(packet.authenticator).toString('latin1');
+    const known = exchanges.get(key);
+    if (known?.authenticator === authenticator) return known;
+    const exchange: Exchange = { authenticator, attempts: 0, isUnderWay: false };
+    exchanges.delete(key);
+    exchanges.set(key, exchange);
+    const [oldest] = exchanges.keys();
+    if (exchanges.size > EXCHANGES_KEPT && oldest !== undefined) exchanges.delete(oldest);
+    return exchange;
+  }
+
+  /** All of a request or nothing of it (RFC 5176 section 2.3). */
+  function carryOut(
+    acctSessionId: string | undefined,
+    attributes: readonly Attribute[],
+    move: NasMove,
+  ): Answer {
+    const before = services(acctSessionId);
+    const reading = readAsNas(dialect, attributes, before);
+    if (acctSessionId === undefined) return nak(ERROR_CAUSE['Missing-Attribute']);
+    if (!reading.ok) return nak(reading.errorCause);
+    const isThere = ({ operation, service }: NasOperation) =>
+      operation === 'activate' || before.includes(service);
+    const answer =
+      typeof move === 'object'
+        ? nak(move.nak)
+        : reading.operations.every(isThere)
+          ? ({ answer: 'ack' } as const)
+          : nak(ERROR_CAUSE['Session-Context-Not-Found']);
+    let after = before;
+    for (const operation of reading.operations) {
+      if (answer.answer === 'ack') after = changed(after, operation);
+      const entry = { atMs: now(), acctSessionId, ...operation, services: after, ...answer };
+      record.push(entry);
+      if (record.length > RECORD_KEPT) record.shift();
+      onRecord(entry);
+    }
+    if (after.length === 0) sessions.delete(acctSessionId);
+    else sessions.set(acctSessionId, after);
+    return answer;
+  }
+}
+
+const nak = (errorCause: number | undefined): Answer => ({
+  answer: 'nak',
+  ...(errorCause !== undefined && { errorCause }),
+});
+
+function changed(services: readonly string[], { operation, service }: NasOperation): readonly string[] {
+  if (operation === 'deactivate') return services.filter((other) => other !== service);
+  return services.includes(service) ? services : [...services, service];
+}
+
+/** The datagrams in which an answer arrives. */
+function sent(answer: Uint8Array, move: NasMove): readonly Uint8Array[] {
+  switch (move) {
+    case 'silence-after':
+      return [];
+    case 'wrong-authenticator':
+      return [answer.with(FIRST_AUTHENTICATOR_OCTET, ~(answer[FIRST_AUTHENTICATOR_OCTET] ?? 0))];
+    case 'duplicate':
+      return [answer, answer];
+    default:
+      return [answer];
+  }
+}
+
+const FIRST_AUTHENTICATOR_OCTET = 4;

@@ -1,0 +1,83 @@
+// From what a site file says of its secrets to the secrets.
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { SecretReference, StoredSecret } from '../../core/config/secret-reference.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Gives the text that Secrets Manager has in one version of a secret; rejects with a reason in words. */
+export type ReadStoredSecret = (secret: StoredSecret) => Promise<string>;
+
+export interface SecretSources {
+  /** What `file:PATH` is relative to. */
+  readonly folder: string;
+  readonly environment: Environment;
+  readonly readStoredSecret: ReadStoredSecret;
+}
+
+export type Resolved =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly reason: string };
+
+/**
+ * Resolves references, all at the same time. A version of a stored secret is read once, however many refer to it. The
+ * newline at the end of a file or a stored secret is not part of it.
+ */
+export async function resolveSecrets(
+  references: readonly SecretReference[],
+  { folder, environment, readStoredSecret }: SecretSources,
+): Promise<ReadonlyMap<SecretReference, Resolved>> {
+  const reads = new Map<string, Promise<string>>();
+  const readOnce = (secret: StoredSecret) => {
+    const key = `${secret.arn} ${secret.versionStage}`;
+    const read = reads.get(key) ?? readStoredSecret(secret);
+    reads.set(key, read);
+    return read;
+  };
+  const resolveOne = async (reference: SecretReference): Promise<Resolved> => {
+    switch (reference.kind) {
+      case 'text':
+        return { ok: true, text: reference.text };
+      case 'environment':
+        return found(environment[reference.name], `the environment variable ${reference.name}`);
+      case 'file': {
+        const path = resolve(folder, reference.path);
+        return found(await readFile(path, 'utf8').catch(() => undefined), `the file ${path}`);
+      }
+      case 'stored':
+        return readOnce(reference).then(
+          (stored) => textIn(stored, reference),
+          (error: Error) => ({ ok: false, reason: `${reference.arn}: ${error.message}` }),
+        );
+    }
+  };
+  return new Map(
+    await Promise.all(references.map(async (reference) => [reference, await resolveOne(reference)] as const)),
+  );
+}
+
+function found(text: string | undefined, where: string): Resolved {
+  const secret = text?.replace(/\r?\n$/, '');
+  return secret ? { ok: true, text: secret } : { ok: false, reason: `expected a secret in ${where}` };
+}
+
+function textIn(stored: string, { arn, key }: StoredSecret): Resolved {
+  const members = membersOf(stored);
+  if (key === undefined) {
+    // The console makes such a secret unless it is told otherwise; no NAS has that for its own.
+    if (members !== undefined) return { ok: false, reason: `${arn}: expected ARN:KEY, with one of its keys` };
+    return found(stored, arn);
+  }
+  const value = members?.get(key);
+  return found(typeof value === 'string' ? value : undefined, `${arn} under the key ${key}`);
+}
+
+/** What a JSON object has in it; undefined where `text` is none. */
+function membersOf(text: string): ReadonlyMap<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? new Map(Object.entries(value)) : undefined;
+  } catch {
+    return undefined;
+  }
+}

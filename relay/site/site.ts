@@ -1,0 +1,109 @@
+// The site file as the relay needs it: with its secrets, which are nowhere else.
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ConfigurationError } from '../../core/config/problems.ts';
+import type { SecretReference } from '../../core/config/secret-reference.ts';
+import { parseSiteWithPlaces, type Site, secretsOf } from '../../core/config/site-file.ts';
+import type { Endpoint } from '../../core/endpoint.ts';
+import { formatEndpoint } from '../../core/endpoint.ts';
+import { prepareSecret, type Secret } from '../../core/radius/authenticator.ts';
+import type { AccountingServer } from '../accounting-client.ts';
+import type { Nas } from '../nas-client.ts';
+import type { Report } from '../telemetry/events.ts';
+import type { Client } from './clients.ts';
+import { type Environment, type ReadStoredSecret, resolveSecrets } from './secrets.ts';
+
+/** URLs of the site's three queues. */
+export type QueueUrls = NonNullable<Site['queues']>;
+
+export interface RelaySite {
+  readonly name: string;
+  readonly coa: Endpoint;
+  readonly http: Endpoint;
+  readonly eventTimestampWindowSeconds: number;
+  readonly queues?: QueueUrls | undefined;
+  readonly clients: readonly Client[];
+  readonly accounting: readonly AccountingServer[];
+  readonly nases: readonly Nas[];
+}
+
+/** Draft-ietf-radext-deprecating-radius: warn at 12 or fewer; 8 fall within hours. */
+const WEAK_SECRET_CHARACTERS = 12;
+
+/**
+ * Reads a site file and resolves its secrets.
+ * @throws ConfigurationError as `resolveSite` does, and when the file cannot be read.
+ */
+export async function readSite(
+  file: string,
+  environment: Environment,
+  report: Report,
+  readStoredSecret: ReadStoredSecret,
+): Promise<RelaySite> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigurationError([`${file}: cannot be read (${error.code})`]);
+  });
+  return resolveSite(file, text, environment, report, readStoredSecret);
+}
+
+/**
+ * Resolves the secrets of a site file of which the text is known already: `${NAME}` from `environment`, `file:PATH`
+ * from the file's folder, an ARN with `readStoredSecret`, anything else as it stands. Weak ones are reported.
+ * @throws ConfigurationError naming file, line, path and what was expected, for everything that is wrong.
+ */
+export async function resolveSite(
+  file: string,
+  text: string,
+  environment: Environment,
+  report: Report,
+  readStoredSecret: ReadStoredSecret,
+): Promise<RelaySite> {
+  const { value: site, problem } = parseSiteWithPlaces(file, text);
+  const resolved = await resolveSecrets(
+    secretsOf(site).map(({ reference }) => reference),
+    { folder: dirname(file), environment, readStoredSecret },
+  );
+  const problems: string[] = [];
+
+  const secretsFor = (references: readonly SecretReference[], ...path: (string | number)[]): Secret[] =>
+    references.flatMap((reference) => {
+      const result = resolved.get(reference);
+      if (!result?.ok) {
+        problems.push(problem(path, `${result?.reason}`));
+        return [];
+      }
+      if (result.text.length <= WEAK_SECRET_CHARACTERS) report({ kind: 'weak-secret', path: path.join('.') });
+      return [prepareSecret(result.text)];
+    });
+
+  const clients: Client[] = [];
+  for (const [index, { source, secret, ...client }] of site.clients.entries()) {
+    const secrets = secretsFor(secret, 'clients', index, 'secret');
+    clients.push({ ...client, sources: source, secrets });
+  }
+  const accounting: AccountingServer[] = [];
+  for (const [index, { address, secret, messageAuthenticator }] of site.accounting.entries()) {
+    const secrets = secretsFor(secret, 'accounting', index, 'secret');
+    // During a rotation nobody knows which secret the server has by now: the old one is tried like another server.
+    for (const [age, secret] of secrets.entries()) {
+      const name = `${formatEndpoint(address)}${age === 0 ? '' : ' (previous secret)'}`;
+      accounting.push({
+        ...address,
+        name,
+        secret,
+        messageAuthenticator,
+        // The Response Authenticator is what counts. FreeRADIUS computes the Message-Authenticator of an
+        // Accounting-Response over a zero authenticator, where no RFC says how.
+        requireMessageAuthenticator: false,
+        zeroAuthenticatorReplies: true,
+      });
+    }
+  }
+  const nases: Nas[] = [];
+  for (const [index, { address, secret, ...nas }] of site.nases.entries()) {
+    const secrets = secretsFor(secret, 'nases', index, 'secret');
+    nases.push({ ...nas, ...address, secrets });
+  }
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return { name: site.site, ...site.relay, queues: site.queues, clients, accounting, nases };
+}

@@ -1,0 +1,158 @@
+// Everything that the relay has to tell. Log and metrics are made of these and of nothing else.
+import type { QueueName } from '../../core/cloud.ts';
+import type { Endpoint } from '../../core/endpoint.ts';
+import type { CommandMessage } from '../../core/messages.ts';
+import type { ReplyFailure } from '../../core/radius/authenticator.ts';
+import type { ParseFailure } from '../../core/radius/packet.ts';
+import type { Outcome, Unsent } from '../outcome.ts';
+import type { AuthenticationFailure, CheckFailure } from '../radius/checks.ts';
+
+/** Why a datagram got no further. The client sends it again or has no right to. */
+export type DiscardReason =
+  | CheckFailure
+  | 'repeat-in-progress'
+  | 'inbox-full'
+  | 'inbox-unavailable'
+  | 'draining';
+
+export type RelayEvent =
+  // The relay
+  | {
+      readonly kind: 'listening';
+      readonly site: string;
+      readonly coa: Endpoint;
+      readonly http: Endpoint;
+      /** What the kernel granted to the socket for requests that wait. */
+      readonly receiveBufferBytes: number;
+    }
+  /** A secret of 12 characters or fewer, at this path of the site file. */
+  | { readonly kind: 'weak-secret'; readonly path: string }
+  | { readonly kind: 'accounting-not-configured' }
+  | { readonly kind: 'socket-error'; readonly error: string }
+  | { readonly kind: 'draining' }
+  | { readonly kind: 'stopped' }
+
+  // Requests of clients and their replies
+  | {
+      readonly kind: 'discarded';
+      readonly reason: DiscardReason;
+      readonly source: Endpoint;
+      readonly client?: string;
+      /** Of the request that was not taken on, or for a repeat of the one that it repeats. */
+      readonly correlationId?: string;
+    }
+  | {
+      readonly kind: 'request-forwarded';
+      readonly correlationId: string;
+      readonly client: string;
+      readonly source: Endpoint;
+      readonly code: number;
+      readonly identifier: number;
+    }
+  | {
+      readonly kind: 'reply-sent';
+      readonly correlationId: string;
+      readonly client: string;
+      readonly destination: Endpoint;
+      readonly code: number;
+      readonly errorCause?: number;
+      /** Since the request came; unknown after a restart, and for a reply that comes twice. */
+      readonly latencyMs?: number;
+    }
+  | {
+      readonly kind: 'reply-not-sent';
+      readonly correlationId: string;
+      readonly destination: Endpoint;
+      readonly reason: AuthenticationFailure | 'send-failed';
+      readonly error?: string;
+    }
+
+  // Commands to a NAS
+  | {
+      readonly kind: 'command-sent';
+      readonly correlationId: string;
+      readonly commandId: string;
+      readonly nas: string;
+      readonly acctSessionId: string;
+      readonly operation: CommandMessage['operation'];
+      readonly services: readonly string[];
+    }
+  | {
+      readonly kind: 'command-answered';
+      readonly correlationId: string;
+      readonly commandId: string;
+      readonly nas: string;
+      readonly result: 'ack' | 'nak';
+      readonly errorCause?: number;
+      /** From the first sending of the request that was answered to its CoA-ACK or CoA-NAK. */
+      readonly latencyMs: number;
+    }
+  | {
+      readonly kind: 'command-unanswered';
+      readonly correlationId: string;
+      readonly commandId: string;
+      readonly nas: string;
+      readonly result: 'timeout' | 'unreachable';
+    }
+  /** With the outcome that the cloud is told. */
+  | {
+      readonly kind: 'command-not-sent';
+      readonly correlationId: string;
+      readonly commandId: string;
+      readonly nas: string;
+      readonly reason: Unsent['unsent'];
+      readonly detail?: string;
+      readonly result: Outcome['result'];
+      readonly errorCause?: number;
+    }
+  /** During a rotation of secrets: which of the two the NAS has answered to. */
+  | { readonly kind: 'nas-secret-changed'; readonly nas: string; readonly to: 'current' | 'previous' }
+
+  // Accounting
+  | {
+      readonly kind: 'accounting-answered';
+      readonly correlationId: string;
+      readonly status: 'Start' | 'Stop';
+      readonly acctSessionId: string;
+      readonly serviceSession: string;
+      readonly server: string;
+      /** From the first sending of the request that was answered to its Accounting-Response. */
+      readonly latencyMs: number;
+    }
+  | {
+      readonly kind: 'accounting-unanswered';
+      readonly correlationId: string;
+      readonly server: string;
+      readonly result: 'timeout' | 'unreachable' | 'busy';
+    }
+  | { readonly kind: 'accounting-server-changed'; readonly from: string; readonly to: string }
+  /** Records that no server has answered for as long as it takes to have to hold them once more. */
+  | {
+      readonly kind: 'accounting-waiting';
+      readonly server: string;
+      readonly records: number;
+      readonly oldestMs: number;
+    }
+  /** A datagram that answers no request of ours: forged, late or broken. */
+  | {
+      readonly kind: 'reply-ignored';
+      readonly server: string;
+      readonly reason: ParseFailure | ReplyFailure | 'nothing-pending';
+    }
+
+  // Queues
+  | { readonly kind: 'queue-trouble'; readonly queue: QueueName; readonly error: string }
+  | { readonly kind: 'queue-recovered'; readonly queue: QueueName }
+  /** SQS took the batch but not this entry of it. */
+  | { readonly kind: 'queue-entry-refused'; readonly queue: QueueName; readonly error: string }
+  /** Not deleted: it comes again, and in the end goes to the dead-letter queue. */
+  | {
+      readonly kind: 'message-left';
+      readonly queue: QueueName;
+      readonly reason: 'malformed' | 'overloaded' | 'unanswered';
+      readonly messageId: string;
+      readonly detail: string;
+      readonly correlationId?: string;
+    };
+
+export type Report = (event: RelayEvent) => void;

@@ -1,0 +1,146 @@
+// What Prometheus is told of events and load, and under which names.
+import type { Accounting } from '../accounting-delivery.ts';
+import type { CoaServer } from '../coa-server.ts';
+import type { Commands } from '../commands.ts';
+import type { Inbox } from '../queues/inbox.ts';
+import type { Queue } from '../queues/queue.ts';
+import type { Counters } from './counters.ts';
+import type { Report } from './events.ts';
+
+/** An answer within two seconds spares the client its first repeat (RFC 5080: IRT 2 s). */
+const LATENCY_BOUNDS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30];
+
+/** A sink that counts events into `counters`. */
+export function countEvents(counters: Counters): Report {
+  const forwarded = counters.counter(
+    'interlock_relay_requests_forwarded_total',
+    'Requests that reached the inbox, by client.',
+  );
+  const discarded = counters.counter(
+    'interlock_relay_discarded_total',
+    'Datagrams to the CoA port that got no further, by reason.',
+  );
+  const replies = counters.counter(
+    'interlock_relay_replies_total',
+    'Replies to clients, by RADIUS code and Error-Cause.',
+  );
+  const replyLatency = counters.histogram(
+    'interlock_relay_reply_latency_seconds',
+    'From a request to its reply.',
+    LATENCY_BOUNDS_SECONDS,
+  );
+  const unsent = counters.counter(
+    'interlock_relay_replies_not_sent_total',
+    'Replies that could not be sent, by reason.',
+  );
+  const left = counters.counter(
+    'interlock_relay_messages_left_total',
+    'Messages left in their queue, by queue and reason.',
+  );
+  const commands = counters.counter(
+    'interlock_relay_commands_total',
+    'Commands that were sent to a NAS, by NAS and result.',
+  );
+  const commandLatency = counters.histogram(
+    'interlock_relay_command_latency_seconds',
+    'From a CoA-Request to the CoA-ACK or CoA-NAK of its NAS.',
+    LATENCY_BOUNDS_SECONDS,
+  );
+  const commandsNotSent = counters.counter(
+    'interlock_relay_commands_not_sent_total',
+    'Commands that were not sent, by reason.',
+  );
+  const records = counters.counter(
+    'interlock_relay_accounting_answered_total',
+    'Records that an accounting server acknowledged, by server.',
+  );
+  const recordLatency = counters.histogram(
+    'interlock_relay_accounting_latency_seconds',
+    'From an Accounting-Request to its response.',
+    LATENCY_BOUNDS_SECONDS,
+  );
+  const unanswered = counters.counter(
+    'interlock_relay_accounting_unanswered_total',
+    'Attempts that a server left unanswered, by server and result.',
+  );
+  const ignored = counters.counter(
+    'interlock_relay_replies_ignored_total',
+    'Datagrams of a server that answered no request of ours, by server and reason.',
+  );
+  const refused = counters.counter(
+    'interlock_relay_queue_entries_refused_total',
+    'Entries of a batch that SQS refused, by queue.',
+  );
+  const socketErrors = counters.counter('interlock_relay_socket_errors_total', 'Errors of the CoA socket.');
+
+  return (event) => {
+    switch (event.kind) {
+      case 'request-forwarded':
+        return forwarded({ client: event.client });
+      case 'discarded':
+        return discarded({ reason: event.reason });
+      case 'reply-sent':
+        if (event.latencyMs !== undefined) replyLatency(event.latencyMs / 1000);
+        return replies({ code: String(event.code), error_cause: String(event.errorCause ?? '') });
+      case 'reply-not-sent':
+        return unsent({ reason: event.reason });
+      case 'message-left':
+        return left({ queue: event.queue, reason: event.reason });
+      case 'command-answered':
+        commandLatency(event.latencyMs / 1000);
+        return commands({ nas: event.nas, result: event.result });
+      case 'command-unanswered':
+        return commands({ nas: event.nas, result: event.result });
+      case 'command-not-sent':
+        return commandsNotSent({ reason: event.reason });
+      case 'accounting-answered':
+        recordLatency(event.latencyMs / 1000);
+        return records({ server: event.server });
+      case 'accounting-unanswered':
+        return unanswered({ server: event.server, result: event.result });
+      case 'reply-ignored':
+        return ignored({ server: event.server, reason: event.reason });
+      case 'queue-entry-refused':
+        return refused({ queue: event.queue });
+      case 'socket-error':
+        return socketErrors();
+    }
+  };
+}
+
+/** Puts into `counters` what the parts of a relay hold at the time of a scrape. */
+export function showLoad(
+  counters: Counters,
+  {
+    coaServer,
+    inbox,
+    commands,
+    accounting,
+    queues,
+  }: {
+    readonly coaServer: CoaServer;
+    readonly inbox: Inbox;
+    readonly commands: Commands;
+    readonly accounting: Accounting | undefined;
+    readonly queues: readonly Queue[];
+  },
+): void {
+  counters.gauge('interlock_relay_requests_in_progress', 'Requests without a reply so far.', () => [
+    [{}, coaServer.inProgress],
+  ]);
+  counters.gauge('interlock_relay_inbox_waiting', 'Messages that wait for a call to SQS.', () => [
+    [{}, inbox.size],
+  ]);
+  counters.gauge('interlock_relay_commands_in_flight', 'Commands without an answer so far, by NAS.', () =>
+    commands.inFlight.map(([nas, inFlight]) => [{ nas }, inFlight]),
+  );
+  counters.gauge('interlock_relay_commands_held', 'Commands whose outcome the cloud does not have.', () => [
+    [{}, commands.size],
+  ]);
+  counters.gauge('interlock_relay_accounting_held', 'Records without an Accounting-Response so far.', () => [
+    [{}, accounting?.size ?? 0],
+  ]);
+  counters.gauge('interlock_relay_queue_reachable', 'Whether the last call to the queue succeeded.', () =>
+    queues.map(({ name, health }) => [{ queue: name }, health.state === 'reachable' ? 1 : 0]),
+  );
+}

@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findSessions } from '../../cli/find-sessions.ts';
+import type { Session } from '../../core/subscriber/session.ts';
+import { createSessionStore } from '../../functions/shared/session-store.ts';
+import { asked, nas, play, request } from '../core/support.ts';
+import { startTable, type Table } from '../functions/support.ts';
+import { dynoxide } from '../local/cloud/emulators.ts';
+
+describe.skipIf(dynoxide.skip)(dynoxide.title('finding sessions'), () => {
+  let table: Table;
+  beforeAll(async () => {
+    table = await startTable();
+  });
+  afterAll(() => table.stop());
+
+  async function store(acctSessionId: string, identity: Session['identity'], nasName = 'bng-1') {
+    const { session } = play([
+      asked(request('r1', { nas: nas({ name: nasName }), acctSessionId, identity, activate: ['gold'] })),
+    ]);
+    if (session === undefined) throw new Error('a request makes a session');
+    await createSessionStore(table.client, table.name).write({ ...session, version: 0 });
+  }
+  /** NAS and Acct-Session-Id of each. */
+  async function find(name: string): Promise<readonly string[][]> {
+    const found: string[][] = [];
+    for await (const { nas, acctSessionId } of findSessions(table.client, table.name, name))
+      found.push([nas.name, acctSessionId]);
+    return found;
+  }
+
+  it('goes by User-Name', async () => {
+    await store('0001', { 'User-Name': 'client1@isp1.com' });
+    await store('0002', { 'User-Name': 'client1@isp1.com' });
+    await store('0003', { 'User-Name': 'client2@isp1.com' });
+    expect(await find('client1@isp1.com')).toEqual([
+      ['bng-1', '0001'],
+      ['bng-1', '0002'],
+    ]);
+  });
+
+  it('goes by Acct-Session-Id, blanks, "#" and all, also of who has no User-Name', async () => {
+    await store('erx FastEthernet 12/0#1:0001048580', {});
+    expect(await find('erx FastEthernet 12/0#1:0001048580')).toEqual([
+      ['bng-1', 'erx FastEthernet 12/0#1:0001048580'],
+    ]);
+  });
+
+  it('finds all of one name: on two NASes, and by either name', async () => {
+    await store('same', { 'User-Name': 'client3@isp1.com' }, 'bng-2');
+    await store('same', { 'User-Name': 'client4@isp1.com' }, 'bng-1');
+    await store('other', { 'User-Name': 'same' });
+    expect(await find('same')).toEqual([
+      ['bng-1', 'other'],
+      ['bng-1', 'same'],
+      ['bng-2', 'same'],
+    ]);
+  });
+
+  it('finds a session once whose two names are equal', async () => {
+    await store('twin', { 'User-Name': 'twin' });
+    expect(await find('twin')).toEqual([['bng-1', 'twin']]);
+  });
+
+  it('finds nobody who is not there, and nobody by half a name', async () => {
+    await store('half', { 'User-Name': 'whole name' });
+    expect(await find('whole')).toEqual([]);
+  });
+});

@@ -1,0 +1,191 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { historyItem } from '../../core/subscriber/history.ts';
+import type { Session } from '../../core/subscriber/session.ts';
+import { createHistoryWriter } from '../../functions/shared/history-writer.ts';
+import { createSessionStore } from '../../functions/shared/session-store.ts';
+import { openPolicyServer } from '../../local/peers/policy-server/policy-server.ts';
+import { asked, play, request, stored } from '../core/support.ts';
+import { startTable, type Table } from '../functions/support.ts';
+import { dynoxide } from '../local/cloud/emulators.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const COMMAND = join(ROOT, JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).bin.interlock);
+
+/** Of AWS no more than this, wherever the tests run. */
+const NOWHERE = {
+  PATH: [dirname(process.execPath), process.env['PATH']].join(delimiter),
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+  AWS_EC2_METADATA_DISABLED: 'true',
+};
+const SOMEWHERE = { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the file that npx runs, as a program. */
+function interlock(args: readonly string[], environment: object = SOMEWHERE): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(COMMAND, args, { env: { ...NOWHERE, ...environment } }, (error, stdout, stderr) =>
+      resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
+    );
+  });
+}
+
+describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
+  let table: Table;
+  beforeAll(async () => {
+    table = await startTable();
+  });
+  afterAll(() => table.stop());
+
+  /** A session in the table. */
+  async function storedSession(acctSessionId: string, userName: string): Promise<Session> {
+    const identity = { 'User-Name': userName };
+    const { session } = play([asked(request('r1', { acctSessionId, identity, activate: ['gold'] }))]);
+    if (session === undefined) throw new Error('a request makes a session');
+    const unwritten = { ...session, version: 0 };
+    await createSessionStore(table.client, table.name).write(unwritten);
+    return stored(unwritten);
+  }
+  const show = (name: string, ...options: readonly string[]) =>
+    interlock(['show', name, '--table', table.name, '--endpoint', table.endpoint, ...options]);
+
+  it('shows all sessions of that name, and says where it looked', async () => {
+    await storedSession('0001', 'client1@isp1.com');
+    await storedSession('0002', 'client1@isp1.com');
+    const { code, stdout, stderr } = await show('client1@isp1.com');
+    expect(code).toBe(0);
+    expect(stderr).toBe(`table sessions, ${table.endpoint}\n`);
+    const sessions = stdout.split(/\n\n(?=User-Name)/);
+    expect(sessions.map((text) => text.split('\n')[1])).toEqual([
+      'Acct-Session-Id  0001',
+      'Acct-Session-Id  0002',
+    ]);
+    for (const text of sessions) expect(text).toMatch(/\n {2}gold {2}12 {5}active {2}r1 /);
+  });
+
+  it('gives each session whole as a line of JSON, with its history', async () => {
+    const sessions = [await storedSession('j1', 'json'), await storedSession('j2', 'json')];
+    const item = historyItem(undefined, sessions[1], 0);
+    if (item === undefined) throw new Error('a change has an item');
+    const yet = { ...item, expiresAt: Math.ceil(Date.now() / 1000) + 60 };
+    await createHistoryWriter(table.client, table.name)(yet, AbortSignal.timeout(10_000));
+    const { stdout } = await show('json', '--json');
+    const lines = stdout.trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { ...sessions[0], history: [] },
+      { ...sessions[1], history: [yet] },
+    ]);
+  });
+
+  it('ends with 1 and a sentence when nobody has that name', async () => {
+    expect(await show('nobody')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `table sessions, ${table.endpoint}\nno session has the User-Name or Acct-Session-Id nobody\n`,
+    });
+  });
+
+  it.each(['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_DYNAMODB'])('finds the table through %s', async (name) => {
+    await storedSession(name, 'environment');
+    const environment = { ...SOMEWHERE, [name]: table.endpoint };
+    const { code, stderr } = await interlock(['show', name, '--table', table.name], environment);
+    expect([code, stderr]).toEqual([0, `table sessions, ${table.endpoint}\n`]);
+  });
+
+  it('says why it cannot read', async () => {
+    const [missing, refused, lost] = await Promise.all([
+      show('x', '--table', 'nowhere'),
+      interlock(['show', 'x', '--endpoint', 'http://127.0.0.1:9']),
+      interlock(['show', 'x', '--table', 'deployed'], {}),
+    ]);
+    expect(missing).toMatchObject({
+      code: 1,
+      stderr: `table nowhere, ${table.endpoint}\ncannot be read: ResourceNotFoundException: Requested resource not found\n`,
+    });
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr:
+        'table interlock, http://127.0.0.1:9\ncannot be read: Error: connect ECONNREFUSED 127.0.0.1:9\n',
+    });
+    expect(lost).toMatchObject({ code: 1, stderr: expect.stringMatching(/^no region: .*\nusage: /) });
+  });
+
+  it('says how it is used when it is used otherwise', async () => {
+    const misused = [[], ['show'], ['show', 'one', 'two'], ['hide', 'one'], ['show', 'one', '--loud']];
+    for (const ended of await Promise.all(misused.map((args) => interlock(args)))) {
+      expect(ended).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringMatching(/\nusage: npx interlock show /),
+      });
+    }
+  });
+});
+
+describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show beside npm start'), () => {
+  const SITE = `
+site: demo
+relay: { coa: "127.0.0.1:0", http: "127.0.0.1:0" }
+clients: [{ name: policy, source: 127.0.0.1, secret: testing123 }]
+nases: [{ name: bng-1, address: "192.0.2.9:3799", secret: testing123, identifiedBy: [192.0.2.1] }]
+`;
+
+  it('asks the running system without being told where it is, and finds none once it has stopped', async () => {
+    const data = await mkdtemp(join(tmpdir(), 'interlock-'));
+    onTestFinished(() => rm(data, { recursive: true }));
+    const site = join(data, 'demo.yaml');
+    await writeFile(site, SITE);
+    const system = spawn(process.execPath, ['local/start.ts', '--site', site, '--data', data, '--json'], {
+      cwd: ROOT,
+      env: NOWHERE,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => void system.kill('SIGKILL'));
+    const ended = once(system, 'exit');
+    const show = () => interlock(['show', 'client1@isp1.com', '--data', data], {});
+
+    for await (const line of createInterface({ input: system.stdout })) {
+      const { kind, coa } = JSON.parse(line);
+      if (kind !== 'ready') continue;
+      const policyServer = openPolicyServer(
+        { address: '127.0.0.1', port: Number(coa.split(':')[1]) },
+        'testing123',
+      );
+      onTestFinished(() => policyServer.close());
+      await policyServer.request([
+        ['User-Name', 'client1@isp1.com'],
+        ['Acct-Session-Id', '0001'],
+        ['Vendor-Specific', 4874, [['ERX-Service-Activate', 1, 'gold']]],
+      ]);
+      const { code, stdout, stderr } = await show();
+      expect(stderr).toMatch(/^table interlock, http:\/\/127\.0\.0\.1:\d+\n$/);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/\n {2}gold {2}12 {5}active /);
+      // History comes through the stream.
+      await vi.waitFor(
+        async () => expect((await show()).stdout).toMatch(/ request {2}\+gold .*: CoA-ACK\n$/),
+        {
+          timeout: 10_000,
+        },
+      );
+      system.kill('SIGTERM');
+    }
+    expect(await ended).toEqual([0, null]);
+    expect(await show()).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^no Interlock runs here: /),
+    });
+  });
+});

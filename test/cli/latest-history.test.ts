@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { latestHistory } from '../../cli/latest-history.ts';
+import { HISTORY_RETENTION_DAYS } from '../../core/cloud.ts';
+import { type HistoryItem, historyItem } from '../../core/subscriber/history.ts';
+import type { Session } from '../../core/subscriber/session.ts';
+import { createHistoryWriter } from '../../functions/shared/history-writer.ts';
+import { createSessionStore } from '../../functions/shared/session-store.ts';
+import { asked, NOW, play, request } from '../core/support.ts';
+import { startTable, type Table } from '../functions/support.ts';
+import { dynoxide } from '../local/cloud/emulators.ts';
+
+const MINUTE_MS = 60_000;
+
+describe.skipIf(dynoxide.skip)(dynoxide.title('the latest history of a session'), () => {
+  let table: Table;
+  beforeAll(async () => {
+    table = await startTable();
+  });
+  afterAll(() => table.stop());
+
+  /** Twelve changes, one a minute, in the table beside the state; gives their items, newest first. */
+  async function storedHistory(acctSessionId: string): Promise<readonly HistoryItem[]> {
+    const items: HistoryItem[] = [];
+    let before: Session | undefined;
+    for (let change = 0; change < 12; change++) {
+      const activate = [change % 2 === 0 ? 'gold' : 'silver'];
+      const event = asked(request(`r${change}`, { acctSessionId, activate }));
+      const after: Session | undefined = play([event], before, NOW + change * MINUTE_MS).session;
+      const item = historyItem(before, after, NOW);
+      if (item !== undefined) items.unshift(item);
+      before = after;
+    }
+    if (before !== undefined)
+      await createSessionStore(table.client, table.name).write({ ...before, version: 0 });
+    const write = createHistoryWriter(table.client, table.name);
+    for (const item of items) await write(item, AbortSignal.timeout(10_000));
+    return items;
+  }
+  const latest = (acctSessionId: string, nowMs: number) =>
+    latestHistory(table.client, table.name, { nas: 'bng-1', acctSessionId }, nowMs);
+
+  it('is its last ten changes, newest first', async () => {
+    const items = await storedHistory('ten');
+    await storedHistory('another');
+    expect(await latest('ten', NOW)).toEqual(items.slice(0, 10));
+  });
+
+  it('leaves out what has expired by our clock, which DynamoDB may keep for days', async () => {
+    const items = await storedHistory('old');
+    const retentionMs = HISTORY_RETENTION_DAYS * 24 * 60 * MINUTE_MS;
+    expect(await latest('old', NOW + retentionMs + 9 * MINUTE_MS)).toEqual(items.slice(0, 2));
+    expect(await latest('old', NOW + retentionMs + 11 * MINUTE_MS)).toEqual([]);
+  });
+
+  it('is empty where there is none', async () => {
+    expect(await latest('none', NOW)).toEqual([]);
+  });
+});

@@ -1,0 +1,268 @@
+import { describe, expect, it } from 'vitest';
+import { describeSession } from '../../cli/show.ts';
+import { historyItem } from '../../core/subscriber/history.ts';
+import { asked, NOW, nas, outcome, play, request, service } from '../core/support.ts';
+
+type Events = Parameters<typeof play>[0];
+
+/** The lines of the session after these events, three seconds later, on a clock in Berlin. */
+function shown(events: Events, afterMs = 3_000, timeZone = 'Europe/Berlin'): readonly string[] {
+  const { session } = play(events);
+  if (session === undefined) throw new Error('these events make no session');
+  return describeSession(session, [], NOW + afterMs, timeZone).split('\n');
+}
+
+/** What stands below a title. */
+function section(title: string, lines: readonly string[]): readonly string[] {
+  const start = lines.indexOf(title);
+  const end = lines.indexOf('', start);
+  return start === -1 ? [] : lines.slice(start + 1, end === -1 ? lines.length : end);
+}
+
+describe('a session at rest', () => {
+  const identity = { 'User-Name': 'müller@isp1.com', 'NAS-Port-Id': 'ge-1/0/1:100', 'NAS-Port': 7 };
+  const tier = service('tiered(1280000,5120000)', { timeoutSeconds: 3600, groups: [-1, 12] });
+  const voice = service('voice', { statistics: 'off' });
+
+  it('shows who it is, what it has, and what was asked last with its answer', () => {
+    const events = [
+      asked(request('0b3c1f2a-1', { identity, activate: [tier, voice] })),
+      asked(request('9d41aa07-2', { deactivate: ['voice'], identity: { 'NAS-Port': 8 } })),
+    ];
+    expect(shown(events, 303_000)).toEqual([
+      'User-Name        müller@isp1.com',
+      'NAS-Port         7',
+      'NAS-Port-Id      ge-1/0/1:100',
+      'Acct-Session-Id  s1',
+      'NAS              bng-1, site demo, dialect erx, enforcement none',
+      'State            at rest',
+      'Changed          2026-11-22T13:00:00+01:00 (5 min 3 s ago)',
+      '',
+      'Services',
+      '  Name                     Mutex  State   Owner     Statistics  Since                                      Timeout left',
+      '  tiered(1280000,5120000)  -1,12  active  0b3c1f2a  time        2026-11-22T13:00:00+01:00 (5 min 3 s ago)  54 min 57 s',
+      '  voice                    -      active  0b3c1f2a  off         2026-11-22T13:00:00+01:00 (5 min 3 s ago)  -',
+      '',
+      'Latest requests',
+      '  2026-11-22T13:00:00+01:00 (5 min 3 s ago)  0b3c1f2a  activate tiered(1280000,5120000), activate voice  CoA-ACK',
+      '  2026-11-22T13:00:00+01:00 (5 min 3 s ago)  9d41aa07  deactivate voice                                  CoA-NAK 503 Session-Context-Not-Found: NAS-Port is not that of the session',
+    ]);
+  });
+
+  it('shows no services where there are none', () => {
+    const lines = shown([
+      asked(request('r1', { activate: ['gold'] })),
+      asked(request('r2', { deactivate: ['gold'] })),
+    ]);
+    expect(lines).not.toContain('Services');
+  });
+
+  it('keeps services in the order of their activation, whatever the order in which they are stored', () => {
+    const { session } = play([asked(request('r1', { activate: ['voice', 'gold', 'video'] }))]);
+    if (session === undefined) throw new Error('a request makes a session');
+    const services = Object.fromEntries(Object.entries(session.services).reverse());
+    const lines = describeSession({ ...session, services }, [], NOW, 'UTC').split('\n');
+    expect(section('Services', lines).map((line) => line.trim().split(' ')[0])).toEqual([
+      'Name',
+      'voice',
+      'gold',
+      'video',
+    ]);
+  });
+
+  it('shows control characters as what they are, so that no terminal obeys them', () => {
+    const name = 'client1\x1b[2J\r\n\x9b\x7f';
+    expect(shown([asked(request('r1', { identity: { 'User-Name': name }, acctSessionId: '\x07' }))])).toEqual(
+      expect.arrayContaining([
+        'User-Name        client1\\x1b[2J\\x0d\\x0a\\x9b\\x7f',
+        'Acct-Session-Id  \\x07',
+      ]),
+    );
+  });
+});
+
+describe('a change under way', () => {
+  const COA = { nas: nas({ enforcement: 'coa' }) };
+  const switching: Events = [
+    asked(request('r1', { ...COA, activate: [service('silver', { timeoutSeconds: 60 }), 'voice'] })),
+    (s) => outcome(s, 'ack'),
+    asked(request('r2', { ...COA, activate: ['gold'], deactivate: ['voice'] })),
+  ];
+
+  it('shows what the NAS is told, since when, for whom, and what comes and goes', () => {
+    const lines = shown(switching);
+    expect(lines).toContain('State            activating');
+    expect(section('Services', lines)).toEqual([
+      '  Name    Mutex  State       Owner  Statistics  Since                                Timeout left',
+      '  silver  12     active      r1     time        2026-11-22T13:00:00+01:00 (3 s ago)  57 s',
+      '  voice   -      active      r1     time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
+      '  gold    12     activating  r2     time        -                                    -',
+    ]);
+    expect(section('Under way', lines)).toEqual([
+      '  Command    activate gold',
+      '  Since      2026-11-22T13:00:00+01:00 (3 s ago)',
+      '  Deadline   2026-11-22T13:01:15+01:00 (in 1 min 12 s)',
+      '  Request    r2 of 127.0.0.1:4000: activate gold, deactivate voice',
+      '  Activates  gold',
+      '  Removes    silver, voice',
+    ]);
+  });
+
+  it('shows what has to go, and the answer that waits for it', () => {
+    const lines = shown([...switching, (s) => outcome(s, 'ack')]);
+    expect(lines).toContain('State            deactivating');
+    expect(section('Services', lines)).toEqual([
+      '  Name    Mutex  State         Owner  Statistics  Since                                Timeout left',
+      '  silver  12     deactivating  r1     time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
+      '  voice   -      deactivating  r1     time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
+      '  gold    12     active        r2     time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
+    ]);
+    expect(section('Under way', lines)).toEqual([
+      '  Command   deactivate silver, voice',
+      '  Since     2026-11-22T13:00:00+01:00 (3 s ago)',
+      '  Deadline  2026-11-22T13:01:15+01:00 (in 1 min 12 s)',
+      '  Request   r2 of 127.0.0.1:4000: activate gold, deactivate voice',
+      '  Answer    CoA-ACK',
+    ]);
+  });
+
+  it('shows what is taken back while nobody waits for it', () => {
+    const lines = shown([...switching, (s) => outcome(s, 'timeout')]);
+    expect(section('Under way', lines)).toContain('  Request   r2, for which nobody waits');
+    expect(section('Services', lines)).toContain(
+      '  gold    12     deactivating  r2     time        -                                    -',
+    );
+    expect(section('Latest requests', lines).at(-1)).toMatch(
+      /CoA-NAK 505 Other-Proxy-Processing-Error: the NAS did not answer$/,
+    );
+  });
+
+  it('shows what has been confirmed and what comes next, where the NAS takes one service at a time', () => {
+    const cisco = { nas: nas({ enforcement: 'coa', dialect: 'cisco' }) };
+    const lines = shown([
+      asked(request('r1', { ...cisco, activate: ['silver', 'voice', 'video'] })),
+      (s) => outcome(s, 'ack'),
+    ]);
+    expect(section('Under way', lines)).toEqual(
+      expect.arrayContaining([
+        '  Command    activate voice',
+        '  Next       activate video',
+        '  Activates  silver, voice, video',
+        '  Confirmed  silver',
+      ]),
+    );
+  });
+
+  it('shows a service that was on its way out as activating when it is asked for again', () => {
+    const lines = shown([
+      ...switching,
+      (s) => outcome(s, 'ack'),
+      (s) => outcome(s, 'nak', 506),
+      asked(request('r3', { ...COA, activate: ['silver'] })),
+    ]);
+    expect(section('Services', lines)[1]).toBe(
+      '  silver  12     activating    r1     time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
+    );
+  });
+
+  it('shows what waits, in order', () => {
+    const waiting = ['bronze', 'video'].map((activation, index) =>
+      asked(request(`w${index}`, { ...COA, activate: [activation] })),
+    );
+    expect(section('Waiting', shown([...switching, ...waiting]))).toEqual([
+      '  1  w0 of 127.0.0.1:4000: activate bronze',
+      '  2  w1 of 127.0.0.1:4000: activate video',
+    ]);
+  });
+
+  it('shows a deactivation that failed, and when it is tried again', () => {
+    const lines = shown([...switching, (s) => outcome(s, 'ack'), (s) => outcome(s, 'nak', 506)]);
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'State            at rest',
+        'Retry            attempt 1 failed, next 2026-11-22T13:00:15+01:00 (in 12 s)',
+      ]),
+    );
+  });
+});
+
+describe('the history of a session', () => {
+  /** What stands there after these events. */
+  function changes(events: Events): readonly string[] {
+    const states = events.map((_, index) => play(events.slice(0, index + 1)).session);
+    const history = states.flatMap((after, index) => historyItem(states[index - 1], after, NOW) ?? []);
+    const session = states.findLast((state) => state !== undefined);
+    if (session === undefined) throw new Error('these events make no session');
+    const lines = describeSession(session, history.reverse(), NOW + 3_000, 'UTC').split('\n');
+    return section('Latest changes, newest first', lines);
+  }
+
+  it('says of each change what made it, what came and went, what the NAS was told and who was answered', () => {
+    const coa = { nas: nas({ enforcement: 'coa' }) };
+    expect(
+      changes([
+        asked(request('9d41aa07-1', { ...coa, activate: ['gold'] })),
+        (s) => outcome(s, 'ack'),
+        asked(request('r2', { ...coa, activate: ['silver'] })),
+        asked(request('r3', { ...coa, deactivate: ['gold'] })),
+        (s) => outcome(s, 'ack'),
+        (s) => outcome(s, 'timeout'),
+        (s) => outcome(s, 'ack'),
+      ]),
+    ).toEqual([
+      '  At                                   Owner     Cause                      Services                 NAS is told      Requests',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        outcome                    -gold                    -                r3 deactivate gold: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome, attempt 1 failed  -                        deactivate gold  r2 activate silver: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome                    +silver, gold has to go  deactivate gold  -',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        request                    -                        -                r3 deactivate gold',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        request                    -                        activate silver  r2 activate silver',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  outcome                    +gold                    -                9d41aa07 activate gold: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  request                    -                        activate gold    9d41aa07 activate gold',
+    ]);
+  });
+
+  it('says that somebody removed the session before', () => {
+    const { session } = play([asked(request('r1', { activate: ['gold'] }))]);
+    const removal = historyItem(session, undefined, NOW);
+    const lines = session && removal && describeSession(session, [removal], NOW, 'UTC').split('\n');
+    expect(lines?.at(-1)).toBe(
+      '  2026-11-22T12:00:00+00:00 (0 s ago)  -      removal  -gold     -            -',
+    );
+  });
+
+  it('is not there before there is any', () => {
+    const { session } = play([asked(request('r1', { activate: ['gold'] }))]);
+    expect(session && describeSession(session, [], NOW, 'UTC')).not.toContain('Latest changes');
+  });
+});
+
+describe('a time', () => {
+  const gold = asked(request('r1', { activate: ['gold'] }));
+  const changed = (afterMs: number, timeZone?: string) =>
+    shown([gold], afterMs, timeZone)
+      .find((line) => line.startsWith('Changed'))
+      ?.slice('Changed          '.length);
+
+  it.each([
+    ['UTC', '2026-11-22T12:00:00+00:00'],
+    ['Asia/Kolkata', '2026-11-22T17:30:00+05:30'],
+    ['America/New_York', '2026-11-22T07:00:00-05:00'],
+  ])('is that of %s', (timeZone, local) => {
+    expect(changed(0, timeZone)).toBe(`${local} (0 s ago)`);
+  });
+
+  it.each([
+    [59_400, '59 s ago'],
+    [60_000, '1 min ago'],
+    [3_725_000, '1 h 2 min ago'],
+    [90_000_000, '1 d 1 h ago'],
+    [-4_000, 'in 4 s'],
+  ])('is told in the two largest units: %i ms, %s', (afterMs, age) => {
+    expect(changed(afterMs, 'UTC')).toBe(`2026-11-22T12:00:00+00:00 (${age})`);
+  });
+
+  it('is not left once it is over', () => {
+    const limited = asked(request('r1', { activate: [service('gold', { timeoutSeconds: 60 })] }));
+    expect(section('Services', shown([limited], 61_000))[1]).toMatch(/ {2}0 s$/);
+  });
+});

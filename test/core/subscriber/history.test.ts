@@ -1,0 +1,217 @@
+import { describe, expect, it } from 'vitest';
+import { HISTORY_RETENTION_DAYS, TABLE } from '../../../core/cloud.ts';
+import { HISTORY_ATTRIBUTES, historyItem } from '../../../core/subscriber/history.ts';
+import type { Session } from '../../../core/subscriber/session.ts';
+import { asked, NOW, nas, outcome, play, request, service } from '../support.ts';
+
+const COA = { nas: nas({ enforcement: 'coa' }) };
+const client = { address: '127.0.0.1', port: 4000 };
+
+/** What history tells of the last of these events, without its keys and times. */
+function told(events: Parameters<typeof play>[0], start?: Session) {
+  const before = play(events.slice(0, -1), start).session;
+  const item = historyItem(before, play(events.slice(-1), before).session, 0);
+  if (item === undefined) throw new Error('there is no item');
+  const { pk: _pk, sk: _sk, atMs: _at, version: _version, expiresAt: _expires, ...rest } = item;
+  return rest;
+}
+
+describe('the history item of a change', () => {
+  const gold = play([asked(request('r1', { activate: ['gold'] }))]).session;
+  const silver = play([asked(request('r2', { activate: ['silver'] }))], gold, NOW + 90_500).session;
+
+  it('says which session, when, what came and went, and what was answered to whom', () => {
+    expect(historyItem(gold, silver, 0)).toEqual({
+      pk: 'SESSION#bng-1#s1',
+      sk: 'EVENT#2026-11-22T12:01:30.500Z#000002',
+      atMs: NOW + 90_500,
+      version: 2,
+      cause: 'request',
+      correlationId: 'r2',
+      activated: ['silver'],
+      deactivated: ['gold'],
+      requests: [{ correlationId: 'r2', client, asked: 'activate silver', answer: 'ack' }],
+      expiresAt: NOW / 1000 + 90 + HISTORY_RETENTION_DAYS * 86_400,
+    });
+  });
+
+  it('is the same each time, however late it is made', () => {
+    expect(historyItem(gold, silver, NOW + 1)).toEqual(historyItem(gold, silver, NOW + 999_999));
+  });
+
+  it('is small, and fits into one write unit', () => {
+    expect(JSON.stringify(historyItem(gold, silver, 0)).length).toBeLessThan(500);
+  });
+
+  it('follows a switch step by step, as the NAS is told and confirms', () => {
+    const steps: Parameters<typeof play>[0] = [
+      asked(request('r1', { ...COA, activate: ['gold', 'voice'] })),
+      (s) => outcome(s, 'ack'),
+      asked(request('r2', { ...COA, activate: ['silver'], deactivate: ['voice'] })),
+      (s) => outcome(s, 'ack'),
+      (s) => outcome(s, 'ack'),
+    ];
+    const asking = { correlationId: 'r2', client, asked: 'activate silver, deactivate voice' };
+    expect([3, 4, 5].map((count) => told(steps.slice(0, count)))).toEqual([
+      {
+        cause: 'request',
+        correlationId: 'r2',
+        command: { commandId: 'r2/3', operation: 'activate', services: ['silver'] },
+        requests: [asking],
+      },
+      {
+        cause: 'outcome',
+        correlationId: 'r2',
+        activated: ['silver'],
+        deactivating: ['gold', 'voice'],
+        command: { commandId: 'r2/4', operation: 'deactivate', services: ['gold', 'voice'] },
+      },
+      {
+        cause: 'outcome',
+        correlationId: 'r2',
+        deactivated: ['gold', 'voice'],
+        requests: [{ ...asking, answer: 'ack' }],
+      },
+    ]);
+  });
+
+  it('says why a request was refused', () => {
+    expect(told([asked(request('r2', { identity: { 'User-Name': 'somebody.else' } }))], gold)).toEqual({
+      cause: 'request',
+      correlationId: 'r2',
+      requests: [
+        {
+          correlationId: 'r2',
+          client,
+          asked: '',
+          answer: 'nak',
+          errorCause: 503,
+          reason: 'User-Name is not that of the session',
+        },
+      ],
+    });
+  });
+
+  it('tells what is taken back when the NAS stays silent, and how often that failed', () => {
+    const silence = [
+      asked(request('r1', { ...COA, activate: ['gold'] })),
+      (s?: Session) => outcome(s, 'timeout'),
+      (s?: Session) => outcome(s, 'timeout'),
+    ];
+    expect(told(silence.slice(0, 2))).toMatchObject({
+      cause: 'outcome',
+      deactivating: ['gold'],
+      command: { commandId: 'r1/2', operation: 'deactivate' },
+      requests: [{ answer: 'nak', errorCause: 505, reason: 'the NAS did not answer' }],
+    });
+    expect(told(silence)).toEqual({ cause: 'outcome', correlationId: 'r1', retryAttempts: 1 });
+  });
+
+  it('tells of a request that waits, and of the answer to another with which its turn comes', () => {
+    const events: Parameters<typeof play>[0] = [
+      asked(request('r1', { ...COA, activate: ['gold'] })),
+      asked(request('r2', { ...COA, activate: ['video'] })),
+      (s) => outcome(s, 'ack'),
+    ];
+    expect(told(events.slice(0, 2))).toEqual({
+      cause: 'request',
+      correlationId: 'r2',
+      requests: [{ correlationId: 'r2', client, asked: 'activate video' }],
+    });
+    expect(told(events)).toEqual({
+      cause: 'outcome',
+      correlationId: 'r1',
+      activated: ['gold'],
+      command: { commandId: 'r2/3', operation: 'activate', services: ['video'] },
+      requests: [{ correlationId: 'r1', client, asked: 'activate gold', answer: 'ack' }],
+    });
+  });
+
+  it('tells all the answers that one change gives', () => {
+    const stranger = { ...COA, identity: { 'User-Name': 'somebody.else' } };
+    const events: Parameters<typeof play>[0] = [
+      asked(request('r1', { ...COA, activate: ['gold'] })),
+      asked(request('r2', { ...stranger, activate: ['video'] })),
+      (s) => outcome(s, 'ack'),
+    ];
+    expect(told(events).requests).toMatchObject([
+      { correlationId: 'r1', answer: 'ack' },
+      { correlationId: 'r2', answer: 'nak', errorCause: 503 },
+    ]);
+  });
+
+  it('tells what time has done, under the id that decide logs', () => {
+    const limited = play([asked(request('r1', { activate: [service('gold', { timeoutSeconds: 60 })] }))]);
+    const due = play([{ kind: 'due', id: 'due-1' }], limited.session, NOW + 60_000).session;
+    expect(historyItem(limited.session, due, 0)).toMatchObject({
+      cause: 'due',
+      correlationId: 'due-1',
+      deactivated: ['gold'],
+    });
+  });
+
+  it('tells a service that is the same in name only from the one before', () => {
+    const left = play([asked(request('r3', { deactivate: ['gold'] }))], gold).session;
+    const back = play([asked(request('r4', { activate: ['gold'] }))], left).session;
+    expect(historyItem(gold, back, 0)).toMatchObject({ activated: ['gold'], deactivated: ['gold'] });
+  });
+
+  it('names services in the order of their activation, whatever the order in which they are stored', () => {
+    const { session } = play([asked(request('r1', { activate: ['voice', 'gold', 'video'] }))]);
+    const services = Object.fromEntries(Object.entries(session?.services ?? {}).reverse());
+    expect(historyItem(undefined, session && { ...session, services }, 0)?.activated).toEqual([
+      'voice',
+      'gold',
+      'video',
+    ]);
+  });
+
+  it('is none where the version stays: it would take the place of the item of that version', () => {
+    expect(gold && historyItem(gold, { ...gold, services: {} }, 0)).toBeUndefined();
+    expect(historyItem(undefined, undefined, 0)).toBeUndefined();
+  });
+
+  it('has attributes that are all known, and none that is the key of an index', () => {
+    const all = told([asked(request('r1', { ...COA, activate: ['gold'] })), (s) => outcome(s, 'timeout')]);
+    expect(HISTORY_ATTRIBUTES).toEqual(expect.arrayContaining(Object.keys(all)));
+    const keys = [TABLE.dueIndex.partitionKey, TABLE.dueIndex.sortKey, ...TABLE.lookUpIndexes];
+    expect(HISTORY_ATTRIBUTES.filter((name) => keys.some((key) => key === name))).toEqual([]);
+    expect(HISTORY_ATTRIBUTES).toContain(TABLE.timeToLiveAttribute);
+  });
+});
+
+describe('the history of a session that somebody removes', () => {
+  const session = play([asked(request('r1', { activate: ['gold', 'voice'] }))]).session;
+
+  it('tells what it had, at the time that the stream has', () => {
+    expect(historyItem(session, undefined, NOW + 60_000)).toEqual({
+      pk: 'SESSION#bng-1#s1',
+      sk: 'EVENT#2026-11-22T12:01:00.000Z#000002',
+      atMs: NOW + 60_000,
+      version: 2,
+      cause: 'removal',
+      deactivated: ['gold', 'voice'],
+      expiresAt: NOW / 1000 + 60 + HISTORY_RETENTION_DAYS * 86_400,
+    });
+  });
+
+  it('puts the removal behind the last change, though the stream rounds down its times', () => {
+    const last = historyItem(undefined, session, 0);
+    const removal = historyItem(session, undefined, NOW - 999);
+    expect([last?.sk, removal?.sk]).toEqual([
+      'EVENT#2026-11-22T12:00:00.000Z#000001',
+      'EVENT#2026-11-22T12:00:00.000Z#000002',
+    ]);
+  });
+
+  it('goes on behind that when the session begins again at version 1', () => {
+    const again = play([asked(request('r9', { activate: ['gold'] }))], undefined, NOW + 60_500).session;
+    const keys = [
+      historyItem(undefined, session, 0),
+      historyItem(session, undefined, NOW + 60_000),
+      historyItem(undefined, again, 0),
+    ].map((item) => item?.sk);
+    expect(keys).toEqual(keys.toSorted());
+    expect(new Set(keys).size).toBe(3);
+  });
+});

@@ -1,0 +1,353 @@
+import { QueryCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
+import type { DynamoDBRecord } from 'aws-lambda';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { STATE_SORT_KEY, sessionPartitionKey, TABLE } from '../../../core/cloud.ts';
+import { type AccountingMessage, messageGroup } from '../../../core/messages.ts';
+import { type HistoryItem, historyItem } from '../../../core/subscriber/history.ts';
+import type { Session } from '../../../core/subscriber/session.ts';
+import {
+  type AccountDependencies,
+  type AccountReport,
+  createAccount,
+} from '../../../functions/account/account.ts';
+import { createHistoryWriter } from '../../../functions/shared/history-writer.ts';
+import { createSiteSender, type OutgoingMessage } from '../../../functions/shared/queue.ts';
+import { createSessionStore } from '../../../functions/shared/session-store.ts';
+import { startFauxqs } from '../../../local/cloud/fauxqs.ts';
+import { asked, NOW, play, request, service } from '../../core/support.ts';
+import { createFifoQueue, dynoxide, LOCAL } from '../../local/cloud/emulators.ts';
+import { context, startTable, type Table } from '../support.ts';
+
+const voice = service('voice', { statistics: 'off' });
+
+/** gold and voice, then silver instead of gold, for the subscriber session `acctSessionId`. */
+function history(acctSessionId: string): { readonly gold: Session; readonly silver: Session } {
+  const gold = play([asked(request('r1', { acctSessionId, activate: ['gold', voice] }))]).session;
+  const silver = play([asked(request('r2', { acctSessionId, activate: ['silver'] }))], gold).session;
+  if (gold === undefined || silver === undefined) throw new Error('a request always makes a session');
+  return { gold, silver };
+}
+
+let sequenceNumber = 0;
+
+/** What the stream shows of a change, as Lambda hands it over; `sk` is that of the item. */
+function changed(
+  before: Session | undefined,
+  after: Session | undefined,
+  sk = STATE_SORT_KEY,
+): DynamoDBRecord {
+  const known = after ?? before;
+  const keys = { pk: sessionPartitionKey('bng-1', known?.acctSessionId ?? ''), sk };
+  const image = (session: Session) => marshall({ ...keys, ...session }) as Image;
+  return {
+    eventName: before === undefined ? 'INSERT' : after === undefined ? 'REMOVE' : 'MODIFY',
+    dynamodb: {
+      Keys: marshall(keys) as Image,
+      SequenceNumber: String(++sequenceNumber),
+      ...(before && { OldImage: image(before) }),
+      ...(after && { NewImage: image(after) }),
+    },
+  };
+}
+type Image = NonNullable<NonNullable<DynamoDBRecord['dynamodb']>['NewImage']>;
+
+interface Call {
+  readonly site: string;
+  readonly messages: readonly OutgoingMessage[];
+}
+
+function startAccount(
+  send?: AccountDependencies['send'],
+  writeHistory?: AccountDependencies['writeHistory'],
+) {
+  const calls: Call[] = [];
+  const reports: AccountReport[] = [];
+  const written: HistoryItem[] = [];
+  const handler = createAccount({
+    writeHistory: async (item, signal) => {
+      await writeHistory?.(item, signal);
+      written.push(item);
+    },
+    send: async (site, messages, signal) => {
+      await send?.(site, messages, signal);
+      calls.push({ site, messages });
+    },
+    report: (event) => reports.push(event),
+  });
+  return {
+    calls,
+    reports,
+    written,
+    /** Gives the sequence numbers of the records that failed. */
+    deliver: async (...Records: DynamoDBRecord[]) =>
+      (await handler({ Records }, context())).batchItemFailures.map(({ itemIdentifier }) => itemIdentifier),
+    sent: () => calls.flatMap(({ messages }) => messages),
+  };
+}
+
+const brief = ({ body }: OutgoingMessage) => {
+  const { status, serviceSession } = body as AccountingMessage;
+  return `${status} ${serviceSession}`;
+};
+
+describe('account', () => {
+  it('starts what a new session has, save for what is not accounted', async () => {
+    const { deliver, calls, reports } = startAccount();
+    const { gold } = history('new');
+    expect(await deliver(changed(undefined, gold))).toEqual([]);
+    expect(calls).toEqual([
+      {
+        site: 'demo',
+        messages: [
+          {
+            body: expect.objectContaining({
+              kind: 'accounting',
+              correlationId: 'r1',
+              status: 'Start',
+              acctSessionId: 'new:000001',
+              serviceSession: 'gold',
+            }),
+            group: messageGroup(Buffer.from('new')),
+            deduplicationId: expect.stringMatching(/^[0-9a-f]{64}$/),
+          },
+        ],
+      },
+    ]);
+    expect(reports).toMatchObject([{ kind: 'accounted', site: 'demo', correlationId: 'r1' }]);
+  });
+
+  it('starts the newcomer of a switch before it stops the old one, in one group', async () => {
+    const { deliver, sent } = startAccount();
+    const { gold, silver } = history('switch');
+    expect(await deliver(changed(gold, silver))).toEqual([]);
+    expect(sent().map(brief)).toEqual(['Start silver', 'Stop gold']);
+    expect(sent().map(({ group }) => group)).toEqual(Array(2).fill(messageGroup(Buffer.from('switch'))));
+  });
+
+  it('stops what a removed session had', async () => {
+    const { deliver, sent } = startAccount();
+    expect(await deliver(changed(history('removed').silver, undefined))).toEqual([]);
+    expect(sent().map(brief)).toEqual(['Stop silver']);
+  });
+
+  it('keeps the order of the changes of a session', async () => {
+    const { deliver, sent } = startAccount();
+    const [one, other] = [history('one'), history('other')];
+    await deliver(
+      changed(undefined, one.gold),
+      changed(undefined, other.gold),
+      changed(one.gold, one.silver),
+      changed(other.gold, other.silver),
+      changed(one.silver, undefined),
+    );
+    const ofGroup = (id: string) => sent().filter(({ group }) => group === messageGroup(Buffer.from(id)));
+    expect(ofGroup('one').map(brief)).toEqual(['Start gold', 'Start silver', 'Stop gold', 'Stop silver']);
+    expect(ofGroup('other').map(brief)).toEqual(['Start gold', 'Start silver', 'Stop gold']);
+  });
+
+  it('sends nothing for a change that touches no service, but writes its history', async () => {
+    const { deliver, calls, written } = startAccount();
+    const { gold } = history('quiet');
+    const after = { ...gold, version: 7 };
+    expect(await deliver(changed(gold, after))).toEqual([]);
+    expect(calls).toEqual([]);
+    expect(written).toEqual([historyItem(gold, after, 0)]);
+  });
+
+  it('lets items of history come and go, also those that TTL removes', async () => {
+    const { deliver, calls, written } = startAccount();
+    const { gold, silver } = history('past');
+    const OldImage = marshall(historyItem(gold, silver, 0) ?? {}) as Image;
+    const { pk, sk } = OldImage;
+    if (pk === undefined || sk === undefined) throw new Error('an item has keys');
+    const Keys = { pk, sk };
+    const removed: DynamoDBRecord = {
+      eventName: 'REMOVE',
+      userIdentity: { type: 'Service', principalId: 'dynamodb.amazonaws.com' },
+      dynamodb: { Keys, OldImage, SequenceNumber: '1', StreamViewType: 'NEW_AND_OLD_IMAGES' },
+    };
+    const put: DynamoDBRecord = { eventName: 'INSERT', dynamodb: { Keys, NewImage: OldImage } };
+    expect(await deliver(put, removed)).toEqual([]);
+    expect([...calls, ...written]).toEqual([]);
+  });
+
+  it.each([
+    ['Lambda', NOW / 1000 + 3600],
+    ['the AWS CLI', '2026-11-22T14:00:00+01:00'],
+  ])('knows from a record that comes through %s when a session was removed', async (_, recordedAt) => {
+    const { deliver, written } = startAccount();
+    const { dynamodb } = changed(history('removed').silver, undefined);
+    await deliver({ dynamodb: { ...dynamodb, ApproximateCreationDateTime: recordedAt } } as DynamoDBRecord);
+    expect(written).toMatchObject([
+      { cause: 'removal', atMs: NOW + 3_600_000, deactivated: ['voice', 'silver'] },
+    ]);
+  });
+
+  it('makes the same identifiers of a record that comes twice, and other ones of every other', async () => {
+    const { deliver, sent } = startAccount();
+    const { gold, silver } = history('twice');
+    const record = changed(gold, silver);
+    await deliver(record);
+    await deliver(record);
+    const [start, stop, ...again] = sent().map(({ deduplicationId }) => deduplicationId);
+    expect(again).toEqual([start, stop]);
+    expect(start).not.toBe(stop);
+
+    const other = startAccount();
+    const neighbour = history('neighbour');
+    await other.deliver(changed(undefined, gold), changed(neighbour.gold, neighbour.silver));
+    const others = other.sent().map(({ deduplicationId }) => deduplicationId);
+    expect(new Set([start, stop, ...others]).size).toBe(5);
+  });
+
+  it('names the record that could not be sent and the later ones of its session, and no others', async () => {
+    const { gold, silver } = history('failing');
+    const { deliver, sent, reports } = startAccount(async (_, messages) => {
+      if (messages.some((message) => brief(message) === 'Start silver')) throw new Error('no queue');
+    });
+    const records = [
+      changed(undefined, gold),
+      changed(gold, silver),
+      changed(undefined, history('healthy').gold),
+      changed(silver, undefined),
+    ];
+    const numberOf = (index: number) => records[index]?.dynamodb?.SequenceNumber;
+    expect(await deliver(...records)).toEqual([numberOf(1), numberOf(3)]);
+    expect(sent().map(brief)).toEqual(['Start gold', 'Start gold']);
+    expect(reports.filter(({ kind }) => kind === 'failed')).toMatchObject([
+      { sequenceNumber: numberOf(1), error: { message: 'no queue' } },
+    ]);
+  });
+
+  it('fails a record of a site that it has no queue for', async () => {
+    const sqs = new SQSClient({ ...LOCAL, endpoint: 'http://127.0.0.1:9' });
+    const { deliver, reports } = startAccount(createSiteSender(sqs, {}, 'accounting queue'));
+    const record = changed(undefined, history('homeless').gold);
+    expect(await deliver(record)).toEqual([record.dynamodb?.SequenceNumber]);
+    expect(reports).toMatchObject([{ error: { message: 'there is no accounting queue of the site demo' } }]);
+  });
+});
+
+describe.skipIf(dynoxide.skip)(dynoxide.title('account on a table'), () => {
+  let table: Table;
+  let write: AccountDependencies['writeHistory'];
+  beforeAll(async () => {
+    table = await startTable();
+    write = createHistoryWriter(table.client, table.name);
+  });
+  afterAll(() => table.stop());
+
+  async function stored(acctSessionId: string): Promise<readonly Record<string, unknown>[]> {
+    const { Items = [] } = await table.client.send(
+      new QueryCommand({
+        TableName: table.name,
+        KeyConditionExpression: 'pk = :pk',
+        ExpressionAttributeValues: marshall({ ':pk': sessionPartitionKey('bng-1', acctSessionId) }),
+      }),
+    );
+    return Items.map((item) => unmarshall(item));
+  }
+
+  it('stores each change once and in order, though all of them come twice', async () => {
+    const { deliver } = startAccount(undefined, write);
+    const { gold, silver } = history('stored');
+    const changes = [[undefined, gold] as const, [gold, silver] as const, [silver, undefined] as const];
+    const records = changes.map(([before, after]) => changed(before, after));
+    expect(await deliver(...records)).toEqual([]);
+    expect(await deliver(...records)).toEqual([]);
+    expect(await stored('stored')).toEqual(changes.map(([before, after]) => historyItem(before, after, 0)));
+  });
+
+  it('has what could not be written come again with the accounting that waits for it, and nothing else', async () => {
+    let isBroken = true;
+    const { deliver, sent, reports } = startAccount(undefined, async (item, signal) => {
+      if (isBroken && item.pk.endsWith('broken') && item.version === 2) throw new Error('no table');
+      await write(item, signal);
+    });
+    const { gold, silver } = history('broken');
+    const records = [
+      changed(undefined, gold),
+      changed(gold, silver),
+      changed(undefined, history('whole').gold),
+      changed(silver, undefined),
+    ];
+    const numberOf = (index: number) => records[index]?.dynamodb?.SequenceNumber;
+    expect(await deliver(...records)).toEqual([numberOf(1), numberOf(3)]);
+    expect(reports).toContainEqual(
+      expect.objectContaining({ kind: 'failed', error: new Error('no table'), sequenceNumber: numberOf(1) }),
+    );
+    isBroken = false;
+    expect(await deliver(...records.slice(1))).toEqual([]);
+
+    expect((await stored('broken')).map(({ version }) => version)).toEqual([1, 2, 3]);
+    expect(await stored('whole')).toHaveLength(1);
+    const sentOnce = new Map(sent().map((message) => [message.deduplicationId, brief(message)]));
+    const ofOne = ['Start gold', 'Start silver', 'Stop gold', 'Stop silver'];
+    expect([...sentOnce.values()].toSorted()).toEqual(['Start gold', ...ofOne].toSorted());
+  });
+
+  it('stores a change once though its accounting cannot be sent at first', async () => {
+    let isBroken = true;
+    const { deliver, sent } = startAccount(async () => {
+      if (isBroken) throw new Error('no queue');
+    }, write);
+    const { gold } = history('late');
+    const record = changed(undefined, gold);
+    expect(await deliver(record)).toEqual([record.dynamodb?.SequenceNumber]);
+    isBroken = false;
+    expect(await deliver(record)).toEqual([]);
+    expect(await stored('late')).toEqual([historyItem(undefined, gold, 0)]);
+    expect(sent().map(brief)).toEqual(['Start gold']);
+  });
+
+  it('keeps history out of the indexes, and beside a state that stays as it is', async () => {
+    const store = createSessionStore(table.client, table.name);
+    const limited = service('gold', { timeoutSeconds: 60 });
+    const { session } = play([asked(request('r1', { acctSessionId: 'beside', activate: [limited] }))]);
+    if (session === undefined) throw new Error('a request makes a session');
+    await store.write({ ...session, version: 0 });
+    const state = await store.read({ nas: 'bng-1', acctSessionId: 'beside' });
+    await startAccount(undefined, write).deliver(changed(undefined, state));
+
+    expect((await stored('beside')).map(({ sk }) => sk)).toEqual([expect.stringMatching(/^EVENT#/), 'STATE']);
+    expect(await store.read({ nas: 'bng-1', acctSessionId: 'beside' })).toEqual(state);
+    const { dueIndex, lookUpIndexes } = TABLE;
+    for (const IndexName of [dueIndex.name, ...lookUpIndexes]) {
+      const { Items = [] } = await table.client.send(new ScanCommand({ TableName: table.name, IndexName }));
+      expect(Items.map(({ sk }) => sk?.S)).toEqual(['STATE']);
+    }
+  });
+});
+
+describe('account on a queue', () => {
+  it('leaves one message of each record in order, though all of them come twice', async () => {
+    const fauxqs = await startFauxqs();
+    const sqs = new SQSClient({ endpoint: fauxqs.endpoint, ...LOCAL, useQueueUrlAsEndpoint: false });
+    onTestFinished(async () => {
+      sqs.destroy();
+      await fauxqs.stop();
+    });
+    const { url: QueueUrl } = await createFifoQueue(sqs);
+    const { deliver } = startAccount(createSiteSender(sqs, { demo: QueueUrl }, 'accounting queue'));
+    const many = Array.from({ length: 12 }, (_, index) => `video(${index})`);
+    const { session } = play([asked(request('r1', { acctSessionId: 'queue', activate: many }))]);
+    const records = [changed(undefined, session), changed(session, undefined)];
+    expect(await deliver(...records)).toEqual([]);
+    expect(await deliver(...records)).toEqual([]);
+
+    const received: string[] = [];
+    for (;;) {
+      const { Messages: [message] = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl }));
+      if (message === undefined) break;
+      const { status, serviceSession } = JSON.parse(message.Body ?? '') as AccountingMessage;
+      received.push(`${status} ${serviceSession}`);
+      await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message.ReceiptHandle }));
+    }
+    expect(received).toEqual([
+      ...many.map((activation) => `Start ${activation}`),
+      ...many.map((activation) => `Stop ${activation}`),
+    ]);
+  });
+});

@@ -1,0 +1,607 @@
+import { randomUUID } from 'node:crypto';
+import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import type { SQSRecord } from 'aws-lambda';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { parseServicesFile } from '../../../core/config/services-file.ts';
+import { parseSiteFile } from '../../../core/config/site-file.ts';
+import { deploymentOf } from '../../../core/deployment.ts';
+import type { CommandMessage, OutboxMessage } from '../../../core/messages.ts';
+import { accountingRecords } from '../../../core/service-accounting.ts';
+import type { Session } from '../../../core/subscriber/session.ts';
+import {
+  createDecide,
+  type DecideDependencies,
+  type DecideReport,
+} from '../../../functions/decide/decide.ts';
+import { createSiteSender, type OutgoingMessage } from '../../../functions/shared/queue.ts';
+import { createSessionStore, type SessionStore } from '../../../functions/shared/session-store.ts';
+import { startFauxqs } from '../../../local/cloud/fauxqs.ts';
+import { services } from '../../core/support.ts';
+import { createFifoQueue, dynoxide, LOCAL } from '../../local/cloud/emulators.ts';
+import { type Asked, context, inboxRecord, requestMessage, startTable, type Table } from '../support.ts';
+
+const SERVICES = `
+services:
+  gold: { mutexGroup: 12, statistics: time }
+  silver: { mutexGroup: 12, statistics: time }
+  bronze: { mutexGroup: 12, statistics: time }
+  voice: {}
+`;
+
+const siteFile = (site: string, nases: string) => `
+site: ${site}
+relay: { coa: "127.0.0.1:3799", http: "127.0.0.1:9464" }
+clients: [{ name: policy, source: 127.0.0.1, secret: testing123 }]
+nases: [${nases}]
+`;
+const nas = (name: string, enforcement = 'none') =>
+  `{ name: ${name}, address: "192.0.2.9:3799", secret: testing123, identifiedBy: [${name}], enforcement: ${enforcement} }`;
+
+const deployment = deploymentOf(parseServicesFile('services.yaml', SERVICES), [
+  parseSiteFile('demo.yaml', siteFile('demo', nas('bng-1'))),
+  parseSiteFile('told.yaml', siteFile('told', nas('bng-told', 'coa'))),
+]);
+const TOLD_ARN = 'arn:aws:sqs:us-east-1:000000000000:told-inbox.fifo';
+const DUE_ARN = 'arn:aws:sqs:us-east-1:000000000000:interlock-due';
+const OTHER_ARN = 'arn:aws:sqs:us-east-1:000000000000:elsewhere-inbox.fifo';
+
+const NOW = Date.UTC(2026, 10, 22, 12);
+
+describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
+  let table: Table;
+  beforeAll(async () => {
+    table = await startTable();
+  });
+  afterAll(() => table.stop());
+
+  /** decide on the table, with what it stored, sent and reported. */
+  function startDecide(over: Partial<DecideDependencies> = {}) {
+    const store = over.store ?? createSessionStore(table.client, table.name);
+    /** Each session that was stored, as the next one to read it gets it. */
+    const images: Session[] = [];
+    const sent: { readonly site: string; readonly message: OutgoingMessage }[] = [];
+    const reports: DecideReport[] = [];
+    /** When sessions are to be looked at, seconds from now on. */
+    const reminders: number[] = [];
+    const handler = createDecide({
+      deployment,
+      send: async (site, messages) => void sent.push(...messages.map((message) => ({ site, message }))),
+      remind: async (_, dueAtMs) => void reminders.push((dueAtMs - NOW) / 1000),
+      now: () => NOW,
+      report: (event) => reports.push(event),
+      ...over,
+      store: {
+        read: store.read,
+        write: async (session, signal) => {
+          const result = await store.write(session, signal);
+          if (result === 'written') images.push({ ...session, version: session.version + 1 });
+          return result;
+        },
+      },
+    });
+    /** Gives the records that failed. */
+    const deliver = async (...records: SQSRecord[]): Promise<readonly SQSRecord[]> => {
+      const { batchItemFailures } = await handler({ Records: records }, context());
+      const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
+      return records.filter(({ messageId }) => failed.has(messageId));
+    };
+    return {
+      images,
+      sent,
+      reports,
+      reminders,
+      deliver,
+      read: (acctSessionId: string, nas = 'bng-1') => store.read({ nas, acctSessionId }),
+      /** `ack`, `nak 404` or `activate gold`, in the order in which they were sent. */
+      said: () => sent.map(({ message }) => brief(message.body as OutboxMessage)),
+      /** By correlation id. */
+      answers: () =>
+        new Map(
+          sent.map(({ message }) => [
+            (message.body as OutboxMessage).correlationId,
+            brief(message.body as OutboxMessage),
+          ]),
+        ),
+      /** What the stream makes of all that was stored. */
+      accounted: () => accountingOf(images),
+      failures: () => reports.flatMap((event) => (event.kind === 'failed' ? [String(event.error)] : [])),
+      lostRaces: () =>
+        reports.reduce((sum, event) => sum + (event.kind === 'decided' ? event.lostRaces : 0), 0),
+    };
+  }
+
+  const asking = (asked: Asked, group?: string) => inboxRecord(requestMessage(asked), group ? { group } : {});
+
+  describe('given a request', () => {
+    it('stores the session, then answers through the outbox of the site', async () => {
+      const { deliver, read, sent, reports } = startDecide();
+      const message = requestMessage({ acctSessionId: 'first', activate: ['gold', 'voice'] });
+      expect(await deliver(inboxRecord(message))).toEqual([]);
+      expect(await read('first')).toMatchObject({
+        version: 1,
+        acctSessionId: 'first',
+        identity: { 'User-Name': 'client1@isp1.com' },
+        services: { gold: { state: 'active', number: 1 }, voice: { state: 'active', number: 2 } },
+      });
+      const { correlationId } = message;
+      expect(sent).toEqual([
+        {
+          site: 'demo',
+          message: {
+            group: correlationId,
+            deduplicationId: `${correlationId}/reply`,
+            body: {
+              kind: 'reply',
+              correlationId,
+              client: { address: '127.0.0.1', port: 4000 },
+              request: message.packet,
+              answer: 'ack',
+            },
+          },
+        },
+      ]);
+      expect(reports).toMatchObject([
+        {
+          kind: 'decided',
+          correlationId,
+          cause: 'activate gold, activate voice',
+          activated: ['gold', 'voice'],
+          deactivated: [],
+          lostRaces: 0,
+        },
+      ]);
+    });
+
+    it('switches within the group', async () => {
+      const { deliver, read, said, accounted, reports } = startDecide();
+      await deliver(asking({ acctSessionId: 'switch', activate: ['gold'] }));
+      await deliver(asking({ acctSessionId: 'switch', activate: ['silver'], identifier: 2 }));
+      expect(services(await read('switch'))).toEqual({ silver: 'active' });
+      expect(said()).toEqual(['ack', 'ack']);
+      expect(accounted()).toEqual(['Start gold', 'Start silver', 'Stop gold']);
+      expect(reports.at(-1)).toMatchObject({ activated: ['silver'], deactivated: ['gold'] });
+    });
+
+    it('refuses what it does not understand, and stores nothing', async () => {
+      const { deliver, read, sent, reports } = startDecide();
+      const message = requestMessage({ acctSessionId: 'refused', activate: ['platinum'] });
+      expect(await deliver(inboxRecord(message))).toEqual([]);
+      expect(await read('refused')).toBeUndefined();
+      const { correlationId } = message;
+      expect(sent).toMatchObject([
+        { site: 'demo', message: { body: { correlationId, answer: 'nak', errorCause: 404 } } },
+      ]);
+      expect(reports).toMatchObject([
+        { kind: 'refused', correlationId, errorCause: 404, reason: 'there is no service platinum' },
+      ]);
+    });
+
+    it('refuses what does not fit its session, says why, and keeps the services', async () => {
+      const { deliver, read, said, reports } = startDecide();
+      const acctSessionId = 'misfit';
+      const more = [{ name: 'NAS-Port', value: 7 }] as const;
+      await deliver(asking({ acctSessionId, activate: ['gold'], more }));
+      // More often than answers are kept.
+      for (let identifier = 2; identifier < 20; identifier++) {
+        const other = [{ name: 'NAS-Port', value: 8 }] as const;
+        await deliver(asking({ acctSessionId, activate: ['silver'], more: other, identifier }));
+      }
+      expect(services(await read(acctSessionId))).toEqual({ gold: 'active' });
+      expect(said()).toEqual(['ack', ...Array(18).fill('nak 503')]);
+      expect(reports.slice(1).map((event) => event.kind === 'decided' && event.reason)).toEqual(
+        Array(18).fill('NAS-Port is not that of the session'),
+      );
+    });
+
+    it.each([
+      [59, [59]],
+      [60, []],
+      [0, []],
+    ])('has a session with a Service-Timeout of %i seconds looked at in %j', async (value, reminded) => {
+      const { deliver, reminders } = startDecide();
+      const more = [{ name: 'ERX-Service-Timeout', tag: 1, value }] as const;
+      const asked: Asked = { acctSessionId: `timeout ${value}`, activate: ['gold'], more };
+      await deliver(asking(asked));
+      // What changes nothing about that says nothing about it.
+      await deliver(asking({ ...asked, activate: ['voice'], more: [], identifier: 2 }));
+      expect(reminders).toEqual(reminded);
+    });
+
+    it('answers, and says so, when it cannot have a session looked at in time', async () => {
+      const remind = () => Promise.reject(new Error('the due queue is gone'));
+      const { deliver, said, reports, failures } = startDecide({ remind });
+      const more = [{ name: 'ERX-Service-Timeout', tag: 1, value: 9 }] as const;
+      expect(await deliver(asking({ acctSessionId: 'forgotten', activate: ['gold'], more }))).toEqual([]);
+      expect(said()).toEqual(['ack']);
+      expect(reports.at(-1)).toEqual({
+        kind: 'not-reminded',
+        session: { nas: 'bng-1', acctSessionId: 'forgotten' },
+        error: new Error('the due queue is gone'),
+      });
+      expect(failures()).toEqual([]);
+    });
+
+    it('ends at the first service when the client goes there and back with the same bytes', async () => {
+      const { deliver, read, said, accounted } = startDecide();
+      const there: Asked = { acctSessionId: 'back', activate: ['gold'] };
+      await deliver(asking(there));
+      await deliver(asking({ ...there, activate: ['silver'], identifier: 2 }));
+      await deliver(asking(there));
+      expect(services(await read('back'))).toEqual({ gold: 'active' });
+      expect(said()).toEqual(['ack', 'ack', 'ack']);
+      expect(accounted()).toEqual(['Start gold', 'Start silver', 'Stop gold', 'Start gold', 'Stop silver']);
+    });
+  });
+
+  describe('at a NAS that is told', () => {
+    it('sends the command first, and answers when its outcome has come', async () => {
+      const { deliver, read, said, sent } = startDecide();
+      const asked: Asked = { acctSessionId: 'told', activate: ['gold'] };
+      await deliver(inboxRecord(requestMessage(asked), { queueArn: TOLD_ARN }));
+      expect(said()).toEqual(['activate gold']);
+      const [command] = sent;
+      const body = command?.message.body as CommandMessage;
+      expect(command).toMatchObject({
+        site: 'told',
+        message: {
+          deduplicationId: body.commandId,
+          body: { session: { nas: 'bng-told', acctSessionId: 'told' } },
+        },
+      });
+      expect(await read('told', 'bng-told')).toMatchObject({
+        services: {},
+        transition: { step: 'activate' },
+      });
+
+      expect(await deliver(inboxRecord(outcomeOf(body), { queueArn: TOLD_ARN }))).toEqual([]);
+      expect(said()).toEqual(['activate gold', 'ack']);
+      expect(services(await read('told', 'bng-told'))).toEqual({ gold: 'active' });
+    });
+
+    it('repeats the command when the request comes again, and does nothing for a stray outcome', async () => {
+      const { deliver, said, sent, images } = startDecide();
+      const asked = inboxRecord(requestMessage({ acctSessionId: 'stray', activate: ['gold'] }), {
+        queueArn: TOLD_ARN,
+      });
+      await deliver(asked);
+      await deliver(asked);
+      expect(said()).toEqual(['activate gold', 'activate gold']);
+      expect(sent[1]).toEqual(sent[0]);
+      const stray = { ...outcomeOf(sent[0]?.message.body as CommandMessage), commandId: 'another' };
+      expect(await deliver(inboxRecord(stray, { queueArn: TOLD_ARN }))).toEqual([]);
+      expect(images).toHaveLength(1);
+    });
+
+    it('reports what the NAS made of a command, and how often it was told in vain', async () => {
+      let nowMs = NOW;
+      const { deliver, reports, sent } = startDecide({ now: () => nowMs });
+      const session = { nas: 'bng-told', acctSessionId: 'in vain' };
+      const ask = (asked: Omit<Asked, 'acctSessionId'>) =>
+        deliver(inboxRecord(requestMessage({ acctSessionId: 'in vain', ...asked }), { queueArn: TOLD_ARN }));
+      const outcome = (result: string) => {
+        const commands = sent.map(({ message }) => message.body as OutboxMessage);
+        const command = commands.findLast(({ kind }) => kind === 'command') as CommandMessage;
+        return deliver(inboxRecord({ ...outcomeOf(command), result }, { queueArn: TOLD_ARN }));
+      };
+      await ask({ activate: ['gold'] });
+      await outcome('ack');
+      await ask({ deactivate: ['gold'], identifier: 2 });
+      await outcome('nak');
+      for (let again = 0; again < 2; again++) {
+        nowMs += 60_000;
+        await deliver(inboxRecord({ kind: 'due', session, dueAtMs: nowMs }, { queueArn: DUE_ARN }));
+        await outcome('timeout');
+      }
+      const outcomes = reports.flatMap((event) =>
+        event.kind === 'decided' && event.result !== undefined ? [[event.result, event.retryAttempts]] : [],
+      );
+      expect(outcomes).toEqual([
+        ['ack', undefined],
+        ['nak', 1],
+        ['timeout', 2],
+        ['timeout', 3],
+      ]);
+    });
+
+    it('looks again at what the NAS refused in 15 seconds, which sweep would come too late for', async () => {
+      const { deliver, reminders, sent } = startDecide();
+      const record = (body: object) => inboxRecord(body, { queueArn: TOLD_ARN });
+      const asked: Asked = { acctSessionId: 'soon', activate: ['gold'] };
+      const commands = () => sent.map(({ message }) => message.body as CommandMessage);
+      await deliver(record(requestMessage(asked)));
+      await deliver(record(outcomeOf(commands()[0] as CommandMessage)));
+      await deliver(record(requestMessage({ ...asked, activate: [], deactivate: ['gold'], identifier: 2 })));
+      expect(reminders).toEqual([]);
+      const refused = commands().at(-1) as CommandMessage;
+      await deliver(record({ ...outcomeOf(refused), result: 'nak' }));
+      expect(reminders).toEqual([15]);
+    });
+
+    it('believes no other site what became of a command', async () => {
+      const { deliver, failures, sent, images } = startDecide();
+      await deliver(
+        inboxRecord(requestMessage({ acctSessionId: 'forged', activate: ['gold'] }), { queueArn: TOLD_ARN }),
+      );
+      const forged = inboxRecord(outcomeOf(sent[0]?.message.body as CommandMessage));
+      expect(await deliver(forged)).toEqual([forged]);
+      expect(failures()).toEqual(['MalformedMessage: session: bng-told is not a NAS of the site demo']);
+      expect(images).toHaveLength(1);
+      expect(sent).toHaveLength(1);
+    });
+  });
+
+  describe('when several change one subscriber at once', () => {
+    const GROUP_12 = ['gold', 'silver', 'bronze'];
+
+    it.each([2, 3, 5, 8])(
+      'settles it between %i of them, each in a message group of its own',
+      async (count) => {
+        const acctSessionId = `race of ${count}`;
+        const real = createSessionStore(table.client, table.name);
+        // All of them have read before the first one writes: no run is spared the race.
+        const everybody = Promise.withResolvers<void>();
+        let reads = 0;
+        const store: SessionStore = {
+          write: real.write,
+          read: async (key, signal) => {
+            const session = await real.read(key, signal);
+            if (++reads === count) everybody.resolve();
+            await everybody.promise;
+            return session;
+          },
+        };
+        const { deliver, read, images, answers, lostRaces } = startDecide({ store });
+        const messages = Array.from({ length: count }, (_, index) =>
+          requestMessage({
+            acctSessionId,
+            activate: [GROUP_12[index % GROUP_12.length] ?? ''],
+            identifier: index,
+            port: 4000 + index,
+          }),
+        );
+        let left = await deliver(
+          ...messages.map((body, index) => inboxRecord(body, { group: `group ${index}` })),
+        );
+        for (let again = 0; left.length > 0 && again < count; again++) left = await deliver(...left);
+
+        expect(left).toEqual([]);
+        expect(answers()).toEqual(new Map(messages.map(({ correlationId }) => [correlationId, 'ack'])));
+        expect(lostRaces()).toBeGreaterThanOrEqual(1);
+        const history = images.toSorted((one, other) => one.version - other.version);
+        expect(history.map(({ version }) => version)).toEqual(history.map((_, index) => index + 1));
+        expect(history.map((image) => Object.keys(services(image)).length)).toEqual(history.map(() => 1));
+        const final = Object.keys(services(await read(acctSessionId)));
+        expect(history.at(-1)?.answered.at(-1)?.asked).toBe(`activate ${final[0]}`);
+        const accounted = accountingOf(history).map((line) => line.replace(/ .*/, ''));
+        const starts = accounted.filter((status) => status === 'Start');
+        expect(accounted.filter((status) => status === 'Stop')).toHaveLength(starts.length - 1);
+      },
+    );
+
+    it('leaves it to the queue when it loses five times in a row', async () => {
+      const real = createSessionStore(table.client, table.name);
+      const rival = startDecide();
+      const acctSessionId = 'beaten';
+      let identifier = 100;
+      let isThereARival = true;
+      let attempts = 0;
+      const store: SessionStore = {
+        read: real.read,
+        write: async (session, signal) => {
+          attempts++;
+          const activate = [identifier % 2 === 0 ? 'silver' : 'bronze'];
+          if (isThereARival)
+            await rival.deliver(asking({ acctSessionId, activate, identifier: identifier++ }));
+          return real.write(session, signal);
+        },
+      };
+      const { deliver, failures, sent, said } = startDecide({ store });
+      const record = asking({ acctSessionId, activate: ['gold'] });
+
+      expect(await deliver(record)).toEqual([record]);
+      expect(attempts).toBe(5);
+      expect(failures()).toEqual(['Error: 5 writes of bng-1 beaten in a row were lost to others']);
+      expect(sent).toEqual([]);
+      isThereARival = false;
+      expect(await deliver(record)).toEqual([]);
+      expect(said()).toEqual(['ack']);
+      expect(services(await real.read({ nas: 'bng-1', acctSessionId }))).toEqual({ gold: 'active' });
+    });
+  });
+
+  describe('when a record comes twice', () => {
+    it('answers the same after a crash between writing and sending, having written once', async () => {
+      const sent: OutgoingMessage[] = [];
+      let crashes = 1;
+      const { deliver, images, accounted, failures } = startDecide({
+        send: async (_, messages) => {
+          if (crashes-- > 0) throw new Error('crash');
+          sent.push(...messages);
+        },
+      });
+      const record = asking({ acctSessionId: 'crash', activate: ['gold'] });
+      expect(await deliver(record)).toEqual([record]);
+      expect(failures()).toEqual(['Error: crash']);
+      expect(images).toHaveLength(1);
+
+      expect(await deliver(record)).toEqual([]);
+      expect(sent.map(({ body }) => brief(body as OutboxMessage))).toEqual(['ack']);
+      expect(images).toHaveLength(1);
+      expect(accounted()).toEqual(['Start gold']);
+    });
+
+    it('answers the same though others came in between', async () => {
+      const { deliver, read, said, accounted } = startDecide();
+      const acctSessionId = 'overtaken';
+      const record = asking({ acctSessionId, activate: ['gold'] });
+      await deliver(record);
+      await deliver(asking({ acctSessionId, activate: ['silver'], identifier: 2 }));
+      await deliver(record);
+      expect(said()).toEqual(['ack', 'ack', 'ack']);
+      expect(services(await read(acctSessionId))).toEqual({ silver: 'active' });
+      expect(accounted()).toEqual(['Start gold', 'Start silver', 'Stop gold']);
+    });
+
+    it('does not write again what was written though the table said otherwise', async () => {
+      const real = createSessionStore(table.client, table.name);
+      let lies = 1;
+      const { deliver, said, images } = startDecide({
+        store: {
+          read: real.read,
+          // The write arrived, its answer did not, and the client library tried again.
+          write: async (session, signal) => {
+            const result = await real.write(session, signal);
+            return lies-- > 0 ? real.write(session, signal) : result;
+          },
+        },
+      });
+      expect(await deliver(asking({ acctSessionId: 'ambiguous', activate: ['gold'] }))).toEqual([]);
+      expect(said()).toEqual(['ack']);
+      expect(images).toEqual([]);
+      expect(await real.read({ nas: 'bng-1', acctSessionId: 'ambiguous' })).toMatchObject({ version: 1 });
+    });
+
+    it('gives a whole batch the same answers when its response was lost, and has no second effect', async () => {
+      const { deliver, read, images, sent, accounted } = startDecide();
+      const batch = ['one', 'two'].flatMap((acctSessionId) =>
+        ['gold', 'silver', 'gold', 'platinum', 'bronze'].map((service, identifier) =>
+          asking({ acctSessionId, activate: [service], identifier }, acctSessionId),
+        ),
+      );
+      expect(await deliver(...batch)).toEqual([]);
+      const before = { answers: byCorrelation(sent), images: images.length, accounted: accounted() };
+      sent.length = 0;
+
+      expect(await deliver(...batch)).toEqual([]);
+      expect({ answers: byCorrelation(sent), images: images.length, accounted: accounted() }).toEqual(before);
+      expect(before.answers.map(([, answer]) => answer).sort()).toEqual([
+        ...Array(8).fill('ack'),
+        ...Array(2).fill('nak 404'),
+      ]);
+      expect(services(await read('one'))).toEqual({ bronze: 'active' });
+      expect(services(await read('two'))).toEqual({ bronze: 'active' });
+    });
+
+    it('leaves one answer in the outbox', async () => {
+      const fauxqs = await startFauxqs();
+      const sqs = new SQSClient({ endpoint: fauxqs.endpoint, ...LOCAL, useQueueUrlAsEndpoint: false });
+      onTestFinished(async () => {
+        sqs.destroy();
+        await fauxqs.stop();
+      });
+      const outbox = await createFifoQueue(sqs);
+      const { deliver } = startDecide({ send: createSiteSender(sqs, { demo: outbox.url }, 'outbox') });
+      const record = asking({ acctSessionId: 'outbox', activate: ['gold'] });
+      expect(await deliver(record)).toEqual([]);
+      expect(await deliver(record)).toEqual([]);
+      const { Attributes } = await sqs.send(
+        new GetQueueAttributesCommand({
+          QueueUrl: outbox.url,
+          AttributeNames: ['ApproximateNumberOfMessages'],
+        }),
+      );
+      expect(Attributes).toEqual({ ApproximateNumberOfMessages: '1' });
+    });
+  });
+
+  describe('given what it cannot process', () => {
+    it.each<[what: string, body: object | string, error: string]>([
+      ['is not JSON', 'poison', 'MalformedMessage: is not JSON'],
+      ['is of no kind that it knows', { kind: 'greeting' }, 'MalformedMessage: kind: '],
+      [
+        'holds no packet',
+        { ...requestMessage({ acctSessionId: 'poison' }), packet: 'AAAA' },
+        'MalformedMessage: packet: datagram-too-short',
+      ],
+    ])('fails a message alone that %s', async (_, body, error) => {
+      const { deliver, failures, said } = startDecide();
+      const poison = inboxRecord(body, { group: 'poisoned' });
+      const healthy = [randomUUID(), randomUUID()].map((id) =>
+        asking({ acctSessionId: id, activate: ['gold'] }, id),
+      );
+      const [first, second] = healthy;
+      expect(await deliver(...(first ? [first] : []), poison, ...(second ? [second] : []))).toEqual([poison]);
+      expect(failures()).toEqual([expect.stringContaining(error)]);
+      expect(said()).toEqual(['ack', 'ack']);
+    });
+
+    it.each([
+      ['another site', OTHER_ARN, 'MalformedMessage: the site elsewhere is not part of this deployment'],
+      [
+        'no inbox',
+        'arn:aws:sqs:us-east-1:000000000000:demo-outbox.fifo',
+        'Error: arn:aws:sqs:us-east-1:000000000000:demo-outbox.fifo is not the inbox of a site',
+      ],
+    ])('fails a message that came through %s', async (_, queueArn, error) => {
+      const { deliver, failures, sent, images } = startDecide();
+      const record = inboxRecord(requestMessage({ acctSessionId: 'strange', activate: ['gold'] }), {
+        queueArn,
+      });
+      expect(await deliver(record)).toEqual([record]);
+      expect(failures()).toEqual([error]);
+      expect([...sent, ...images]).toEqual([]);
+    });
+
+    it('names the third and the fourth of a group when the third fails', async () => {
+      const { deliver, said, read } = startDecide();
+      const acctSessionId = 'partial';
+      const records = ['gold', 'silver', undefined, 'bronze'].map((service, identifier) =>
+        service === undefined
+          ? inboxRecord('poison')
+          : asking({ acctSessionId, activate: [service], identifier }),
+      );
+      expect(await deliver(...records)).toEqual(records.slice(2));
+      expect(said()).toEqual(['ack', 'ack']);
+      expect(services(await read(acctSessionId))).toEqual({ silver: 'active' });
+    });
+
+    it('fails a message that the outbox does not take', async () => {
+      const fauxqs = await startFauxqs();
+      onTestFinished(fauxqs.stop);
+      const sqs = new SQSClient({ endpoint: fauxqs.endpoint, ...LOCAL, useQueueUrlAsEndpoint: false });
+      const nowhere = `${fauxqs.endpoint}/000000000000/nowhere.fifo`;
+      const { deliver, failures } = startDecide({ send: createSiteSender(sqs, { demo: nowhere }, 'outbox') });
+      const record = asking({ acctSessionId: 'unsent', activate: ['gold'] });
+      expect(await deliver(record)).toEqual([record]);
+      expect(failures()).toEqual([expect.stringContaining('queue does not exist')]);
+      const homeless = startDecide({ send: createSiteSender(sqs, {}, 'outbox') });
+      expect(await homeless.deliver(record)).toEqual([record]);
+      expect(homeless.failures()).toEqual(['Error: there is no outbox of the site demo']);
+    });
+  });
+});
+
+function brief(message: OutboxMessage): string {
+  if (message.kind === 'command') return `${message.operation} ${message.services.join(' ')}`;
+  return message.errorCause === undefined ? message.answer : `${message.answer} ${message.errorCause}`;
+}
+
+function byCorrelation(
+  sent: readonly { readonly message: OutgoingMessage }[],
+): (readonly [string, string])[] {
+  return sent
+    .map(({ message }) => message.body as OutboxMessage)
+    .map((message) => [message.correlationId, brief(message)] as const)
+    .sort();
+}
+
+const outcomeOf = ({ correlationId, commandId, session }: CommandMessage) => ({
+  kind: 'outcome',
+  correlationId,
+  commandId,
+  session,
+  result: 'ack',
+  atMs: NOW,
+});
+
+/** `Start gold`, `Stop gold`: what follows from images of several sessions, one after the other. */
+function accountingOf(images: readonly Session[]): readonly string[] {
+  const known = new Map<string, Session>();
+  return images.flatMap((image) => {
+    const before = known.get(image.acctSessionId);
+    known.set(image.acctSessionId, image);
+    return accountingRecords(before, image).map(
+      ({ message }) => `${message.status} ${message.serviceSession}`,
+    );
+  });
+}

@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest';
+import { Queue } from '../../../relay/queues/queue.ts';
+import { EventRecorder, scriptedSqs } from '../support.ts';
+
+test('gives up a call that nobody answers', async () => {
+  const { sqs, stop } = await scriptedSqs(() => undefined);
+  const events = new EventRecorder();
+  const queue = new Queue('outbox', 'http://localhost/000000000000/outbox', {
+    sqs,
+    now: () => 7,
+    report: events.add,
+    callTimeoutMs: 20,
+  });
+  expect(
+    await queue.receive({ waitSeconds: 0, visibilitySeconds: 1, signal: new AbortController().signal }),
+  ).toBeUndefined();
+  const error = 'no answer within 0.02 seconds';
+  expect(events.all).toEqual([{ kind: 'queue-trouble', queue: 'outbox', error }]);
+  expect(queue.health).toEqual({ state: 'unreachable', error, atMs: 7 });
+  await stop();
+});
+
+test('takes a call that was called off for no trouble', async () => {
+  const abort = new AbortController();
+  const { sqs, stop } = await scriptedSqs(() => {
+    abort.abort();
+    return undefined;
+  });
+  const events = new EventRecorder();
+  const queue = new Queue('outbox', 'http://localhost/000000000000/outbox', {
+    sqs,
+    now: () => 0,
+    report: events.add,
+  });
+  expect(
+    await queue.receive({ waitSeconds: 20, visibilitySeconds: 1, signal: abort.signal }),
+  ).toBeUndefined();
+  expect(events.all).toEqual([]);
+  expect(queue.health).toEqual({ state: 'unknown' });
+  await stop();
+});
+
+test('deletes what is done in one turn of the event loop ten to a call', async () => {
+  const sizes: number[] = [];
+  const { sqs, stop } = await scriptedSqs(({ entries }) => {
+    sizes.push(entries.length);
+    return { Successful: entries };
+  });
+  const queue = new Queue('outbox', 'http://localhost/000000000000/outbox', {
+    sqs,
+    now: () => 0,
+    report: () => undefined,
+  });
+  await Promise.all(Array.from({ length: 12 }, (_, index) => queue.delete(`receipt-${index}`)));
+  expect(sizes.sort()).toEqual([10, 2]);
+  await stop();
+});

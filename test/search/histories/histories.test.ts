@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDecide } from '../../../functions/decide/decide.ts';
+import { createSessionStore, type SessionStore } from '../../../functions/shared/session-store.ts';
+import { startTable, type Table } from '../../functions/support.ts';
+import { dynoxide } from '../../local/cloud/emulators.ts';
+import { forgetful, sendingFirst, withoutConditions } from './broken.ts';
+import { memoryStore } from './memory-store.ts';
+import { search } from './search.ts';
+
+/** The same ones each time. INTERLOCK_SEED plays others, INTERLOCK_HISTORIES as many as one likes on either table. */
+const SEED = Number(process.env['INTERLOCK_SEED'] ?? 188_264_829);
+const chosen = process.env['INTERLOCK_HISTORIES'];
+const ON_A_REAL_TABLE = Number(chosen ?? 250);
+const IN_MEMORY = Number(chosen ?? 5_000);
+const MAX_MS_EACH = 3_000;
+
+async function keepEveryPromise(store: SessionStore, count: number): Promise<void> {
+  const { histories, tally, violation } = await search({ store, decide: createDecide }, SEED, count);
+  process.stdout.write(`histories: ${histories} from INTERLOCK_SEED=${SEED} on: ${JSON.stringify(tally)}\n`);
+  if (violation !== undefined) {
+    const again = `INTERLOCK_SEED=${violation.seed} INTERLOCK_HISTORIES=1`;
+    expect.fail(`${again} plays this again: ${violation.story}`);
+  }
+  expect(histories).toBe(count);
+}
+
+describe.skipIf(dynoxide.skip)(dynoxide.title('random histories of decide, account and the table'), () => {
+  let table: Table;
+  beforeAll(async () => {
+    table = await startTable();
+  });
+  afterAll(() => table.stop());
+
+  it(
+    `keep every promise, ${ON_A_REAL_TABLE} of them from seed ${SEED} on`,
+    () => keepEveryPromise(createSessionStore(table.client, table.name), ON_A_REAL_TABLE),
+    60_000 + ON_A_REAL_TABLE * MAX_MS_EACH,
+  );
+});
+
+describe('random histories', () => {
+  it(
+    `keep every promise with a table in memory, ${IN_MEMORY} of them from seed ${SEED} on`,
+    () => keepEveryPromise(memoryStore(), IN_MEMORY),
+    60_000 + IN_MEMORY * MAX_MS_EACH,
+  );
+
+  it.each([
+    ['writes without a condition', withoutConditions()],
+    ['sends before it writes', sendingFirst()],
+    ['forgets which events it has seen', forgetful()],
+  ])(
+    'tell of a system that %s',
+    async (_, system) => {
+      const { histories, violation } = await search(system, 1, 1_000);
+      process.stdout.write(`broken on purpose, seen in history ${histories}: ${violation?.story}\n`);
+      expect(violation).toBeDefined();
+    },
+    120_000,
+  );
+});

@@ -1,0 +1,17 @@
+import type { Session } from '../../../core/subscriber/session.ts';
+import type { SessionStore } from '../../../functions/shared/session-store.ts';
+
+/** A table in memory, twenty times as quick as a real one. Without its condition a write never loses a race. */
+export function memoryStore({ isConditional = true } = {}): SessionStore {
+  const items = new Map<string, Session>();
+  return {
+    read: async ({ acctSessionId }) => items.get(acctSessionId),
+    async write(session) {
+      const { version } = items.get(session.acctSessionId) ?? { version: 0 };
+      if (isConditional && session.version !== version) return 'lost';
+      const stored = { ...session, version: session.version + 1 };
+      items.set(session.acctSessionId, JSON.parse(JSON.stringify(stored)));
+      return 'written';
+    },
+  };
+}

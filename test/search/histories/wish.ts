@@ -1,0 +1,80 @@
+// What clients ask for, and the CoA-Requests that say so.
+import { signRequest } from '../../../core/radius/authenticator.ts';
+import { type Attribute, encodeAttributes } from '../../../core/radius/codec.ts';
+import { CODE } from '../../../core/radius/packet.ts';
+import { SECRET } from '../../relay/support.ts';
+import type { Choices } from './choices.ts';
+import { ACTIVATIONS } from './deployment.ts';
+
+interface Wanted {
+  readonly activation: string;
+  readonly timeoutSeconds?: number;
+}
+
+export interface Wish {
+  readonly userName: string;
+  readonly activate: readonly Wanted[];
+  readonly deactivate: readonly string[];
+  /** What its Event-Timestamp says, if it has one. */
+  readonly timestampMs?: number;
+}
+
+export const UNKNOWN_SERVICE = 'platinum';
+
+/** @param has what the subscriber has, and most deactivations are about */
+export function chooseWish(
+  choices: Choices,
+  { userName, has, nowMs }: { userName: string; has: readonly string[]; nowMs: number },
+): Wish {
+  const first = choices.oneOf(ACTIVATIONS);
+  const second = choices.oneOf(ACTIVATIONS.filter((activation) => activation !== first));
+  const old = has.length > 0 && !choices.chance(30) ? choices.oneOf(has) : second;
+  const nothing = { userName, activate: [], deactivate: [] };
+  const one = { ...nothing, activate: [{ activation: first }] };
+  const wish = choices.weighted<Wish>([
+    [8, one],
+    [3, { ...one, activate: [{ activation: first }, { activation: second }] }],
+    [2, { ...one, activate: [{ activation: first, timeoutSeconds: 60 }] }],
+    [2, old === first ? one : { ...one, deactivate: [old] }],
+    [2, { ...nothing, deactivate: [old] }],
+    [2, { ...nothing, deactivate: has.length > 0 ? has : [first, second] }],
+    [1, { ...one, activate: [{ activation: first }, { activation: UNKNOWN_SERVICE }] }],
+    [1, { ...one, userName: 'somebody.else' }],
+  ]);
+  return choices.chance(50) ? { ...wish, timestampMs: nowMs } : wish;
+}
+
+/** The datagram that says so; with another Identifier it is another request. */
+export function datagramOf(wish: Wish, acctSessionId: string, identifier: number): Uint8Array {
+  const { userName, activate, deactivate, timestampMs } = wish;
+  const attributes: readonly Attribute[] = [
+    { name: 'User-Name', value: userName },
+    { name: 'Acct-Session-Id', value: acctSessionId },
+    ...activate.flatMap(({ activation, timeoutSeconds }, index) =>
+      activationOf(index + 1, activation, timeoutSeconds),
+    ),
+    ...deactivate.map((value) => ({ name: 'ERX-Service-Deactivate', value }) as const),
+    ...(timestampMs === undefined
+      ? []
+      : [{ name: 'Event-Timestamp', value: Math.floor(timestampMs / 1000) } as const]),
+  ];
+  return signRequest({ code: CODE.CoaRequest, identifier, attributes: encodeAttributes(attributes) }, SECRET);
+}
+
+function activationOf(tag: number, value: string, timeoutSeconds: number | undefined): Attribute[] {
+  const activation = { name: 'ERX-Service-Activate', tag, value } as const;
+  return timeoutSeconds === undefined
+    ? [activation]
+    : [activation, { name: 'ERX-Service-Timeout', tag, value: timeoutSeconds }];
+}
+
+export function describeWish({ userName, activate, deactivate, timestampMs }: Wish): string {
+  const words = [
+    ...activate.map(
+      ({ activation, timeoutSeconds }) =>
+        `activate ${activation}${timeoutSeconds === undefined ? '' : ` for ${timeoutSeconds} s`}`,
+    ),
+    ...deactivate.map((activation) => `deactivate ${activation}`),
+  ];
+  return `${words.join(', ')} (${userName}${timestampMs === undefined ? '' : ', Event-Timestamp'})`;
+}

@@ -1,0 +1,16 @@
+// The functions as they are deployed: bundled, each with the files that lie beside its code.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { bundle } from '../../../cdk/bundle.ts';
+import type { Deployment } from '../../../core/deployment.ts';
+
+export const FUNCTIONS = ['decide', 'account', 'sweep'] as const;
+
+/** Makes a folder for each function in `directory`. */
+export function bundleFunctions(directory: string, deployment: Deployment): void {
+  for (const name of FUNCTIONS) {
+    const folder = join(directory, name);
+    mkdirSync(folder);
+    bundle(name, name === 'decide' ? { 'deployment.json': JSON.stringify(deployment) } : {}, folder);
+  }
+}
