@@ -1,7 +1,7 @@
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { Duration, Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { METRIC_NAMESPACE, METRICS } from '../core/cloud.ts';
+import { METRIC_NAMESPACE, METRICS } from '../core/cloud/metrics.ts';
 import type { DeadLetterQueue } from './dead-letter-queue.ts';
 import type { NodeFunction } from './node-function.ts';
 import type { Site } from './site.ts';

@@ -2,7 +2,7 @@ import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { RETENTION_DAYS } from '../core/cloud.ts';
+import { RETENTION_DAYS } from '../core/cloud/queues.ts';
 import { ONE_MINUTE, RunbookAlarm, type RunbookHeading } from './runbook-alarm.ts';
 
 /** Encrypted, reachable over TLS only, and patient: what all our queues are. */

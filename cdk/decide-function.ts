@@ -1,6 +1,7 @@
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
-import { DECIDE_TIMEOUT_SECONDS, METRICS } from '../core/cloud.ts';
+import { METRICS } from '../core/cloud/metrics.ts';
+import { DECIDE_TIMEOUT_SECONDS } from '../core/cloud/queues.ts';
 import type { Deployment } from '../core/deployment.ts';
 import { NodeFunction } from './node-function.ts';
 import { RunbookAlarm } from './runbook-alarm.ts';

@@ -3,13 +3,13 @@ import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import { METRICS } from '../core/cloud/metrics.ts';
 import {
   DUE_DEAD_LETTERS_NAME,
   DUE_QUEUE,
   DUE_QUEUE_NAME,
-  METRICS,
   SWEEP_INTERVAL_SECONDS,
-} from '../core/cloud.ts';
+} from '../core/cloud/queues.ts';
 import type { NodeFunction } from './node-function.ts';
 import { ONE_MINUTE, RunbookAlarm } from './runbook-alarm.ts';
 import { WorkQueue } from './work-queue.ts';

@@ -1,7 +1,7 @@
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Stack, type StackProps } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { ACCOUNT_TIMEOUT_SECONDS, SWEEP_TIMEOUT_SECONDS } from '../core/cloud.ts';
+import { ACCOUNT_TIMEOUT_SECONDS, SWEEP_TIMEOUT_SECONDS } from '../core/cloud/queues.ts';
 import { Dashboard } from './dashboard.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import { DecideFunction } from './decide-function.ts';

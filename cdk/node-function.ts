@@ -6,7 +6,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { AssetHashType, DockerImage, Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { InferInput } from 'valibot';
-import { METRIC_NAMESPACE, type METRICS } from '../core/cloud.ts';
+import { METRIC_NAMESPACE, type METRICS } from '../core/cloud/metrics.ts';
 import type {
   AccountEnvironment,
   DecideEnvironment,

@@ -8,7 +8,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { CfnOutput, Duration, Stack, Validations } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import type { QueueName } from '../core/cloud.ts';
+import type { QueueName } from '../core/cloud/queues.ts';
 import { networkKey } from '../core/config/network.ts';
 import type { RelayInVpc } from './site-outline.ts';
 

@@ -4,13 +4,8 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { CfnOutput, RemovalPolicy, Validations } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import {
-  ACCOUNT_FAILURES_QUEUE_NAME,
-  STATE_SORT_KEY,
-  STREAM_BATCH_SIZE,
-  STREAM_MAX_RETRIES,
-  TABLE,
-} from '../core/cloud.ts';
+import { ACCOUNT_FAILURES_QUEUE_NAME, STREAM_BATCH_SIZE, STREAM_MAX_RETRIES } from '../core/cloud/queues.ts';
+import { STATE_SORT_KEY, TABLE } from '../core/cloud/table.ts';
 import { HISTORY_ATTRIBUTES } from '../core/subscriber/history.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import type { NodeFunction } from './node-function.ts';

@@ -2,7 +2,7 @@ import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { CfnOutput } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { QUEUES, type QueueName, queueName } from '../core/cloud.ts';
+import { QUEUES, type QueueName, queueName } from '../core/cloud/queues.ts';
 import { RelayService } from './relay-service.ts';
 import { ONE_MINUTE, RunbookAlarm, type RunbookHeading } from './runbook-alarm.ts';
 import type { SiteOutline } from './site-outline.ts';

@@ -1,7 +1,7 @@
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { INBOX_BATCH_SIZE, type QueueShape } from '../core/cloud.ts';
+import { INBOX_BATCH_SIZE, type QueueShape } from '../core/cloud/queues.ts';
 import { DeadLetterQueue, type DeadLetterQueueProps, PROTECTED_AND_KEPT } from './dead-letter-queue.ts';
 import type { NodeFunction } from './node-function.ts';
 import { ONE_MINUTE, RunbookAlarm, type RunbookHeading } from './runbook-alarm.ts';

@@ -1,7 +1,7 @@
 // Finds subscriber sessions for an operator, who seldom knows their NAS.
 import { type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
-import { sessionKeyOf, TABLE } from '../core/cloud.ts';
+import { sessionKeyOf, TABLE } from '../core/cloud/table.ts';
 import type { Session } from '../core/subscriber/session.ts';
 import { createSessionStore } from '../functions/shared/session-store.ts';
 

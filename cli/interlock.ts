@@ -2,8 +2,8 @@
 // `npx interlock`: what an operator asks Interlock, on this machine or on AWS.
 import { parseArgs } from 'node:util';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { LOCAL_TABLE_NAME } from '../core/cloud/table.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
-import { TABLE_NAME } from '../local/cloud/table.ts';
 import { findSessions } from './find-sessions.ts';
 import { latestHistory } from './latest-history.ts';
 import { findSystem } from './running-system.ts';
@@ -14,7 +14,7 @@ const USAGE = `usage: npx interlock show [--json] [--data DIR] USER-NAME|ACCT-SE
 The first asks the system that \`npm start\` runs, the second a table anywhere.
   --json          each session as one line of JSON, with its \`history\`
   --data DIR      as \`npm start\` was given it
-  --table NAME    the table (${TABLE_NAME})
+  --table NAME    the table (${LOCAL_TABLE_NAME})
   --endpoint URL  its DynamoDB endpoint (AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, or that of the region)
   --region NAME   its region (as the AWS environment says)`;
 
@@ -68,7 +68,7 @@ async function findTable({ data, table, endpoint, region }: Omit<Arguments, 'nam
     ...(endpoint !== undefined && { endpoint }),
     ...(region !== undefined && { region }),
   });
-  return { tableName: table ?? TABLE_NAME, client, place: endpoint ?? (await regionOf(client)) };
+  return { tableName: table ?? LOCAL_TABLE_NAME, client, place: endpoint ?? (await regionOf(client)) };
 }
 
 function regionOf(client: DynamoDBClient): Promise<string> {

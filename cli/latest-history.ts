@@ -1,7 +1,7 @@
 // The history of a session for an operator.
 import { type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { HISTORY_SORT_KEY_PREFIX, sessionPartitionKey } from '../core/cloud.ts';
+import { HISTORY_SORT_KEY_PREFIX, sessionPartitionKey } from '../core/cloud/table.ts';
 import type { SessionKey } from '../core/messages.ts';
 import type { HistoryItem } from '../core/subscriber/history.ts';
 

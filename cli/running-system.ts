@@ -1,9 +1,16 @@
 // How other commands on this machine find the table of a running `npm start`: it leaves word in a file.
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
 
-export type RunningSystem = Pick<EmbeddedCloud, 'tableName' | 'dynamodb'>;
+export interface RunningSystem {
+  readonly tableName: string;
+  /** For the constructor of a client. */
+  readonly dynamodb: {
+    readonly endpoint: string;
+    readonly region: string;
+    readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  };
+}
 
 /** Where a system leaves word that has no data directory: in the checkout, wherever it was started from. */
 export const DEFAULT_DIRECTORY = join(import.meta.dirname, '../.interlock');

@@ -1,11 +1,18 @@
 // What travels through the queues, one schema per queue. Bytes are base64, times are milliseconds since
 // 1970-01-01 UTC. No message ever carries a secret: the relay verifies with it and signs with it, and keeps it.
 import * as v from 'valibot';
-import { Endpoint } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
 
 const Bytes = v.pipe(v.string(), v.base64());
 const TimeMs = v.pipe(v.number(), v.integer(), v.minValue(0));
 const ErrorCause = v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(0xffff_ffff));
+
+const Port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535));
+/** As the relay saw it. */
+const EndpointSchema = v.object({
+  address: v.pipe(v.string(), v.ip()),
+  port: Port,
+}) satisfies v.GenericSchema<Endpoint>;
 
 /** Inbox: a CoA-Request or Disconnect-Request that the relay has verified, with its bytes as they came. */
 const RequestMessage = v.object({
@@ -14,7 +21,7 @@ const RequestMessage = v.object({
   correlationId: v.pipe(v.string(), v.nonEmpty()),
   receivedAtMs: TimeMs,
   /** Name of the client in the site file, and where its answer has to go. */
-  client: v.object({ name: v.string(), ...Endpoint.entries }),
+  client: v.object({ name: v.string(), ...EndpointSchema.entries }),
   packet: Bytes,
 });
 export type RequestMessage = v.InferOutput<typeof RequestMessage>;
@@ -58,7 +65,7 @@ export type DueMessage = v.InferOutput<typeof DueMessage>;
 const ReplyMessage = v.object({
   kind: v.literal('reply'),
   correlationId: v.pipe(v.string(), v.nonEmpty()),
-  client: Endpoint,
+  client: EndpointSchema,
   request: Bytes,
   answer: v.picklist(['ack', 'nak']),
   errorCause: v.optional(ErrorCause),

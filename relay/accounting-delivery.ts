@@ -1,6 +1,6 @@
 // The site's accounting.fifo: each record stays in the queue until an accounting server has it, and the records of
 // one subscriber session are delivered one after the other.
-import { QUEUES } from '../core/cloud.ts';
+import { QUEUES } from '../core/cloud/queues.ts';
 import { AccountingMessage, readMessage } from '../core/messages.ts';
 import type { AccountingServers } from './accounting-client.ts';
 import { consume } from './queues/consume.ts';

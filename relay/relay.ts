@@ -1,6 +1,6 @@
 // The relay: what it is made of, how it starts and how it stops.
 import type { SQSClient } from '@aws-sdk/client-sqs';
-import { QUEUES } from '../core/cloud.ts';
+import { QUEUES } from '../core/cloud/queues.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import { formatEndpoint } from '../core/endpoint.ts';

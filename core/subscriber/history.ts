@@ -1,7 +1,7 @@
 // The history of a session: what each of its changes did, as one item beside its state. It tells what the two images
 // of a change show. What led to it, such as what a NAS said, is in the logs under the same correlationId.
 
-import { HISTORY_RETENTION_DAYS, historySortKey, sessionPartitionKey } from '../cloud.ts';
+import { HISTORY_RETENTION_DAYS, historySortKey, sessionPartitionKey } from '../cloud/table.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { failedAttempts, gone, turned } from './difference.ts';
 import { describeRequest } from './draft.ts';

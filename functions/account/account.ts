@@ -3,7 +3,7 @@
 // Stop.
 import { createHash } from 'node:crypto';
 import type { Context, DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
-import { STATE_SORT_KEY } from '../../core/cloud.ts';
+import { STATE_SORT_KEY } from '../../core/cloud/table.ts';
 import { messageGroup } from '../../core/messages.ts';
 import { type AccountingRecord, accountingRecords } from '../../core/service-accounting.ts';
 import { historyItem } from '../../core/subscriber/history.ts';

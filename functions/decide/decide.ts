@@ -1,7 +1,7 @@
 // decide: what came through a site's inbox becomes a change of its session, and then a message to the site's outbox.
 // Written before sent: a crash in between brings the message again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
-import { isDueQueue, SWEEP_INTERVAL_SECONDS, siteOfInbox } from '../../core/cloud.ts';
+import { isDueQueue, SWEEP_INTERVAL_SECONDS, siteOfInbox } from '../../core/cloud/queues.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import {
   DueMessage,

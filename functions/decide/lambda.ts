@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { METRICS } from '../../core/cloud.ts';
+import { METRICS } from '../../core/cloud/metrics.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { errorCauseName } from '../../core/radius/attributes.ts';
 import { createReminder } from '../shared/due-queue.ts';

@@ -1,6 +1,6 @@
 // Metrics in CloudWatch's Embedded Metric Format: CloudWatch Logs takes them from a line of JSON that has nothing else.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-import { METRIC_NAMESPACE } from '../../core/cloud.ts';
+import { METRIC_NAMESPACE } from '../../core/cloud/metrics.ts';
 
 type MetricUnit = 'Count' | 'Milliseconds';
 /** Values that are not empty, by name. */

@@ -8,7 +8,7 @@ import {
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { DUE_BUCKET, STATE_SORT_KEY, sessionPartitionKey } from '../../core/cloud.ts';
+import { DUE_BUCKET, STATE_SORT_KEY, sessionPartitionKey } from '../../core/cloud/table.ts';
 import type { SessionKey } from '../../core/messages.ts';
 import type { Session } from '../../core/subscriber/session.ts';
 import { dueAtMs } from '../../core/subscriber/transition.ts';

@@ -1,7 +1,7 @@
 // sweep as a Lambda function: the handler, with what its environment names.
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { METRICS } from '../../core/cloud.ts';
+import { METRICS } from '../../core/cloud/metrics.ts';
 import { readEnvironment, SweepEnvironment } from '../shared/environment.ts';
 import { Metrics } from '../shared/metrics.ts';
 import { log, withMetrics } from '../shared/telemetry.ts';

@@ -2,7 +2,8 @@
 import { type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import { type BatchResultErrorEntry, SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { DUE_BUCKET, SWEEP_INTERVAL_SECONDS, sessionKeyOf, TABLE } from '../../core/cloud.ts';
+import { SWEEP_INTERVAL_SECONDS } from '../../core/cloud/queues.ts';
+import { DUE_BUCKET, sessionKeyOf, TABLE } from '../../core/cloud/table.ts';
 import { dueEntry } from '../shared/due-queue.ts';
 
 export interface SweepDependencies {

@@ -2,12 +2,13 @@
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { LOCAL_TABLE_NAME } from '../../core/cloud/table.ts';
 import { ConfigurationError } from '../../core/config/problems.ts';
 import { claimDataDirectory } from '../data-directory.ts';
 import { startDynoxide } from './dynoxide.ts';
 import { startFauxqs } from './fauxqs.ts';
 import { type CloudQueues, ensureQueues } from './queues.ts';
-import { ensureTable, TABLE_NAME } from './table.ts';
+import { ensureTable } from './table.ts';
 
 export interface EmbeddedCloudOptions {
   readonly sites: readonly string[];
@@ -64,8 +65,8 @@ export async function startEmbeddedCloud(options: EmbeddedCloudOptions): Promise
     return {
       dynamodb,
       sqs,
-      tableName: TABLE_NAME,
-      streamArn: await ensureTable(new DynamoDBClient(dynamodb), TABLE_NAME).catch((error) => {
+      tableName: LOCAL_TABLE_NAME,
+      streamArn: await ensureTable(new DynamoDBClient(dynamodb), LOCAL_TABLE_NAME).catch((error) => {
         throw dynamodbEndpoint === undefined ? error : unusable(dynamodbEndpoint, error);
       }),
       ...(await ensureQueues(new SQSClient(sqs), fauxqs.endpoint, sites)),

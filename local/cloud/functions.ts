@@ -5,12 +5,11 @@ import {
   ACCOUNT_TIMEOUT_SECONDS,
   DECIDE_TIMEOUT_SECONDS,
   INBOX_BATCH_SIZE,
-  STATE_SORT_KEY,
   STREAM_BATCH_SIZE,
   STREAM_MAX_RETRIES,
   SWEEP_INTERVAL_SECONDS,
-  TABLE,
-} from '../../core/cloud.ts';
+} from '../../core/cloud/queues.ts';
+import { STATE_SORT_KEY, TABLE } from '../../core/cloud/table.ts';
 import type { EmbeddedCloud } from './embedded-cloud.ts';
 import { openCheckpoints } from './event-source-mapper/checkpoints.ts';
 import { mapQueue } from './event-source-mapper/map-queue.ts';

@@ -2,7 +2,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import type { DynamoDBRecord, SQSRecord } from 'aws-lambda';
-import type { QueueName } from '../../core/cloud.ts';
+import type { QueueName } from '../../core/cloud/queues.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { type AccountReport, createAccount } from '../../functions/account/account.ts';
 import { createDecide, type DecideReport } from '../../functions/decide/decide.ts';

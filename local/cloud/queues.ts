@@ -15,7 +15,7 @@ import {
   type QueueShape,
   queueName,
   RETENTION_DAYS,
-} from '../../core/cloud.ts';
+} from '../../core/cloud/queues.ts';
 
 export interface Queue {
   readonly url: string;

@@ -9,11 +9,8 @@ import {
   UpdateTimeToLiveCommand,
   waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
-import { TABLE } from '../../core/cloud.ts';
+import { TABLE } from '../../core/cloud/table.ts';
 import { ConfigurationError } from '../../core/config/problems.ts';
-
-/** What it is called on this machine; a deployed one has a name of its own. */
-export const TABLE_NAME = 'interlock';
 
 const STREAM_VIEW = 'NEW_AND_OLD_IMAGES';
 

@@ -8,7 +8,7 @@ import {
   SendMessageBatchCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
-import type { QueueName } from '../../core/cloud.ts';
+import type { QueueName } from '../../core/cloud/queues.ts';
 import { describeError } from '../telemetry/describe-error.ts';
 import type { Report } from '../telemetry/events.ts';
 

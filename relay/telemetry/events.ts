@@ -1,5 +1,5 @@
 // Everything that the relay has to tell. Log and metrics are made of these and of nothing else.
-import type { QueueName } from '../../core/cloud.ts';
+import type { QueueName } from '../../core/cloud/queues.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
 import type { CommandMessage } from '../../core/messages.ts';
 import type { ReplyFailure } from '../../core/radius/authenticator.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
-import { METRICS } from '../../core/cloud.ts';
+import { METRICS } from '../../core/cloud/metrics.ts';
 import { at, type JsonObject, list, makeStack, QUEUES, resources, target, template } from './template.ts';
 
 const ALARMS = [...resources('AWS::CloudWatch::Alarm').values()];

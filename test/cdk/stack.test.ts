@@ -1,7 +1,8 @@
 import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
-import { QUEUES as SHAPES, TABLE } from '../../core/cloud.ts';
+import { QUEUES as SHAPES } from '../../core/cloud/queues.ts';
+import { TABLE } from '../../core/cloud/table.ts';
 import { COMMAND_START_WITHIN_MS } from '../../core/subscriber/command.ts';
 import { HISTORY_ATTRIBUTES } from '../../core/subscriber/history.ts';
 import {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { latestHistory } from '../../cli/latest-history.ts';
-import { HISTORY_RETENTION_DAYS } from '../../core/cloud.ts';
+import { HISTORY_RETENTION_DAYS } from '../../core/cloud/table.ts';
 import { type HistoryItem, historyItem } from '../../core/subscriber/history.ts';
 import type { Session } from '../../core/subscriber/session.ts';
 import { createHistoryWriter } from '../../functions/shared/history-writer.ts';

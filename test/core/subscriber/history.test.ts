@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HISTORY_RETENTION_DAYS, TABLE } from '../../../core/cloud.ts';
+import { HISTORY_RETENTION_DAYS, TABLE } from '../../../core/cloud/table.ts';
 import { HISTORY_ATTRIBUTES, historyItem } from '../../../core/subscriber/history.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { asked, NOW, nas, outcome, play, request, service } from '../support.ts';

@@ -3,7 +3,7 @@ import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import type { DynamoDBRecord } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { STATE_SORT_KEY, sessionPartitionKey, TABLE } from '../../../core/cloud.ts';
+import { STATE_SORT_KEY, sessionPartitionKey, TABLE } from '../../../core/cloud/table.ts';
 import { type AccountingMessage, messageGroup } from '../../../core/messages.ts';
 import { type HistoryItem, historyItem } from '../../../core/subscriber/history.ts';
 import type { Session } from '../../../core/subscriber/session.ts';

@@ -1,7 +1,7 @@
 import { PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DUE_BUCKET, STATE_SORT_KEY, sessionPartitionKey, TABLE } from '../../../core/cloud.ts';
+import { DUE_BUCKET, STATE_SORT_KEY, sessionPartitionKey, TABLE } from '../../../core/cloud/table.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { dueAtMs } from '../../../core/subscriber/transition.ts';
 import { createSessionStore, type SessionStore } from '../../../functions/shared/session-store.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { DUE_QUEUE_NAME } from '../../../core/cloud.ts';
+import { DUE_QUEUE_NAME } from '../../../core/cloud/queues.ts';
 import { DueMessage, type OutboxMessage, type OutcomeMessage, readMessage } from '../../../core/messages.ts';
 import type { NasProfile, Session } from '../../../core/subscriber/session.ts';
 import { createDecide } from '../../../functions/decide/decide.ts';

@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { QUEUES, queueName } from '../../../core/cloud.ts';
+import { QUEUES, queueName } from '../../../core/cloud/queues.ts';
 import { startDynoxide } from '../../../local/cloud/dynoxide.ts';
 import { type EmbeddedCloud, startEmbeddedCloud } from '../../../local/cloud/embedded-cloud.ts';
 import { dynoxide, LOCAL, receive, send } from './emulators.ts';

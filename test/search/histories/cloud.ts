@@ -9,10 +9,9 @@ import {
   DUE_QUEUE_NAME,
   INBOX_BATCH_SIZE,
   queueName,
-  STATE_SORT_KEY,
   SWEEP_INTERVAL_SECONDS,
-  sessionPartitionKey,
-} from '../../../core/cloud.ts';
+} from '../../../core/cloud/queues.ts';
+import { STATE_SORT_KEY, sessionPartitionKey } from '../../../core/cloud/table.ts';
 import {
   AccountingMessage,
   type DueMessage,

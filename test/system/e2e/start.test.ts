@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, it as base, beforeAll, describe, vi } from 'vitest';
-import { type QueueName, queueName } from '../../../core/cloud.ts';
+import { type QueueName, queueName } from '../../../core/cloud/queues.ts';
 import { CODE } from '../../../core/radius/packet.ts';
 import { startDynoxide } from '../../../local/cloud/dynoxide.ts';
 import { dynoxide, LOCAL } from '../../local/cloud/emulators.ts';

@@ -12,8 +12,9 @@ import {
 } from '@aws-sdk/client-sqs';
 import { unmarshall } from '@aws-sdk/util-dynamodb';
 import { latestHistory } from '../../../cli/latest-history.ts';
-import type { QueueName } from '../../../core/cloud.ts';
-import { queueName, STATE_SORT_KEY, sessionPartitionKey } from '../../../core/cloud.ts';
+import type { QueueName } from '../../../core/cloud/queues.ts';
+import { queueName } from '../../../core/cloud/queues.ts';
+import { STATE_SORT_KEY, sessionPartitionKey } from '../../../core/cloud/table.ts';
 import type { SessionKey } from '../../../core/messages.ts';
 import type { HistoryItem } from '../../../core/subscriber/history.ts';
 import type { QueueUrls } from '../../../relay/site/site.ts';

@@ -1,45 +1,5 @@
-// What the table and the queues look like, as plain data: the stack creates them like this on AWS and the local
-// system on one machine, and the functions rely on it.
-
-/** The sort key of a session's state; other items of the same session have other ones. */
-export const STATE_SORT_KEY = 'STATE';
-
-export function sessionPartitionKey(nas: string, acctSessionId: string): string {
-  return `SESSION#${nas}#${acctSessionId}`;
-}
-
-/** The reverse of `sessionPartitionKey`: a NAS's name has no "#", an Acct-Session-Id may. */
-export function sessionKeyOf(partitionKey: string): { nas: string; acctSessionId: string } {
-  const [, nas = '', ...rest] = partitionKey.split('#');
-  return { nas, acctSessionId: rest.join('#') };
-}
-
-/** The sort keys of a session's history begin with this. */
-export const HISTORY_SORT_KEY_PREFIX = 'EVENT#';
-
-/** `EVENT#2026-11-22T12:00:00.000Z#000002`: by time, and by version where two changes have the same. A session that
- * was removed begins again at version 1; the time keeps its two lives apart. */
-export function historySortKey(atMs: number, version: number): string {
-  return `${HISTORY_SORT_KEY_PREFIX}${new Date(atMs).toISOString()}#${String(version).padStart(6, '0')}`;
-}
-
-/** How long the history of a session is kept. */
-export const HISTORY_RETENTION_DAYS = 30;
-
-export const TABLE = {
-  partitionKey: 'pk',
-  sortKey: 'sk',
-  /** From when on DynamoDB deletes an item that has it, within days: seconds since 1970-01-01 UTC. */
-  timeToLiveAttribute: 'expiresAt',
-  // The indexes are sparse and hold keys alone: who finds a session there reads it from the table.
-  /** The sessions that have to be looked at again at `dueAt`, milliseconds since 1970-01-01 UTC. */
-  dueIndex: { name: 'due', partitionKey: 'dueBucket', sortKey: 'dueAt' },
-  /** Find sessions without knowing their NAS. Each index has the name of the attribute that it is by. */
-  lookUpIndexes: ['userName', 'acctSessionId'],
-} as const;
-
-/** The one partition of the index on `dueAt`. */
-export const DUE_BUCKET = 'due';
+// The queues and the functions that they invoke, as plain data: the stack creates them like this on AWS and the local
+// system on one machine.
 
 export type QueueName = 'inbox' | 'outbox' | 'accounting';
 
@@ -79,21 +39,6 @@ export const DUE_DEAD_LETTERS_NAME = 'interlock-due-dead';
 /** How often sweep runs, and how far it looks ahead. */
 export const SWEEP_INTERVAL_SECONDS = 60;
 export const SWEEP_TIMEOUT_SECONDS = 30;
-
-export const METRIC_NAMESPACE = 'Interlock';
-/** What the functions count and measure themselves, as far as alarms and the dashboard look for it. */
-export const METRICS = {
-  /** From a request's arrival at the relay to the decision about it. */
-  decisionLatency: 'DecisionLatency',
-  /** By `Answer` and, for a CoA-NAK, `ErrorCause`. */
-  answers: 'Answers',
-  /** What became of commands, by `Nas` and `Result`. */
-  nasOutcomes: 'NasOutcomes',
-  /** Deactivations that a NAS has not confirmed though it was told again and again. */
-  stuckDeactivations: 'StuckDeactivations',
-  /** By how much the session is overdue that has waited longest. */
-  overdue: 'Overdue',
-} as const;
 
 /** Undelivered messages and dead letters are kept as long as SQS allows. */
 export const RETENTION_DAYS = 14;
