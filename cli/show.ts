@@ -132,8 +132,8 @@ function askedText({ correlationId, asked, answer, ...why }: HistoryRequest): st
   return answer === undefined ? text : `${text}: ${answerText({ answer, ...why })}`;
 }
 
-function requestText({ correlationId, client, ...asked }: ServiceRequest): string {
-  return `${short(correlationId)} of ${formatEndpoint(client)}: ${describeRequest(asked)}`;
+function requestText({ correlationId, origin, ...asked }: ServiceRequest): string {
+  return `${short(correlationId)} of ${origin.client.name} at ${formatEndpoint(origin.client)}: ${describeRequest(asked)}`;
 }
 
 function answerText({ answer, errorCause, reason }: Answer & { readonly reason?: string }): string {

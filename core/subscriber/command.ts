@@ -33,8 +33,8 @@ export function tell(
   return {
     kind: 'command',
     correlationId,
-    // One command at the most comes of one write, and no two writes have one version.
-    commandId: `${correlationId}/${session.version + 1}`,
+    // One command at most comes of one write, and no two writes have the same revision.
+    commandId: `${correlationId}/${session.revision + 1}`,
     operation,
     services: services.map(({ activation }) => activation),
     attributes: Buffer.from(commandAttributes(session, operation, services)).toString('base64'),

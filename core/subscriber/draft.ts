@@ -1,5 +1,6 @@
 // Small changes of a session, out of which the transitions are made.
 
+import { repeatKeyOf } from '../origin.ts';
 import { ERROR_CAUSE, TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { ANSWERS_KEPT } from './duplicates.ts';
 import type { Activating, Answer, Effect, ReplyEffect, ServiceRequest, Session } from './session.ts';
@@ -28,10 +29,10 @@ export function answer(
   nowMs: number,
 ): Draft {
   const { session } = draft;
-  const { key, correlationId, receivedAtMs } = request;
+  const { origin, correlationId, receivedAtMs } = request;
   const { answer, errorCause, reason } = given;
   const entry = {
-    key,
+    key: repeatKeyOf(origin),
     correlationId,
     receivedAtMs,
     asked: describeRequest(request),
@@ -48,14 +49,13 @@ export function answer(
 }
 
 export function reply(
-  { correlationId, client, packet }: ServiceRequest,
+  { correlationId, origin }: ServiceRequest,
   { answer, errorCause }: Answer,
 ): ReplyEffect {
   return {
     kind: 'reply',
     correlationId,
-    client,
-    packet,
+    origin,
     answer,
     ...(errorCause !== undefined && { errorCause }),
   };

@@ -2,7 +2,7 @@
 // JSON, so that the item, its two images in the stream and this type are one and the same thing.
 
 import type { DialectName } from '../dialects/dialects.ts';
-import type { Endpoint } from '../endpoint.ts';
+import type { Origin } from '../origin.ts';
 import type { Statistics } from '../services/catalogue.ts';
 
 /** RFC 5176 section 3: what identifies a subscriber session besides Acct-Session-Id. All that is known must match. */
@@ -80,13 +80,7 @@ export interface ServiceRequest {
   readonly correlationId: string;
   /** When the relay took it on. */
   readonly receivedAtMs: number;
-  readonly client: Endpoint;
-  /** The packet, base64: its answer is made from it. */
-  readonly packet: string;
-  /** Client address and port, Identifier and Request Authenticator: equal for byte-identical repeats. */
-  readonly key: string;
-  /** Whether the bytes differ from one request to the next because they carry an Event-Timestamp. */
-  readonly timestamped: boolean;
+  readonly origin: Origin;
   readonly nas: NasProfile;
   readonly acctSessionId: string;
   readonly identity: Identity;
@@ -105,6 +99,7 @@ export interface Answer {
 
 /** An answer that was given, kept for the same request coming again. */
 export interface GivenAnswer extends Answer {
+  /** The repeat key of the request's origin. */
   readonly key: string;
   readonly correlationId: string;
   readonly receivedAtMs: number;
@@ -120,8 +115,8 @@ export interface GivenAnswer extends Answer {
 export interface ReplyEffect extends Answer {
   readonly kind: 'reply';
   readonly correlationId: string;
-  readonly client: Endpoint;
-  readonly packet: string;
+  /** Where it goes. */
+  readonly origin: Origin;
 }
 
 /** A CoA-Request to the NAS of the session. Its outcome comes back under `commandId`. */
@@ -201,6 +196,9 @@ export interface Session {
   readonly changedAtMs: number;
   /** What made the latest changes; the very latest comes last. */
   readonly recentEvents: readonly RecentEvent[];
-  /** Grows by one with each write; every write has the version that was read as its condition. */
+  /** Grows by one with each write that changes services, what is under way or what was answered. It orders the history,
+   * and a stored answer holds while it stays. */
   readonly version: number;
+  /** Grows by one with each write: the lock. Every write has the revision that was read as its condition. */
+  readonly revision: number;
 }

@@ -74,7 +74,8 @@ const EVENTS_KEPT = 2;
 
 /**
  * Decides what `event` means for `session`. `session` is absent when there is none stored; an event of kind
- * `request` then creates it. Give the result's session its condition: the version that was read.
+ * `request` then creates it. The result's session still has the revision that was read: it is the condition of its
+ * write, which adds one.
  */
 export function transition(session: Session | undefined, event: Event, nowMs: number): Result {
   const state = stateOf(session);
@@ -90,7 +91,21 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
     queue: event.kind === 'due' ? 'due' : 'inbox',
     effects,
   });
-  return { session: { ...withoutIdleRetry(change.session), changedAtMs: nowMs, recentEvents }, effects };
+  const version = change.session.version + (changesServices(session, change.session) ? 1 : 0);
+  return {
+    session: { ...withoutIdleRetry(change.session), version, changedAtMs: nowMs, recentEvents },
+    effects,
+  };
+}
+
+/** Whether a change is one of the session's `version`: of its services, of what is under way, or of what was answered. */
+function changesServices(before: Session | undefined, after: Session): boolean {
+  return (
+    before?.services !== after.services ||
+    before.transition !== after.transition ||
+    before.waiting !== after.waiting ||
+    before.answered !== after.answered
+  );
 }
 
 function remember(events: readonly RecentEvent[], latest: RecentEvent): readonly RecentEvent[] {
@@ -251,6 +266,7 @@ function create(_: undefined, event: RequestEvent, nowMs: number): Change {
     changedAtMs: nowMs,
     recentEvents: [],
     version: 0,
+    revision: 0,
   };
   return begin({ session, effects: [] }, event.request, nowMs);
 }

@@ -13,7 +13,12 @@ describe('a message', () => {
     const text = fc.string({ unit: 'binary', minLength: 1 });
     fc.assert(
       fc.property(text, text, (nas, acctSessionId) => {
-        const message: DueMessage = { kind: 'due', session: { nas, acctSessionId }, dueAtMs: 1 };
+        const message: DueMessage = {
+          version: 1,
+          kind: 'due',
+          session: { nas, acctSessionId },
+          dueAtMs: 1,
+        };
         const body = writeMessage(message);
         expect(body).toMatch(/^[\x20-\x7e]*$/);
         expect(readMessage(DueMessage, body)).toEqual(message);

@@ -31,6 +31,7 @@ describe('a switch at a NAS that is not told', () => {
     const { session, last } = play([asked(request('r1', { activate: ['gold'] }))]);
     expect(session).toMatchObject({
       version: 1,
+      revision: 1,
       acctSessionId: 's1',
       services: { gold: { number: 1, activatedAtMs: NOW } },
     });
@@ -178,6 +179,7 @@ describe('a refusal', () => {
       ...before,
       ended: {},
       version: 2,
+      revision: 2,
       answered: expect.any(Array),
       recentEvents: expect.any(Array),
     });
@@ -386,7 +388,7 @@ describe('requests that arrive during a transition', () => {
   it('are dropped when they are repeats of what is under way or waits', () => {
     const waiting = play([asked(request('r1', { ...COA, activate: ['silver'] }))], busy()).session;
     for (const key of ['r0', 'r1']) {
-      const { session, effects } = transition(waiting, asked({ ...request('again', COA), key }), NOW);
+      const { session, effects } = transition(waiting, asked(request('again', { ...COA, key })), NOW);
       expect([session, effects]).toEqual([undefined, []]);
     }
   });
@@ -503,7 +505,7 @@ describe('the same thing twice', () => {
 
   it('recognises a whole batch that is delivered again', () => {
     const batch = ['gold', 'silver', 'gold', 'bronze'].map((activation, index) =>
-      asked({ ...request(`r${index}`, { activate: [activation] }), key: activation }),
+      asked(request(`r${index}`, { activate: [activation], key: activation })),
     );
     const once = play(batch);
     const twice = play(batch, once.session);
@@ -520,12 +522,10 @@ describe('every cell of the table', () => {
   const states = { absent, rest, activating, deactivating };
   const events = (session: Session | undefined) => ({
     request: asked(request('new', { ...COA, activate: ['bronze'] })),
-    answered: asked({
-      ...request('answered again'),
-      key: session?.answered.at(-1)?.key ?? '',
-      timestamped: true,
-    }),
-    repeated: asked({ ...request('repeated'), key: 'r1' }),
+    answered: asked(
+      request('answered again', { key: session?.answered.at(-1)?.key ?? '', timestamped: true }),
+    ),
+    repeated: asked(request('repeated', { key: 'r1' })),
     ack: outcome(session, 'ack'),
     nak: outcome(session, 'nak', 504),
     silence: outcome(session, 'timeout'),
@@ -668,8 +668,9 @@ describe('laws, over random requests at a NAS that is not told', () => {
   });
 });
 
-it('stores what it was given to store: the version is left to the writer', () => {
+it('gives a new session the version of its first answer, and leaves the revision to the writer', () => {
   const { session } = transition(undefined, asked(request('r1', { activate: ['gold'] })), NOW);
-  expect(session?.version).toBe(0);
+  expect(session?.version).toBe(1);
+  expect(session?.revision).toBe(0);
   expect(session && stored(session).answered.at(-1)?.version).toBe(1);
 });

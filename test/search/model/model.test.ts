@@ -16,10 +16,8 @@ function wish(
   deactivate: readonly string[] = [],
 ): ServiceRequest {
   return {
-    ...request(name),
-    packet: name,
+    ...request(name, { timestamped: true }),
     nas: COA,
-    timestamped: true,
     receivedAtMs: 0,
     activate,
     deactivate,

@@ -100,9 +100,9 @@ export function moves(
 function clientMoves(from: Subscriber, menu: readonly ServiceRequest[]): Move[] {
   const fresh = menu.map((wish): Move => {
     const id = `r${from.asked.length}`;
-    const request = { ...wish, correlationId: id, key: id };
+    const request = { ...wish, correlationId: id, origin: { ...wish.origin, key: id } };
     return {
-      name: `client: ${id} ${wish.packet}`,
+      name: `client: ${id} ${wishOf(wish)}`,
       to: {
         ...from,
         asked: [...from.asked, request],
@@ -113,7 +113,7 @@ function clientMoves(from: Subscriber, menu: readonly ServiceRequest[]): Move[] 
     };
   });
   const again = from.asked.map((request): Move => {
-    const id = `${request.key} again`;
+    const id = `${request.origin.key} again`;
     return {
       name: `client: ${id}`,
       to: {
@@ -178,11 +178,11 @@ function checkAnswer(from: Subscriber, session: Session, reply: Extract<Effect, 
   const request = requestOf(from, reply.correlationId);
   for (const { activation } of request.activate) {
     if (reply.answer === 'ack' && !from.nas.includes(activation)) {
-      throw new Violation(`${request.key}: ACK without ${activation} at the NAS`);
+      throw new Violation(`${request.origin.key}: ACK without ${activation} at the NAS`);
     }
     const had = from.session?.services[activation]?.state === 'active';
     if (reply.answer === 'nak' && !had && session.services[activation]?.state === 'active') {
-      throw new Violation(`${request.key}: NAK with ${activation} active`);
+      throw new Violation(`${request.origin.key}: NAK with ${activation} active`);
     }
   }
 }
@@ -204,7 +204,7 @@ function send(from: Subscriber, effects: readonly Effect[]): Subscriber {
 function replyMove(from: Subscriber, index: number): Move {
   const reply = from.replies[index];
   if (reply === undefined) throw new Error(`no reply ${index}`);
-  const { key } = requestOf(from, reply.correlationId);
+  const { key } = requestOf(from, reply.correlationId).origin;
   const answer = [reply.answer, reply.errorCause].join(' ').trim();
   const heard = from.asked.map((request, position) => hear(request, key, from.heard[position] ?? '', answer));
   return {
@@ -274,7 +274,7 @@ function timeMoves(from: Subscriber, decide: Transition): Move[] {
   const { session } = from;
   const due = session && dueAtMs(session);
   if (session === undefined || due === undefined) return [];
-  const event: Event = { kind: 'due', id: `due ${session.version}` };
+  const event: Event = { kind: 'due', id: `due ${session.revision}` };
   const result = decide(session, event, due);
   const expired =
     session.transition === undefined ? from.expired : [...from.expired, session.transition.commandId];
@@ -335,13 +335,18 @@ export function checkRest(subscriber: Subscriber): void {
 
 /** The same request twice gives the same answer. */
 function hear(request: ServiceRequest, key: string, before: string, answer: string): string {
-  if (request.key !== key) return before;
+  if (request.origin.key !== key) return before;
   if (before !== '' && before !== answer) throw new Violation(`${key} heard ${before} and then ${answer}`);
   return answer;
 }
 
+/** What the menu calls it. */
+export function wishOf({ origin }: ServiceRequest): string {
+  return Buffer.from(origin.packet, 'base64').toString();
+}
+
 function requestOf({ asked }: Subscriber, id: string): ServiceRequest {
-  const found = asked.find(({ key }) => key === id.replace(/ again$/, ''));
+  const found = asked.find(({ origin }) => origin.key === id.replace(/ again$/, ''));
   if (found === undefined) throw new Error(`no request ${id}`);
   return found;
 }
