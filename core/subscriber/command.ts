@@ -1,10 +1,12 @@
 // Commands: what a NAS is told, in its dialect, and for how long the cloud waits for what becomes of it.
 
-import { DIALECTS, type Dialect, type Identification } from '../dialects/dialects.ts';
+import type { Dialect, Identification } from '../dialects/dialect.ts';
+import { DIALECTS } from '../dialects/dialects.ts';
+import type { NasProfile } from '../nas.ts';
 import { type Attribute, encodeAttributes } from '../radius/codec.ts';
 import { HEADER_OCTETS, MAX_PACKET_OCTETS } from '../radius/packet.ts';
 import { type Refusal, refuse } from './draft.ts';
-import type { CommandEffect, NasProfile, ServiceSession, Session } from './session.ts';
+import type { CommandEffect, ServiceSession, Session } from './session.ts';
 
 /** How long a command may wait for the relay before it must not be sent any more. */
 export const COMMAND_START_WITHIN_MS = 30_000;
@@ -69,8 +71,7 @@ function commandAttributes(
   const staying = Object.values(session.services).filter(
     ({ state, activation }) => state === 'active' && !about.has(activation),
   );
-  const { tagDeactivations } = session.nas;
-  const change = dialect(session)[operation](services, { staying, tagDeactivations });
+  const change = dialect(session)[operation](services, { staying, options: session.nas.options });
   return encodeAttributes([...identify(session), ...change]);
 }
 

@@ -1,63 +1,10 @@
 // The subscriber session as it is stored: one item, changed as a whole or not at all. Everything in it is plain
 // JSON, so that the item, its two images in the stream and this type are one and the same thing.
 
-import type { DialectName } from '../dialects/dialects.ts';
+import type { Identity } from '../identity.ts';
+import type { NasProfile } from '../nas.ts';
 import type { Origin } from '../origin.ts';
-import type { Statistics } from '../services/catalogue.ts';
-
-/** RFC 5176 section 3: what identifies a subscriber session besides Acct-Session-Id. All that is known must match. */
-export const IDENTITY_ATTRIBUTES = [
-  'User-Name',
-  'NAS-Port',
-  'Framed-IP-Address',
-  'Called-Station-Id',
-  'Calling-Station-Id',
-  'Acct-Multi-Session-Id',
-  'NAS-Port-Id',
-  'Chargeable-User-Identity',
-  'Framed-Interface-Id',
-  'Framed-IPv6-Prefix',
-  'ERX-Virtual-Router-Name',
-] as const;
-export type IdentityAttribute = (typeof IDENTITY_ATTRIBUTES)[number];
-/** Text and addresses as text, integers as numbers, octets in hexadecimal. */
-export type Identity = Readonly<Partial<Record<IdentityAttribute, string | number>>>;
-
-/** What the cloud knows of a NAS. It is kept with the session, so that a session under way is not caught between
- * two deployments. */
-export interface NasProfile {
-  readonly site: string;
-  readonly name: string;
-  /** How accounting names this NAS. */
-  readonly identity: Readonly<
-    Partial<Record<'NAS-IP-Address' | 'NAS-IPv6-Address' | 'NAS-Identifier', string>>
-  >;
-  /** `coa`: the NAS is told and confirms. `none`: state and accounting only. */
-  readonly enforcement: 'none' | 'coa';
-  readonly dialect: DialectName;
-  /** Give each deactivation a tag of its own, where the dialect has tags. */
-  readonly tagDeactivations: boolean;
-  /** How long a command may stay without an answer before its outcome counts as unknown. */
-  readonly answerTimeoutSeconds: number;
-}
-
-/** What is agreed for a service, catalogue defaults filled in. Zero means never or unlimited. */
-export interface ServiceTerms {
-  /** Canonical activation string. */
-  readonly activation: string;
-  /** Mutex groups, frozen here: a later catalogue does not move a service that is active. */
-  readonly groups: readonly number[];
-  readonly statistics: Statistics;
-  readonly timeoutSeconds: number;
-  readonly volumeMegabytes: number;
-  readonly interimIntervalSeconds: number;
-}
-
-/** One service as a request asks for it. */
-export interface PlannedService extends ServiceTerms {
-  /** Those of `groups` whose policy is to refuse a newcomer. */
-  readonly refusingGroups: readonly number[];
-}
+import type { PlannedService, ServiceTerms } from '../services/terms.ts';
 
 /** A service session: one activation of one service for one subscriber session. */
 export interface ServiceSession extends ServiceTerms {

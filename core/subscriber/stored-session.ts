@@ -2,7 +2,8 @@
 // taken for something else. `upgrade.ts` makes today's shape of every past one first.
 import * as v from 'valibot';
 import { DIALECT_NAMES } from '../dialects/dialects.ts';
-import { IDENTITY_ATTRIBUTES, type Session } from './session.ts';
+import { IDENTITY_ATTRIBUTES, NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
+import type { Session } from './session.ts';
 
 const Text = v.string();
 const Flag = v.boolean();
@@ -13,14 +14,10 @@ const Texts = v.array(Text);
 const Nas = v.strictObject({
   site: Text,
   name: Text,
-  identity: v.strictObject({
-    'NAS-IP-Address': v.exactOptional(Text),
-    'NAS-IPv6-Address': v.exactOptional(Text),
-    'NAS-Identifier': v.exactOptional(Text),
-  }),
+  identity: v.strictObject(v.entriesFromList(NAS_IDENTITY_ATTRIBUTES, v.exactOptional(Text))),
   enforcement: v.picklist(['none', 'coa']),
   dialect: v.picklist(DIALECT_NAMES),
-  tagDeactivations: Flag,
+  options: v.record(Text, v.union([Flag, v.number(), Text])),
   answerTimeoutSeconds: v.number(),
 });
 

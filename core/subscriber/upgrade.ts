@@ -31,12 +31,13 @@ export function upgrade({ shape = 0, ...item }: Json, key: string): Session {
 }
 
 /**
- * 0.1.0 had one number, `version`, for what are now `version` and `revision`; and `client`, `packet`, `key` and
- * `timestamped` of a request where its `origin` is now, without the client's name.
+ * 0.1.0 had one number, `version`, for what are now `version` and `revision`; `client`, `packet`, `key` and `timestamped`
+ * of a request where its `origin` is now, without the client's name; and one option of the dialect erx for every NAS.
  */
 function from010({ transition, waiting, recentEvents, ...item }: Json): Json {
   return {
     ...item,
+    nas: nasFrom010(item['nas']),
     revision: item['version'],
     ...(isObject(transition) && { transition: transitionFrom010(transition) }),
     waiting: list(waiting).map(requestFrom010),
@@ -60,10 +61,16 @@ function transitionFrom010({ request, owed, ...step }: Json): Json {
 }
 
 /** A request, or a reply, which had neither `key` nor `timestamped`: they matter to a request alone. */
-function requestFrom010({ client, packet, key = '', timestamped = false, ...rest }: Json): Json {
+function requestFrom010({ client, packet, key = '', timestamped = false, nas, ...rest }: Json): Json {
   const { address, port } = isObject(client) ? client : {};
   const origin = { kind: 'radius', client: { name: address, address, port }, packet, key, timestamped };
-  return { ...rest, origin };
+  return { ...rest, ...(nas !== undefined && { nas: nasFrom010(nas) }), origin };
+}
+
+function nasFrom010(nas: unknown): unknown {
+  if (!isObject(nas)) return nas;
+  const { tagDeactivations, ...rest } = nas;
+  return { ...rest, options: rest['dialect'] === 'erx' ? { tagDeactivations } : {} };
 }
 
 function isObject(value: unknown): value is Json {

@@ -1,6 +1,9 @@
 // Sessions, requests and outcomes for tests of the pure core.
+
+import type { NasProfile } from '../../core/nas.ts';
 import type { RadiusOrigin } from '../../core/origin.ts';
-import type { NasProfile, PlannedService, ServiceRequest, Session } from '../../core/subscriber/session.ts';
+import type { PlannedService } from '../../core/services/terms.ts';
+import type { ServiceRequest, Session } from '../../core/subscriber/session.ts';
 import { type Event, type Result, transition } from '../../core/subscriber/transition.ts';
 
 export const NOW = Date.UTC(2026, 10, 22, 12);
@@ -12,7 +15,7 @@ export function nas(over: Partial<NasProfile> = {}): NasProfile {
     identity: { 'NAS-IP-Address': '192.0.2.1', 'NAS-Identifier': 'bng-1' },
     enforcement: 'none',
     dialect: 'erx',
-    tagDeactivations: false,
+    options: { tagDeactivations: false },
     answerTimeoutSeconds: 30,
     ...over,
   };

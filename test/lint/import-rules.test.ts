@@ -17,6 +17,7 @@ const ALLOWED: readonly Case[] = [
   ['core/transition.ts', 'export const noon = new Date(43_200_000);'],
   ['core/transition.ts', 'export const later = (now: number) => new Date(now).toISOString();'],
   ['core/dialects/erx.ts', imports('../radius/codec.ts')],
+  ['core/dialects/erx.ts', imports('valibot')],
   ['core/radius/authenticator.ts', imports('node:crypto')],
   ['core/radius/codec.ts', imports('./attributes.ts')],
   ['core/messages.ts', imports('valibot')],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeSession } from '../../cli/show.ts';
+import { describeSession } from '../../cli/session-text.ts';
 import { historyItem } from '../../core/subscriber/history.ts';
 import { asked, NOW, nas, outcome, play, request, service } from '../core/support.ts';
 

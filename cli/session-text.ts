@@ -1,15 +1,11 @@
 // A subscriber session as an operator sees it, after JunosE's `show service-management subscriber-session`.
 
 import { formatEndpoint } from '../core/endpoint.ts';
+import { IDENTITY_ATTRIBUTES } from '../core/identity.ts';
 import { commandedAtMs } from '../core/subscriber/command.ts';
 import { describeRequest } from '../core/subscriber/draft.ts';
 import type { HistoryItem, HistoryRequest } from '../core/subscriber/history.ts';
-import {
-  type Answer,
-  IDENTITY_ATTRIBUTES,
-  type ServiceRequest,
-  type Session,
-} from '../core/subscriber/session.ts';
+import type { Answer, ServiceRequest, Session } from '../core/subscriber/session.ts';
 import { causeText } from '../local/display.ts';
 
 const NONE = '-';
