@@ -6,8 +6,8 @@ import { type Asker, askerOf } from '../origin.ts';
 import { failedAttempts, gone, turned } from './difference.ts';
 import { describeRequest } from './draft.ts';
 import { underWay } from './duplicates.ts';
+import type { Event } from './event.ts';
 import type { Answer, CommandEffect, Session } from './session.ts';
-import type { Event } from './transition.ts';
 
 /** A client's request; the answer is absent while it is carried out or waits. */
 export interface HistoryRequest extends Partial<Answer> {

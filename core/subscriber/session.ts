@@ -44,6 +44,12 @@ export interface Answer {
   readonly errorCause?: number;
 }
 
+/** A request, the answer that it gets, and why it is refused, in words for operators. */
+export interface Owed extends Answer {
+  readonly request: ServiceRequest;
+  readonly reason?: string;
+}
+
 /** An answer that was given, kept for the same request coming again. */
 export interface GivenAnswer extends Answer {
   /** The repeat key of the request's origin. */
@@ -106,7 +112,7 @@ export interface Activating extends Step {
 export interface Deactivating extends Step {
   readonly step: 'deactivate';
   /** The client that waits, and what it will be told; absent when nobody waits. */
-  readonly owed?: Answer & { readonly request: ServiceRequest; readonly reason?: string };
+  readonly owed?: Owed;
   /** Present when the NAS has refused some of it, which has to be tried again. */
   readonly failed?: true;
 }

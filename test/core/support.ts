@@ -3,8 +3,9 @@
 import type { NasProfile } from '../../core/nas.ts';
 import type { RadiusOrigin } from '../../core/origin.ts';
 import type { PlannedService } from '../../core/services/terms.ts';
+import type { Event } from '../../core/subscriber/event.ts';
 import type { ServiceRequest, Session } from '../../core/subscriber/session.ts';
-import { type Event, type Result, transition } from '../../core/subscriber/transition.ts';
+import { type Result, transition } from '../../core/subscriber/transition.ts';
 
 export const NOW = Date.UTC(2026, 10, 22, 12);
 

@@ -12,6 +12,7 @@
 
 import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
 import { accountingRecords } from '../../../core/service-accounting.ts';
+import type { Event } from '../../../core/subscriber/event.ts';
 import type {
   CommandEffect,
   Effect,
@@ -19,7 +20,7 @@ import type {
   ServiceRequest,
   Session,
 } from '../../../core/subscriber/session.ts';
-import { dueAtMs, type Event, type Result, type transition } from '../../../core/subscriber/transition.ts';
+import { dueAtMs, type Result, type transition } from '../../../core/subscriber/transition.ts';
 import { stored } from '../../core/support.ts';
 
 /** What may still go wrong, and what may still be asked, in the whole world. */
@@ -177,7 +178,7 @@ function write(from: Subscriber, event: Event, { session: next, effects }: Resul
 function checkAnswer(from: Subscriber, session: Session, reply: Extract<Effect, { kind: 'reply' }>): void {
   const request = requestOf(from, reply.correlationId);
   for (const { activation } of request.activate) {
-    if (reply.answer === 'ack' && !from.nas.includes(activation)) {
+    if (reply.answer === 'ack' && isTold(request) && !from.nas.includes(activation)) {
       throw new Violation(`${request.origin.key}: ACK without ${activation} at the NAS`);
     }
     const had = from.session?.services[activation]?.state === 'active';
@@ -281,7 +282,16 @@ function timeMoves(from: Subscriber, decide: Transition): Move[] {
   const written = write(from, event, result);
   // A deadline that passes is one silence more; a retry is free, so that the world can come to rest.
   const cost = session.transition === undefined ? {} : FAULT;
-  return [{ name: 'sweep', to: send({ ...written, expired }, result.effects), cost }];
+  const early: Event = { kind: 'due', id: `due ${session.revision} early` };
+  const premature = decide(session, early, timeOf(session));
+  return [
+    { name: 'sweep', to: send({ ...written, expired }, result.effects), cost },
+    {
+      name: 'a due message of long ago',
+      to: send(write(from, early, premature), premature.effects),
+      cost: FAULT,
+    },
+  ];
 }
 
 /** A subscriber who had a confirmed service of a group is never without one, as the NAS sees it, unless it was asked to
@@ -304,7 +314,8 @@ export function checkRest(subscriber: Subscriber): void {
   if (session === undefined || session.transition !== undefined || session.retry !== undefined) return;
   if (inbox.length + commands.length + replies.length > 0) return;
   const item = Object.keys(session.services).sort();
-  if (item.join() !== nas.join()) throw new Violation(`at rest the item has ${item}, the NAS ${nas}`);
+  if (item.join() !== (isTold(session) ? nas : item).join())
+    throw new Violation(`at rest the item has ${item}, the NAS ${nas}`);
   const open = started.filter((id) => !stopped.includes(id)).length;
   if (open !== item.length)
     throw new Violation(`at rest ${item.length} services are active and ${open} accounts open`);
@@ -338,6 +349,11 @@ function hear(request: ServiceRequest, key: string, before: string, answer: stri
   if (request.origin.key !== key) return before;
   if (before !== '' && before !== answer) throw new Violation(`${key} heard ${before} and then ${answer}`);
   return answer;
+}
+
+/** Whether the NAS is told and confirms. */
+function isTold({ nas }: Pick<ServiceRequest, 'nas'>): boolean {
+  return nas.enforcement === 'coa';
 }
 
 /** What the menu calls it. */
