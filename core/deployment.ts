@@ -31,13 +31,14 @@ export function sharedNasNames(sites: readonly Site[]): readonly string[] {
 }
 
 function profileOf(site: string, nas: Nas): NasProfile {
-  const { name, identifiedBy, enforcement, dialect, options, answerTimeoutSeconds } = nas;
+  const { name, identifiedBy, enforcement, dialect, order, options, answerTimeoutSeconds } = nas;
   return {
     site,
     name,
     identity: identityOf(identifiedBy),
     enforcement,
     dialect,
+    order,
     options,
     answerTimeoutSeconds,
   };

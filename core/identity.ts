@@ -38,3 +38,27 @@ export function nasIdentityAttributeOf(value: string): NasIdentityAttribute {
   if (/^\d+\.\d+\.\d+\.\d+$/.test(value)) return 'NAS-IP-Address';
   return isIpv6(value) ? 'NAS-IPv6-Address' : 'NAS-Identifier';
 }
+
+/** IEEE 802 addresses as NASes write them: 00-1a-2b-3c-4d-5e, 00:1a:2b:3c:4d:5e, 001a.2b3c.4d5e or 001a2b3c4d5e. */
+const MAC_ADDRESS =
+  /^(?:[0-9a-f]{2}(?:-[0-9a-f]{2}){5}|[0-9a-f]{2}(?::[0-9a-f]{2}){5}|[0-9a-f]{4}(?:\.[0-9a-f]{4}){2}|[0-9a-f]{12})$/i;
+
+/**
+ * Whether two values of a session identification attribute mean the same. A MAC address in Calling-Station-Id or
+ * Called-Station-Id has several spellings (RFC 3580 section 3.20 names one); everything else is compared as it is.
+ */
+export function isSameIdentity(
+  name: IdentityAttribute,
+  one: string | number,
+  other: string | number,
+): boolean {
+  if (one === other) return true;
+  if (name !== 'Calling-Station-Id' && name !== 'Called-Station-Id') return false;
+  const [a, b] = [macAddress(one), macAddress(other)];
+  return a !== undefined && a === b;
+}
+
+function macAddress(value: string | number): string | undefined {
+  const text = String(value);
+  return MAC_ADDRESS.test(text) ? text.replace(/[^0-9a-f]/gi, '').toLowerCase() : undefined;
+}

@@ -68,6 +68,8 @@ const OutcomeMessage = v.object({
   result: v.picklist(['ack', 'nak', ...UNKNOWN_RESULTS]),
   /** Error-Cause of a NAK, where it had one. */
   errorCause: v.exactOptional(Integer32),
+  /** Reply-Message or the vendor's text of a NAK, where it had one. */
+  text: v.exactOptional(v.string()),
   atMs: TimeMs,
 });
 export type OutcomeMessage = v.InferOutput<typeof OutcomeMessage>;
@@ -104,8 +106,10 @@ const CommandMessage = v.object({
   commandId: Text,
   session: SessionKey,
   /** What the attributes say, for logs. */
-  operation: v.picklist(['activate', 'deactivate']),
+  operation: v.picklist(['activate', 'deactivate', 'switch']),
   services: v.array(v.string()),
+  /** What a switch deactivates beside. */
+  deactivates: v.exactOptional(v.array(v.string())),
   attributes: Bytes,
   /** Not to be sent for the first time after this: the cloud will have given it up by then. */
   startBeforeMs: TimeMs,

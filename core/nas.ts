@@ -5,6 +5,13 @@ import type { DialectName } from './dialects/dialects.ts';
 import type { NasIdentity } from './identity.ts';
 
 /**
+ * The order of the commands of a switch. `activate-first`: the newcomer, then what it replaces. `together`: both in one
+ * CoA-Request. `deactivate-first`: what is replaced, then the newcomer, for a NAS that refuses the two side by side.
+ */
+export const ORDERS = ['activate-first', 'together', 'deactivate-first'] as const;
+export type Order = (typeof ORDERS)[number];
+
+/**
  * What decide needs to know of a NAS. A copy is stored with each session, so that a deployment does not affect a
  * transition under way.
  */
@@ -16,6 +23,8 @@ export interface NasProfile {
   /** `coa`: the NAS gets commands and confirms them. `none`: state and accounting only. */
   readonly enforcement: 'none' | 'coa';
   readonly dialect: DialectName;
+  /** In which order a switch is told. */
+  readonly order: Order;
   /** What the schema of that dialect has read from the site file. */
   readonly options: DialectOptions;
   /** How long the relay repeats a command before its outcome counts as unknown. */

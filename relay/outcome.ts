@@ -8,13 +8,21 @@ export interface Outcome {
   readonly result: OutcomeMessage['result'];
   /** Of a NAK, where it has one. */
   readonly errorCause?: number;
+  /** What a NAK gives as its reason in words: the vendor's text, or else Reply-Message. */
+  readonly text?: string;
 }
 
 /** Of a command that the NAS has answered. Error-Cause is for a NAK only (RFC 5176 section 3.5), and optional. */
 export function outcomeOfReply(reply: Packet): Outcome & { readonly result: 'ack' | 'nak' } {
   if (reply.code === CODE.CoaAck) return { result: 'ack' };
-  const errorCause = firstValue(decodeAttributes(reply), 'Error-Cause');
-  return { result: 'nak', ...(errorCause !== undefined && { errorCause }) };
+  const attributes = decodeAttributes(reply);
+  const errorCause = firstValue(attributes, 'Error-Cause');
+  const text = firstValue(attributes, 'ERX-Action-Reason') ?? firstValue(attributes, 'Reply-Message');
+  return {
+    result: 'nak',
+    ...(errorCause !== undefined && { errorCause }),
+    ...(text !== undefined && { text }),
+  };
 }
 
 /** Of a command that was not sent, by the reason. Only a NAK says that the NAS did nothing. */

@@ -71,7 +71,11 @@ const ServicesFile = v.strictObject({
           'expected a mutex group as the key',
         ),
       ),
-      v.strictObject({ policy: v.picklist(['replace', 'refuse'], 'expected replace or refuse') }),
+      v.strictObject({
+        policy: v.optional(v.picklist(['replace', 'refuse'], 'expected replace or refuse'), 'replace'),
+        /** Members that a NAS may have though Interlock does not know of them. */
+        unknownMembers: v.optional(v.picklist(['keep', 'deactivate'], 'expected keep or deactivate'), 'keep'),
+      }),
     ),
     {},
   ),
@@ -104,6 +108,9 @@ export function parseServicesFile(file: string, text: string): Catalogue {
     ),
     refusingGroups: Object.entries(groups)
       .filter(([, group]) => group.policy === 'refuse')
+      .map(([key]) => Number(key)),
+    clearedGroups: Object.entries(groups)
+      .filter(([, group]) => group.unknownMembers === 'deactivate')
       .map(([key]) => Number(key)),
   };
 }

@@ -1,6 +1,7 @@
 // One site: what its relay listens on, who may ask, which NASes stand behind it, who keeps the accounts.
 import * as v from 'valibot';
-import { DIALECT_NAMES, type DialectName } from '../dialects/dialects.ts';
+import { DIALECT_NAMES, DIALECTS, type DialectName } from '../dialects/dialects.ts';
+import { ORDERS } from '../nas.ts';
 import { canonicalIpv6, isIpv6 } from '../radius/value-types.ts';
 import { optionsSchema, unknownNasKey } from './dialect-options.ts';
 import { networkKey } from './network.ts';
@@ -133,6 +134,15 @@ function nasSchema(dialect: DialectName | undefined) {
         DEFAULT_DIALECT,
       ),
       options: optionsSchema(dialect),
+      /** In which order a switch is told. */
+      order: v.pipe(
+        v.optional(v.picklist(ORDERS, `expected an order: ${ORDERS.join(', ')}`), 'activate-first'),
+        v.check(
+          (order) =>
+            order !== 'together' || dialect === undefined || DIALECTS[dialect].together !== undefined,
+          `together is not possible with ${dialect}, where a CoA-Request carries one command`,
+        ),
+      ),
       /** `coa`: the NAS is told and confirms. `none`: state and accounting only. */
       enforcement: v.optional(v.picklist(['none', 'coa'], 'expected none or coa'), 'none'),
       /** How long a command to this NAS is repeated before it counts as unanswered (MRD of RFC 5080). */

@@ -4,7 +4,6 @@
 import { NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
 import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
-import type { ServiceTerms } from '../services/terms.ts';
 import type { Dialect, NoOptions } from './dialect.ts';
 
 export const cisco: Dialect<NoOptions> = {
@@ -12,14 +11,18 @@ export const cisco: Dialect<NoOptions> = {
   // All that is given must match, or Cisco answers 407, and User-Name is not among what it knows a session by.
   identification: ['Acct-Session-Id', ...NAS_IDENTITY_ATTRIBUTES],
   servicesPerCommand: { activate: 1, deactivate: 1 },
-  activate: (services) => services.flatMap((service) => command('activate-service', service)),
-  deactivate: (services) => services.flatMap((service) => command('deactivate-service', service)),
-  alreadyGone: [ERROR_CAUSE['Session-Context-Not-Found']],
+  activate: (services) =>
+    services.flatMap(({ activation, spelling }) => command('activate-service', spelling ?? activation)),
+  deactivate: (names) => names.flatMap((name) => command('deactivate-service', name)),
+  isGone: ({ errorCause }) => errorCause === ERROR_CAUSE['Session-Context-Not-Found'],
+  mayBeGone: ({ errorCause }) => errorCause === undefined,
+  // A second activation is answered with an ACK.
+  isThere: () => false,
 };
 
-function command(name: string, { activation }: ServiceTerms): Attribute[] {
+function command(command: string, service: string): Attribute[] {
   return [
-    { name: 'Cisco-AVPair', value: `subscriber:command=${name}` },
-    { name: 'Cisco-AVPair', value: `subscriber:service-name=${activation}` },
+    { name: 'Cisco-AVPair', value: `subscriber:command=${command}` },
+    { name: 'Cisco-AVPair', value: `subscriber:service-name=${service}` },
   ];
 }

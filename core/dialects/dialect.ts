@@ -18,9 +18,22 @@ export type DialectOptions = Readonly<Record<string, boolean | number | string>>
 /** Of a dialect that has none. */
 export type NoOptions = Readonly<Record<never, never>>;
 
+/** The terms of a service, and what the NAS calls it where that is not the canonical activation string. */
+export interface TermsAtNas extends ServiceTerms {
+  readonly spelling?: string;
+}
+
+/** What a NAK to a command says. */
+export interface NasRefusal {
+  /** Error-Cause (RFC 5176 section 3.5); JunosE leaves it out for a failure without a code of its own. */
+  readonly errorCause?: number | undefined;
+  /** Reply-Message or the vendor's text, such as Action-Reason of Junos OS. */
+  readonly text?: string | undefined;
+}
+
 export interface CommandContext<Options> {
-  /** The active services of the session besides those of the command. */
-  readonly staying: readonly ServiceTerms[];
+  /** What the session has besides the services of the command and is to keep. */
+  readonly staying: readonly TermsAtNas[];
   readonly options: Options;
 }
 
@@ -32,8 +45,19 @@ export interface Dialect<Options = DialectOptions> {
   /** How many services one CoA-Request can carry. */
   readonly servicesPerCommand: { readonly activate: number; readonly deactivate: number };
   /** The attributes that follow the identification, for at most as many services as one CoA-Request can carry. */
-  activate(services: readonly ServiceTerms[], context: CommandContext<Options>): readonly Attribute[];
-  deactivate(services: readonly ServiceTerms[], context: CommandContext<Options>): readonly Attribute[];
-  /** Error-Causes (RFC 5176 section 3.5) with which the NAS says that the service to deactivate is not there. */
-  readonly alreadyGone: readonly number[];
+  activate(services: readonly TermsAtNas[], context: CommandContext<Options>): readonly Attribute[];
+  /** `names` are activation strings as the NAS spells them. */
+  deactivate(names: readonly string[], context: CommandContext<Options>): readonly Attribute[];
+  /** Both in one CoA-Request; absent where a CoA-Request of this make carries a single command. */
+  together?(
+    services: readonly TermsAtNas[],
+    names: readonly string[],
+    context: CommandContext<Options>,
+  ): readonly Attribute[];
+  /** Whether a NAK says that the service to deactivate is not there, which is as good as an ACK. */
+  isGone(refusal: NasRefusal): boolean;
+  /** Whether a NAK may say so, and may mean something else: believed when it comes three times. */
+  mayBeGone(refusal: NasRefusal): boolean;
+  /** Whether a NAK says that the service to activate is there already, which is as good as an ACK. */
+  isThere(refusal: NasRefusal): boolean;
 }

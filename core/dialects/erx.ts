@@ -4,8 +4,8 @@ import * as v from 'valibot';
 import { NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
 import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
-import type { ServiceTerms, Statistics } from '../services/terms.ts';
-import type { Dialect } from './dialect.ts';
+import type { Statistics } from '../services/terms.ts';
+import type { CommandContext, Dialect, TermsAtNas } from './dialect.ts';
 
 /** ERX-Service-Statistics. */
 export const ERX_STATISTICS: Readonly<Record<Statistics, number>> = { off: 0, time: 1, 'time+volume': 2 };
@@ -24,23 +24,35 @@ export const erx: Dialect<ErxOptions> = {
   identification: ['Acct-Session-Id', 'User-Name', 'ERX-Virtual-Router-Name', ...NAS_IDENTITY_ATTRIBUTES],
   servicesPerCommand: { activate: ERX_MAX_TAG, deactivate: ERX_MAX_TAG },
   activate: (services) => services.flatMap((service, index) => activation(service, index + 1)),
-  deactivate: (services, { options }) =>
-    services.map(({ activation }, index) => ({
-      name: 'ERX-Service-Deactivate',
-      ...(options.tagDeactivations && { tag: index + 1 }),
-      value: activation,
-    })),
-  alreadyGone: [ERROR_CAUSE['Session-Context-Not-Found']],
+  deactivate: deactivations,
+  together: (services, names, context) => [
+    ...services.flatMap((service, index) => activation(service, index + 1)),
+    ...deactivations(names, context),
+  ],
+  isGone: ({ errorCause }) => errorCause === ERROR_CAUSE['Session-Context-Not-Found'],
+  // JunosE leaves the Error-Cause out for any failure without a code of its own; Junos OS gives 404 with Action-Reason.
+  mayBeGone: ({ errorCause, text }) =>
+    errorCause === undefined || (errorCause === ERROR_CAUSE['Invalid-Request'] && text !== undefined),
+  // Either make answers a second activation with an ACK.
+  isThere: () => false,
 };
 
-function activation(service: ServiceTerms, tag: number): Attribute[] {
+function deactivations(names: readonly string[], { options }: CommandContext<ErxOptions>): Attribute[] {
+  return names.map((value, index) => ({
+    name: 'ERX-Service-Deactivate',
+    ...(options.tagDeactivations && { tag: index + 1 }),
+    value,
+  }));
+}
+
+function activation(service: TermsAtNas, tag: number): Attribute[] {
   const thresholds: Attribute[] = [
     { name: 'ERX-Service-Timeout', tag, value: service.timeoutSeconds },
     { name: 'ERX-Service-Volume', tag, value: service.volumeMegabytes },
     { name: 'ERX-Service-Acct-Interval', tag, value: service.interimIntervalSeconds },
   ];
   return [
-    { name: 'ERX-Service-Activate', tag, value: service.activation },
+    { name: 'ERX-Service-Activate', tag, value: service.spelling ?? service.activation },
     { name: 'ERX-Service-Statistics', tag, value: ERX_STATISTICS[service.statistics] },
     ...thresholds.filter(({ value }) => value !== 0),
   ];

@@ -5,8 +5,7 @@
 import { NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
 import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
-import type { ServiceTerms } from '../services/terms.ts';
-import type { Dialect, NoOptions } from './dialect.ts';
+import type { Dialect, NoOptions, TermsAtNas } from './dialect.ts';
 
 /** Leaving an attribute out means that it stays, so having none needs a name. */
 export const NO_SERVICE = 'none';
@@ -20,11 +19,16 @@ export const generic: Dialect<NoOptions> = {
   servicesPerCommand: { activate: SERVICES_PER_COMMAND, deactivate: SERVICES_PER_COMMAND },
   activate: (services, { staying }) => filters([...staying, ...services]),
   deactivate: (_, { staying }) => filters(staying),
+  together: (services, _, { staying }) => filters([...staying, ...services]),
   // A filter that is not there is no error. A session that is not there has taken its filters with it.
-  alreadyGone: [ERROR_CAUSE['Session-Context-Not-Found']],
+  isGone: ({ errorCause }) => errorCause === ERROR_CAUSE['Session-Context-Not-Found'],
+  mayBeGone: () => false,
+  // A list that the session has already is no error.
+  isThere: () => false,
 };
 
-function filters(services: readonly ServiceTerms[]): Attribute[] {
-  const names = services.length === 0 ? [NO_SERVICE] : services.map(({ activation }) => activation);
+function filters(services: readonly TermsAtNas[]): Attribute[] {
+  const names =
+    services.length === 0 ? [NO_SERVICE] : services.map(({ activation, spelling }) => spelling ?? activation);
   return names.map((value) => ({ name: 'Filter-Id', value }));
 }

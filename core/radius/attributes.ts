@@ -111,6 +111,7 @@ export const ATTRIBUTES = {
   'ERX-IPv6-Acct-Input-Gigawords': { vendor: ERX, number: 155, type: 'integer' },
   'ERX-IPv6-Acct-Output-Gigawords': { vendor: ERX, number: 156, type: 'integer' },
   'ERX-Service-Activate-Type': { vendor: ERX, number: 173, type: 'integer24', tagged: true },
+  'ERX-Action-Reason': { vendor: ERX, number: 178, type: 'text' },
   'ERX-Service-Volume-Gigawords': { vendor: ERX, number: 179, type: 'integer24', tagged: true }, // 4 gigabytes
   'ERX-Update-Service': { vendor: ERX, number: 180, type: 'text', tagged: true },
   'ERX-Acct-Request-Reason': { vendor: ERX, number: 210, type: 'integer' },

@@ -11,7 +11,7 @@ import { CODE, type Packet } from '../radius/packet.ts';
 import { type Activation, parseActivation } from '../services/activation.ts';
 import type { Catalogue, ServiceDefinition } from '../services/catalogue.ts';
 import type { PlannedService, Statistics } from '../services/terms.ts';
-import type { ServiceRequest } from '../subscriber/session.ts';
+import type { RequestedDeactivation, ServiceRequest } from '../subscriber/session.ts';
 import { acctSessionIdOf, identityOf, nasOf } from './identification.ts';
 import { atMostOne, type Reading, type Refusal } from './reading.ts';
 
@@ -61,8 +61,8 @@ function read(packet: Packet, context: RequestContext): ServiceRequest {
   const acctSessionId = orRefuse(acctSessionIdOf(attributes));
   const nas = orRefuse(nasOf(attributes, context.nases));
   const activate = activations(attributes, context.catalogue);
-  const deactivate = deactivations(attributes);
-  const both = activate.find(({ activation }) => deactivate.includes(activation));
+  const deactivate = deactivations(attributes, context.catalogue);
+  const both = activate.find(({ activation }) => deactivate.some((one) => one.activation === activation));
   if (both !== undefined)
     throw new Refused('Invalid-Request', `${both.activation} is both activated and deactivated`);
   if (activate.length + deactivate.length === 0) {
@@ -156,7 +156,7 @@ function activations(attributes: readonly KnownAttribute[], catalogue: Catalogue
         `ERX-Service-Activate: ${activation.canonical} is there more than once`,
       );
     }
-    byTag.set(tag, { activation: activation.canonical, ...defaults(definition, catalogue) });
+    byTag.set(tag, { activation: activation.canonical, ...defaults(activation.name, definition, catalogue) });
   }
   const bound = new Set<string>();
   for (const name of TERM_NAMES) {
@@ -177,14 +177,24 @@ function activations(attributes: readonly KnownAttribute[], catalogue: Catalogue
   return [...byTag.values()];
 }
 
-function deactivations(attributes: readonly KnownAttribute[]): readonly string[] {
-  const strings = named(attributes, 'ERX-Service-Deactivate').map(({ value }) => {
+function deactivations(
+  attributes: readonly KnownAttribute[],
+  { services }: Catalogue,
+): readonly RequestedDeactivation[] {
+  const requested = named(attributes, 'ERX-Service-Deactivate').map(({ value }) => {
     const parsed = parseActivation(value);
     if (!parsed.ok)
       throw new Refused('Invalid-Attribute-Value', `ERX-Service-Deactivate "${value}": ${parsed.reason}`);
-    return parsed.activation.canonical;
+    const { name, canonical } = parsed.activation;
+    const definition = Object.hasOwn(services, name) ? services[name] : undefined;
+    return {
+      activation: canonical,
+      spelling: value,
+      groups: definition?.groups ?? [],
+      isDefined: definition !== undefined,
+    };
   });
-  return [...new Set(strings)];
+  return [...new Map(requested.map((one) => [one.activation, one])).values()];
 }
 
 function lookUp(
@@ -210,11 +220,22 @@ function lookUp(
 }
 
 function defaults(
+  name: string,
   definition: ServiceDefinition,
-  { refusingGroups }: Catalogue,
+  { services, refusingGroups, clearedGroups }: Catalogue,
 ): Omit<PlannedService, 'activation'> {
   const { parameters: _, ...terms } = definition;
-  return { ...terms, refusingGroups: terms.groups.filter((group) => refusingGroups.includes(group)) };
+  const cleared = terms.groups.filter((group) => clearedGroups.includes(group));
+  const unknownMembers = Object.entries(services).flatMap(([other, { parameters, groups }]) => {
+    const clears = groups.filter((group) => cleared.includes(group));
+    const isMember = other !== name && parameters.length === 0 && clears.length > 0;
+    return isMember ? [{ activation: other, groups, clears }] : [];
+  });
+  return {
+    ...terms,
+    refusingGroups: terms.groups.filter((group) => refusingGroups.includes(group)),
+    unknownMembers,
+  };
 }
 
 function statisticsOf(value: number): Statistics {

@@ -15,6 +15,12 @@ const ACTIVATION = /^\s*([A-Za-z][A-Za-z0-9_.-]*)\s*(?:\(([^()]*)\)\s*)?$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
+/** The name in a canonical activation string: `tiered` of `tiered(1280000,5120000)`. */
+export function nameOf(activation: string): string {
+  const end = activation.indexOf('(');
+  return end === -1 ? activation : activation.slice(0, end);
+}
+
 /** Reads an activation string; a reason says what was expected instead. */
 export function parseActivation(
   text: string,

@@ -12,6 +12,8 @@ export interface Catalogue {
   readonly services: Readonly<Record<string, ServiceDefinition>>;
   /** Groups with `policy: refuse`: a service is refused while another member is active. */
   readonly refusingGroups: readonly number[];
+  /** Groups with `unknownMembers: deactivate`: members that the table does not know are deactivated, too. */
+  readonly clearedGroups: readonly number[];
 }
 
 /**

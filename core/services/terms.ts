@@ -19,4 +19,14 @@ export interface ServiceTerms {
 export interface PlannedService extends ServiceTerms {
   /** Those of `groups` with `policy: refuse`: the service is refused while another member is active. */
   readonly refusingGroups: readonly number[];
+  /** Other services without parameters of those of `groups` with `unknownMembers: deactivate`. */
+  readonly unknownMembers: readonly UnknownMember[];
+}
+
+/** A member of a mutex group that a NAS may have though the table does not know it. */
+export interface UnknownMember {
+  readonly activation: string;
+  readonly groups: readonly number[];
+  /** Of `groups`, those for which it is named here. */
+  readonly clears: readonly number[];
 }

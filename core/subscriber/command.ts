@@ -1,19 +1,20 @@
-// Commands: what a NAS is told, in its dialect, and for how long the cloud waits for what becomes of it.
+// Commands: what a NAS is told, in its dialect, and for how long the cloud waits for the outcome.
 
-import type { Dialect, Identification } from '../dialects/dialect.ts';
+import type { Dialect, Identification, TermsAtNas } from '../dialects/dialect.ts';
 import { DIALECTS } from '../dialects/dialects.ts';
+import { IDENTITY_ATTRIBUTES, type Identity } from '../identity.ts';
 import type { NasProfile } from '../nas.ts';
 import { type Attribute, encodeAttributes } from '../radius/codec.ts';
 import { HEADER_OCTETS, MAX_PACKET_OCTETS } from '../radius/packet.ts';
-import { type Draft, type Refusal, refuse, retryLater, settle } from './draft.ts';
-import type { Activating, CommandEffect, Deactivating, ServiceSession, Session } from './session.ts';
+import { type Draft, type Nak, nak } from './draft.ts';
+import type { CommandEffect, ServiceRequest, Session, Transition } from './session.ts';
 
 /** How long a command may wait for the relay before it must not be sent any more. */
 export const COMMAND_START_WITHIN_MS = 30_000;
 /** What an outcome may need from the relay to the table. */
 const OUTCOME_GRACE_MS = 15_000;
 
-export function dialect(session: Session): Dialect {
+export function dialect(session: Pick<Session, 'nas'>): Dialect {
   return DIALECTS[session.nas.dialect];
 }
 
@@ -24,23 +25,52 @@ export function chunks<T>(list: readonly T[], size: number): readonly (readonly 
   );
 }
 
-/** A command to the NAS about `services`. The relay signs it and adds its Event-Timestamp. */
-function tell(
-  session: Session,
-  operation: CommandEffect['operation'],
-  services: readonly ServiceSession[],
-  correlationId: string,
-  nowMs: number,
-): CommandEffect {
-  return {
+/** What a command says. */
+export interface Telling {
+  /** Services to activate, and names of services to deactivate, in the NAS's spelling. */
+  readonly activate: readonly TermsAtNas[];
+  readonly deactivate: readonly { readonly activation: string; readonly spelling?: string }[];
+  /** What the session has or may have besides and is to keep. */
+  readonly staying: readonly TermsAtNas[];
+  /** The request that it is for, where the answer depends on it: its identification goes along. */
+  readonly request?: ServiceRequest;
+  readonly correlationId: string;
+}
+
+/** A draft with a command as its effect, and what the step needs to know of it. */
+export interface Told {
+  readonly draft: Draft;
+  readonly step: Pick<Transition, 'commandId' | 'correlationId' | 'underWay' | 'isConfirmed' | 'deadlineMs'>;
+}
+
+/** A command to the NAS. The relay signs it and adds its Event-Timestamp. */
+export function tell(draft: Draft, telling: Telling): Told {
+  const { session, nowMs } = draft;
+  const { activate, deactivate, correlationId } = telling;
+  const activates = activate.map(({ activation }) => activation);
+  const deactivates = deactivate.map(({ activation }) => activation);
+  const isSwitch = activates.length > 0 && deactivates.length > 0;
+  const underWay = activates.length > 0 ? activates : deactivates;
+  const command: CommandEffect = {
     kind: 'command',
     correlationId,
     // One command at most comes of one write, and no two writes have the same revision.
     commandId: `${correlationId}/${session.revision + 1}`,
-    operation,
-    services: services.map(({ activation }) => activation),
-    attributes: Buffer.from(commandAttributes(session, operation, services)).toString('base64'),
+    operation: isSwitch ? 'switch' : activates.length > 0 ? 'activate' : 'deactivate',
+    services: underWay,
+    ...(isSwitch && { deactivates }),
+    attributes: Buffer.from(attributesOf(session, telling)).toString('base64'),
     startBeforeMs: nowMs + COMMAND_START_WITHIN_MS,
+  };
+  return {
+    draft: { ...draft, effects: [...draft.effects, command] },
+    step: {
+      commandId: command.commandId,
+      correlationId,
+      underWay,
+      isConfirmed: isConfirmed(session, telling.request),
+      deadlineMs: nowMs + patienceMs(session.nas),
+    },
   };
 }
 
@@ -48,40 +78,34 @@ function tell(
 const MAX_ATTRIBUTE_OCTETS = MAX_PACKET_OCTETS - HEADER_OCTETS - 18 - 6;
 
 /**
- * Why the NAS cannot be told to activate `services`, which fit into one command by their number; undefined when it
- * can. What can be activated can be deactivated: its names are no longer, and less of them stay.
+ * Why the NAS cannot be told this, which is for one command by the number of its services; undefined when it can. What can
+ * be activated can be deactivated: its names are no longer, and less of them stay.
  */
-export function untellable(session: Session, services: readonly ServiceSession[]): Refusal | undefined {
+export function untellable(session: Session, telling: Telling): Nak | undefined {
   try {
-    const attributes = commandAttributes(session, 'activate', services);
-    if (attributes.length <= MAX_ATTRIBUTE_OCTETS) return undefined;
-    return refuse('Resources-Unavailable', 'the names of the services do not fit into one packet to the NAS');
+    if (attributesOf(session, telling).length <= MAX_ATTRIBUTE_OCTETS) return undefined;
+    return nak('Resources-Unavailable', 'the names of the services do not fit into one packet to the NAS');
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return refuse('Invalid-Attribute-Value', error.message);
+    return nak('Invalid-Attribute-Value', error.message);
   }
 }
 
-function commandAttributes(
-  session: Session,
-  operation: CommandEffect['operation'],
-  services: readonly ServiceSession[],
-): Uint8Array {
-  const about = new Set(services.map(({ activation }) => activation));
-  const staying = Object.values(session.services).filter(
-    ({ state, activation }) => state === 'active' && !about.has(activation),
-  );
-  const change = dialect(session)[operation](services, { staying, options: session.nas.options });
-  return encodeAttributes([...identify(session), ...change]);
-}
-
-function stepOf(session: Session, { commandId, correlationId, services, startBeforeMs }: CommandEffect) {
-  const deadlineMs = startBeforeMs - COMMAND_START_WITHIN_MS + patienceMs(session.nas);
-  return { commandId, correlationId, underWay: services, deadlineMs };
+function attributesOf(session: Session, { activate, deactivate, staying, request }: Telling): Uint8Array {
+  const make = dialect(session);
+  const context = { staying, options: session.nas.options };
+  const names = deactivate.map(({ activation, spelling = activation }) => spelling);
+  const about =
+    activate.length === 0
+      ? make.deactivate(names, context)
+      : names.length === 0
+        ? make.activate(activate, context)
+        : (make.together?.(activate, names, context) ?? []);
+  return encodeAttributes([...identify(session, request), ...about]);
 }
 
 /** When the command under way was made. */
-export function commandedAtMs(nas: NasProfile, { deadlineMs }: NonNullable<Session['transition']>): number {
+export function commandedAtMs(nas: NasProfile, { deadlineMs }: Pick<Transition, 'deadlineMs'>): number {
   return deadlineMs - patienceMs(nas);
 }
 
@@ -89,10 +113,16 @@ export function commandedAtMs(nas: NasProfile, { deadlineMs }: NonNullable<Sessi
 const patienceMs = ({ answerTimeoutSeconds }: NasProfile) =>
   COMMAND_START_WITHIN_MS + answerTimeoutSeconds * 1000 + OUTCOME_GRACE_MS;
 
-/** What tells the NAS which session is meant: what is known of it, in the dialect's order. */
-function identify(session: Session): readonly Attribute[] {
+// --- Identification -------------------------------------------------------------------------------------------
+
+/**
+ * What tells the NAS which session is meant, in the dialect's order: what it has confirmed, and what the request adds to
+ * that, so that the NAS refuses a request that means another subscriber.
+ */
+function identify(session: Session, request: ServiceRequest | undefined): readonly Attribute[] {
   const known: Partial<Record<Identification, string | number>> = {
     ...session.nas.identity,
+    ...request?.identity,
     ...session.identity,
     'Acct-Session-Id': session.acctSessionId,
   };
@@ -102,51 +132,29 @@ function identify(session: Session): readonly Attribute[] {
   });
 }
 
-// --- Steps ----------------------------------------------------------------------------------------------------
-
-/** Those of `planned` that have these activation strings. */
-export function planOf(
-  activations: readonly string[],
-  planned: Activating['planned'],
-): readonly ServiceSession[] {
-  return activations.flatMap((activation) => planned[activation] ?? []);
+/** Whether `request` identifies the subscriber by nothing that the NAS would be told and has not confirmed. */
+function isConfirmed(session: Session, request: ServiceRequest | undefined): boolean {
+  return Object.keys(toldOf(session.nas, request?.identity ?? {})).every((name) => name in session.identity);
 }
 
-/** Tells the NAS to activate: one command for each of the lists, the first one now. */
-export function tellToActivate(
-  draft: Draft,
-  [underWay = [], ...remaining]: readonly (readonly string[])[],
-  about: Pick<Activating, 'request' | 'planned' | 'confirmed' | 'victims'>,
-): Draft {
-  const services = planOf(underWay, about.planned);
-  const command = tell(draft.session, 'activate', services, about.request.correlationId, draft.nowMs);
-  const transition: Activating = { step: 'activate', ...stepOf(draft.session, command), remaining, ...about };
-  return { ...draft, session: { ...draft.session, transition }, effects: [...draft.effects, command] };
+/** Of what a request says of the subscriber, what its NAS is told. Without a NAS everything is believed. */
+export function toldOf(nas: NasProfile, identity: Identity): Identity {
+  if (nas.enforcement === 'none') return identity;
+  const told: readonly string[] = dialect({ nas }).identification;
+  return only(identity, (name) => told.includes(name));
 }
 
-/** Tells the NAS to deactivate services, which are `deactivating` already. Without any the transition is settled. */
-export function deactivate(
-  draft: Draft,
-  activations: readonly string[],
-  about: Pick<Deactivating, 'correlationId' | 'owed'>,
-): Draft {
-  const commands = chunks(activations, dialect(draft.session).servicesPerCommand.deactivate);
-  return tellToDeactivate(draft, commands, about);
+/** The rest: what nothing confirms. */
+export function claimedOf(nas: NasProfile, identity: Identity): Identity {
+  const told = toldOf(nas, identity);
+  return only(identity, (name) => !(name in told));
 }
 
-/** As `deactivate`, one command for each of the lists, the first one now. What has `failed` is retried later. */
-export function tellToDeactivate(
-  draft: Draft,
-  [underWay, ...remaining]: readonly (readonly string[])[],
-  about: Pick<Deactivating, 'correlationId' | 'owed' | 'failed'>,
-): Draft {
-  const { session, nowMs } = draft;
-  if (underWay === undefined) {
-    const retried = about.failed ? { ...session, ...retryLater(session, nowMs) } : session;
-    return settle({ ...draft, session: retried }, about.owed);
-  }
-  const services = underWay.flatMap((activation) => session.services[activation] ?? []);
-  const command = tell(session, 'deactivate', services, about.correlationId, nowMs);
-  const transition: Deactivating = { step: 'deactivate', ...about, ...stepOf(session, command), remaining };
-  return { ...draft, session: { ...session, transition }, effects: [...draft.effects, command] };
+function only(identity: Identity, isMeant: (name: string) => boolean): Identity {
+  return Object.fromEntries(
+    IDENTITY_ATTRIBUTES.flatMap((name) => {
+      const value = identity[name];
+      return value !== undefined && isMeant(name) ? [[name, value] as const] : [];
+    }),
+  );
 }

@@ -19,9 +19,14 @@ export function gone(before: Session | undefined, after: Session | undefined): r
   return namesOf(before, ({ activation, number }) => after?.services[activation]?.number !== number);
 }
 
-/** How often the NAS was told in vain to deactivate something; undefined unless it failed with this change. */
-export function failedAttempts(before: Session | undefined, { retry }: Session): number | undefined {
-  return retry?.attempts === before?.retry?.attempts ? undefined : retry?.attempts;
+/** How often in a row the NAS was told in vain of the service that failed most often; undefined unless one failed just now. */
+export function failedAttempts(before: Session | undefined, { services }: Session): number | undefined {
+  const failed = Object.values(services).flatMap(({ activation, retry }) =>
+    retry !== undefined && retry.attempts > (before?.services[activation]?.retry?.attempts ?? 0)
+      ? [retry.attempts]
+      : [],
+  );
+  return failed.length === 0 ? undefined : Math.max(...failed);
 }
 
 function namesOf(

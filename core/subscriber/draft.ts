@@ -1,9 +1,17 @@
-// A session on its way to the next one, and the small changes out of which the transitions are made.
-
+// A session on its way to the next one, and the small steps out of which the transitions are made.
 import { repeatKeyOf } from '../origin.ts';
 import { ERROR_CAUSE, TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { ANSWERS_KEPT } from './duplicates.ts';
-import type { Activating, Answer, Effect, Owed, ReplyEffect, ServiceRequest, Session } from './session.ts';
+import type {
+  Answer,
+  Effect,
+  Owed,
+  ReplyEffect,
+  Retry,
+  ServiceRequest,
+  ServiceSession,
+  Session,
+} from './session.ts';
 
 const FIRST_RETRY_MS = 15_000;
 const LONGEST_RETRY_MS = 15 * 60_000;
@@ -18,9 +26,10 @@ export interface Draft<S = Session> {
 
 export const ACK: Answer = { answer: 'ack' };
 
-export type Refusal = Answer & { readonly reason: string };
+/** A CoA-NAK, and why in words for operators. */
+export type Nak = Answer & { readonly answer: 'nak'; readonly reason: string };
 
-export function refuse(cause: keyof typeof ERROR_CAUSE, reason: string): Refusal {
+export function nak(cause: keyof typeof ERROR_CAUSE, reason: string): Nak {
   return { answer: 'nak', errorCause: ERROR_CAUSE[cause], reason };
 }
 
@@ -47,7 +56,7 @@ export function answer(draft: Draft, { request, ...given }: Owed): Draft {
   };
 }
 
-/** Ends the transition under way, and answers the request that it was for, where one waits for that. */
+/** Ends the step under way, and answers the request that waits for its end, if there is one. */
 export function settle(draft: Draft, owed: Owed | undefined): Draft {
   const { transition: _, ...session } = draft.session;
   const settled = { ...draft, session };
@@ -74,27 +83,29 @@ export function describeRequest({
 }: Pick<ServiceRequest, 'activate' | 'deactivate'>): string {
   const words = [
     ...activate.map(({ activation }) => `activate ${activation}`),
-    ...deactivate.map((activation) => `deactivate ${activation}`),
+    ...deactivate.map(({ spelling }) => `deactivate ${spelling}`),
   ];
   return words.join(', ');
 }
 
-export function withServices(session: Session, services: Session['services']): Session {
-  return { ...session, services: { ...session.services, ...services } };
+/** A session with these services beside or in place of its own. */
+export function withServices(session: Session, services: readonly ServiceSession[]): Session {
+  if (services.length === 0) return session;
+  const entries = services.map((service) => [service.activation, service] as const);
+  return {
+    ...session,
+    services: { ...session.services, ...Object.fromEntries(entries) },
+    nextServiceNumber: Math.max(session.nextServiceNumber, ...services.map(({ number }) => number + 1)),
+  };
 }
 
-/** Planned services as they are once the NAS has confirmed them. Their Service-Timeout starts here. */
-export function activate(planned: Activating['planned'], nowMs: number): Session['services'] {
-  return Object.fromEntries(
-    Object.entries(planned).map(([activation, { expiresAtMs: _, ...service }]) => [
-      activation,
-      {
-        ...service,
-        activatedAtMs: service.activatedAtMs ?? nowMs,
-        ...(service.timeoutSeconds > 0 && { expiresAtMs: nowMs + service.timeoutSeconds * 1000 }),
-      },
-    ]),
-  );
+/** A planned service once the NAS has confirmed it. Its Service-Timeout starts here. */
+export function activated({ expiresAtMs: _, ...service }: ServiceSession, nowMs: number): ServiceSession {
+  return {
+    ...service,
+    activatedAtMs: service.activatedAtMs ?? nowMs,
+    ...(service.timeoutSeconds > 0 && { expiresAtMs: nowMs + service.timeoutSeconds * 1000 }),
+  };
 }
 
 /** Services that have to go. The cause that marked one first is the one that is accounted. */
@@ -103,38 +114,51 @@ export function mark(
   activations: readonly string[],
   terminateCause: number = TERMINATE_CAUSE['NAS-Request'],
 ): Session {
-  const marked = activations.flatMap((activation) => {
+  const marked = activations.flatMap((activation): ServiceSession[] => {
     const service = session.services[activation];
-    return service === undefined
-      ? []
-      : [[activation, { terminateCause, ...service, state: 'deactivating' }] as const];
+    if (service === undefined) return [];
+    const { retry, undo: _, ...rest } = service;
+    const kept = service.state === 'deactivating' && retry !== undefined ? { retry } : {};
+    return [{ terminateCause, ...rest, ...kept, state: 'deactivating' }];
   });
-  return withServices(session, Object.fromEntries(marked));
+  return withServices(session, marked);
 }
 
-/** Services that are gone. This is the change that Acct-Stops are made from. */
-export function end(session: Session, activations: readonly string[], correlationId: string): Session {
+/** Services that are gone. This is the write that Acct-Stops are made from. */
+export function end(
+  session: Session,
+  activations: readonly string[],
+  correlationId: string,
+  terminateCause?: number,
+): Session {
   const services = { ...session.services };
   const ended = { ...session.ended };
   for (const activation of activations) {
-    const terminateCause = services[activation]?.terminateCause ?? TERMINATE_CAUSE['NAS-Request'];
+    const cause = terminateCause ?? services[activation]?.terminateCause ?? TERMINATE_CAUSE['NAS-Request'];
     delete services[activation];
-    ended[activation] = { terminateCause, correlationId };
+    ended[activation] = { terminateCause: cause, correlationId };
   }
   return { ...session, services, ended };
 }
 
-/** When to try again what the NAS has not deactivated: after 15 s, 30 s, 1 min … 15 min. */
-export function retryLater({ retry }: Session, nowMs: number): Pick<Session, 'retry'> {
+/**
+ * When a service is told to the NAS again that has been told in vain: after 15 s, 30 s, 1 min … 15 min. From the second
+ * time on up to a fifth earlier, so that sessions that failed together are not told together.
+ */
+export function retryAfterFailure(
+  { acctSessionId }: Session,
+  { activation, retry }: ServiceSession,
+  nowMs: number,
+): Retry {
   const attempts = (retry?.attempts ?? 0) + 1;
   const pauseMs = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), LONGEST_RETRY_MS);
-  return { retry: { attempts, atMs: nowMs + pauseMs } };
+  const spread = attempts === 1 ? 0 : spreadOf(`${acctSessionId} ${activation} ${attempts}`) / 5;
+  return { attempts, atMs: nowMs + Math.round(pauseMs * (1 - spread)) };
 }
 
-/** Nothing `deactivating`, nothing to be tried again. */
-export function withoutIdleRetry(session: Session): Session {
-  const stuck = Object.values(session.services).some(({ state }) => state === 'deactivating');
-  if (stuck || session.retry === undefined) return session;
-  const { retry: _, ...rest } = session;
-  return rest;
+/** A number from 0 up to 1 that is the same for the same text (FNV-1a). */
+function spreadOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const character of text) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  return (hash >>> 0) / 2 ** 32;
 }

@@ -1,9 +1,11 @@
 // The same request again: a client that repeats itself, or a queue that delivers twice. Neither may act twice.
 import { isUniqueRequest, repeatKeyOf } from '../origin.ts';
-import type { GivenAnswer, ServiceRequest, Session } from './session.ts';
+import type { GivenAnswer, ServiceRequest, Session, Transition } from './session.ts';
 
 /** RFC 5176 section 6.3: within this time a packet that carries an Event-Timestamp is the same request. */
 export const REPLAY_WINDOW_MS = 300_000;
+/** RFC 5080 section 2.2.1: a client goes on to repeat a request for so long at most (MRD). */
+export const RETRANSMISSION_WINDOW_MS = 30_000;
 /** More than one batch of the queue, so that a batch delivered again is recognised as a whole. */
 export const ANSWERS_KEPT = 16;
 
@@ -24,8 +26,16 @@ export function answerGiven(session: Session, request: ServiceRequest): GivenAns
   if (latest === undefined) return undefined;
   const stillHolds = isUniqueRequest(request.origin)
     ? request.receivedAtMs - latest.atMs <= REPLAY_WINDOW_MS
-    : (latest.version === session.version && underWay(session).length === 0) || isOvertaken(session, request);
+    : isUnchanged(session, request, latest) || isOvertaken(session, request);
   return stillHolds ? latest : undefined;
+}
+
+/** Whether nothing has changed since an answer, or is about to. What the NAS said or did not say holds no longer than clients
+ * retransmit (RFC 5080 section 2.2.2): it may have changed without a word. */
+function isUnchanged(session: Session, request: ServiceRequest, latest: GivenAnswer): boolean {
+  const isFresh =
+    session.nas.enforcement === 'none' || request.receivedAtMs - latest.atMs <= RETRANSMISSION_WINDOW_MS;
+  return isFresh && latest.version === session.version && underWay(session).length === 0;
 }
 
 /** Whether `request` is the one being carried out, or one of those that wait for it. */
@@ -40,6 +50,18 @@ function isOvertaken(session: Session, { receivedAtMs }: ServiceRequest): boolea
 
 /** The request that is being carried out, and those that wait for it. */
 export function underWay({ transition, waiting }: Session): readonly ServiceRequest[] {
-  const current = transition?.step === 'activate' ? transition.request : transition?.owed?.request;
+  const current = requestOf(transition);
   return current === undefined ? waiting : [current, ...waiting];
+}
+
+function requestOf(transition: Transition | undefined): ServiceRequest | undefined {
+  switch (transition?.step) {
+    case 'activate':
+    case 'deactivate':
+      return transition.job.request;
+    case 'exclude':
+      return transition.owed?.request;
+    default:
+      return undefined;
+  }
 }

@@ -1,7 +1,7 @@
 // What can happen to a session, and what each event is called in the state that it meets.
 import type { OutcomeMessage } from '../messages.ts';
 import { answerGiven, isUnderWay } from './duplicates.ts';
-import type { Activating, Deactivating, ServiceRequest, Session } from './session.ts';
+import type { Activating, Deactivating, Excluding, Restoring, ServiceRequest, Session } from './session.ts';
 
 export type Event =
   | { readonly kind: 'request'; readonly id: string; readonly request: ServiceRequest }
@@ -11,6 +11,8 @@ export type Event =
       readonly commandId: string;
       readonly result: OutcomeMessage['result'];
       readonly errorCause?: number;
+      /** What the NAS gave as its reason, in words. */
+      readonly text?: string;
     }
   /** The time that `dueAtMs` named has come. */
   | { readonly kind: 'due'; readonly id: string };
@@ -25,6 +27,8 @@ export interface States {
   idle: Session;
   activating: Session & { readonly transition: Activating };
   deactivating: Session & { readonly transition: Deactivating };
+  excluding: Session & { readonly transition: Excluding };
+  restoring: Session & { readonly transition: Restoring };
 }
 export type State = keyof States;
 
@@ -55,12 +59,21 @@ export interface EventsOf {
   idle: 'request' | 'answered' | 'stray' | 'due' | 'redelivered';
   activating: EventName;
   deactivating: EventName;
+  excluding: EventName;
+  restoring: EventName;
 }
+
+const STATE_OF = {
+  activate: 'activating',
+  deactivate: 'deactivating',
+  exclude: 'excluding',
+  restore: 'restoring',
+} as const;
 
 export function stateOf(session: Session | undefined): State {
   if (session === undefined) return 'absent';
   if (session.transition === undefined) return 'idle';
-  return session.transition.step === 'activate' ? 'activating' : 'deactivating';
+  return STATE_OF[session.transition.step];
 }
 
 /** What `event` is called for `session`; always one of `EventsOf[stateOf(session)]`. */

@@ -1,30 +1,40 @@
-// What a request means for the session that it meets: what becomes active, what has to go for it, and whether it may.
-import { IDENTITY_ATTRIBUTES } from '../identity.ts';
+// What a request means for the session that it meets: what becomes active (A), what is deactivated by name (E), what has to
+// go because it shares a mutex group with A (V), and whether the request may be carried out.
+import { IDENTITY_ATTRIBUTES, isSameIdentity } from '../identity.ts';
+import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
-import { type Refusal, refuse } from './draft.ts';
-import type { ServiceRequest, ServiceSession, Session } from './session.ts';
+import { type Nak, nak } from './draft.ts';
+import type {
+  ExplicitDeactivation,
+  Job,
+  RequestedDeactivation,
+  ServiceRequest,
+  ServiceSession,
+  Session,
+} from './session.ts';
 
 /** Keeps the item far below DynamoDB's 400 kB. */
 export const MAX_SERVICES = 64;
 
-/** Why a request cannot be carried out on this session; nothing is changed by it then. */
-export function refusalOf(session: Session, request: ServiceRequest): Refusal | undefined {
+/** Why a request cannot be carried out on this session, which stays as it is; undefined when it can. */
+export function refusalOf(session: Session, request: ServiceRequest): Nak | undefined {
   const stranger = IDENTITY_ATTRIBUTES.find((name) => {
     const [known, named] = [session.identity[name], request.identity[name]];
-    return known !== undefined && named !== undefined && known !== named;
+    return known !== undefined && named !== undefined && !isSameIdentity(name, known, named);
   });
   if (stranger !== undefined) {
-    return refuse('Session-Context-Not-Found', `${stranger} is not that of the session`);
+    return nak('Session-Context-Not-Found', `${stranger} is not that of the session`);
   }
   for (const { activation, refusingGroups } of request.activate) {
     const member = Object.values(session.services).find(
       (service) =>
-        service.state === 'active' &&
+        isMember(service) &&
         service.activation !== activation &&
         service.groups.some((group) => refusingGroups.includes(group)),
     );
-    if (member !== undefined && session.services[activation]?.state !== 'active') {
-      return refuse(
+    const own = session.services[activation];
+    if (member !== undefined && (own === undefined || !isMember(own))) {
+      return nak(
         'Administratively-Prohibited',
         `${activation} excludes ${member.activation}, which is active`,
       );
@@ -33,49 +43,138 @@ export function refusalOf(session: Session, request: ServiceRequest): Refusal | 
   const services = new Set([
     ...Object.keys(session.services),
     ...request.activate.map(({ activation }) => activation),
+    ...request.deactivate.map(({ activation }) => activation),
   ]);
   if (services.size > MAX_SERVICES) {
-    return refuse('Resources-Unavailable', `a session holds at most ${MAX_SERVICES} services`);
+    return nak('Resources-Unavailable', `a session holds at most ${MAX_SERVICES} services`);
   }
   return undefined;
 }
 
-/** JunosE's rule: exclusion works between requests, not inside one. All of the newcomers stay together. */
-export function victimsOf(session: Session, request: ServiceRequest): readonly string[] {
-  const newcomers = new Set(request.activate.map(({ activation }) => activation));
+/** Whether the NAS has confirmed the service, and is to have it. */
+export function isMember({ state }: ServiceSession): boolean {
+  return state === 'active' || state === 'restoring';
+}
+
+/**
+ * V. JunosE's rule: exclusion works between requests, not inside one, so all newcomers of a request stay together. What the
+ * NAS may have is a victim, too.
+ */
+function victimsOf(
+  session: Session,
+  request: ServiceRequest,
+  explicit: readonly ExplicitDeactivation[],
+): readonly string[] {
+  const named = new Set([
+    ...request.activate.map(({ activation }) => activation),
+    ...explicit.map(({ activation }) => activation),
+  ]);
   const groups = new Set(
     request.activate.flatMap(({ activation, groups }) => session.services[activation]?.groups ?? groups),
   );
   return Object.values(session.services)
     .filter(
       ({ activation, state, groups: own }) =>
-        !newcomers.has(activation) &&
-        (request.deactivate.includes(activation) ||
-          (state === 'active' && own.some((group) => groups.has(group)))),
+        !named.has(activation) && state !== 'deactivating' && own.some((group) => groups.has(group)),
     )
     .map(({ activation }) => activation);
 }
 
-/** What the request's activations will be, each with its number; the session has learned what the request says. */
-export function plan(before: Session, request: ServiceRequest) {
-  let nextServiceNumber = before.nextServiceNumber;
-  const planned: Record<string, ServiceSession> = {};
-  for (const { refusingGroups: _, ...service } of request.activate) {
-    const known = before.services[service.activation];
-    planned[service.activation] =
-      known === undefined
-        ? { ...service, state: 'active', number: nextServiceNumber++, correlationId: request.correlationId }
-        : refreshed(known, service);
+/**
+ * E. A service that the table knows is told to the NAS in the spelling of its activation; one that it does not know is the
+ * NAS's to answer, in the client's. A bare name means every known service of that name, whatever its parameters, and the
+ * NAS's own of that name; beside an activation of the same name it means the other known ones.
+ */
+function explicitOf(session: Session, request: ServiceRequest): readonly ExplicitDeactivation[] | Nak {
+  const explicit = new Map<string, ExplicitDeactivation>();
+  const activated = new Set(request.activate.map(({ activation }) => activation));
+  const activatedNames = new Set(request.activate.map(({ activation }) => nameOf(activation)));
+  const addKnown = ({ activation, spelling = activation, groups }: ServiceSession) =>
+    explicit.set(activation, { activation, spelling, groups, isKnown: true, isOptional: false });
+  for (const requested of request.deactivate) {
+    const { activation, spelling, groups } = requested;
+    const known = session.services[activation];
+    const namesakes = namesakesOf(session, requested).filter((one) => !activated.has(one.activation));
+    for (const namesake of namesakes) addKnown(namesake);
+    if (known !== undefined) addKnown(known);
+    else if (!activatedNames.has(activation)) {
+      const isOptional = namesakes.length > 0;
+      explicit.set(activation, { activation, spelling, groups, isKnown: false, isOptional });
+    } else if (namesakes.length === 0) {
+      return nak('Invalid-Request', `no other service ${activation} than the one to be activated is known`);
+    }
   }
-  const identity = { ...before.identity, ...request.identity };
-  const classes = request.classes.length > 0 ? request.classes : before.classes;
-  return { session: { ...before, identity, classes, nas: request.nas, nextServiceNumber }, planned };
+  return [...explicit.values()];
 }
 
-/** An active service activated again gets new thresholds and stays the service session that it is; what is
- * accounted for it was settled with its Acct-Start. */
-function refreshed(known: ServiceSession, asked: ServiceTerms): ServiceSession {
-  const { terminateCause: _, ...kept } = known;
+/** The known services with parameters that a bare name means; none where `activation` has parameters itself. */
+function namesakesOf(
+  { services }: Session,
+  { activation }: RequestedDeactivation,
+): readonly ServiceSession[] {
+  return Object.values(services).filter(
+    (service) => service.activation !== activation && nameOf(service.activation) === activation,
+  );
+}
+
+/** What the request is to do, or why it is refused. Newcomers get their numbers here. */
+export function jobOf(session: Session, request: ServiceRequest): Job | Nak {
+  const explicit = explicitOf(session, request);
+  if ('answer' in explicit) return explicit;
+  let number = session.nextServiceNumber;
+  const planned: Record<string, ServiceSession> = {};
+  for (const { refusingGroups: _, unknownMembers: __, ...terms } of request.activate) {
+    const known = session.services[terms.activation];
+    planned[terms.activation] =
+      known === undefined
+        ? { ...terms, state: 'active', number: number++, correlationId: request.correlationId }
+        : refreshed(known, terms, request.correlationId);
+  }
+  return {
+    request,
+    planned,
+    explicit,
+    victims: victimsOf(session, request, explicit),
+    confirmed: [],
+    ended: [],
+  };
+}
+
+/** A known service activated again stays the service session that it is and gets new thresholds. What is accounted for it
+ * was settled with its Acct-Start; where there was none, that is settled now. */
+function refreshed(known: ServiceSession, asked: ServiceTerms, correlationId: string): ServiceSession {
+  const { terminateCause: _, retry: __, undo: ___, ...kept } = known;
+  if (known.activatedAtMs === undefined) {
+    return { ...asked, state: 'active', number: known.number, correlationId };
+  }
   const { timeoutSeconds, volumeMegabytes, interimIntervalSeconds } = asked;
   return { ...kept, state: 'active', timeoutSeconds, volumeMegabytes, interimIntervalSeconds };
+}
+
+/**
+ * Members of A's groups that the table does not know and the NAS may have, of groups with `unknownMembers: deactivate` that
+ * have not been cleared for this session before.
+ */
+export function unknownMembersOf(
+  session: Session,
+  { request, explicit }: Job,
+): readonly ExplicitDeactivation[] {
+  const named = new Set([
+    ...Object.keys(session.services),
+    ...request.activate.map(({ activation }) => activation),
+    ...explicit.map(({ activation }) => activation),
+  ]);
+  const members = request.activate
+    .flatMap(({ unknownMembers }) => unknownMembers)
+    .filter(
+      ({ activation, clears }) =>
+        !named.has(activation) && clears.some((group) => !session.clearedGroups.includes(group)),
+    );
+  return [...new Map(members.map((one) => [one.activation, one])).values()].map(({ activation, groups }) => ({
+    activation,
+    spelling: activation,
+    groups,
+    isKnown: false,
+    isOptional: true,
+  }));
 }

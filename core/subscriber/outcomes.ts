@@ -1,43 +1,245 @@
 // What the NAS said, or did not say, to the command under way.
-import { ERROR_CAUSE, errorCauseName } from '../radius/attributes.ts';
-import { deactivate, dialect, tellToActivate, tellToDeactivate } from './command.ts';
-import { ACK, activate, answer, type Draft, end, mark, refuse, withServices } from './draft.ts';
+import type { NasRefusal } from '../dialects/dialect.ts';
+import { ERROR_CAUSE, errorCauseName, TERMINATE_CAUSE } from '../radius/attributes.ts';
+import { chunks, dialect } from './command.ts';
+import { answer, type Draft, end, type Nak, nak, withServices } from './draft.ts';
 import type { DueEvent, OutcomeEvent, States } from './event.ts';
-import type { Activating, Deactivating, Owed } from './session.ts';
+import type { Job, Owed, Session } from './session.ts';
+import {
+  completeJob,
+  endSession,
+  failed,
+  failJob,
+  postponed,
+  proceed,
+  tellToActivate,
+  tellToDeactivate,
+  tellToExclude,
+  tellToRestore,
+} from './steps.ts';
 
-// --- To an activation -----------------------------------------------------------------------------------------
+type Unknown = OutcomeEvent | DueEvent;
+
+/** How often a NAK that may mean "not there" has to come before it does. */
+const ALSO_GONE_ATTEMPTS = 3;
+
+// --- To an activation: A --------------------------------------------------------------------------------------
 
 export function activationConfirmed(draft: Draft<States['activating']>, _: OutcomeEvent): Draft {
-  const { session, nowMs } = draft;
-  const { request, planned, victims, underWay, remaining } = session.transition;
-  const confirmed = [...session.transition.confirmed, ...underWay];
-  if (remaining.length > 0) return tellToActivate(draft, remaining, { request, planned, confirmed, victims });
-  const activated = mark(withServices(session, activate(planned, nowMs)), victims);
-  return deactivate({ ...draft, session: activated }, victims, {
-    correlationId: request.correlationId,
-    owed: { request, ...ACK },
+  return activationDone(draft, { isAcknowledged: true });
+}
+
+function activationDone(draft: Draft<States['activating']>, how: Pick<Job, 'isAcknowledged'>): Draft {
+  const { session } = draft;
+  const { underWay, along, remaining } = session.transition;
+  const before = session.transition.job;
+  const job = {
+    ...before,
+    ...how,
+    confirmed: [...before.confirmed, ...underWay],
+    ended: [...before.ended, ...along],
+  };
+  if (remaining.length > 0) return tellToActivate(draft, job, remaining);
+  const left = job.explicit.map(({ activation }) => activation).filter((one) => !job.ended.includes(one));
+  if (left.length === 0) return completeJob(draft, job);
+  return tellToDeactivate(draft, job, chunks(left, dialect(session).servicesPerCommand.deactivate));
+}
+
+export function activationRefused(draft: Draft<States['activating']>, event: OutcomeEvent): Draft {
+  const { session } = draft;
+  const { job, underWay, along } = session.transition;
+  const { request, confirmed } = job;
+  const refusal = refusalOf(event);
+  if (along.length === 0 && dialect(session).isThere(refusal)) return activationDone(draft, {});
+  const owed = { request, ...passedOn(event, `the NAS refused ${underWay.join(', ')}`) };
+  if (along.length === 0 && isSessionGone(session, event)) {
+    const answered = answer(draft, owed);
+    return proceed(endSession(answered, request.correlationId, SESSION_GONE_CAUSE), request.correlationId);
+  }
+  // The NAS has refused all of it, perhaps because one of what should go is not there (RFC 5176 section 2.3).
+  const inDoubt = dialect(session).isGone(refusal) ? along : [];
+  const doubted = withServices(
+    session,
+    inDoubt.flatMap((name) => {
+      const service = session.services[name];
+      return service?.state === 'active' ? [{ ...service, state: 'unconfirmed' as const }] : [];
+    }),
+  );
+  return failJob({ ...draft, session: doubted }, job, { owed, activated: confirmed, deactivated: [] });
+}
+
+/** The NAS may have done it or not: the client gets 505, and what was there is to be there again. */
+export function activationUnanswered(draft: Draft<States['activating']>, event: Unknown): Draft {
+  const { job, underWay, along } = draft.session.transition;
+  const owed = { request: job.request, ...unanswered(event) };
+  return failJob(draft, job, {
+    owed,
+    activated: [...job.confirmed, ...underWay],
+    deactivated: along,
   });
 }
 
-export function activationRefused(draft: Draft<States['activating']>, { errorCause }: OutcomeEvent): Draft {
-  const { request, planned, confirmed, underWay } = draft.session.transition;
-  const reason = `the NAS refused ${underWay.join(', ')}`;
-  return undo(draft, planned, confirmed, {
-    correlationId: request.correlationId,
-    owed: { request, answer: 'nak', ...passedOn(errorCause, reason) },
+// --- To a deactivation that the answer depends on: E, or V before A -------------------------------------------
+
+export function deactivationConfirmed(draft: Draft<States['deactivating']>, _: OutcomeEvent): Draft {
+  return deactivationDone(draft, { isAcknowledged: true });
+}
+
+function deactivationDone(draft: Draft<States['deactivating']>, how: Pick<Job, 'isAcknowledged'>): Draft {
+  const { session } = draft;
+  const { underWay, remaining } = session.transition;
+  const before = session.transition.job;
+  const job = { ...before, ...how, ended: [...before.ended, ...underWay] };
+  if (remaining.length > 0) return tellToDeactivate(draft, job, remaining);
+  const left = Object.keys(job.planned).filter((one) => !job.confirmed.includes(one));
+  if (left.length === 0) return completeJob(draft, job);
+  return tellToActivate(draft, job, chunks(left, dialect(session).servicesPerCommand.activate));
+}
+
+export function deactivationRefused(draft: Draft<States['deactivating']>, event: OutcomeEvent): Draft {
+  const { session } = draft;
+  const { job, underWay, remaining, isConfirmed } = session.transition;
+  const make = dialect(session);
+  const refusal = refusalOf(event);
+  const isGone = isConfirmed && make.isGone(refusal);
+  const [name = '', ...others] = underWay;
+  const named = job.explicit.find(({ activation }) => activation === name);
+  if (others.length > 0 && (isGone || make.mayBeGone(refusal))) {
+    // A NAS refuses the whole command when one of its services is not there (RFC 5176 section 2.3). A command for each
+    // by itself shows which one.
+    return tellToDeactivate(draft, job, [...underWay.map((one) => [one]), ...remaining]);
+  }
+  const isFine =
+    others.length === 0 &&
+    (named?.isOptional
+      ? make.isGone(refusal) || make.mayBeGone(refusal)
+      : isGone && session.services[name] !== undefined);
+  if (isFine) return deactivationDone(draft, {});
+  const owed = {
+    request: job.request,
+    ...passedOn(event, `the NAS refused to deactivate ${underWay.join(', ')}`),
+  };
+  return failJob(draft, job, { owed, activated: job.confirmed, deactivated: [] });
+}
+
+export function deactivationUnanswered(draft: Draft<States['deactivating']>, event: Unknown): Draft {
+  const { job, underWay } = draft.session.transition;
+  const owed = { request: job.request, ...unanswered(event) };
+  return failJob(draft, job, { owed, activated: job.confirmed, deactivated: underWay });
+}
+
+// --- To a deactivation that no answer depends on: V, what is undone, what is retried ---------------------------
+
+export function exclusionConfirmed(draft: Draft<States['excluding']>, _: OutcomeEvent): Draft {
+  const { session } = draft;
+  const { underWay, remaining, correlationId, owed } = session.transition;
+  const ended = { ...draft, session: end(session, underWay, correlationId) };
+  return tellToExclude(ended, correlationId, remaining, owed);
+}
+
+export function exclusionRefused(draft: Draft<States['excluding']>, event: OutcomeEvent): Draft {
+  const { session, nowMs } = draft;
+  const { underWay, remaining, correlationId, owed } = session.transition;
+  const make = dialect(session);
+  const refusal = refusalOf(event);
+  const isGone = make.isGone(refusal);
+  const mayBeGone = make.mayBeGone(refusal);
+  if ((isGone || mayBeGone) && underWay.length > 1) {
+    const singly = underWay.map((activation) => [activation]);
+    return tellToExclude(draft, correlationId, [...singly, ...remaining], owed);
+  }
+  if (isGone) return exclusionConfirmed(draft, event);
+  const failing = failed(session, underWay, nowMs, mayBeGone ? 1 : 0);
+  const [only] = underWay;
+  const attempts = only === undefined ? 0 : (failing.services[only]?.retry?.alsoGone ?? 0);
+  if (attempts >= ALSO_GONE_ATTEMPTS) return exclusionConfirmed(draft, event);
+  return tellToExclude({ ...draft, session: failing }, correlationId, remaining, owed);
+}
+
+/** The rest is not told now: a NAS that does not answer is not to be asked more. */
+export function exclusionUnanswered(draft: Draft<States['excluding']>, _: Unknown): Draft {
+  const { session, nowMs } = draft;
+  const { underWay, remaining, correlationId, owed } = session.transition;
+  const failing = postponed(failed(session, underWay, nowMs), remaining.flat(), nowMs);
+  return tellToExclude({ ...draft, session: failing }, correlationId, [], owed);
+}
+
+// --- To an activation that restores ----------------------------------------------------------------------------
+
+export function restorationConfirmed(draft: Draft<States['restoring']>, _: OutcomeEvent): Draft {
+  const { session } = draft;
+  const { underWay, remaining, correlationId, isClearing } = session.transition;
+  if (isClearing) return tellToRestore(draft, correlationId, [underWay, ...remaining], true);
+  const active = underWay.flatMap((activation) => {
+    const { retry: _, ...service } = session.services[activation] ?? {};
+    return isService(service) ? [{ ...service, state: 'active' as const }] : [];
   });
+  return tellToRestore({ ...draft, session: withServices(session, active) }, correlationId, remaining);
+}
+
+/** A NAK is an answer: there is nothing more to be found out, and nothing is undone after it. */
+export function restorationRefused(draft: Draft<States['restoring']>, event: OutcomeEvent): Draft {
+  const { session } = draft;
+  const { underWay, remaining, correlationId, isClearing } = session.transition;
+  if (isClearing || dialect(session).isThere(refusalOf(event))) return restorationConfirmed(draft, event);
+  if (isSessionGone(session, event)) {
+    return proceed(endSession(draft, correlationId, SESSION_GONE_CAUSE), correlationId);
+  }
+  if (underWay.length > 1) {
+    return tellToRestore(draft, correlationId, [...underWay.map((one) => [one]), ...remaining]);
+  }
+  const settled = Object.values(session.services).flatMap((service) => {
+    const { retry: _, undo, ...rest } = service;
+    if (underWay.includes(service.activation)) return [{ ...rest, state: 'unconfirmed' as const }];
+    return undo ? [rest] : [];
+  });
+  return tellToRestore({ ...draft, session: withServices(session, settled) }, correlationId, remaining);
+}
+
+export function restorationUnanswered(draft: Draft<States['restoring']>, _: Unknown): Draft {
+  const { session, nowMs } = draft;
+  const { underWay, remaining, correlationId } = session.transition;
+  const failing = postponed(failed(session, underWay, nowMs), remaining.flat(), nowMs);
+  return proceed({ ...draft, session: failing }, correlationId);
+}
+
+function isService(service: object): service is Session['services'][string] {
+  return 'activation' in service;
+}
+
+// --- What an outcome means -------------------------------------------------------------------------------------
+
+/** RFC 2866 section 5.10: the NAS ended the session, and nobody said why. */
+const SESSION_GONE_CAUSE = TERMINATE_CAUSE['NAS-Error'];
+
+/**
+ * Whether the NAS says that the subscriber session is not there: 503 to an activation, which named it by nothing but what the
+ * NAS had confirmed, where it had confirmed a service of it. To a deactivation 503 says that the service is not there.
+ */
+function isSessionGone({ transition, services }: Session, { errorCause }: OutcomeEvent): boolean {
+  return (
+    errorCause === ERROR_CAUSE['Session-Context-Not-Found'] &&
+    transition?.isConfirmed === true &&
+    Object.values(services).some(({ activatedAtMs }) => activatedAtMs !== undefined)
+  );
+}
+
+function refusalOf({ errorCause, text }: OutcomeEvent): NasRefusal {
+  return { errorCause, text };
 }
 
 /**
- * What the client gets of the Error-Cause of a NAK. RFC 5176 section 3.5 lets a NAS leave it out. One that the RFC does
+ * What the client gets of a NAK of the NAS. RFC 5176 section 3.5 lets a NAS leave the Error-Cause out. One that the RFC does
  * not define becomes 505, and the reason has the number.
  */
-function passedOn(errorCause: number | undefined, reason: string): Pick<Owed, 'errorCause' | 'reason'> {
-  if (errorCause === undefined) return { reason };
-  if (errorCauseName(errorCause) !== undefined) return { errorCause, reason };
+function passedOn({ errorCause, text }: OutcomeEvent, refused: string): Omit<Owed, 'request'> {
+  const reason = text === undefined ? refused : `${refused}: ${text}`;
+  if (errorCause === undefined) return { answer: 'nak', reason };
+  if (errorCauseName(errorCause) !== undefined) return { answer: 'nak', errorCause, reason };
   return {
+    answer: 'nak',
     errorCause: ERROR_CAUSE['Other-Proxy-Processing-Error'],
-    reason: `${reason} with the Error-Cause ${errorCause}, which RFC 5176 does not define`,
+    reason: `${reason} (Error-Cause ${errorCause}, which RFC 5176 does not define)`,
   };
 }
 
@@ -49,72 +251,7 @@ const WHY_UNKNOWN = {
   deadline: 'the relay did not report in time',
 } as const;
 
-function resultOf(event: OutcomeEvent | DueEvent): keyof typeof WHY_UNKNOWN {
-  if (event.kind === 'due' || event.result === 'ack' || event.result === 'nak') return 'deadline';
-  return event.result;
-}
-
-/** The NAS may have activated or not: the client gets 505 now, and the NAS is told to deactivate. */
-export function activationUnanswered(
-  draft: Draft<States['activating']>,
-  event: OutcomeEvent | DueEvent,
-): Draft {
-  const { request, planned, confirmed, underWay } = draft.session.transition;
-  const refusal = refuse('Other-Proxy-Processing-Error', WHY_UNKNOWN[resultOf(event)]);
-  const { correlationId } = request;
-  return undo(answer(draft, { request, ...refusal }), planned, [...confirmed, ...underWay], {
-    correlationId,
-  });
-}
-
-/** Deactivates what the NAS may have activated, except what the subscriber had before. */
-function undo(
-  draft: Draft,
-  planned: Activating['planned'],
-  activations: readonly string[],
-  about: Pick<Deactivating, 'correlationId' | 'owed'>,
-): Draft {
-  const { session } = draft;
-  const newcomers = activations.filter((activation) => session.services[activation] === undefined);
-  const entries = newcomers.flatMap((activation) => {
-    const service = planned[activation];
-    return service === undefined ? [] : [[activation, { ...service, state: 'deactivating' }] as const];
-  });
-  const marked = withServices(session, Object.fromEntries(entries));
-  return deactivate({ ...draft, session: marked }, newcomers, about);
-}
-
-// --- To a deactivation ----------------------------------------------------------------------------------------
-
-export function deactivationConfirmed(draft: Draft<States['deactivating']>, _: OutcomeEvent): Draft {
-  const { session } = draft;
-  const { underWay, remaining, correlationId } = session.transition;
-  return tellToDeactivate(
-    { ...draft, session: end(session, underWay, correlationId) },
-    remaining,
-    aboutOf(session),
-  );
-}
-
-export function deactivationRefused(draft: Draft<States['deactivating']>, event: OutcomeEvent): Draft {
-  const { session } = draft;
-  const { underWay, remaining } = session.transition;
-  const gone = event.errorCause !== undefined && dialect(session).alreadyGone.includes(event.errorCause);
-  if (gone && underWay.length === 1) return deactivationConfirmed(draft, event);
-  if (!gone) return tellToDeactivate(draft, remaining, { ...aboutOf(session), failed: true });
-  // A NAS refuses the whole command when one of its services is not there (RFC 5176 section 2.3). A command for each by
-  // itself shows which one.
-  const singly = underWay.map((activation) => [activation]);
-  return tellToDeactivate(draft, [...singly, ...remaining], aboutOf(session));
-}
-
-export function deactivationUnanswered(
-  draft: Draft<States['deactivating']>,
-  _: OutcomeEvent | DueEvent,
-): Draft {
-  return tellToDeactivate(draft, [], { ...aboutOf(draft.session), failed: true });
-}
-
-function aboutOf({ transition: { correlationId, owed, failed } }: States['deactivating']) {
-  return { correlationId, ...(owed && { owed }), ...(failed && { failed }) };
+function unanswered(event: Unknown): Nak {
+  const isDeadline = event.kind === 'due' || event.result === 'ack' || event.result === 'nak';
+  return nak('Other-Proxy-Processing-Error', WHY_UNKNOWN[isDeadline ? 'deadline' : event.result]);
 }

@@ -6,13 +6,25 @@ import type { NasProfile } from '../nas.ts';
 import type { Origin } from '../origin.ts';
 import type { PlannedService, ServiceTerms } from '../services/terms.ts';
 
+/**
+ * What the table holds of a service at the NAS.
+ *
+ * `active`: the NAS confirmed its activation, last of all.
+ * `deactivating`: it has to go, and the NAS has not confirmed that it did.
+ * `restoring`: it was active, a deactivation of it may have happened, and it has to be there again.
+ * `unconfirmed`: the NAS may have it or not, and there is no honest way to find out. The next request of its group, or one
+ * that names it, settles that.
+ */
+export type ServiceState = 'active' | 'deactivating' | 'restoring' | 'unconfirmed';
+
 /** A service session: one activation of one service for one subscriber session. */
 export interface ServiceSession extends ServiceTerms {
-  /** `deactivating`: it has to go, and the NAS has not confirmed yet that it did. */
-  readonly state: 'active' | 'deactivating';
+  readonly state: ServiceState;
   /** Counts from 1 within the subscriber session; names the service session in accounting. */
   readonly number: number;
-  /** Absent when the NAS never confirmed the activation; such a service is undone without being accounted. */
+  /** What the NAS calls it, where that is not the canonical activation string. */
+  readonly spelling?: string;
+  /** Absent when the NAS never confirmed an activation of ours; such a service is not accounted. */
   readonly activatedAtMs?: number;
   /** Acct-Terminate-Cause of a service that is `deactivating`. */
   readonly terminateCause?: number;
@@ -20,6 +32,30 @@ export interface ServiceSession extends ServiceTerms {
   readonly expiresAtMs?: number;
   /** Of the request that activated it; goes with its Acct-Start. */
   readonly correlationId: string;
+  /** What that request said of the subscriber and the NAS was not told, so that nothing has confirmed it. */
+  readonly claimed?: Identity;
+  /** How often in a row the NAS was told in vain, and when it is told again: of one `deactivating` or `restoring`. */
+  readonly retry?: Retry;
+  /** Of one `unconfirmed`: it is deactivated once nothing is `restoring`, if its groups keep another member. */
+  readonly undo?: true;
+}
+
+export interface Retry {
+  readonly attempts: number;
+  readonly atMs: number;
+  /** Of the attempts, how often the NAS gave an answer of its dialect's `alsoGone`. */
+  readonly alsoGone?: number;
+}
+
+/** One service as a request deactivates it. */
+export interface RequestedDeactivation {
+  /** Canonical activation string. */
+  readonly activation: string;
+  /** The string as the client wrote it. */
+  readonly spelling: string;
+  /** Mutex groups that the catalogue gives it; none where it does not define the service. */
+  readonly groups: readonly number[];
+  readonly isDefined: boolean;
 }
 
 /** A client's request, verified and understood. */
@@ -34,8 +70,7 @@ export interface ServiceRequest {
   /** Class attributes in hexadecimal, in order. */
   readonly classes: readonly string[];
   readonly activate: readonly PlannedService[];
-  /** Canonical activation strings. */
-  readonly deactivate: readonly string[];
+  readonly deactivate: readonly RequestedDeactivation[];
 }
 
 export interface Answer {
@@ -77,50 +112,88 @@ export interface CommandEffect {
   readonly kind: 'command';
   readonly correlationId: string;
   readonly commandId: string;
-  readonly operation: 'activate' | 'deactivate';
+  /** `switch`: activates `services` and deactivates `deactivates` in one. */
+  readonly operation: 'activate' | 'deactivate' | 'switch';
   /** Canonical activation strings; what the NAS is told is in `attributes`, encoded, base64. */
   readonly services: readonly string[];
+  readonly deactivates?: readonly string[];
   readonly attributes: string;
   readonly startBeforeMs: number;
 }
 export type Effect = ReplyEffect | CommandEffect;
 
-/** The part of a change that waits for the NAS. One command is under way at a time; `commandId` is its name. */
+/** What a request is to do, settled when it begins, and how far the NAS has confirmed it. */
+export interface Job {
+  readonly request: ServiceRequest;
+  /** A: what it activates, by canonical activation string. */
+  readonly planned: Readonly<Record<string, ServiceSession>>;
+  /** E: what it deactivates by name. */
+  readonly explicit: readonly ExplicitDeactivation[];
+  /** V: what has to go because it shares a mutex group with A. */
+  readonly victims: readonly string[];
+  /** Of A, what the NAS has confirmed. */
+  readonly confirmed: readonly string[];
+  /** Of E and V, what the NAS has ended. */
+  readonly ended: readonly string[];
+  /** Whether the NAS has acknowledged a command of it, and so what identified the subscriber there. */
+  readonly isAcknowledged?: true;
+}
+
+/** One deactivation that the answer to a request depends on. */
+export interface ExplicitDeactivation extends Omit<RequestedDeactivation, 'isDefined'> {
+  /** Whether the table knew the service. */
+  readonly isKnown: boolean;
+  /** A bare name beside known services of that name: the NAS need not have a service that is called so. */
+  readonly isOptional: boolean;
+}
+
+/** A command under way, and what follows it. One is under way at a time; `commandId` is its name. */
 interface Step {
   readonly commandId: string;
   readonly correlationId: string;
   /** The services that the command under way is about, and those of the commands after it. */
   readonly underWay: readonly string[];
   readonly remaining: readonly (readonly string[])[];
+  /** Whether the command told the NAS nothing about the subscriber but what it had confirmed before. */
+  readonly isConfirmed: boolean;
   /** When the cloud stops waiting for the outcome. */
   readonly deadlineMs: number;
 }
 
-/** The NAS is being told to activate. Nothing that the subscriber has is touched before it has confirmed. */
+/** The NAS is told to activate A. */
 export interface Activating extends Step {
   readonly step: 'activate';
-  readonly request: ServiceRequest;
-  /** What the request activates, by canonical activation string. */
-  readonly planned: Readonly<Record<string, ServiceSession>>;
-  /** Those of `planned` that the NAS has confirmed, where one command does not hold them all. */
-  readonly confirmed: readonly string[];
-  /** What goes when all of `planned` is active. */
-  readonly victims: readonly string[];
+  readonly job: Job;
+  /** Of E and V, what the same command deactivates (`order: together`). */
+  readonly along: readonly string[];
 }
 
-/** The NAS is being told to deactivate what is `deactivating`. Whatever comes of it, the answer is settled. */
+/** The NAS is told to deactivate what the answer depends on: E, and with `order: deactivate-first` V before A. */
 export interface Deactivating extends Step {
   readonly step: 'deactivate';
-  /** The client that waits, and what it will be told; absent when nobody waits. */
-  readonly owed?: Owed;
-  /** Present when the NAS has refused some of it, which has to be tried again. */
-  readonly failed?: true;
+  readonly job: Job;
 }
 
-/** Something that made a change, and the effects to be repeated should it be delivered again. */
+/** The NAS is told to deactivate what is `deactivating`. Whatever it says, the answer to the request is settled. */
+export interface Excluding extends Step {
+  readonly step: 'exclude';
+  /** The request that is answered at the end of this step; absent when none waits. */
+  readonly owed?: Owed;
+}
+
+/** The NAS is told to activate what is `restoring`. */
+export interface Restoring extends Step {
+  readonly step: 'restore';
+  /** The command under way deactivates first what may still be there (`order: deactivate-first`). */
+  readonly isClearing?: true;
+}
+
+export type Transition = Activating | Deactivating | Excluding | Restoring;
+
+/** An event that led to a write, and the effects to be repeated should it be delivered again. */
 export interface RecentEvent {
   readonly id: string;
-  /** The one that it came through. */
+  /** The queue that it came through. */
   readonly queue: 'inbox' | 'due';
   readonly effects: readonly Effect[];
 }
@@ -128,26 +201,30 @@ export interface RecentEvent {
 export interface Session {
   readonly nas: NasProfile;
   readonly acctSessionId: string;
+  /** What the NAS has confirmed of what it was told. Without a NAS (`enforcement: none`): what requests said. */
   readonly identity: Identity;
+  /** What requests said besides: nothing has confirmed it, and nothing is matched with it. */
+  readonly claimed: Identity;
+  /** Class attributes in hexadecimal, in order: of the latest request that was acknowledged. */
   readonly classes: readonly string[];
   /** By canonical activation string. */
   readonly services: Readonly<Record<string, ServiceSession>>;
   readonly nextServiceNumber: number;
-  /** The change under way; absent at rest. */
-  readonly transition?: Activating | Deactivating;
+  /** Mutex groups whose members were told to go though the table did not know them (`unknownMembers: deactivate`). */
+  readonly clearedGroups: readonly number[];
+  /** The command under way, and what it is for; absent when the session is idle. */
+  readonly transition?: Transition;
   /** Requests that arrived meanwhile, in order. */
   readonly waiting: readonly ServiceRequest[];
-  /** When what is still `deactivating` is tried again, and how often it was tried. */
-  readonly retry?: { readonly attempts: number; readonly atMs: number };
-  /** Why services went with the latest change, by canonical activation string; goes with their Acct-Stops. */
+  /** Why services ended with the latest write, by canonical activation string; goes with their Acct-Stops. */
   readonly ended: Readonly<
     Record<string, { readonly terminateCause: number; readonly correlationId: string }>
   >;
   /** The last requests that were answered, oldest first. */
   readonly answered: readonly GivenAnswer[];
-  /** When the latest change was made. */
+  /** When the latest write was decided. */
   readonly changedAtMs: number;
-  /** What made the latest changes; the very latest comes last. */
+  /** The events of the latest writes; the very latest comes last. */
   readonly recentEvents: readonly RecentEvent[];
   /** Grows by one with each write that changes services, what is under way or what was answered. It orders the history,
    * and a stored answer holds while it stays. */

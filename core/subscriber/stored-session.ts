@@ -3,6 +3,7 @@
 import * as v from 'valibot';
 import { DIALECT_NAMES } from '../dialects/dialects.ts';
 import { IDENTITY_ATTRIBUTES, NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
+import { ORDERS } from '../nas.ts';
 import type { Session } from './session.ts';
 
 const Text = v.string();
@@ -10,6 +11,7 @@ const Flag = v.boolean();
 const Count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const TimeMs = v.number();
 const Texts = v.array(Text);
+const Numbers = v.array(v.number());
 
 const Nas = v.strictObject({
   site: Text,
@@ -17,6 +19,7 @@ const Nas = v.strictObject({
   identity: v.strictObject(v.entriesFromList(NAS_IDENTITY_ATTRIBUTES, v.exactOptional(Text))),
   enforcement: v.picklist(['none', 'coa']),
   dialect: v.picklist(DIALECT_NAMES),
+  order: v.picklist(ORDERS),
   options: v.record(Text, v.union([Flag, v.number(), Text])),
   answerTimeoutSeconds: v.number(),
 });
@@ -36,12 +39,16 @@ const Terms = {
 
 const ServiceSession = v.strictObject({
   ...Terms,
-  state: v.picklist(['active', 'deactivating']),
+  state: v.picklist(['active', 'deactivating', 'restoring', 'unconfirmed']),
   number: Count,
   activatedAtMs: v.exactOptional(TimeMs),
   terminateCause: v.exactOptional(v.number()),
   expiresAtMs: v.exactOptional(TimeMs),
   correlationId: Text,
+  spelling: v.exactOptional(Text),
+  claimed: v.exactOptional(Identity),
+  retry: v.exactOptional(v.strictObject({ attempts: Count, atMs: TimeMs, alsoGone: v.exactOptional(Count) })),
+  undo: v.exactOptional(v.literal(true)),
 });
 
 const Origin = v.strictObject({
@@ -61,8 +68,14 @@ const Request = v.strictObject({
   acctSessionId: Text,
   identity: Identity,
   classes: Texts,
-  activate: v.array(v.strictObject({ ...Terms, refusingGroups: v.array(v.number()) })),
-  deactivate: Texts,
+  activate: v.array(
+    v.strictObject({
+      ...Terms,
+      refusingGroups: Numbers,
+      unknownMembers: v.array(v.strictObject({ activation: Text, groups: Numbers, clears: Numbers })),
+    }),
+  ),
+  deactivate: v.array(v.strictObject({ activation: Text, spelling: Text, groups: Numbers, isDefined: Flag })),
 });
 
 const Answer = { answer: v.picklist(['ack', 'nak']), errorCause: v.exactOptional(v.number()) };
@@ -73,48 +86,63 @@ const Effect = v.variant('kind', [
     kind: v.literal('command'),
     correlationId: Text,
     commandId: Text,
-    operation: v.picklist(['activate', 'deactivate']),
+    operation: v.picklist(['activate', 'deactivate', 'switch']),
     services: Texts,
+    deactivates: v.exactOptional(Texts),
     attributes: Text,
     startBeforeMs: TimeMs,
   }),
 ]);
+
+const Job = v.strictObject({
+  request: Request,
+  planned: v.record(Text, ServiceSession),
+  explicit: v.array(
+    v.strictObject({
+      activation: Text,
+      spelling: Text,
+      groups: Numbers,
+      isKnown: Flag,
+      isOptional: Flag,
+    }),
+  ),
+  victims: Texts,
+  confirmed: Texts,
+  ended: Texts,
+  isAcknowledged: v.exactOptional(v.literal(true)),
+});
 
 const Step = {
   commandId: Text,
   correlationId: Text,
   underWay: Texts,
   remaining: v.array(Texts),
+  isConfirmed: Flag,
   deadlineMs: TimeMs,
 };
 
 const Transition = v.variant('step', [
+  v.strictObject({ step: v.literal('activate'), ...Step, job: Job, along: Texts }),
+  v.strictObject({ step: v.literal('deactivate'), ...Step, job: Job }),
   v.strictObject({
-    step: v.literal('activate'),
-    ...Step,
-    request: Request,
-    planned: v.record(Text, ServiceSession),
-    confirmed: Texts,
-    victims: Texts,
-  }),
-  v.strictObject({
-    step: v.literal('deactivate'),
+    step: v.literal('exclude'),
     ...Step,
     owed: v.exactOptional(v.strictObject({ ...Answer, request: Request, reason: v.exactOptional(Text) })),
-    failed: v.exactOptional(v.literal(true)),
   }),
+  v.strictObject({ step: v.literal('restore'), ...Step, isClearing: v.exactOptional(v.literal(true)) }),
 ]);
 
 const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   nas: Nas,
   acctSessionId: Text,
   identity: Identity,
+  claimed: Identity,
   classes: Texts,
   services: v.record(Text, ServiceSession),
   nextServiceNumber: Count,
+  clearedGroups: Numbers,
   transition: v.exactOptional(Transition),
   waiting: v.array(Request),
-  retry: v.exactOptional(v.strictObject({ attempts: Count, atMs: TimeMs })),
   ended: v.record(Text, v.strictObject({ terminateCause: v.number(), correlationId: Text })),
   answered: v.array(
     v.strictObject({

@@ -47,20 +47,8 @@
 //     deactivating × due → deactivating
 //     deactivating × redelivered → deactivating
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
-import { chunks, deactivate, dialect, planOf, tellToActivate, untellable } from './command.ts';
-import {
-  ACK,
-  activate,
-  answer,
-  type Draft,
-  end,
-  mark,
-  refuse,
-  reply,
-  settle,
-  withoutIdleRetry,
-  withServices,
-} from './draft.ts';
+import { chunks, dialect, toldOf, untellable } from './command.ts';
+import { ACK, activated, answer, type Draft, end, mark, nak, reply, settle, withServices } from './draft.ts';
 import { answerGiven } from './duplicates.ts';
 import {
   type DueEvent,
@@ -74,7 +62,7 @@ import {
   type States,
   stateOf,
 } from './event.ts';
-import { plan, refusalOf, victimsOf } from './exclusion.ts';
+import { isMember, jobOf, refusalOf } from './exclusion.ts';
 import {
   activationConfirmed,
   activationRefused,
@@ -82,8 +70,15 @@ import {
   deactivationConfirmed,
   deactivationRefused,
   deactivationUnanswered,
+  exclusionConfirmed,
+  exclusionRefused,
+  exclusionUnanswered,
+  restorationConfirmed,
+  restorationRefused,
+  restorationUnanswered,
 } from './outcomes.ts';
-import type { Effect, RecentEvent, ServiceRequest, Session } from './session.ts';
+import type { Effect, Job, RecentEvent, ServiceRequest, Session } from './session.ts';
+import { alongOf, proceed, startJob } from './steps.ts';
 
 /** What follows from an event: the session to be stored, absent when nothing changed, and then the effects. */
 export interface Result {
@@ -110,13 +105,25 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   if (change.session === undefined) return { effects: change.effects };
 
   const { session: next, effects } = workOff(change);
+  // A refusal that was found without the NAS leaves no trace of a session that nobody knows.
+  if (session === undefined && isEmpty(next)) return { effects };
   const recentEvents = remember(next.recentEvents, {
     id: event.id,
     queue: event.kind === 'due' ? 'due' : 'inbox',
     effects,
   });
   const version = next.version + (changesServices(session, next) ? 1 : 0);
-  return { session: { ...withoutIdleRetry(next), version, changedAtMs: nowMs, recentEvents }, effects };
+  return { session: { ...next, version, changedAtMs: nowMs, recentEvents }, effects };
+}
+
+/** Whether nothing is in a session, nothing is under way, and nothing ever was in it: such a session is not kept. */
+export function isEmpty({ services, transition, waiting, nextServiceNumber }: Session): boolean {
+  return (
+    transition === undefined &&
+    waiting.length === 0 &&
+    nextServiceNumber === 1 &&
+    Object.keys(services).length === 0
+  );
 }
 
 /** Once a session is idle it begins with the request that has waited longest, until one has to wait for the NAS. */
@@ -149,10 +156,10 @@ function remember(events: readonly RecentEvent[], latest: RecentEvent): readonly
 /** When the session has to be looked at again without anything happening to it; undefined when never. */
 export function dueAtMs(session: Session): number | undefined {
   if (session.transition !== undefined) return session.transition.deadlineMs;
-  const times = Object.values(session.services).flatMap(({ state, expiresAtMs }) =>
-    state === 'active' && expiresAtMs !== undefined ? [expiresAtMs] : [],
-  );
-  if (session.retry !== undefined) times.push(session.retry.atMs);
+  const times = Object.values(session.services).flatMap((service) => [
+    ...(isMember(service) && service.expiresAtMs !== undefined ? [service.expiresAtMs] : []),
+    ...(service.retry === undefined ? [] : [service.retry.atMs]),
+  ]);
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
@@ -205,6 +212,28 @@ const TABLE: Table = {
     due:         ignore,
     redelivered: repeatEffects,
   },
+  excluding: {
+    request:     wait,
+    answered:    answerAgain,
+    repeated:    ignore,
+    ack:         exclusionConfirmed,
+    nak:         exclusionRefused,
+    timeout:     exclusionUnanswered,
+    stray:       ignore,
+    due:         ignore,
+    redelivered: repeatEffects,
+  },
+  restoring: {
+    request:     wait,
+    answered:    answerAgain,
+    repeated:    ignore,
+    ack:         restorationConfirmed,
+    nak:         restorationRefused,
+    timeout:     restorationUnanswered,
+    stray:       ignore,
+    due:         ignore,
+    redelivered: repeatEffects,
+  },
 };
 
 function ignore(): Change {
@@ -221,15 +250,16 @@ function repeatEffects({ session }: Draft, event: Event): Change {
 
 // --- Requests -------------------------------------------------------------------------------------------------
 
-function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Draft {
-  const { nas, acctSessionId, identity, classes } = request;
+function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change {
   const session: Session = {
-    nas,
-    acctSessionId,
-    identity,
-    classes,
+    nas: request.nas,
+    acctSessionId: request.acctSessionId,
+    identity: {},
+    claimed: {},
+    classes: [],
     services: {},
     nextServiceNumber: 1,
+    clearedGroups: [],
     waiting: [],
     ended: {},
     answered: [],
@@ -238,7 +268,12 @@ function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Draft {
     version: 0,
     revision: 0,
   };
-  return begin({ session, effects: [], nowMs }, request);
+  const draft = { session, effects: [], nowMs };
+  if (request.nas.enforcement === 'none' && request.activate.length === 0) {
+    const unknown = nak('Session-Context-Not-Found', `there is no session ${request.acctSessionId}`);
+    return answer(draft, { request, ...unknown });
+  }
+  return begin(draft, request);
 }
 
 function begun(draft: Draft, { request }: RequestEvent): Draft {
@@ -257,7 +292,7 @@ function wait(draft: Draft, { request }: RequestEvent): Draft {
   }
   return answer(draft, {
     request,
-    ...refuse('Resources-Unavailable', `${MAX_WAITING} requests wait already`),
+    ...nak('Resources-Unavailable', `${MAX_WAITING} requests wait already`),
   });
 }
 
@@ -265,42 +300,82 @@ function wait(draft: Draft, { request }: RequestEvent): Draft {
 function begin(draft: Draft, request: ServiceRequest): Draft {
   const refusal = refusalOf(draft.session, request);
   if (refusal !== undefined) return settle(draft, { request, ...refusal });
+  const session = { ...draft.session, nas: request.nas };
+  const job = jobOf(session, request);
+  if ('answer' in job) return settle(draft, { request, ...job });
+  if (request.nas.enforcement === 'none') return carryOutAlone({ ...draft, session }, job);
+  const untold = untellableOf(session, job);
+  if (untold !== undefined) return settle(draft, { request, ...untold });
+  return startJob({ ...draft, session }, job);
+}
 
-  const victims = victimsOf(draft.session, request);
-  const { session, planned } = plan(draft.session, request);
+/** There is no NAS to confirm anything: what the request says is believed, and all of it is one write. */
+function carryOutAlone(draft: Draft, { request, planned, explicit, victims }: Job): Draft {
+  const { session, nowMs } = draft;
+  const { correlationId, identity, classes } = request;
+  const undefinedService = request.deactivate.find(({ isDefined }) => !isDefined);
+  if (undefinedService !== undefined) {
+    const reason = `there is no service ${undefinedService.spelling}`;
+    return settle(draft, { request, ...nak('Invalid-Request', reason) });
+  }
+  const active = Object.values(planned).map((service) => activated(service, nowMs));
+  const known = explicit.filter(({ isKnown }) => isKnown).map(({ activation }) => activation);
+  const going = [...known, ...victims];
+  const changed = end(withServices(session, active), going, correlationId);
+  const learned = {
+    ...changed,
+    identity: { ...toldOf(request.nas, identity), ...session.identity },
+    classes: classes.length > 0 ? classes : session.classes,
+  };
+  return settle({ ...draft, session: learned }, { request, ...ACK });
+}
+
+/** Why the NAS cannot be told of a job; undefined when it can. */
+function untellableOf(session: Session, job: Job) {
+  const { request, planned, explicit } = job;
   const { correlationId } = request;
-  const owed = { request, ...ACK };
-  if (session.nas.enforcement === 'none') {
-    const activated = mark(withServices(session, activate(planned, draft.nowMs)), victims);
-    return settle({ ...draft, session: end(activated, victims, correlationId) }, owed);
+  const limits = dialect(session).servicesPerCommand;
+  const along = alongOf(session, job);
+  if (
+    session.nas.order === 'together' &&
+    request.activate.length > 0 &&
+    explicit.length > limits.deactivate
+  ) {
+    const reason = `expected at most ${limits.deactivate} deactivations beside an activation`;
+    return nak('Resources-Unavailable', reason);
   }
-  const activations = Object.keys(planned);
-  if (activations.length === 0) {
-    return deactivate({ ...draft, session: mark(session, victims) }, victims, { correlationId, owed });
-  }
-  const commands = chunks(activations, dialect(session).servicesPerCommand.activate);
-  for (const command of commands) {
-    const untold = untellable(session, planOf(command, planned));
-    if (untold !== undefined) return settle(draft, { request, ...untold });
-  }
-  return tellToActivate({ ...draft, session }, commands, { request, planned, confirmed: [], victims });
+  const staying = Object.values(session.services).filter(({ state }) => state !== 'deactivating');
+  const spelled = along.map(
+    (activation) => explicit.find((one) => one.activation === activation) ?? { activation },
+  );
+  const beside = (activate: readonly string[]) =>
+    untellable(session, {
+      activate: activate.flatMap((activation) => planned[activation] ?? []),
+      deactivate: spelled,
+      staying: staying.filter(({ activation }) => !activate.includes(activation)),
+      request,
+      correlationId,
+    });
+  const commands = chunks(Object.keys(planned), limits.activate).map(beside);
+  const deactivations = chunks(explicit, limits.deactivate).map((deactivate) =>
+    untellable(session, { activate: [], deactivate, staying, request, correlationId }),
+  );
+  return [...commands, ...deactivations].find((refusal) => refusal !== undefined);
 }
 
 // --- Time -----------------------------------------------------------------------------------------------------
 
-/** Deactivates what has outlived its Service-Timeout, and retries what is still `deactivating`. */
+/** Deactivates what has outlived its Service-Timeout, and tells again what was told in vain. */
 function tidy(draft: Draft, { id: correlationId }: DueEvent): Change {
   const { session, nowMs } = draft;
-  const expired = Object.values(session.services).filter(
-    ({ state, expiresAtMs }) => state === 'active' && expiresAtMs !== undefined && expiresAtMs <= nowMs,
+  const services = Object.values(session.services);
+  const expired = services.filter(
+    (service) => isMember(service) && service.expiresAtMs !== undefined && service.expiresAtMs <= nowMs,
   );
-  const overdue = session.retry !== undefined && session.retry.atMs <= nowMs;
-  if (expired.length === 0 && !overdue) return ignore();
+  const isOverdue = services.some(({ retry }) => retry !== undefined && retry.atMs <= nowMs);
+  if (expired.length === 0 && !isOverdue) return ignore();
   const names = expired.map(({ activation }) => activation);
   const marked = mark(session, names, TERMINATE_CAUSE['Session-Timeout']);
-  const going = Object.values(marked.services).flatMap(({ state, activation }) =>
-    state === 'deactivating' && (overdue || names.includes(activation)) ? [activation] : [],
-  );
-  if (session.nas.enforcement === 'none') return { ...draft, session: end(marked, going, correlationId) };
-  return deactivate({ ...draft, session: marked }, going, { correlationId });
+  if (session.nas.enforcement === 'none') return { ...draft, session: end(marked, names, correlationId) };
+  return proceed({ ...draft, session: marked }, correlationId);
 }

@@ -32,45 +32,82 @@ export function upgrade({ shape = 0, ...item }: Json, key: string): Session {
 
 /**
  * 0.1.0 had one number, `version`, for what are now `version` and `revision`; `client`, `packet`, `key` and `timestamped`
- * of a request where its `origin` is now, without the client's name; and one option of the dialect erx for every NAS.
+ * of a request where its `origin` is now, without the client's name; one option of the dialect erx for every NAS; one
+ * order; services that were `active` or `deactivating`, with one pause for all of a session; and two steps, whose victims
+ * included what a request deactivated by name.
  */
-function from010({ transition, waiting, recentEvents, ...item }: Json): Json {
+function from010({ nas, identity, services, transition, waiting, recentEvents, retry, ...item }: Json): Json {
   return {
     ...item,
-    nas: nasFrom010(item['nas']),
+    nas: nasFrom010(nas),
+    identity,
+    claimed: {},
+    services: servicesFrom010(services, retry),
+    clearedGroups: [],
     revision: item['version'],
     ...(isObject(transition) && { transition: transitionFrom010(transition) }),
     waiting: list(waiting).map(requestFrom010),
     recentEvents: list(recentEvents).map((event) => ({
       ...event,
       effects: list(event['effects']).map((effect) =>
-        effect['kind'] === 'reply' ? requestFrom010(effect) : effect,
+        effect['kind'] === 'reply' ? { ...effectFrom010(effect) } : effect,
       ),
     })),
   };
 }
 
-function transitionFrom010({ request, owed, ...step }: Json): Json {
+function servicesFrom010(services: unknown, retry: unknown): unknown {
+  if (!isObject(services) || !isObject(retry)) return services;
+  return Object.fromEntries(
+    Object.entries(services).map(([activation, service]) => [
+      activation,
+      isObject(service) && service['state'] === 'deactivating' ? { ...service, retry } : service,
+    ]),
+  );
+}
+
+function transitionFrom010(transition: Json): Json {
+  const { step, request, planned, confirmed, victims, owed, failed: _, ...rest } = transition;
+  const under = { ...rest, isConfirmed: true };
+  if (step === 'activate' && isObject(request)) {
+    const job = { request: requestFrom010(request), planned, explicit: [], victims, confirmed, ended: [] };
+    return { step, ...under, job, along: [] };
+  }
   return {
-    ...step,
-    ...(isObject(request) && { request: requestFrom010(request) }),
+    step: step === 'deactivate' ? 'exclude' : step,
+    ...under,
     ...(isObject(owed) && {
       owed: { ...owed, ...(isObject(owed['request']) && { request: requestFrom010(owed['request']) }) },
     }),
   };
 }
 
-/** A request, or a reply, which had neither `key` nor `timestamped`: they matter to a request alone. */
-function requestFrom010({ client, packet, key = '', timestamped = false, nas, ...rest }: Json): Json {
+function requestFrom010({ nas, activate, deactivate, ...request }: Json): Json {
+  return {
+    ...effectFrom010(request),
+    nas: nasFrom010(nas),
+    activate: list(activate).map((one) => ({ ...one, unknownMembers: [] })),
+    deactivate: (Array.isArray(deactivate) ? deactivate : []).map((activation) => ({
+      activation,
+      spelling: activation,
+      groups: [],
+      isDefined: true,
+    })),
+  };
+}
+
+/** What a request and a reply have in common. A reply had neither `key` nor `timestamped`: they matter to a request. */
+function effectFrom010({ client, packet, key = '', timestamped = false, ...rest }: Json): Json {
   const { address, port } = isObject(client) ? client : {};
   const origin = { kind: 'radius', client: { name: address, address, port }, packet, key, timestamped };
-  return { ...rest, ...(nas !== undefined && { nas: nasFrom010(nas) }), origin };
+  return { ...rest, origin };
 }
 
 function nasFrom010(nas: unknown): unknown {
   if (!isObject(nas)) return nas;
   const { tagDeactivations, ...rest } = nas;
-  return { ...rest, options: rest['dialect'] === 'erx' ? { tagDeactivations } : {} };
+  const options = rest['dialect'] === 'erx' ? { tagDeactivations } : {};
+  return { ...rest, order: 'activate-first', options };
 }
 
 function isObject(value: unknown): value is Json {

@@ -19,7 +19,7 @@ import { understandRequest } from '../../core/requests/coa-request.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
 import type { Event } from '../../core/subscriber/event.ts';
 import type { Session } from '../../core/subscriber/session.ts';
-import { dueAtMs, transition } from '../../core/subscriber/transition.ts';
+import { dueAtMs, isEmpty, transition } from '../../core/subscriber/transition.ts';
 import { processBatch } from '../shared/batch.ts';
 import type { Schedule } from '../shared/due-queue.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
@@ -112,11 +112,16 @@ function decideRequest(
 
 function decideOutcome(
   site: string,
-  { commandId, correlationId, session, result, errorCause }: OutcomeMessage,
+  { commandId, correlationId, session, result, errorCause, text }: OutcomeMessage,
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const outcome = { commandId, result, ...(errorCause !== undefined && { errorCause }) };
+  const outcome = {
+    commandId,
+    result,
+    ...(errorCause !== undefined && { errorCause }),
+    ...(text !== undefined && { text }),
+  };
   const event = { kind: 'outcome', id: `${commandId}/outcome`, ...outcome } as const;
   const cause = `the NAS: ${result}${errorCause === undefined ? '' : ` ${errorCause}`}`;
   return change({ site, session, event, correlationId, cause, result }, dependencies, signal);
@@ -153,6 +158,8 @@ async function change(
     const destination = site ?? before?.nas.site;
     const messages = effects.map((effect) => messageOf(effect, key));
     if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);
+    // Only now: an event that is delivered again finds what it had to send.
+    if (after !== undefined && isEmpty(after)) await store.remove(after, signal);
     const soonMs = dueSoonMs(before, after, now());
     if (soonMs !== undefined) {
       await schedule(key, soonMs, signal).catch((error) =>

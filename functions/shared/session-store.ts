@@ -3,6 +3,7 @@
 import {
   type AttributeValue,
   ConditionalCheckFailedException,
+  DeleteItemCommand,
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
@@ -25,6 +26,8 @@ export interface SessionStore {
   read(key: SessionKey, signal?: AbortSignal): Promise<Session | undefined>;
   /** Writes what became of the revision that was read. `lost`: another writer was first; read and decide again. */
   write(session: Session, signal?: AbortSignal): Promise<'written' | 'lost'>;
+  /** Removes a session that has just been written, unless another writer has written it since. */
+  remove(session: Session, signal?: AbortSignal): Promise<void>;
 }
 
 export function createSessionStore(client: DynamoDBClient, tableName: string): SessionStore {
@@ -55,6 +58,22 @@ export function createSessionStore(client: DynamoDBClient, tableName: string): S
       } catch (error) {
         if (error instanceof ConditionalCheckFailedException) return 'lost';
         throw error;
+      }
+    },
+
+    async remove({ nas, acctSessionId, revision }, abortSignal) {
+      try {
+        await client.send(
+          new DeleteItemCommand({
+            TableName: tableName,
+            Key: marshall({ pk: sessionPartitionKey(nas.name, acctSessionId), sk: STATE_SORT_KEY }),
+            ConditionExpression: SESSION_IS_AS_READ,
+            ExpressionAttributeValues: marshall({ ':revision': revision + 1 }),
+          }),
+          abortSignal && { abortSignal },
+        );
+      } catch (error) {
+        if (!(error instanceof ConditionalCheckFailedException)) throw error;
       }
     },
   };

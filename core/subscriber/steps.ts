@@ -1,0 +1,381 @@
+// The steps of a request and of what follows it: each tells the NAS one command and says what the session waits for.
+//
+// `activate-first` tells A, then E, then V. `together` tells A, E and V in one, `deactivate-first` E and V, then A. The
+// answer depends on A and E, and with the two latter orders on V. What went wrong is mended afterwards, from what the
+// services of the session say of themselves: first what is `restoring` is activated again, and then what was to be undone
+// is deactivated; with `deactivate-first`, where the NAS refuses the two side by side, the other way round.
+import type { TermsAtNas } from '../dialects/dialect.ts';
+import type { ServiceTerms } from '../services/terms.ts';
+import { chunks, claimedOf, dialect, tell, toldOf } from './command.ts';
+import {
+  ACK,
+  activated,
+  answer,
+  type Draft,
+  end,
+  mark,
+  retryAfterFailure,
+  settle,
+  withServices,
+} from './draft.ts';
+import { isMember, unknownMembersOf } from './exclusion.ts';
+import type { ExplicitDeactivation, Job, Owed, ServiceSession, Session, Transition } from './session.ts';
+
+type Lists = readonly (readonly string[])[];
+
+// --- What the answer depends on -------------------------------------------------------------------------------
+
+/** Begins to carry out a job that has something to tell the NAS. */
+export function startJob(draft: Draft, job: Job): Draft {
+  const { session } = draft;
+  const limits = dialect(session).servicesPerCommand;
+  const activations = Object.keys(job.planned);
+  if (session.nas.order === 'deactivate-first') {
+    const unknown = unknownMembersOf(session, job);
+    const all = { ...job, explicit: [...job.explicit, ...unknown] };
+    const names = [...all.explicit.map(({ activation }) => activation), ...job.victims];
+    if (names.length > 0) return tellToDeactivate(draft, all, chunks(names, limits.deactivate));
+  }
+  if (activations.length > 0) return tellToActivate(draft, job, chunks(activations, limits.activate));
+  const explicit = job.explicit.map(({ activation }) => activation);
+  return tellToDeactivate(draft, job, chunks(explicit, limits.deactivate));
+}
+
+/** A: one command for each of the lists, the first one now. */
+export function tellToActivate(draft: Draft, job: Job, [underWay = [], ...remaining]: Lists): Draft {
+  const { session } = draft;
+  const along = remaining.length === 0 ? alongOf(session, job) : [];
+  const { draft: told, step } = tell(draft, {
+    activate: servicesOf(job.planned, underWay),
+    deactivate: spelled(session, job, along),
+    staying: stayingBeside(session, job, [...underWay, ...along]),
+    request: job.request,
+    correlationId: job.request.correlationId,
+  });
+  return under(told, { step: 'activate', ...step, job, remaining, along });
+}
+
+/** With `order: together`, E and V that go along with the last activation. V that the NAS may not have is told later. */
+export function alongOf({ nas, services }: Session, { explicit, victims }: Job): readonly string[] {
+  if (nas.order !== 'together') return [];
+  const active = victims.filter((activation) => services[activation]?.state === 'active');
+  const names = [...explicit.map(({ activation }) => activation), ...active];
+  return names.slice(0, dialect({ nas }).servicesPerCommand.deactivate);
+}
+
+/** E, and with `order: deactivate-first` V: one command for each of the lists, the first one now. */
+export function tellToDeactivate(draft: Draft, job: Job, [underWay = [], ...remaining]: Lists): Draft {
+  const { session } = draft;
+  const { draft: told, step } = tell(draft, {
+    activate: [],
+    deactivate: spelled(session, job, underWay),
+    staying: stayingBeside(session, job, underWay),
+    request: job.request,
+    correlationId: job.request.correlationId,
+  });
+  return under(told, { step: 'deactivate', ...step, job, remaining });
+}
+
+/** All that the answer depends on is done: A is active, E is gone, and V has to go. */
+export function completeJob(draft: Draft, job: Job): Draft {
+  const { session, nowMs } = draft;
+  const { request, planned, victims, ended } = job;
+  const { correlationId } = request;
+  const claimed = claimedOf(session.nas, request.identity);
+  const active = Object.values(planned).map((service) => ({
+    ...activated(service, nowMs),
+    ...(service.activatedAtMs === undefined && Object.keys(claimed).length > 0 && { claimed }),
+  }));
+  const unknown = session.nas.order === 'deactivate-first' ? [] : unknownMembersOf(session, job);
+  const learned = learn(session, job);
+  const begun = withServices(end(learned, ended, correlationId), active);
+  const withUnknown = withServices(begun, strangers(begun, unknown, correlationId, 'deactivating'));
+  const marked = dueNow(
+    mark(
+      withUnknown,
+      victims.filter((one) => !ended.includes(one)),
+    ),
+    nowMs,
+  );
+  const clears = request.activate.flatMap(({ unknownMembers }) =>
+    unknownMembers.flatMap((one) => one.clears),
+  );
+  const clearedGroups = [...new Set([...marked.clearedGroups, ...clears])];
+  return proceed({ ...draft, session: { ...marked, clearedGroups } }, correlationId, { request, ...ACK });
+}
+
+export interface Failure {
+  /** What the client gets. */
+  readonly owed: Owed;
+  /** Of A, what the NAS has activated or may have. */
+  readonly activated: readonly string[];
+  /** Of E and V, what the NAS has deactivated or may have besides `job.ended`. */
+  readonly deactivated: readonly string[];
+}
+
+/** The request fails: its client is answered, and all that the NAS did or may have done is to be as it was. */
+export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }: Failure): Draft {
+  const { correlationId } = job.request;
+  const answered = answer(draft, owed);
+  const session = job.isAcknowledged ? learn(answered.session, job) : answered.session;
+  const { services } = session;
+  const undone = activated.flatMap((activation): ServiceSession[] => {
+    const known = services[activation];
+    const planned = job.planned[activation];
+    if (known === undefined || known.state === 'unconfirmed') {
+      return planned === undefined ? [] : [{ ...planned, state: 'unconfirmed', undo: true }];
+    }
+    // The undo of a refresh gives the former terms again.
+    return known.state === 'deactivating' ? [] : [restoring(known)];
+  });
+  const lost = [...job.ended, ...deactivated].flatMap((activation): ServiceSession[] => {
+    const known = services[activation];
+    return known !== undefined && isMember(known) ? [restoring(known)] : [];
+  });
+  const marked = withServices(session, [...undone, ...lost]);
+  const unknown = job.explicit.filter(({ isKnown, isOptional }) => !isKnown && !isOptional);
+  const are = (names: readonly string[]) => unknown.filter(({ activation }) => names.includes(activation));
+  const again = withServices(marked, strangers(marked, are(job.ended), correlationId, 'restoring'));
+  const inDoubt = strangers(again, are(deactivated), correlationId, 'unconfirmed');
+  return proceed({ ...answered, session: withServices(again, inDoubt) }, correlationId);
+}
+
+/** The session is not there any more: all its services end, and what it was known by is forgotten. */
+export function endSession(draft: Draft, correlationId: string, terminateCause: number): Draft {
+  const { session } = draft;
+  const ended = end(session, Object.keys(session.services), correlationId, terminateCause);
+  const forgotten = { ...ended, identity: {}, claimed: {}, classes: [], clearedGroups: [] };
+  return { ...draft, session: forgotten };
+}
+
+/** What the NAS has confirmed by acknowledging a request. */
+function learn(session: Session, { request }: Job): Session {
+  const { nas, identity, classes } = request;
+  return {
+    ...session,
+    identity: { ...toldOf(nas, identity), ...session.identity },
+    claimed: { ...session.claimed, ...claimedOf(nas, identity) },
+    classes: classes.length > 0 ? classes : session.classes,
+  };
+}
+
+function restoring({ retry: _, undo: __, ...service }: ServiceSession): ServiceSession {
+  return { ...service, state: 'restoring' };
+}
+
+/** Services that the table did not know. They are not accounted. */
+function strangers(
+  session: Session,
+  named: readonly ExplicitDeactivation[],
+  correlationId: string,
+  state: ServiceSession['state'],
+): readonly ServiceSession[] {
+  return named.map(({ activation, spelling, groups }, index) => ({
+    ...NO_TERMS,
+    activation,
+    ...(spelling !== activation && { spelling }),
+    groups,
+    state,
+    number: session.nextServiceNumber + index,
+    correlationId,
+  }));
+}
+
+const NO_TERMS: Omit<ServiceTerms, 'activation' | 'groups'> = {
+  statistics: 'off',
+  timeoutSeconds: 0,
+  volumeMegabytes: 0,
+  interimIntervalSeconds: 0,
+};
+
+// --- What follows ---------------------------------------------------------------------------------------------
+
+/**
+ * Tells what is due of what is `restoring` or `deactivating`; when nothing is, the session is idle. `owed` is answered when
+ * everything `deactivating` has been told once.
+ */
+export function proceed(draft: Draft, correlationId: string, owed?: Owed): Draft {
+  const isDue = ({ retry }: ServiceSession) => retry === undefined || retry.atMs <= draft.nowMs;
+  const session = undoWherePossible(draft.session);
+  const next = { ...draft, session };
+  const services = Object.values(session.services);
+  const going = services.filter(({ state }) => state === 'deactivating');
+  const returning = services.filter(({ state }) => state === 'restoring');
+  const { activate, deactivate } = dialect(session).servicesPerCommand;
+  const exclude = going.filter(isDue).map(({ activation }) => activation);
+  // Where the NAS refuses two services side by side, the newcomer has to be gone first.
+  const isBlocked = (service: ServiceSession) =>
+    session.nas.order === 'deactivate-first' && going.some((other) => sharesGroup(other, service));
+  const restore = returning
+    .filter((one) => isDue(one) && !isBlocked(one))
+    .map(({ activation }) => activation);
+  if (restore.length > 0 && owed === undefined) {
+    return tellToRestore(next, correlationId, chunks(restore, activate));
+  }
+  if (exclude.length > 0) return tellToExclude(next, correlationId, chunks(exclude, deactivate), owed);
+  return owed === undefined ? settle(next, undefined) : proceed(settle(next, owed), correlationId);
+}
+
+/** V, what is undone, and what is retried: one command for each of the lists, the first one now. */
+export function tellToExclude(
+  draft: Draft,
+  correlationId: string,
+  [underWay, ...remaining]: Lists,
+  owed: Owed | undefined,
+): Draft {
+  if (underWay === undefined) return proceed(owed ? settle(draft, owed) : draft, correlationId);
+  const { session } = draft;
+  const { draft: told, step } = tell(draft, {
+    activate: [],
+    deactivate: servicesOf(session.services, underWay),
+    staying: staying(session, underWay),
+    correlationId,
+  });
+  return under(told, { step: 'exclude', ...step, remaining, ...(owed && { owed }) });
+}
+
+/** What is `restoring`: one command for each of the lists, the first one now. */
+export function tellToRestore(
+  draft: Draft,
+  correlationId: string,
+  [underWay, ...remaining]: Lists,
+  isCleared = false,
+): Draft {
+  if (underWay === undefined) return proceed(draft, correlationId);
+  const { session, nowMs } = draft;
+  const services = servicesOf(session.services, underWay);
+  // A NAS of this kind may refuse what is there already, which would look like a refusal for good.
+  if (session.nas.order === 'deactivate-first' && !isCleared) {
+    const clearing = {
+      activate: [],
+      deactivate: services,
+      staying: staying(session, underWay),
+      correlationId,
+    };
+    const { draft: told, step } = tell(draft, clearing);
+    return under(told, { step: 'restore', ...step, remaining, isClearing: true });
+  }
+  const activate = services.map((service) => withRemainingTime(service, nowMs));
+  const { draft: told, step } = tell(draft, {
+    activate,
+    deactivate: [],
+    staying: staying(session, underWay),
+    correlationId,
+  });
+  return under(told, { step: 'restore', ...step, remaining });
+}
+
+/** These services were told in vain; each has a pause of its own. */
+export function failed(
+  session: Session,
+  activations: readonly string[],
+  nowMs: number,
+  alsoGone = 0,
+): Session {
+  return withServices(
+    session,
+    servicesOf(session.services, activations).map((service) => ({
+      ...service,
+      retry: {
+        ...retryAfterFailure(session, service, nowMs),
+        ...(alsoGone > 0 && { alsoGone: (service.retry?.alsoGone ?? 0) + alsoGone }),
+      },
+    })),
+  );
+}
+
+/** These services have not been told, because the NAS does not answer: they wait as long as after a first failure. */
+export function postponed(session: Session, activations: readonly string[], nowMs: number): Session {
+  return withServices(
+    session,
+    servicesOf(session.services, activations).map((service) => {
+      const { atMs } = retryAfterFailure(session, { ...service, retry: { attempts: 0, atMs: 0 } }, nowMs);
+      return { ...service, retry: { attempts: 0, ...service.retry, atMs } };
+    }),
+  );
+}
+
+/** What is stuck is told again with the next command of its session. */
+function dueNow(session: Session, nowMs: number): Session {
+  const stuck = Object.values(session.services).filter(
+    ({ state, retry }) => state === 'deactivating' && retry !== undefined && retry.atMs > nowMs,
+  );
+  return withServices(
+    session,
+    stuck.map((service) => ({ ...service, retry: { attempts: 0, ...service.retry, atMs: nowMs } })),
+  );
+}
+
+/**
+ * Services to be undone become `deactivating` once nothing is `restoring`, where each of their groups keeps a member that
+ * the NAS has confirmed. One that would be the last member stays `unconfirmed`: it may have been there before.
+ */
+function undoWherePossible(session: Session): Session {
+  const services = Object.values(session.services);
+  const isDeactivatedFirst = session.nas.order === 'deactivate-first';
+  const undone = services.filter(({ undo }) => undo);
+  const waits = !isDeactivatedFirst && services.some(({ state }) => state === 'restoring');
+  if (undone.length === 0 || waits) return session;
+  return withServices(
+    session,
+    undone.map(({ undo: _, ...service }) => {
+      const keepsMember = service.groups.every((group) =>
+        services.some(
+          (other) =>
+            (other.state === 'active' || (isDeactivatedFirst && other.state === 'restoring')) &&
+            other.activation !== service.activation &&
+            other.groups.includes(group),
+        ),
+      );
+      return { ...service, state: keepsMember ? 'deactivating' : 'unconfirmed' };
+    }),
+  );
+}
+
+function sharesGroup(one: ServiceTerms, other: ServiceTerms): boolean {
+  return one.groups.some((group) => other.groups.includes(group));
+}
+
+// --- Small things ---------------------------------------------------------------------------------------------
+
+function under({ session, ...draft }: Draft, transition: Transition): Draft {
+  return { ...draft, session: { ...session, transition } };
+}
+
+function servicesOf(
+  services: Readonly<Record<string, ServiceSession>>,
+  activations: readonly string[],
+): readonly ServiceSession[] {
+  return activations.flatMap((activation) => services[activation] ?? []);
+}
+
+/** How the NAS calls what a job deactivates. */
+function spelled(session: Session, { explicit }: Job, names: readonly string[]) {
+  return names.flatMap((name) => {
+    const named = explicit.find(({ activation }) => activation === name) ?? session.services[name];
+    return named === undefined ? [] : [named];
+  });
+}
+
+/** What the session is to keep, but for `about`. */
+function staying({ services }: Session, about: readonly string[]): readonly TermsAtNas[] {
+  return Object.values(services).filter(
+    ({ state, activation }) => state !== 'deactivating' && !about.includes(activation),
+  );
+}
+
+/** As `staying`, during a job: what it has activated stays, what it has deactivated does not. */
+function stayingBeside(session: Session, job: Job, about: readonly string[]): readonly TermsAtNas[] {
+  const activated = servicesOf(job.planned, job.confirmed).filter(
+    ({ activation }) => !about.includes(activation),
+  );
+  const names = activated.map(({ activation }) => activation);
+  const kept = staying(session, [...about, ...job.ended, ...names]);
+  return [...kept, ...activated];
+}
+
+/** A restored service keeps what is left of its Service-Timeout. */
+function withRemainingTime(service: ServiceSession, nowMs: number): ServiceSession {
+  if (service.expiresAtMs === undefined) return service;
+  return { ...service, timeoutSeconds: Math.max(1, Math.ceil((service.expiresAtMs - nowMs) / 1000)) };
+}
