@@ -5,9 +5,9 @@ import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { ConfigurationError } from '../../core/config/problems.ts';
 import { parseServicesFile } from '../../core/config/services-file.ts';
+import { describeErrorCause } from '../../core/requests/describe-reply.ts';
 import { parseActivation } from '../../core/services/activation.ts';
 import type { Catalogue } from '../../core/services/catalogue.ts';
-import { causeText } from '../display.ts';
 import type { NpmAttribute } from '../peers/policy-server/npm-radius.ts';
 import { openPolicyServer, type PolicyReply } from '../peers/policy-server/policy-server.ts';
 import type { NasRecord } from '../peers/scripted-nas.ts';
@@ -112,7 +112,9 @@ async function play(): Promise<boolean> {
       say(`   asked      ${askedText(step)}`);
       say(`   NAS told   ${found.told.join(' ') || 'nothing'}`);
       say(`   changed    ${found.changed.join(' ') || 'nothing'}`);
-      say(`   answered   ${answer.code}${causeText(answer.errorCause)}`);
+      say(
+        `   answered   ${answer.code}${answer.errorCause === undefined ? '' : ` ${describeErrorCause(answer.errorCause)}`}`,
+      );
       say(`   accounted  ${found.accounted.map((record) => `Acct-${record}`).join(', ') || 'nothing'}`);
       const isSwitch = new Set(told.map(({ operation }) => operation)).size > 1;
       if (isSwitch) say(`\n${drawChart(nas.record, groupsOf).replaceAll(/^/gm, '   ')}\n`);
