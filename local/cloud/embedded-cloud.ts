@@ -4,7 +4,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { LOCAL_TABLE_NAME } from '../../core/cloud/table.ts';
 import { ConfigurationError } from '../../core/config/problems.ts';
-import { claimDataDirectory } from '../data-directory.ts';
+import { claimDataDirectory } from './data-directory.ts';
 import { startDynoxide } from './dynoxide.ts';
 import { startFauxqs } from './fauxqs.ts';
 import { type CloudQueues, ensureQueues } from './queues.ts';

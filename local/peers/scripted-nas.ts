@@ -11,7 +11,7 @@ import { encodeReply } from '../../core/requests/reply.ts';
 import type { Answer } from '../../core/subscriber/session.ts';
 import { checkRequest } from '../../relay/radius/checks.ts';
 import { bindSocket } from '../../relay/radius/udp.ts';
-import { type NasOperation, readAsNas } from './nas-brains.ts';
+import { type NasOperation, readAsNas } from './nas-dialects.ts';
 
 /** One operation that the NAS was told to do, and what it answered. */
 export interface NasRecord extends NasOperation, Answer {

@@ -11,6 +11,7 @@ import {
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { DynamoDBRecord } from 'aws-lambda';
 import type { Checkpoints } from './checkpoints.ts';
+import { type BatchSteps, deliverBatch, type RetryPolicy } from './deliver-batch.ts';
 import { compileEventFilter, type EventPattern } from './event-filter.ts';
 import { invokeBatch, type LambdaFunction } from './lambda-function.ts';
 import {
@@ -22,7 +23,6 @@ import {
   wait,
 } from './poll-loop.ts';
 import { lambdaRecord, onFailureRecord, sequenceNumber } from './stream-record.ts';
-import { type BatchSteps, type RetryPolicy, workOff } from './work-off.ts';
 
 export interface StreamMapping extends Surroundings, Partial<RetryPolicy> {
   readonly streams: DynamoDBStreamsClient;
@@ -112,7 +112,7 @@ function followShard(
     );
     const records = Records.map((record) => lambdaRecord(record, streamArn));
     const batch = records.filter((record) => isChange(record) && passes(record));
-    await workOff(batch, { bisectBatchOnError, maximumRetryAttempts }, steps, stopping);
+    await deliverBatch(batch, { bisectBatchOnError, maximumRetryAttempts }, steps, stopping);
     if (stopping.aborted) return 'end';
     settle(records);
     // dynoxide gives an EndingSequenceNumber to open shards too: only the missing iterator proves the end.

@@ -2,7 +2,7 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { ConfigurationError } from '../core/config/problems.ts';
+import { ConfigurationError } from '../../core/config/problems.ts';
 
 const SQLITE_BUSY = 5;
 /** For whoever is just about to write down its number, or to go. */

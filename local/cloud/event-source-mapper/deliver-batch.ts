@@ -18,7 +18,7 @@ export interface BatchSteps<R> {
 }
 
 /** Resolves when all of `batch` is settled, or early when `stopping` aborts. */
-export async function workOff<R>(
+export async function deliverBatch<R>(
   batch: readonly R[],
   policy: RetryPolicy,
   steps: BatchSteps<R>,
@@ -35,7 +35,7 @@ export async function workOff<R>(
       steps.settle(rest.slice(0, advance));
     } else if (policy.bisectBatchOnError && rest.length > 1) {
       advance = Math.ceil(rest.length / 2);
-      await workOff(rest.slice(0, advance), policy, steps, stopping);
+      await deliverBatch(rest.slice(0, advance), policy, steps, stopping);
     } else if (failures === policy.maximumRetryAttempts) {
       advance = rest.length;
       await steps.giveUp(rest, outcome, failures + 1);

@@ -4,10 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { ConfigurationError } from '../../core/config/problems.ts';
-import { claimDataDirectory } from '../../local/data-directory.ts';
+import { ConfigurationError } from '../../../core/config/problems.ts';
+import { claimDataDirectory } from '../../../local/cloud/data-directory.ts';
 
-const MODULE = join(import.meta.dirname, '../../local/data-directory.ts');
+const MODULE = join(import.meta.dirname, '../../../local/cloud/data-directory.ts');
 
 /** In a directory that is there, one that is not, within another. */
 async function newDirectory(): Promise<string> {
