@@ -136,8 +136,9 @@ function askedText({ correlationId, asked, answer, ...why }: HistoryRequest): st
   return answer === undefined ? text : `${text}: ${answerText({ answer, ...why })}`;
 }
 
-function requestText({ correlationId, client, ...asked }: ServiceRequest): string {
-  return `${short(correlationId)} from ${formatEndpoint(client)}: ${describeRequest(asked)}`;
+function requestText({ correlationId, origin, ...asked }: ServiceRequest): string {
+  const { client } = origin;
+  return `${short(correlationId)} from ${client.name} at ${formatEndpoint(client)}: ${describeRequest(asked)}`;
 }
 
 function answerText({ answer, errorCause, reason }: Answer & { readonly reason?: string }): string {

@@ -1,7 +1,7 @@
 // Accounting from what the table's stream shows: the session before a change and after it. A service that was not
 // active and is gives an Acct-Start, one that was and is gone an Acct-Stop, if its statistics are on.
 import { type IdentityAttribute, NAS_IDENTITY_ATTRIBUTES, type NasIdentityAttribute } from './identity.ts';
-import type { AccountingMessage } from './messages.ts';
+import { type AccountingMessage, MESSAGE_VERSION } from './messages.ts';
 import { ACCT_STATUS_TYPE, TERMINATE_CAUSE } from './radius/attributes.ts';
 import { type Attribute, encodeAttributes } from './radius/codec.ts';
 import type { ServiceSession, Session } from './subscriber/session.ts';
@@ -83,6 +83,7 @@ function record(
   return {
     id: `${session.nas.name}#${acctSessionId}#${status}`,
     message: {
+      version: MESSAGE_VERSION,
       kind: 'accounting',
       correlationId,
       status,

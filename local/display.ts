@@ -5,7 +5,7 @@ import { printable } from '../core/printable.ts';
 import { describeAttribute } from '../core/radius/codec.ts';
 import { packetName } from '../core/radius/packet.ts';
 import { describeAnswer, describeErrorCause, describeReply } from '../core/requests/describe-reply.ts';
-import type { DecideReport } from '../functions/decide/decide.ts';
+import type { DecideReport } from '../functions/decide/report.ts';
 import type { RelayEvent } from '../relay/telemetry/events.ts';
 import type { SystemEvent } from './system.ts';
 
@@ -149,7 +149,7 @@ function relayLine(event: RelayEvent): Line | undefined {
 
 function decideLine(event: DecideReport): Line | undefined {
   switch (event.kind) {
-    case 'not-reminded':
+    case 'not-scheduled':
     case 'failed':
       return ['failed', undefined, `decide: ${event.error}`];
     case 'refused':

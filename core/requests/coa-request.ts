@@ -2,9 +2,9 @@
 // honoured as it stands refuses the whole request, and nothing is changed.
 
 import { ERX_MAX_TAG, ERX_STATISTICS } from '../dialects/erx.ts';
-import type { Endpoint } from '../endpoint.ts';
 import { IDENTITY_ATTRIBUTES, NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
 import type { KnownNas } from '../nas.ts';
+import { type RadiusClient, radiusOrigin } from '../origin.ts';
 import { type AttributeName, attributeNameAt } from '../radius/attributes.ts';
 import { type Attribute, decodeAttributes, describeAttribute, type KnownAttribute } from '../radius/codec.ts';
 import { CODE, type Packet } from '../radius/packet.ts';
@@ -22,7 +22,9 @@ export type Understood =
 export interface RequestContext {
   readonly correlationId: string;
   readonly receivedAtMs: number;
-  readonly client: Endpoint;
+  /** The relay that took the request on; absent for one of 0.1.0. */
+  readonly relay?: string | undefined;
+  readonly client: RadiusClient;
   readonly catalogue: Catalogue;
   /** The NASes of the site that the request came through. */
   readonly nases: readonly KnownNas[];
@@ -70,15 +72,12 @@ function read(packet: Packet, context: RequestContext): ServiceRequest {
     );
   }
 
-  const { correlationId, receivedAtMs, client } = context;
-  const authenticator = Buffer.from(packet.authenticator).toString('hex');
+  const { correlationId, receivedAtMs, relay, client } = context;
+  const timestamped = orRefuse(atMostOne(attributes, 'Event-Timestamp')) !== undefined;
   return {
     correlationId,
     receivedAtMs,
-    client,
-    packet: Buffer.from(packet.bytes).toString('base64'),
-    key: `${client.address} ${client.port} ${packet.identifier} ${authenticator}`,
-    timestamped: orRefuse(atMostOne(attributes, 'Event-Timestamp')) !== undefined,
+    origin: radiusOrigin(packet, { ...(relay !== undefined && { relay }), client, timestamped }),
     nas,
     acctSessionId,
     identity: orRefuse(identityOf(attributes)),

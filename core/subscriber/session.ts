@@ -1,9 +1,9 @@
 // The subscriber session as it is stored: one item, changed as a whole or not at all. Everything in it is plain
 // JSON, so that the item, its two images in the stream and this type are one and the same thing.
 
-import type { Endpoint } from '../endpoint.ts';
 import type { Identity } from '../identity.ts';
 import type { NasProfile } from '../nas.ts';
+import type { Origin } from '../origin.ts';
 import type { PlannedService, ServiceTerms } from '../services/terms.ts';
 
 /** A service session: one activation of one service for one subscriber session. */
@@ -27,13 +27,7 @@ export interface ServiceRequest {
   readonly correlationId: string;
   /** When the relay took it on. */
   readonly receivedAtMs: number;
-  readonly client: Endpoint;
-  /** The packet, base64: its answer is made from it. */
-  readonly packet: string;
-  /** Client address and port, Identifier and Request Authenticator: equal for byte-identical repeats. */
-  readonly key: string;
-  /** Whether the bytes differ from one request to the next because they carry an Event-Timestamp. */
-  readonly timestamped: boolean;
+  readonly origin: Origin;
   readonly nas: NasProfile;
   readonly acctSessionId: string;
   readonly identity: Identity;
@@ -50,8 +44,15 @@ export interface Answer {
   readonly errorCause?: number;
 }
 
+/** A request, the answer that it gets, and why it is refused, in words for operators. */
+export interface Owed extends Answer {
+  readonly request: ServiceRequest;
+  readonly reason?: string;
+}
+
 /** An answer that was given, kept for the same request coming again. */
 export interface GivenAnswer extends Answer {
+  /** The repeat key of the request's origin. */
   readonly key: string;
   readonly correlationId: string;
   readonly receivedAtMs: number;
@@ -67,8 +68,8 @@ export interface GivenAnswer extends Answer {
 export interface ReplyEffect extends Answer {
   readonly kind: 'reply';
   readonly correlationId: string;
-  readonly client: Endpoint;
-  readonly packet: string;
+  /** Where it goes. */
+  readonly origin: Origin;
 }
 
 /** A CoA-Request to the NAS of the session. Its outcome comes back under `commandId`. */
@@ -111,7 +112,7 @@ export interface Activating extends Step {
 export interface Deactivating extends Step {
   readonly step: 'deactivate';
   /** The client that waits, and what it will be told; absent when nobody waits. */
-  readonly owed?: Answer & { readonly request: ServiceRequest; readonly reason?: string };
+  readonly owed?: Owed;
   /** Present when the NAS has refused some of it, which has to be tried again. */
   readonly failed?: true;
 }
@@ -148,6 +149,9 @@ export interface Session {
   readonly changedAtMs: number;
   /** What made the latest changes; the very latest comes last. */
   readonly recentEvents: readonly RecentEvent[];
-  /** Grows by one with each write; every write has the version that was read as its condition. */
+  /** Grows by one with each write that changes services, what is under way or what was answered. It orders the history,
+   * and a stored answer holds while it stays. */
   readonly version: number;
+  /** Grows by one with each write: the lock. Every write has the revision that was read as its condition. */
+  readonly revision: number;
 }

@@ -102,7 +102,7 @@ describe('a transition', () => {
       '  Command      activate gold',
       '  Since        2026-11-22T13:00:00+01:00 (3 s ago)',
       '  Deadline     2026-11-22T13:01:15+01:00 (in 1 min 12 s)',
-      '  Request      r2 from 127.0.0.1:4000: activate gold, deactivate voice',
+      '  Request      r2 from policy at 127.0.0.1:4000: activate gold, deactivate voice',
       '  Activates    gold',
       '  Deactivates  silver, voice',
     ]);
@@ -121,7 +121,7 @@ describe('a transition', () => {
       '  Command   deactivate silver, voice',
       '  Since     2026-11-22T13:00:00+01:00 (3 s ago)',
       '  Deadline  2026-11-22T13:01:15+01:00 (in 1 min 12 s)',
-      '  Request   r2 from 127.0.0.1:4000: activate gold, deactivate voice',
+      '  Request   r2 from policy at 127.0.0.1:4000: activate gold, deactivate voice',
       '  Reply     CoA-ACK',
     ]);
   });
@@ -170,8 +170,8 @@ describe('a transition', () => {
       asked(request(`w${index}`, { ...COA, activate: [activation] })),
     );
     expect(section('Waiting requests', shown([...switching, ...waiting]))).toEqual([
-      '  1  w0 from 127.0.0.1:4000: activate bronze',
-      '  2  w1 from 127.0.0.1:4000: activate video',
+      '  1  w0 from policy at 127.0.0.1:4000: activate bronze',
+      '  2  w1 from policy at 127.0.0.1:4000: activate video',
     ]);
   });
 
