@@ -32,6 +32,7 @@ export interface HandlersOptions {
   readonly report: (event: HandlerEvent) => void;
 }
 
+/** Creates the functions against the emulated cloud. */
 export function createHandlers({ cloud, deployment, report }: HandlersOptions): Handlers {
   const { tableName } = cloud;
   const sqs = new SQSClient(cloud.sqs);

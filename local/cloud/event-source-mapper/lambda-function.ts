@@ -50,6 +50,7 @@ export async function invokeBatch<R>(
   }
 }
 
+/** The ARN of a function in the account and region of the emulators. */
 export function functionArn(name: string): string {
   return `arn:aws:lambda:us-east-1:000000000000:function:${name}`;
 }

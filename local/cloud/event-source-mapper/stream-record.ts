@@ -13,6 +13,7 @@ export function lambdaRecord(record: StreamRecord, streamArn: string): DynamoDBR
   return JSON.parse(json) as DynamoDBRecord;
 }
 
+/** The sequence number of a record, which identifies it in its shard. */
 export function sequenceNumber({ dynamodb }: DynamoDBRecord): string {
   return dynamodb?.SequenceNumber ?? '';
 }

@@ -20,6 +20,7 @@ const REPEAT_AFTER_MS = [2_000, 4_000, 8_000, 16_000];
 /** Type of Error-Cause (RFC 5176 section 3.5). It is read here: the package gives a name instead of the number. */
 const ERROR_CAUSE = 101;
 
+/** Opens a policy server on a free port. It sends to `das`, the Dynamic Authorization Server (RFC 5176 section 1.3). */
 export function openPolicyServer(das: Endpoint, secret: string): PolicyServer {
   const socket = createSocket('udp4');
   let identifier = 0;
