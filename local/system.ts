@@ -33,7 +33,7 @@ export type SystemEvent =
   | {
       readonly source: 'nas';
       /** `nas` is its name in the site file. */
-      readonly event: { readonly kind: 'told'; readonly nas: string } & NasRecord;
+      readonly event: { readonly kind: 'answered'; readonly nas: string } & NasRecord;
     };
 
 export interface SystemOptions {
@@ -133,7 +133,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       const { name } = nas;
       const secrets = relaySite.nases.find((one) => one.name === name)?.secrets ?? [];
       const onRecord = (entry: NasRecord) =>
-        report({ source: 'nas', event: { kind: 'told', nas: name, ...entry } });
+        report({ source: 'nas', event: { kind: 'answered', nas: name, ...entry } });
       const standIn = await startBuiltInNas(nas, secrets, onRecord);
       if (standIn !== undefined) nases.push(started(standIn));
     }

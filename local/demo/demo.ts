@@ -99,26 +99,26 @@ async function play(): Promise<boolean> {
     const groupsOf = groupsIn(parseServicesFile(SERVICES_FILE, await readFile(SERVICES_FILE, 'utf8')));
     for (const [index, step] of STORY.entries()) {
       seen.clear();
-      const toldBefore = nas.record.length;
+      const commandsBefore = nas.record.length;
       say(`${index + 1}. ${step.title}`);
       const answer = await policyServer.request(attributesOf(step));
       await seen.accounted(step.expect.accounted.length);
-      const told = nas.record.slice(toldBefore);
+      const commands = nas.record.slice(commandsBefore);
       const found = {
         answer,
-        told: told.map(toldText),
-        emptied: emptiedGroups(nas.record, groupsOf, toldBefore),
+        commands: commands.map(commandText),
+        emptied: emptiedGroups(nas.record, groupsOf, commandsBefore),
         changed: seen.changed(),
         accounted: seen.records(),
       };
       say(`   request     ${askedText(step)}`);
-      say(`   NAS         ${found.told.join(' ') || 'none'}`);
+      say(`   NAS         ${found.commands.join(' ') || 'none'}`);
       say(`   services    ${found.changed.join(' ') || 'none'}`);
       say(`   reply       ${replyText(answer)}`);
       say(`   accounting  ${found.accounted.map((record) => `Acct-${record}`).join(', ') || 'none'}`);
-      const isSwitch = new Set(told.map(({ operation }) => operation)).size > 1;
+      const isSwitch = new Set(commands.map(({ operation }) => operation)).size > 1;
       if (isSwitch) say(`\n${drawChart(nas.record, groupsOf).replaceAll(/^/gm, '   ')}\n`);
-      const expected = { ...step.expect, told: step.expect.changed, emptied: step.empties ?? [] };
+      const expected = { ...step.expect, commands: step.expect.changed, emptied: step.empties ?? [] };
       if (!isDeepStrictEqual(found, expected)) {
         asExpected = false;
         say(`   NOT AS EXPECTED: ${JSON.stringify(expected)}`);
@@ -163,7 +163,7 @@ function replyText({ code, errorCause }: PolicyReply): string {
   return errorCause === undefined ? code : `${code} ${describeErrorCause(errorCause)}`;
 }
 
-function toldText({ operation, service, answer }: NasRecord): string {
+function commandText({ operation, service, answer }: NasRecord): string {
   return `${operation === 'activate' ? '+' : '-'}${service}${answer === 'ack' ? '' : ' (refused)'}`;
 }
 
