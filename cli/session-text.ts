@@ -2,7 +2,7 @@
 
 import { formatEndpoint } from '../core/endpoint.ts';
 import { IDENTITY_ATTRIBUTES } from '../core/identity.ts';
-import { describeAnswer } from '../core/requests/describe-reply.ts';
+import { describeAnswer } from '../core/requests/describe-packet.ts';
 import { commandedAtMs } from '../core/subscriber/command.ts';
 import { describeRequest } from '../core/subscriber/draft.ts';
 import type { HistoryItem, HistoryRequest } from '../core/subscriber/history.ts';

@@ -3,8 +3,12 @@
 import { formatEndpoint } from '../core/endpoint.ts';
 import { printable } from '../core/printable.ts';
 import { describeAttribute } from '../core/radius/codec.ts';
-import { packetName } from '../core/radius/packet.ts';
-import { describeAnswer, describeErrorCause, describeReply } from '../core/requests/describe-reply.ts';
+import {
+  describeAnswer,
+  describeErrorCause,
+  describeReply,
+  packetName,
+} from '../core/requests/describe-packet.ts';
 import type { DecideReport } from '../functions/decide/report.ts';
 import type { RelayEvent } from '../relay/telemetry/events.ts';
 import type { SystemEvent } from './system.ts';

@@ -12,22 +12,6 @@ export const CODE = {
   CoaNak: 45,
 } as const;
 
-const NAMES: Readonly<Record<number, string>> = {
-  [CODE.AccountingRequest]: 'Accounting-Request',
-  [CODE.AccountingResponse]: 'Accounting-Response',
-  [CODE.DisconnectRequest]: 'Disconnect-Request',
-  [CODE.DisconnectAck]: 'Disconnect-ACK',
-  [CODE.DisconnectNak]: 'Disconnect-NAK',
-  [CODE.CoaRequest]: 'CoA-Request',
-  [CODE.CoaAck]: 'CoA-ACK',
-  [CODE.CoaNak]: 'CoA-NAK',
-};
-
-/** The RFC's name of a packet with that code, such as `CoA-Request`; `Code 12` for one that is not in `CODE`. */
-export function packetName(code: number): string {
-  return NAMES[code] ?? `Code ${code}`;
-}
-
 export const HEADER_OCTETS = 20;
 export const MAX_PACKET_OCTETS = 4096;
 

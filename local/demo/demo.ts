@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { ConfigurationError } from '../../core/config/problems.ts';
 import { parseServicesFile } from '../../core/config/services-file.ts';
-import { describeErrorCause } from '../../core/requests/describe-reply.ts';
+import { describeErrorCause } from '../../core/requests/describe-packet.ts';
 import { parseActivation } from '../../core/services/activation.ts';
 import type { Catalogue } from '../../core/services/catalogue.ts';
 import type { NpmAttribute } from '../peers/policy-server/npm-radius.ts';

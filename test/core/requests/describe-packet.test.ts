@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CODE } from '../../../core/radius/packet.ts';
-import { describeAnswer, describeErrorCause, describeReply } from '../../../core/requests/describe-reply.ts';
+import { describeAnswer, describeErrorCause, describeReply } from '../../../core/requests/describe-packet.ts';
 
 describe('a reply in words', () => {
   it.each([

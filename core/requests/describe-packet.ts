@@ -1,6 +1,22 @@
-// Replies in words, for logs and operators.
+// Packets and replies in words, for logs and operators.
 import { errorCauseName } from '../radius/attributes.ts';
-import { CODE, packetName } from '../radius/packet.ts';
+import { CODE } from '../radius/packet.ts';
+
+const NAMES: Readonly<Record<number, string>> = {
+  [CODE.AccountingRequest]: 'Accounting-Request',
+  [CODE.AccountingResponse]: 'Accounting-Response',
+  [CODE.DisconnectRequest]: 'Disconnect-Request',
+  [CODE.DisconnectAck]: 'Disconnect-ACK',
+  [CODE.DisconnectNak]: 'Disconnect-NAK',
+  [CODE.CoaRequest]: 'CoA-Request',
+  [CODE.CoaAck]: 'CoA-ACK',
+  [CODE.CoaNak]: 'CoA-NAK',
+};
+
+/** The RFC's name of a packet with that code, such as `CoA-Request`; `Code 12` for one that is not in `CODE`. */
+export function packetName(code: number): string {
+  return NAMES[code] ?? `Code ${code}`;
+}
 
 /** A reply by its packet code: `CoA-ACK`, `CoA-NAK 506 Resources-Unavailable` (RFC 5176 sections 3 and 3.5). */
 export function describeReply(code: number, errorCause?: number): string {
