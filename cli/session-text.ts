@@ -5,6 +5,7 @@ import { IDENTITY_ATTRIBUTES } from '../core/identity.ts';
 import { describeAnswer } from '../core/requests/describe-packet.ts';
 import { commandedAtMs } from '../core/subscriber/command.ts';
 import { describeRequest } from '../core/subscriber/draft.ts';
+import { stateOf } from '../core/subscriber/event.ts';
 import type { HistoryItem, HistoryRequest } from '../core/subscriber/history.ts';
 import type { Answer, ServiceRequest, Session } from '../core/subscriber/session.ts';
 import { columns, details, NONE, type Row, section, table } from './layout.ts';
@@ -32,27 +33,30 @@ export function describeSession(
   return [...columns(headerRows(session, times)), ...sections.flat()].join('\n');
 }
 
-function headerRows({ identity, acctSessionId, nas, transition, changedAtMs, retry }: Session, times: Times) {
-  const states = { activate: 'activating', deactivate: 'deactivating', none: 'idle' };
+function headerRows({ identity, claimed, acctSessionId, nas, ...session }: Session, times: Times) {
   return details([
-    ...IDENTITY_ATTRIBUTES.map((name) => [name, identity[name]] as const),
+    ...IDENTITY_ATTRIBUTES.map((name) => [name, identity[name] ?? unchecked(claimed[name])] as const),
     ['Acct-Session-Id', acctSessionId],
     ['NAS', `${nas.name}, site ${nas.site}, dialect ${nas.dialect}, enforcement ${nas.enforcement}`],
-    ['State', states[transition?.step ?? 'none']],
-    ['Changed', times.at(changedAtMs)],
-    ['Retry', retry && `attempt ${retry.attempts} failed, next ${times.at(retry.atMs)}`],
+    ['State', stateOf({ identity, claimed, acctSessionId, nas, ...session })],
+    ['Changed', times.at(session.changedAtMs)],
   ]);
 }
 
+/** What a client said of the subscriber and the NAS has not confirmed. */
+function unchecked(value: string | number | undefined): string | undefined {
+  return value === undefined ? undefined : `${value} (unchecked)`;
+}
+
 function serviceRows({ services, transition }: Session, times: Times): readonly Row[] {
-  const planned = transition?.step === 'activate' ? Object.values(transition.planned) : [];
-  const newcomers = planned
+  const planned = jobOf(transition)?.planned ?? {};
+  const newcomers = Object.values(planned)
     .filter(({ activation }) => services[activation]?.state !== 'active')
     .map((service) => ({ ...service, state: 'activating' as const }));
   const all = { ...services, ...Object.fromEntries(newcomers.map((one) => [one.activation, one])) };
   const rows = Object.values(all)
     .sort((one, other) => one.number - other.number)
-    .map(({ activation, groups, state, correlationId, statistics, activatedAtMs, expiresAtMs }) => [
+    .map(({ activation, groups, state, correlationId, statistics, activatedAtMs, expiresAtMs, retry }) => [
       activation,
       groups.join(',') || NONE,
       state,
@@ -60,28 +64,41 @@ function serviceRows({ services, transition }: Session, times: Times): readonly 
       statistics,
       activatedAtMs === undefined ? NONE : times.at(activatedAtMs),
       expiresAtMs === undefined || state !== 'active' ? NONE : times.until(expiresAtMs),
+      retry === undefined ? NONE : `attempt ${retry.attempts} failed, next ${times.at(retry.atMs)}`,
     ]);
-  return table(['Name', 'Mutex', 'State', 'Request', 'Statistics', 'Since', 'Timeout left'], rows);
+  return table(['Name', 'Mutex', 'State', 'Request', 'Statistics', 'Since', 'Timeout left', 'Retry'], rows);
 }
 
 function inProgressRows({ nas, transition }: Session, times: Times): readonly Row[] {
   if (transition === undefined) return [];
   const { step, underWay, remaining, correlationId, deadlineMs } = transition;
-  const request = step === 'activate' ? transition.request : transition.owed?.request;
+  const job = jobOf(transition);
+  const owed = transition.step === 'exclude' ? transition.owed : undefined;
+  const request = job?.request ?? owed?.request;
   return details([
-    ['Command', `${step} ${underWay.join(', ')}`],
-    ['Next', remaining.map((services) => `${step} ${services.join(', ')}`).join('; ')],
+    ['Command', `${OPERATIONS[step]} ${underWay.join(', ')}`],
+    ['Next', remaining.map((services) => `${OPERATIONS[step]} ${services.join(', ')}`).join('; ')],
     ['Since', times.at(commandedAtMs(nas, transition))],
     ['Deadline', times.at(deadlineMs)],
     ['Request', request ? requestText(request) : `${short(correlationId)}, no reply pending`],
-    ...(step === 'activate'
-      ? ([
-          ['Activates', transition.request.activate.map(({ activation }) => activation).join(', ')],
-          ['Confirmed', transition.confirmed.join(', ')],
-          ['Deactivates', transition.victims.join(', ')],
-        ] as const)
-      : ([['Reply', transition.owed && answerText(transition.owed)]] as const)),
+    ['Activates', job && Object.keys(job.planned).join(', ')],
+    ['Deactivates', job && job.explicit.map(({ spelling }) => spelling).join(', ')],
+    ['Excludes', job?.victims.join(', ')],
+    ['Confirmed', job && [...job.confirmed, ...job.ended].join(', ')],
+    ['Reply', owed && answerText(owed)],
   ]);
+}
+
+/** What the NAS is told in each step. */
+const OPERATIONS = {
+  activate: 'activate',
+  deactivate: 'deactivate',
+  exclude: 'deactivate',
+  restore: 'activate again',
+} as const;
+
+function jobOf(transition: Session['transition']) {
+  return transition?.step === 'activate' || transition?.step === 'deactivate' ? transition.job : undefined;
 }
 
 function waitingRows({ waiting }: Session): readonly Row[] {
@@ -122,11 +139,15 @@ const CAUSES: Readonly<Record<HistoryItem['cause'], string>> = {
 function servicesText({
   activated = [],
   deactivating = [],
+  restoring = [],
+  unconfirmed = [],
   deactivated = [],
-}: Pick<HistoryItem, 'activated' | 'deactivating' | 'deactivated'>): string {
+}: Pick<HistoryItem, 'activated' | 'deactivating' | 'restoring' | 'unconfirmed' | 'deactivated'>): string {
   return [
     ...activated.map((service) => `+${service}`),
     ...deactivating.map((service) => `${service}: deactivating`),
+    ...restoring.map((service) => `${service}: restoring`),
+    ...unconfirmed.map((service) => `${service}: unconfirmed`),
     ...deactivated.map((service) => `-${service}`),
   ].join(', ');
 }

@@ -52,36 +52,36 @@ function start(session: Session, service: ActiveService): AccountingRecord {
 }
 
 function stop(before: Session, after: Session | undefined, service: ActiveService): AccountingRecord {
-  const session = after ?? before;
   const ended = after?.ended[service.activation];
-  // Without an image of afterwards the time of the last change is the latest that is known.
-  const endedAtMs = session.changedAtMs;
-  return record(session, service, 'Stop', endedAtMs, ended?.correlationId ?? service.correlationId, [
+  // Without an image of afterwards the time of the last write is the latest that is known.
+  const endedAtMs = (after ?? before).changedAtMs;
+  // A session that has ended is no longer known by anything.
+  return record(before, service, 'Stop', endedAtMs, ended?.correlationId ?? service.correlationId, [
     { name: 'Acct-Session-Time', value: Math.max(0, seconds(endedAtMs) - seconds(service.activatedAtMs)) },
     { name: 'Acct-Terminate-Cause', value: ended?.terminateCause ?? TERMINATE_CAUSE['NAS-Request'] },
   ]);
 }
 
 function record(
-  session: Session,
+  who: Session,
   service: ActiveService,
   status: AccountingMessage['status'],
   eventAtMs: number,
   correlationId: string,
   more: readonly Attribute[],
 ): AccountingRecord {
-  const acctSessionId = serviceSessionId(session.acctSessionId, service.number);
+  const acctSessionId = serviceSessionId(who.acctSessionId, service.number);
   const attributes: readonly Attribute[] = [
     { name: 'Acct-Status-Type', value: ACCT_STATUS_TYPE[status] },
     { name: 'Acct-Session-Id', value: acctSessionId },
-    ...subscriber(session),
+    ...subscriber(who, service),
     { name: 'Acct-Authentic', value: ACCT_AUTHENTIC_RADIUS },
     { name: 'Event-Timestamp', value: seconds(eventAtMs) },
     { name: 'ERX-Service-Session', value: service.activation },
     ...more,
   ];
   return {
-    id: `${session.nas.name}#${acctSessionId}#${status}`,
+    id: `${who.nas.name}#${acctSessionId}#${status}`,
     message: {
       version: MESSAGE_VERSION,
       kind: 'accounting',
@@ -115,9 +115,9 @@ const SUBSCRIBER_ATTRIBUTES = [
   'ERX-Virtual-Router-Name',
 ] as const satisfies readonly (IdentityAttribute | NasIdentityAttribute)[];
 
-function subscriber({ identity, nas, classes }: Session): readonly Attribute[] {
-  const known = { ...identity, ...nas.identity };
-  const cui = identity['Chargeable-User-Identity'];
+function subscriber({ identity, nas, classes }: Session, { claimed }: ServiceSession): readonly Attribute[] {
+  const known = { ...claimed, ...identity, ...nas.identity };
+  const cui = known['Chargeable-User-Identity'];
   return [
     ...SUBSCRIBER_ATTRIBUTES.flatMap((name) => {
       const value = known[name];

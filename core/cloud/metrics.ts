@@ -11,6 +11,8 @@ export const METRICS = {
   nasOutcomes: 'NasOutcomes',
   /** Deactivations that a NAS has not confirmed though it was told again and again. */
   stuckDeactivations: 'StuckDeactivations',
+  /** Services that a NAS may have or not, by `Nas`: it was not to be found out. */
+  unconfirmed: 'UnconfirmedServices',
   /** By how much the session is overdue that has waited longest. */
   overdue: 'Overdue',
 } as const;

@@ -40,6 +40,10 @@ export interface HistoryItem {
   readonly activated?: readonly string[];
   /** Services that have to go, which the NAS has not confirmed yet. */
   readonly deactivating?: readonly string[];
+  /** Services that the NAS is told to activate again, because they may have been deactivated and should not be. */
+  readonly restoring?: readonly string[];
+  /** Services that the NAS may have or not. */
+  readonly unconfirmed?: readonly string[];
   /** Services that are gone. */
   readonly deactivated?: readonly string[];
   /** What the NAS was told with this change. */
@@ -61,6 +65,8 @@ const ATTRIBUTES: Readonly<Record<keyof HistoryItem, true>> = {
   correlationId: true,
   activated: true,
   deactivating: true,
+  restoring: true,
+  unconfirmed: true,
   deactivated: true,
   command: true,
   requests: true,
@@ -90,7 +96,9 @@ export function historyItem(
   const correlationId = isRequest ? event?.id : (before?.transition?.correlationId ?? event?.id);
   const activated = turned('active', before, after);
   const deactivating = turned('deactivating', before, after);
-  const deactivated = gone(before, after);
+  const restoring = turned('restoring', before, after);
+  const unconfirmed = turned('unconfirmed', before, after);
+  const deactivated = [...new Set([...gone(before, after), ...Object.keys(after.ended)])];
   const told = event?.effects.find((effect) => effect.kind === 'command');
   const retryAttempts = failedAttempts(before, after);
   return {
@@ -99,6 +107,8 @@ export function historyItem(
     ...(correlationId !== undefined && { correlationId }),
     ...(activated.length > 0 && { activated }),
     ...(deactivating.length > 0 && { deactivating }),
+    ...(restoring.length > 0 && { restoring }),
+    ...(unconfirmed.length > 0 && { unconfirmed }),
     ...(deactivated.length > 0 && { deactivated }),
     ...(told && {
       command: { commandId: told.commandId, operation: told.operation, services: told.services },

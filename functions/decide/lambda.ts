@@ -54,6 +54,8 @@ function report(event: DecideReport): void {
       if (result !== undefined)
         metrics.add(METRICS.nasOutcomes, 'Count', 1, { Nas: session.nas, Result: result });
       if (lostRaces > 0) metrics.add('LostRaces', 'Count', lostRaces);
+      if (event.unconfirmed.length > 0)
+        metrics.add(METRICS.unconfirmed, 'Count', event.unconfirmed.length, { Nas: session.nas });
       if (retryAttempts >= STUCK_AFTER_ATTEMPTS) metrics.add(METRICS.stuckDeactivations, 'Count', 1);
       for (const effect of effects)
         if (effect.kind === 'reply') countAnswer(effect.answer, effect.errorCause);

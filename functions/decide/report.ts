@@ -17,6 +17,10 @@ export type DecideReport =
       /** Services that became active, and services that ended, by canonical activation string. */
       readonly activated: readonly string[];
       readonly deactivated: readonly string[];
+      /** Services that the NAS may have or not, since this event. */
+      readonly unconfirmed: readonly string[];
+      /** Attributes of this request that identify the subscriber and that the NAS is not told, new to the session. */
+      readonly unchecked: readonly string[];
       readonly effects: readonly Effect[];
       /** Conditional writes that another writer won before this one. */
       readonly lostRaces: number;
@@ -43,7 +47,7 @@ export type DecideReport =
 export function difference(before: Session | undefined, after: Session | undefined) {
   const userName = (after ?? before)?.identity['User-Name'];
   const user = typeof userName === 'string' ? { userName } : {};
-  if (after === undefined) return { ...user, activated: [], deactivated: [] };
+  if (after === undefined) return { ...user, activated: [], deactivated: [], unconfirmed: [], unchecked: [] };
   const isNew = after.version !== before?.version;
   const latest = isNew ? after.answered.findLast(({ version }) => version === after.version) : undefined;
   const retryAttempts = failedAttempts(before, after);
@@ -51,6 +55,8 @@ export function difference(before: Session | undefined, after: Session | undefin
     ...user,
     activated: turned('active', before, after),
     deactivated: gone(before, after),
+    unconfirmed: turned('unconfirmed', before, after),
+    unchecked: Object.keys(after.claimed).filter((name) => !(name in (before?.claimed ?? {}))),
     ...(latest?.reason !== undefined && { reason: latest.reason }),
     ...(retryAttempts !== undefined && { retryAttempts }),
   };

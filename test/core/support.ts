@@ -4,7 +4,7 @@ import type { NasProfile } from '../../core/nas.ts';
 import type { RadiusOrigin } from '../../core/origin.ts';
 import type { PlannedService } from '../../core/services/terms.ts';
 import type { Event } from '../../core/subscriber/event.ts';
-import type { ServiceRequest, Session } from '../../core/subscriber/session.ts';
+import type { RequestedDeactivation, ServiceRequest, Session } from '../../core/subscriber/session.ts';
 import { type Result, transition } from '../../core/subscriber/transition.ts';
 
 export const NOW = Date.UTC(2026, 10, 22, 12);
@@ -16,6 +16,7 @@ export function nas(over: Partial<NasProfile> = {}): NasProfile {
     identity: { 'NAS-IP-Address': '192.0.2.1', 'NAS-Identifier': 'bng-1' },
     enforcement: 'none',
     dialect: 'erx',
+    order: 'activate-first',
     options: { tagDeactivations: false },
     answerTimeoutSeconds: 30,
     ...over,
@@ -37,6 +38,7 @@ export function service(activation: string, over: Partial<PlannedService> = {}):
     activation,
     groups: GROUPS[name] ?? [],
     refusingGroups: [],
+    unknownMembers: [],
     statistics: 'time',
     timeoutSeconds: 0,
     volumeMegabytes: 0,
@@ -45,10 +47,17 @@ export function service(activation: string, over: Partial<PlannedService> = {}):
   };
 }
 
-type Wanted = Partial<Omit<ServiceRequest, 'activate' | 'origin'>> &
+type Wanted = Partial<Omit<ServiceRequest, 'activate' | 'deactivate' | 'origin'>> &
   Partial<Pick<RadiusOrigin, 'key' | 'timestamped'>> & {
-    readonly activate?: readonly (string | PlannedService)[];
+    readonly activate?: readonly (string | PlannedService)[] | undefined;
+    readonly deactivate?: readonly string[] | undefined;
   };
+
+/** A deactivation of a service that the catalogue defines, as a request has it. */
+export function deactivation(activation: string): RequestedDeactivation {
+  const groups = service(activation).groups;
+  return { activation, spelling: activation, groups, isDefined: true };
+}
 
 export const CLIENT = { name: 'policy', address: '127.0.0.1', port: 4000 };
 
@@ -61,7 +70,7 @@ export function origin(key: string, timestamped = false): RadiusOrigin {
 /** A request; everything about it follows from its `id`, so that the same id is the same bytes. */
 export function request(
   id: string,
-  { activate = [], key = id, timestamped = false, ...over }: Wanted = {},
+  { activate = [], deactivate = [], key = id, timestamped = false, ...over }: Wanted = {},
 ): ServiceRequest {
   return {
     correlationId: id,
@@ -72,7 +81,7 @@ export function request(
     identity: { 'User-Name': 'client1@isp1.com' },
     classes: [],
     activate: activate.map((one) => (typeof one === 'string' ? service(one) : one)),
-    deactivate: [],
+    deactivate: deactivate.map(deactivation),
     ...over,
   };
 }
