@@ -33,13 +33,13 @@ export const TABLE = {
   partitionKey: 'pk',
   sortKey: 'sk',
   /** From when on DynamoDB deletes an item that has it, within days: seconds since 1970-01-01 UTC. */
-  timeToLiveAttribute: 'expiresAt',
+  timeToLiveAttribute: 'expiresAtSeconds',
   // The indexes are sparse and hold keys alone: who finds a session there reads it from the table.
-  /** The sessions that have to be looked at again at `dueAt`, milliseconds since 1970-01-01 UTC. */
-  dueIndex: { name: 'due', partitionKey: 'dueBucket', sortKey: 'dueAt' },
+  /** The sessions that have to be looked at again at `dueAtMs`, milliseconds since 1970-01-01 UTC. */
+  dueIndex: { name: 'due', partitionKey: 'dueBucket', sortKey: 'dueAtMs' },
   /** Find sessions without knowing their NAS. Each index has the name of the attribute that it is by. */
   lookUpIndexes: ['userName', 'acctSessionId'],
 } as const;
 
-/** The one partition of the index on `dueAt`. */
+/** The one partition of the index on `dueAtMs`. */
 export const DUE_BUCKET = 'due';
