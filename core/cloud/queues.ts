@@ -46,6 +46,11 @@ export const RETENTION_DAYS = 14;
 /** Batches of the functions' event sources. */
 export const INBOX_BATCH_SIZE = 10;
 export const STREAM_BATCH_SIZE = 100;
+/**
+ * Batches of one shard that AWS has account process at the same time; AWS allows at most 10. The records of one item
+ * keep their order. A record that fails delays only the items that share its batches: a tenth of the shard.
+ */
+export const STREAM_BATCHES_PER_SHARD = 10;
 export const STREAM_MAX_RETRIES = 100;
 
 export function queueName(site: string, queue: QueueName, purpose: 'work' | 'dead-letters' = 'work'): string {

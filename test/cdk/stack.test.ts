@@ -169,6 +169,7 @@ describe('account', () => {
       FilterCriteria: { Filters: [{ Pattern: '{"dynamodb":{"Keys":{"sk":{"S":["STATE"]}}}}' }] },
       FunctionResponseTypes: ['ReportBatchItemFailures'],
       BisectBatchOnFunctionError: true,
+      ParallelizationFactor: 10,
       MaximumRetryAttempts: 100,
     });
     expect(target(at(changes, 'DestinationConfig', 'OnFailure', 'Destination'))).toBe(
