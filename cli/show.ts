@@ -1,6 +1,7 @@
 // A subscriber session as an operator sees it, after JunosE's `show service-management subscriber-session`.
 
 import { formatEndpoint } from '../core/endpoint.ts';
+import { causeText } from '../core/radius/attributes.ts';
 import { commandedAtMs } from '../core/subscriber/command.ts';
 import { describeRequest } from '../core/subscriber/draft.ts';
 import type { HistoryItem, HistoryRequest } from '../core/subscriber/history.ts';
@@ -10,7 +11,6 @@ import {
   type ServiceRequest,
   type Session,
 } from '../core/subscriber/session.ts';
-import { causeText } from '../local/display.ts';
 
 const NONE = '-';
 

@@ -1,7 +1,7 @@
 // What happens, as one readable line each, or as JSON lines.
 
 import { formatEndpoint } from '../core/endpoint.ts';
-import { errorCauseName } from '../core/radius/attributes.ts';
+import { causeText } from '../core/radius/attributes.ts';
 import { describeAttribute } from '../core/radius/codec.ts';
 import { CODE } from '../core/radius/packet.ts';
 import type { DecideReport } from '../functions/decide/decide.ts';
@@ -193,8 +193,4 @@ function whatBecameOf(event: Extract<DecideReport, { kind: 'decided' }>): string
 function nasText({ nas, acctSessionId, operation, service, services, answer, errorCause }: NasEvent): string {
   const answered = `CoA-${answer.toUpperCase()}${causeText(errorCause)}`;
   return `${nas} ${acctSessionId}: ${operation} ${service}: ${answered}, has ${services.join(', ') || 'nothing'}`;
-}
-
-export function causeText(errorCause: number | undefined): string {
-  return errorCause === undefined ? '' : ` ${errorCause} ${errorCauseName(errorCause) ?? ''}`.trimEnd();
 }

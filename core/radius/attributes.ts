@@ -165,6 +165,11 @@ export function errorCauseName(value: number): string | undefined {
   return ERROR_CAUSE_NAMES.get(value);
 }
 
+/** ` 404 Invalid-Request`, to be appended to the name of a reply; empty where it has no Error-Cause. */
+export function causeText(errorCause: number | undefined): string {
+  return errorCause === undefined ? '' : ` ${errorCause} ${errorCauseName(errorCause) ?? ''}`.trimEnd();
+}
+
 /** Values of Acct-Status-Type: RFC 2866 section 5.1. */
 export const ACCT_STATUS_TYPE = {
   Start: 1,
