@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -200,21 +200,5 @@ describe('the list of rooms', () => {
     const folders = globSync('*/**/*.ts', { cwd: ROOT, exclude: ['node_modules', 'cdk.out', 'coverage'] });
     const names = new Set(folders.map((file) => file.split('/')[0]));
     expect([...names].sort()).toEqual(NAMES.toSorted());
-  });
-
-  it('is what the README says', () => {
-    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
-    const [, table = ''] = /^\| folder \|.*\n\|[-|]+\|\n((?:\|.*\n)+)/m.exec(readme) ?? [];
-    const rows = table
-      .trimEnd()
-      .split('\n')
-      .map((row) =>
-        row
-          .replaceAll('`', '')
-          .split('|')
-          .map((cell) => cell.trim()),
-      );
-    const said = rows.map(([, room, , may = '']) => [room, may === 'nothing else' ? [] : may.split(', ')]);
-    expect(Object.fromEntries(said)).toEqual(ROOMS);
   });
 });
