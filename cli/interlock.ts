@@ -7,7 +7,7 @@ import { ConfigurationError } from '../core/config/problems.ts';
 import { findSessions } from './find-sessions.ts';
 import { latestHistory } from './latest-history.ts';
 import { findSystem } from './running-system.ts';
-import { describeSession } from './show.ts';
+import { describeSession } from './session-text.ts';
 
 const USAGE = `usage: npx interlock show [--json] [--data DIR] USER-NAME|ACCT-SESSION-ID
        npx interlock show [--json] [--table NAME] [--endpoint URL] [--region NAME] USER-NAME|ACCT-SESSION-ID

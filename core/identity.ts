@@ -1,3 +1,40 @@
-// How every dialect names the NAS itself (RFC 5176 section 3).
+// The attributes that name a NAS and those that name a subscriber session (RFC 5176 section 3). Every other list of
+// them is made from these two.
 
-export const NAS_IDENTIFICATION = ['NAS-IP-Address', 'NAS-IPv6-Address', 'NAS-Identifier'] as const;
+import { isIpv6 } from './radius/value-types.ts';
+
+/**
+ * The NAS identification attributes (RFC 5176 section 3): NAS-IP-Address (RFC 2865 section 5.4), NAS-IPv6-Address
+ * (RFC 3162 section 2.1) and NAS-Identifier (RFC 2865 section 5.32).
+ */
+export const NAS_IDENTITY_ATTRIBUTES = ['NAS-IP-Address', 'NAS-IPv6-Address', 'NAS-Identifier'] as const;
+export type NasIdentityAttribute = (typeof NAS_IDENTITY_ATTRIBUTES)[number];
+/** Addresses as text, IPv6 in its canonical form (RFC 5952). */
+export type NasIdentity = Readonly<Partial<Record<NasIdentityAttribute, string>>>;
+
+/**
+ * The session identification attributes (RFC 5176 section 3) besides Acct-Session-Id, which is mandatory here, and
+ * ERX-Virtual-Router-Name (Juniper, vendor 4874). Those that a request and its session both have must be equal.
+ */
+export const IDENTITY_ATTRIBUTES = [
+  'User-Name',
+  'NAS-Port',
+  'Framed-IP-Address',
+  'Called-Station-Id',
+  'Calling-Station-Id',
+  'Acct-Multi-Session-Id',
+  'NAS-Port-Id',
+  'Chargeable-User-Identity',
+  'Framed-Interface-Id',
+  'Framed-IPv6-Prefix',
+  'ERX-Virtual-Router-Name',
+] as const;
+export type IdentityAttribute = (typeof IDENTITY_ATTRIBUTES)[number];
+/** Text and addresses as text, integers as numbers, octets in hexadecimal. */
+export type Identity = Readonly<Partial<Record<IdentityAttribute, string | number>>>;
+
+/** The NAS identification attribute that carries `value`: an IPv4 address, an IPv6 address, or any other text. */
+export function nasIdentityAttributeOf(value: string): NasIdentityAttribute {
+  if (/^\d+\.\d+\.\d+\.\d+$/.test(value)) return 'NAS-IP-Address';
+  return isIpv6(value) ? 'NAS-IPv6-Address' : 'NAS-Identifier';
+}

@@ -1,35 +1,53 @@
-// What travels through the queues, one schema per queue. Bytes are base64, times are milliseconds since
-// 1970-01-01 UTC. No message ever carries a secret: the relay verifies with it and signs with it, and keeps it.
+// What travels through the queues, one schema per queue. Octets are base64, times are milliseconds since
+// 1970-01-01 UTC. No message carries a secret: the relay verifies with it and signs with it, and keeps it.
+//
+// Every message has a version. A relay and functions that are one release apart read one another's: `upgradeMessage`
+// turns each past version into today's, and `replyFor` answers a relay of 0.1.0 in the only shape that it reads.
 import * as v from 'valibot';
 import type { Endpoint } from './endpoint.ts';
 
-const Bytes = v.pipe(v.string(), v.base64());
-const TimeMs = v.pipe(v.number(), v.integer(), v.minValue(0));
-const ErrorCause = v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(0xffff_ffff));
+/** What this code writes. Messages of 0.1.0 have no version; they stay readable until 1.0. */
+export const MESSAGE_VERSION = 1;
 
+const Version = v.literal(MESSAGE_VERSION);
+const Bytes = v.pipe(v.string(), v.base64());
+const Text = v.pipe(v.string(), v.nonEmpty());
+const TimeMs = v.pipe(v.number(), v.integer(), v.minValue(0));
+const Integer32 = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff));
 const Port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535));
-/** As the relay saw it. */
-const EndpointSchema = v.object({
+const Client = v.object({
+  /** Its name in the site file. */
+  name: v.string(),
   address: v.pipe(v.string(), v.ip()),
   port: Port,
 }) satisfies v.GenericSchema<Endpoint>;
 
-/** Inbox: a CoA-Request or Disconnect-Request that the relay has verified, with its bytes as they came. */
+/** What a message says of an origin; the rest of it follows from the packet. */
+const Origin = v.object({
+  kind: v.literal('radius'),
+  /** The relay that took the request on; absent for one of 0.1.0. */
+  relay: v.exactOptional(Text),
+  client: Client,
+  /** The request's octets, as they came. */
+  packet: Bytes,
+});
+export type MessageOrigin = v.InferOutput<typeof Origin>;
+
+/** Inbox: a CoA-Request or Disconnect-Request that the relay has verified. */
 const RequestMessage = v.object({
+  version: Version,
   kind: v.literal('request'),
   /** Unique per forward; follows the request to its Acct-Start and Acct-Stop. */
-  correlationId: v.pipe(v.string(), v.nonEmpty()),
+  correlationId: Text,
   receivedAtMs: TimeMs,
-  /** Name of the client in the site file, and where its answer has to go. */
-  client: v.object({ name: v.string(), ...EndpointSchema.entries }),
-  packet: Bytes,
+  origin: Origin,
 });
 export type RequestMessage = v.InferOutput<typeof RequestMessage>;
 
 /** The key of a session's item. */
 const SessionKey = v.object({
-  nas: v.pipe(v.string(), v.nonEmpty()),
-  acctSessionId: v.pipe(v.string(), v.nonEmpty()),
+  nas: Text,
+  acctSessionId: Text,
 });
 export type SessionKey = v.InferOutput<typeof SessionKey>;
 
@@ -42,13 +60,14 @@ export const UNKNOWN_RESULTS = ['timeout', 'unreachable', 'interrupted', 'expire
 
 /** Inbox: what became of a command. */
 const OutcomeMessage = v.object({
+  version: Version,
   kind: v.literal('outcome'),
-  correlationId: v.pipe(v.string(), v.nonEmpty()),
-  commandId: v.pipe(v.string(), v.nonEmpty()),
+  correlationId: Text,
+  commandId: Text,
   session: SessionKey,
   result: v.picklist(['ack', 'nak', ...UNKNOWN_RESULTS]),
   /** Error-Cause of a NAK, where it had one. */
-  errorCause: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff))),
+  errorCause: v.exactOptional(Integer32),
   atMs: TimeMs,
 });
 export type OutcomeMessage = v.InferOutput<typeof OutcomeMessage>;
@@ -57,26 +76,32 @@ export const InboxMessage = v.variant('kind', [RequestMessage, OutcomeMessage]);
 export type InboxMessage = v.InferOutput<typeof InboxMessage>;
 
 /** Due queue: a session whose time has come. */
-export const DueMessage = v.object({ kind: v.literal('due'), session: SessionKey, dueAtMs: TimeMs });
+export const DueMessage = v.object({
+  version: Version,
+  kind: v.literal('due'),
+  session: SessionKey,
+  dueAtMs: TimeMs,
+});
 export type DueMessage = v.InferOutput<typeof DueMessage>;
 
-/** Outbox: the answer to a client's request. The relay takes Identifier, authenticator, State and Proxy-State
- * from `request`, and the secret that it verified with. */
+/** Outbox: the answer to a client's request. The relay takes Identifier, authenticator, State and Proxy-State from the
+ * packet of its origin, and the secret that it verified with. */
 const ReplyMessage = v.object({
+  version: Version,
   kind: v.literal('reply'),
-  correlationId: v.pipe(v.string(), v.nonEmpty()),
-  client: EndpointSchema,
-  request: Bytes,
+  correlationId: Text,
+  origin: Origin,
   answer: v.picklist(['ack', 'nak']),
-  errorCause: v.optional(ErrorCause),
+  errorCause: v.exactOptional(Integer32),
 });
 export type ReplyMessage = v.InferOutput<typeof ReplyMessage>;
 
 /** Outbox: a CoA-Request of ours to a NAS, its attributes encoded, unsigned. */
 const CommandMessage = v.object({
+  version: Version,
   kind: v.literal('command'),
-  correlationId: v.pipe(v.string(), v.nonEmpty()),
-  commandId: v.pipe(v.string(), v.nonEmpty()),
+  correlationId: Text,
+  commandId: Text,
   session: SessionKey,
   /** What the attributes say, for logs. */
   operation: v.picklist(['activate', 'deactivate']),
@@ -92,8 +117,9 @@ export type OutboxMessage = v.InferOutput<typeof OutboxMessage>;
 
 /** Accounting queue: one Accounting-Request, its attributes encoded, unsigned. */
 export const AccountingMessage = v.object({
+  version: Version,
   kind: v.literal('accounting'),
-  correlationId: v.pipe(v.string(), v.nonEmpty()),
+  correlationId: Text,
   status: v.picklist(['Start', 'Stop']),
   /** Acct-Session-Id and Service-Session of the record, for logs. */
   acctSessionId: v.string(),
@@ -121,7 +147,10 @@ export function writeMessage(message: object): string {
   );
 }
 
-/** Reads a queue message's body; throws an Error that names the first path that does not fit. */
+/**
+ * Reads a queue message's body, of this version or of an earlier one.
+ * @throws MalformedMessage naming the first path that does not fit, or the version where it is a later one.
+ */
 export function readMessage<S extends v.GenericSchema>(schema: S, body: string): v.InferOutput<S> {
   let json: unknown;
   try {
@@ -129,13 +158,53 @@ export function readMessage<S extends v.GenericSchema>(schema: S, body: string):
   } catch {
     throw new MalformedMessage('is not JSON');
   }
-  const result = v.safeParse(schema, json);
+  const result = v.safeParse(schema, upgradeMessage(json));
   if (result.success) return result.output;
   const [issue] = result.issues;
   throw new MalformedMessage(`${v.getDotPath(issue) ?? 'message'}: ${issue.message}`);
 }
 
-/** A queue message that nobody here could have written. It belongs in the dead-letter queue. */
+/** A queue message that this code cannot read. Delivered again in vain, it goes to the dead-letter queue. */
 export class MalformedMessage extends Error {
   override readonly name = 'MalformedMessage';
+}
+
+// --- Versions -------------------------------------------------------------------------------------------------
+
+/**
+ * Today's form of a message of any version up to this one; what is no message stays as it is.
+ * @throws MalformedMessage when the version is later than this code's.
+ */
+function upgradeMessage(json: unknown): unknown {
+  if (typeof json !== 'object' || json === null) return json;
+  const { version } = json as { version?: unknown };
+  if (typeof version === 'number' && version > MESSAGE_VERSION) {
+    throw new MalformedMessage(
+      `version: ${version} is later than ${MESSAGE_VERSION}, the latest that this release reads`,
+    );
+  }
+  return version === undefined ? { ...from010(json as Message010), version: MESSAGE_VERSION } : json;
+}
+
+interface Message010 {
+  readonly kind?: unknown;
+  readonly client?: { readonly name?: unknown; readonly address?: unknown };
+  readonly packet?: unknown;
+  readonly request?: unknown;
+}
+
+/** 0.1.0 had `client` and `packet` in a request, and `client` without its name and `request` in a reply. */
+function from010(message: Message010): object {
+  if (message.kind !== 'request' && message.kind !== 'reply') return message;
+  const { client, packet, request, ...rest } = message;
+  const named = { ...client, name: client?.name ?? client?.address };
+  return { ...rest, origin: { kind: 'radius', client: named, packet: packet ?? request } };
+}
+
+/** A reply as the relay of its origin reads it. */
+export function replyFor({ version, ...reply }: ReplyMessage): object {
+  const { relay, client, packet } = reply.origin;
+  if (relay !== undefined) return { version, ...reply };
+  const { origin: _, ...rest } = reply;
+  return { ...rest, client: { address: client.address, port: client.port }, request: packet };
 }

@@ -1,6 +1,7 @@
 // Accounting from what the table's stream shows: the session before a change and after it. A service that was not
 // active and is gives an Acct-Start, one that was and is gone an Acct-Stop, if its statistics are on.
-import type { AccountingMessage } from './messages.ts';
+import { type IdentityAttribute, NAS_IDENTITY_ATTRIBUTES, type NasIdentityAttribute } from './identity.ts';
+import { type AccountingMessage, MESSAGE_VERSION } from './messages.ts';
 import { ACCT_STATUS_TYPE, TERMINATE_CAUSE } from './radius/attributes.ts';
 import { type Attribute, encodeAttributes } from './radius/codec.ts';
 import type { ServiceSession, Session } from './subscriber/session.ts';
@@ -82,6 +83,7 @@ function record(
   return {
     id: `${session.nas.name}#${acctSessionId}#${status}`,
     message: {
+      version: MESSAGE_VERSION,
       kind: 'accounting',
       correlationId,
       status,
@@ -102,9 +104,7 @@ export function serviceSessionId(acctSessionId: string, number: number): string 
  * allows in accounting. */
 const SUBSCRIBER_ATTRIBUTES = [
   'User-Name',
-  'NAS-IP-Address',
-  'NAS-IPv6-Address',
-  'NAS-Identifier',
+  ...NAS_IDENTITY_ATTRIBUTES,
   'NAS-Port',
   'NAS-Port-Id',
   'Framed-IP-Address',
@@ -113,7 +113,7 @@ const SUBSCRIBER_ATTRIBUTES = [
   'Called-Station-Id',
   'Calling-Station-Id',
   'ERX-Virtual-Router-Name',
-] as const;
+] as const satisfies readonly (IdentityAttribute | NasIdentityAttribute)[];
 
 function subscriber({ identity, nas, classes }: Session): readonly Attribute[] {
   const known = { ...identity, ...nas.identity };

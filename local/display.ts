@@ -4,7 +4,7 @@ import { formatEndpoint } from '../core/endpoint.ts';
 import { causeText } from '../core/radius/attributes.ts';
 import { describeAttribute } from '../core/radius/codec.ts';
 import { CODE } from '../core/radius/packet.ts';
-import type { DecideReport } from '../functions/decide/decide.ts';
+import type { DecideReport } from '../functions/decide/report.ts';
 import type { RelayEvent } from '../relay/telemetry/events.ts';
 import type { SystemEvent } from './system.ts';
 
@@ -149,7 +149,7 @@ function relayLine(event: RelayEvent): Line | undefined {
 
 function decideLine(event: DecideReport): Line | undefined {
   switch (event.kind) {
-    case 'not-reminded':
+    case 'not-scheduled':
     case 'failed':
       return ['failed', undefined, `decide: ${event.error}`];
     case 'refused':

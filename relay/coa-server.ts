@@ -1,18 +1,19 @@
 // The site's side towards its clients: a datagram becomes a request in the inbox, a reply from the outbox becomes a
 // datagram. It decides who may ask, and nothing about what is asked.
 import type { Endpoint } from '../core/endpoint.ts';
-import { messageGroup, type ReplyMessage, type RequestMessage, writeMessage } from '../core/messages.ts';
-import { ATTRIBUTES } from '../core/radius/attributes.ts';
+import type { ReplyMessage } from '../core/messages.ts';
 import type { Packet } from '../core/radius/packet.ts';
 import { encodeReply } from '../core/requests/reply.ts';
 import { InProgress, type RequestInProgress } from './in-progress.ts';
+import { requestMessage, type TakenRequest } from './messages.ts';
 import type { Inbox } from './queues/inbox.ts';
-import type { OutgoingMessage } from './queues/queue.ts';
 import { authenticate, checkRequest } from './radius/checks.ts';
 import type { Client, FindClient } from './site/clients.ts';
 import type { DiscardReason, Report } from './telemetry/events.ts';
 
 export interface CoaServerOptions {
+  /** What the cloud calls this relay. */
+  readonly relay: string;
   readonly findClient: FindClient;
   readonly eventTimestampWindowSeconds: number;
   readonly inbox: Inbox;
@@ -25,15 +26,6 @@ export interface CoaServerOptions {
   /** A correlation id that no request had before. */
   readonly newId: () => string;
   readonly report: Report;
-}
-
-/** A request that has been taken on. */
-interface TakenRequest {
-  readonly correlationId: string;
-  readonly receivedAtMs: number;
-  readonly client: string;
-  readonly source: Endpoint;
-  readonly packet: Packet;
 }
 
 interface Discarded {
@@ -75,8 +67,10 @@ export class CoaServer {
    */
   async answer(message: ReplyMessage): Promise<void> {
     const { findClient, monotonicNow, send, report } = this.#options;
-    const { correlationId, client: destination, answer, errorCause } = message;
-    const request = authenticate(Buffer.from(message.request, 'base64'), findClient(destination.address));
+    const { correlationId, origin, answer, errorCause } = message;
+    const { address, port } = origin.client;
+    const destination = { address, port };
+    const request = authenticate(Buffer.from(origin.packet, 'base64'), findClient(address));
     if (!request.ok) {
       report({ kind: 'reply-not-sent', correlationId, destination, reason: request.reason });
       return;
@@ -117,7 +111,7 @@ export class CoaServer {
   }
 
   #takeOn(datagram: Uint8Array, source: Endpoint, client: Client | undefined): Discarded | undefined {
-    const { inbox, now, monotonicNow, newId, eventTimestampWindowSeconds } = this.#options;
+    const { relay, inbox, now, monotonicNow, newId, eventTimestampWindowSeconds } = this.#options;
     if (this.#drained !== undefined) return { reason: 'draining' };
     const receivedAtMs = now();
     const request = checkRequest(datagram, client, receivedAtMs, eventTimestampWindowSeconds);
@@ -129,7 +123,7 @@ export class CoaServer {
       return { reason: 'repeat-in-progress', correlationId: repeated.correlationId };
     }
     const taken = { correlationId, receivedAtMs, client: request.client.name, source, packet };
-    const forwarded = inbox.offer(requestMessage(taken));
+    const forwarded = inbox.offer(requestMessage(relay, taken));
     if (forwarded === undefined) {
       this.#end(source, packet);
       return { reason: 'inbox-full', correlationId };
@@ -159,27 +153,4 @@ export class CoaServer {
   #checkDrained(): void {
     if (this.inProgress === 0) this.#drained?.();
   }
-}
-
-function requestMessage({
-  correlationId,
-  receivedAtMs,
-  client,
-  source,
-  packet,
-}: TakenRequest): OutgoingMessage {
-  const message: RequestMessage = {
-    kind: 'request',
-    correlationId,
-    receivedAtMs,
-    client: { name: client, ...source },
-    packet: Buffer.from(packet.bytes).toString('base64'),
-  };
-  const session = packet.attributes.find(({ type }) => type === ATTRIBUTES['Acct-Session-Id'].number);
-  return {
-    body: writeMessage(message),
-    group: messageGroup(session?.value),
-    // Never derived from the packet: the same bytes may be another request (A, B, then A again).
-    deduplicationId: correlationId,
-  };
 }

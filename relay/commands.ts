@@ -6,7 +6,8 @@
 // cloud knows how to undo. It is not delivered to somebody else while it is under way here: a queue hides it for
 // 60 seconds, it is sent within the first 30 and repeated for 30 more at the most, and if its outcome cannot be
 // reported it goes on being hidden.
-import { type CommandMessage, messageGroup, type OutcomeMessage, writeMessage } from '../core/messages.ts';
+import type { CommandMessage } from '../core/messages.ts';
+import { outcomeMessage } from './messages.ts';
 import type { NasClient } from './nas-client.ts';
 import { type Outcome, UNSENT } from './outcome.ts';
 import { backOff } from './queues/back-off.ts';
@@ -103,21 +104,7 @@ export class Commands {
 
   /** Tries until SQS has the outcome (true) or `abandon` aborts (false). */
   async #tellCloud(command: CommandMessage, outcome: Outcome, abandon: AbortSignal): Promise<boolean> {
-    const { correlationId, commandId, session } = command;
-    const body: OutcomeMessage = {
-      kind: 'outcome',
-      correlationId,
-      commandId,
-      session,
-      ...outcome,
-      atMs: this.#options.now(),
-    };
-    const message = {
-      body: writeMessage(body),
-      group: messageGroup(Buffer.from(session.acctSessionId)),
-      // A command has one outcome: what SQS took without our hearing of it, it does not take a second time.
-      deduplicationId: `${commandId}/outcome`,
-    };
+    const message = outcomeMessage(command, outcome, this.#options.now());
     for (let failures = 0; !(await (this.#options.inbox.offer(message) ?? false)); ) {
       await backOff(++failures, abandon);
       if (abandon.aborted) return false;

@@ -73,6 +73,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const accountingQueue = new Queue('accounting', queues.accounting, { sqs, now, report });
   const inbox = new Inbox(inboxQueue);
   const coaServer = new CoaServer({
+    relay: site.name,
     findClient: findClientBySource(site.clients),
     eventTimestampWindowSeconds: site.eventTimestampWindowSeconds,
     inbox,

@@ -81,7 +81,7 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /** The reason where the schema has none of its own. */
-function defaultReason({ type, expected, received }: v.BaseIssue<unknown>): string {
+export function defaultReason({ type, expected, received }: v.BaseIssue<unknown>): string {
   if (type === 'strict_object' && expected === 'never') return 'this key is not known here';
   if (type === 'strict_object' && received === 'undefined') return 'this key is missing';
   return `expected ${KINDS[expected ?? ''] ?? expected}`;

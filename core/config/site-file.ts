@@ -1,7 +1,8 @@
 // One site: what its relay listens on, who may ask, which NASes stand behind it, who keeps the accounts.
 import * as v from 'valibot';
-import { DIALECT_NAMES } from '../dialects/dialects.ts';
+import { DIALECT_NAMES, type DialectName } from '../dialects/dialects.ts';
 import { canonicalIpv6, isIpv6 } from '../radius/value-types.ts';
+import { optionsSchema, unknownNasKey } from './dialect-options.ts';
 import { networkKey } from './network.ts';
 import { ConfigurationError, type ParsedFile, parseFile } from './problems.ts';
 import { parseSecretReference, type SecretReference } from './secret-reference.ts';
@@ -102,35 +103,50 @@ const AccountingServer = v.strictObject({
   messageAuthenticator: flag(false),
 });
 
-const Nas = v.strictObject({
-  name: Name,
-  address: Address,
-  secret: Secrets,
-  identifiedBy: v.pipe(
-    v.array(
-      v.pipe(
-        v.string(),
-        v.nonEmpty('expected a NAS-IP-Address or NAS-Identifier'),
-        // A NAS-IPv6-Address has one spelling when it has been decoded.
-        v.transform((value) => (isIpv6(value) ? canonicalIpv6(value) : value)),
-      ),
-    ),
-    v.minLength(1, 'expected at least one NAS-IP-Address or NAS-Identifier'),
-  ),
-  dialect: v.optional(v.picklist(DIALECT_NAMES, `expected a dialect: ${DIALECT_NAMES.join(', ')}`), 'erx'),
-  /** `coa`: the NAS is told and confirms. `none`: state and accounting only. */
-  enforcement: v.optional(v.picklist(['none', 'coa'], 'expected none or coa'), 'none'),
-  /** `erx`: give each ERX-Service-Deactivate a tag of its own, as some releases of Junos OS want it. */
-  tagDeactivations: flag(false),
-  /** How long a command to this NAS is repeated before it counts as unanswered (MRD of RFC 5080). */
-  answerTimeoutSeconds: v.optional(seconds(5, 30), 30),
-  /** Put a Message-Authenticator first into requests to this NAS. */
-  messageAuthenticator: flag(true),
-  /** Ignore replies without a Message-Authenticator. FreeRADIUS 3.2 does not sign those that it makes itself. */
-  requireMessageAuthenticator: flag(false),
-  /** Take a Message-Authenticator computed over a zero authenticator, too: FreeRADIUS 3.2 signs so what it proxies. */
-  zeroAuthenticatorReplies: flag(false),
+const DEFAULT_DIALECT: DialectName = 'erx';
+
+const Nas = v.lazy((input) => {
+  const { dialect = DEFAULT_DIALECT } = (input ?? {}) as { readonly dialect?: unknown };
+  return nasSchema(DIALECT_NAMES.find((name) => name === dialect));
 });
+
+/** The options of a NAS depend on its dialect. */
+function nasSchema(dialect: DialectName | undefined) {
+  return v.strictObject(
+    {
+      name: Name,
+      address: Address,
+      secret: Secrets,
+      identifiedBy: v.pipe(
+        v.array(
+          v.pipe(
+            v.string(),
+            v.nonEmpty('expected a NAS-IP-Address or NAS-Identifier'),
+            // A NAS-IPv6-Address has one spelling when it has been decoded.
+            v.transform((value) => (isIpv6(value) ? canonicalIpv6(value) : value)),
+          ),
+        ),
+        v.minLength(1, 'expected at least one NAS-IP-Address or NAS-Identifier'),
+      ),
+      dialect: v.optional(
+        v.picklist(DIALECT_NAMES, `expected a dialect: ${DIALECT_NAMES.join(', ')}`),
+        DEFAULT_DIALECT,
+      ),
+      options: optionsSchema(dialect),
+      /** `coa`: the NAS is told and confirms. `none`: state and accounting only. */
+      enforcement: v.optional(v.picklist(['none', 'coa'], 'expected none or coa'), 'none'),
+      /** How long a command to this NAS is repeated before it counts as unanswered (MRD of RFC 5080). */
+      answerTimeoutSeconds: v.optional(seconds(5, 30), 30),
+      /** Put a Message-Authenticator first into requests to this NAS. */
+      messageAuthenticator: flag(true),
+      /** Ignore replies without a Message-Authenticator. FreeRADIUS 3.2 does not sign those that it makes itself. */
+      requireMessageAuthenticator: flag(false),
+      /** Take a Message-Authenticator computed over a zero authenticator, too: FreeRADIUS 3.2 signs so what it proxies. */
+      zeroAuthenticatorReplies: flag(false),
+    },
+    unknownNasKey,
+  );
+}
 
 /** The relay runs in this VPC, on Fargate, and not at the site. */
 const Vpc = v.strictObject({

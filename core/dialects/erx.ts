@@ -1,11 +1,11 @@
 // Juniper E-series and MX: vendor 4874, one tag for each activation and what belongs to it.
 
-import { NAS_IDENTIFICATION } from '../identity.ts';
+import * as v from 'valibot';
+import { NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
 import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
-import type { Statistics } from '../services/catalogue.ts';
-import type { ServiceTerms } from '../subscriber/session.ts';
-import type { Dialect } from './dialects.ts';
+import type { ServiceTerms, Statistics } from '../services/terms.ts';
+import type { Dialect } from './dialect.ts';
 
 /** ERX-Service-Statistics. */
 export const ERX_STATISTICS: Readonly<Record<Statistics, number>> = { off: 0, time: 1, 'time+volume': 2 };
@@ -13,14 +13,21 @@ export const ERX_STATISTICS: Readonly<Record<Statistics, number>> = { off: 0, ti
 /** Tags run from 1 to 8 ("Using Tags with RADIUS Attributes"). */
 export const ERX_MAX_TAG = 8;
 
-export const erx: Dialect = {
-  identification: ['Acct-Session-Id', 'User-Name', 'ERX-Virtual-Router-Name', ...NAS_IDENTIFICATION],
+/** A type and not an interface, which would lack the index signature of DialectOptions. */
+export type ErxOptions = {
+  /** Give each ERX-Service-Deactivate a tag of its own, as some releases of Junos OS require. */
+  readonly tagDeactivations: boolean;
+};
+
+export const erx: Dialect<ErxOptions> = {
+  options: { tagDeactivations: v.optional(v.boolean('expected true or false'), false) },
+  identification: ['Acct-Session-Id', 'User-Name', 'ERX-Virtual-Router-Name', ...NAS_IDENTITY_ATTRIBUTES],
   servicesPerCommand: { activate: ERX_MAX_TAG, deactivate: ERX_MAX_TAG },
   activate: (services) => services.flatMap((service, index) => activation(service, index + 1)),
-  deactivate: (services, { tagDeactivations }) =>
+  deactivate: (services, { options }) =>
     services.map(({ activation }, index) => ({
       name: 'ERX-Service-Deactivate',
-      ...(tagDeactivations && { tag: index + 1 }),
+      ...(options.tagDeactivations && { tag: index + 1 }),
       value: activation,
     })),
   alreadyGone: [ERROR_CAUSE['Session-Context-Not-Found']],

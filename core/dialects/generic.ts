@@ -2,11 +2,11 @@
 // (section 3.6, note 3), so each command names every service that the session has afterwards: first the old ones beside
 // the new, then those that stay.
 
-import { NAS_IDENTIFICATION } from '../identity.ts';
+import { NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
 import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
-import type { ServiceTerms } from '../subscriber/session.ts';
-import type { Dialect } from './dialects.ts';
+import type { ServiceTerms } from '../services/terms.ts';
+import type { Dialect, NoOptions } from './dialect.ts';
 
 /** Leaving an attribute out means that it stays, so having none needs a name. */
 export const NO_SERVICE = 'none';
@@ -14,8 +14,9 @@ export const NO_SERVICE = 'none';
 /** As many as a packet has room for at the usual length of a name. */
 const SERVICES_PER_COMMAND = 64;
 
-export const generic: Dialect = {
-  identification: ['Acct-Session-Id', 'User-Name', ...NAS_IDENTIFICATION],
+export const generic: Dialect<NoOptions> = {
+  options: {},
+  identification: ['Acct-Session-Id', 'User-Name', ...NAS_IDENTITY_ATTRIBUTES],
   servicesPerCommand: { activate: SERVICES_PER_COMMAND, deactivate: SERVICES_PER_COMMAND },
   activate: (services, { staying }) => filters([...staying, ...services]),
   deactivate: (_, { staying }) => filters(staying),

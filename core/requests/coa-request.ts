@@ -1,28 +1,19 @@
 // What a CoA-Request asks for. RFC 5176 section 2.3 makes every attribute in it mandatory: one that cannot be
 // honoured as it stands refuses the whole request, and nothing is changed.
 
-import type { KnownNas } from '../deployment.ts';
 import { ERX_MAX_TAG, ERX_STATISTICS } from '../dialects/erx.ts';
-import type { Endpoint } from '../endpoint.ts';
-import { type AttributeName, attributeNameAt, type ERROR_CAUSE } from '../radius/attributes.ts';
+import { IDENTITY_ATTRIBUTES, NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
+import type { KnownNas } from '../nas.ts';
+import { type RadiusClient, radiusOrigin } from '../origin.ts';
+import { type AttributeName, attributeNameAt } from '../radius/attributes.ts';
 import { type Attribute, decodeAttributes, describeAttribute, type KnownAttribute } from '../radius/codec.ts';
 import { CODE, type Packet } from '../radius/packet.ts';
 import { type Activation, parseActivation } from '../services/activation.ts';
-import type { Catalogue, ServiceDefinition, Statistics } from '../services/catalogue.ts';
-import {
-  IDENTITY_ATTRIBUTES,
-  type Identity,
-  type IdentityAttribute,
-  type NasProfile,
-  type PlannedService,
-  type ServiceRequest,
-} from '../subscriber/session.ts';
-
-/** Why a request cannot be carried out, whatever the state of its session is. */
-export interface Refusal {
-  readonly errorCause: keyof typeof ERROR_CAUSE;
-  readonly reason: string;
-}
+import type { Catalogue, ServiceDefinition } from '../services/catalogue.ts';
+import type { PlannedService, Statistics } from '../services/terms.ts';
+import type { ServiceRequest } from '../subscriber/session.ts';
+import { acctSessionIdOf, identityOf, nasOf } from './identification.ts';
+import { atMostOne, type Reading, type Refusal } from './reading.ts';
 
 export type Understood =
   | { readonly ok: true; readonly request: ServiceRequest }
@@ -31,14 +22,13 @@ export type Understood =
 export interface RequestContext {
   readonly correlationId: string;
   readonly receivedAtMs: number;
-  readonly client: Endpoint;
+  /** The relay that took the request on; absent for one of 0.1.0. */
+  readonly relay?: string | undefined;
+  readonly client: RadiusClient;
   readonly catalogue: Catalogue;
   /** The NASes of the site that the request came through. */
   readonly nases: readonly KnownNas[];
 }
-
-/** Acct-Session-Id of a service is that of the subscriber and seven characters more, in 253 octets. */
-const MAX_ACCT_SESSION_ID_OCTETS = 246;
 
 /** Reads a verified CoA-Request. */
 export function understandRequest(packet: Packet, context: RequestContext): Understood {
@@ -59,21 +49,17 @@ class Refused extends Error {
   }
 }
 
+function orRefuse<T>(reading: Reading<T>): T {
+  if (reading.ok) return reading.value;
+  throw new Refused(reading.refusal.errorCause, reading.refusal.reason);
+}
+
 function read(packet: Packet, context: RequestContext): ServiceRequest {
   if (packet.code !== CODE.CoaRequest)
     throw new Refused('Unsupported-Extension', 'Disconnect-Request is not supported');
   const attributes = decodeAttributes(packet).map(supported);
-  const single = <N extends AttributeName>(name: N) => atMostOne(attributes, name);
-
-  const acctSessionId = single('Acct-Session-Id')?.value;
-  if (acctSessionId === undefined) throw new Refused('Missing-Attribute', 'Acct-Session-Id is missing');
-  if (acctSessionId === '' || Buffer.byteLength(acctSessionId) > MAX_ACCT_SESSION_ID_OCTETS) {
-    throw new Refused(
-      'Invalid-Attribute-Value',
-      `Acct-Session-Id: expected 1 to ${MAX_ACCT_SESSION_ID_OCTETS} octets`,
-    );
-  }
-  const nas = nasOf(attributes, context.nases);
+  const acctSessionId = orRefuse(acctSessionIdOf(attributes));
+  const nas = orRefuse(nasOf(attributes, context.nases));
   const activate = activations(attributes, context.catalogue);
   const deactivate = deactivations(attributes);
   const both = activate.find(({ activation }) => deactivate.includes(activation));
@@ -86,18 +72,15 @@ function read(packet: Packet, context: RequestContext): ServiceRequest {
     );
   }
 
-  const { correlationId, receivedAtMs, client } = context;
-  const authenticator = Buffer.from(packet.authenticator).toString('hex');
+  const { correlationId, receivedAtMs, relay, client } = context;
+  const timestamped = orRefuse(atMostOne(attributes, 'Event-Timestamp')) !== undefined;
   return {
     correlationId,
     receivedAtMs,
-    client,
-    packet: Buffer.from(packet.bytes).toString('base64'),
-    key: `${client.address} ${client.port} ${packet.identifier} ${authenticator}`,
-    timestamped: single('Event-Timestamp') !== undefined,
+    origin: radiusOrigin(packet, { ...(relay !== undefined && { relay }), client, timestamped }),
     nas,
     acctSessionId,
-    identity: identityOf(single),
+    identity: orRefuse(identityOf(attributes)),
     classes: named(attributes, 'Class').map(({ value }) => Buffer.from(value).toString('hex')),
     activate,
     deactivate,
@@ -109,9 +92,7 @@ function read(packet: Packet, context: RequestContext): ServiceRequest {
 const SUPPORTED: ReadonlySet<AttributeName> = new Set<AttributeName>([
   ...IDENTITY_ATTRIBUTES,
   'Acct-Session-Id',
-  'NAS-IP-Address',
-  'NAS-IPv6-Address',
-  'NAS-Identifier',
+  ...NAS_IDENTITY_ATTRIBUTES,
   'Class',
   'State',
   'Proxy-State',
@@ -144,44 +125,6 @@ type Named<N extends AttributeName> = Extract<KnownAttribute, { readonly name: N
 
 function named<N extends AttributeName>(attributes: readonly KnownAttribute[], name: N): readonly Named<N>[] {
   return attributes.filter((attribute): attribute is Named<N> => attribute.name === name);
-}
-
-function atMostOne<N extends AttributeName>(
-  attributes: readonly KnownAttribute[],
-  name: N,
-): Named<N> | undefined {
-  const [first, second] = named(attributes, name);
-  if (second !== undefined) throw new Refused('Invalid-Request', `${name} is there more than once`);
-  return first;
-}
-
-type Single = (name: AttributeName) => KnownAttribute | undefined;
-
-function identityOf(single: Single): Identity {
-  const identity: Partial<Record<IdentityAttribute, string | number>> = {};
-  for (const name of IDENTITY_ATTRIBUTES) {
-    const value = single(name)?.value;
-    if (value !== undefined)
-      identity[name] = value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
-  }
-  return identity;
-}
-
-/** The NAS that all of the NAS identification attributes mean; the only one of the site when there are none. */
-function nasOf(attributes: readonly KnownAttribute[], nases: readonly KnownNas[]): NasProfile {
-  const names = (['NAS-IP-Address', 'NAS-IPv6-Address', 'NAS-Identifier'] as const).flatMap(
-    (name) => atMostOne(attributes, name)?.value ?? [],
-  );
-  if (names.length === 0 && nases.length !== 1) {
-    throw new Refused(
-      'Missing-Attribute',
-      'NAS-IP-Address, NAS-IPv6-Address or NAS-Identifier is missing, and the site has several NASes',
-    );
-  }
-  const nas = nases.find(({ identifiedBy }) => names.every((name) => identifiedBy.includes(name)));
-  if (nas === undefined)
-    throw new Refused('NAS-Identification-Mismatch', `no NAS of the site is ${names.join(' and ')}`);
-  return nas.profile;
 }
 
 // --- Services -------------------------------------------------------------------------------------------------

@@ -1,24 +1,23 @@
 // The catalogue: the services that can be activated, and the mutex groups that make them exclude one another.
 
-export type Statistics = 'off' | 'time' | 'time+volume';
+import type { ServiceTerms } from './terms.ts';
 
-/** A service definition. Zero means "never" or "unlimited" for the three thresholds, as on the wire. */
-export interface ServiceDefinition {
+/** A service definition: the names of its parameters, and the terms that hold where a request sets none. */
+export interface ServiceDefinition extends Omit<ServiceTerms, 'activation'> {
   readonly parameters: readonly string[];
-  readonly groups: readonly number[];
-  readonly statistics: Statistics;
-  readonly timeoutSeconds: number;
-  readonly volumeMegabytes: number;
-  readonly interimIntervalSeconds: number;
 }
 
 export interface Catalogue {
+  /** By the name of the service. */
   readonly services: Readonly<Record<string, ServiceDefinition>>;
-  /** Groups whose policy is `refuse`: a newcomer is refused while a member is active. */
+  /** Groups with `policy: refuse`: a service is refused while another member is active. */
   readonly refusingGroups: readonly number[];
 }
 
-/** JunosE accepts -2147483647..-1 and 1..2147483646 as a mutex group index ("Configuring a Mutex Service"). */
+/**
+ * Whether `group` is the index of a mutex group. JunosE accepts -2147483647 to -1 and 1 to 2147483646 ("Configuring a
+ * Mutex Service").
+ */
 export function isMutexGroup(group: number): boolean {
   return Number.isInteger(group) && group !== 0 && group >= -2147483647 && group <= 2147483646;
 }

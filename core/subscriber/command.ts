@@ -1,10 +1,12 @@
 // Commands: what a NAS is told, in its dialect, and for how long the cloud waits for what becomes of it.
 
-import { DIALECTS, type Dialect, type Identification } from '../dialects/dialects.ts';
+import type { Dialect, Identification } from '../dialects/dialect.ts';
+import { DIALECTS } from '../dialects/dialects.ts';
+import type { NasProfile } from '../nas.ts';
 import { type Attribute, encodeAttributes } from '../radius/codec.ts';
 import { HEADER_OCTETS, MAX_PACKET_OCTETS } from '../radius/packet.ts';
-import { type Refusal, refuse } from './draft.ts';
-import type { CommandEffect, NasProfile, ServiceSession, Session } from './session.ts';
+import { type Draft, type Refusal, refuse, retryLater, settle } from './draft.ts';
+import type { Activating, CommandEffect, Deactivating, ServiceSession, Session } from './session.ts';
 
 /** How long a command may wait for the relay before it must not be sent any more. */
 export const COMMAND_START_WITHIN_MS = 30_000;
@@ -23,7 +25,7 @@ export function chunks<T>(list: readonly T[], size: number): readonly (readonly 
 }
 
 /** A command to the NAS about `services`. The relay signs it and adds its Event-Timestamp. */
-export function tell(
+function tell(
   session: Session,
   operation: CommandEffect['operation'],
   services: readonly ServiceSession[],
@@ -33,8 +35,8 @@ export function tell(
   return {
     kind: 'command',
     correlationId,
-    // One command at the most comes of one write, and no two writes have one version.
-    commandId: `${correlationId}/${session.version + 1}`,
+    // One command at most comes of one write, and no two writes have the same revision.
+    commandId: `${correlationId}/${session.revision + 1}`,
     operation,
     services: services.map(({ activation }) => activation),
     attributes: Buffer.from(commandAttributes(session, operation, services)).toString('base64'),
@@ -69,15 +71,11 @@ function commandAttributes(
   const staying = Object.values(session.services).filter(
     ({ state, activation }) => state === 'active' && !about.has(activation),
   );
-  const { tagDeactivations } = session.nas;
-  const change = dialect(session)[operation](services, { staying, tagDeactivations });
+  const change = dialect(session)[operation](services, { staying, options: session.nas.options });
   return encodeAttributes([...identify(session), ...change]);
 }
 
-export function stepOf(
-  session: Session,
-  { commandId, correlationId, services, startBeforeMs }: CommandEffect,
-) {
+function stepOf(session: Session, { commandId, correlationId, services, startBeforeMs }: CommandEffect) {
   const deadlineMs = startBeforeMs - COMMAND_START_WITHIN_MS + patienceMs(session.nas);
   return { commandId, correlationId, underWay: services, deadlineMs };
 }
@@ -102,4 +100,53 @@ function identify(session: Session): readonly Attribute[] {
     const value = known[name];
     return value === undefined ? [] : [{ name, value } as Attribute];
   });
+}
+
+// --- Steps ----------------------------------------------------------------------------------------------------
+
+/** Those of `planned` that have these activation strings. */
+export function planOf(
+  activations: readonly string[],
+  planned: Activating['planned'],
+): readonly ServiceSession[] {
+  return activations.flatMap((activation) => planned[activation] ?? []);
+}
+
+/** Tells the NAS to activate: one command for each of the lists, the first one now. */
+export function tellToActivate(
+  draft: Draft,
+  [underWay = [], ...remaining]: readonly (readonly string[])[],
+  about: Pick<Activating, 'request' | 'planned' | 'confirmed' | 'victims'>,
+): Draft {
+  const services = planOf(underWay, about.planned);
+  const command = tell(draft.session, 'activate', services, about.request.correlationId, draft.nowMs);
+  const transition: Activating = { step: 'activate', ...stepOf(draft.session, command), remaining, ...about };
+  return { ...draft, session: { ...draft.session, transition }, effects: [...draft.effects, command] };
+}
+
+/** Tells the NAS to deactivate services, which are `deactivating` already. Without any the transition is settled. */
+export function deactivate(
+  draft: Draft,
+  activations: readonly string[],
+  about: Pick<Deactivating, 'correlationId' | 'owed'>,
+): Draft {
+  const commands = chunks(activations, dialect(draft.session).servicesPerCommand.deactivate);
+  return tellToDeactivate(draft, commands, about);
+}
+
+/** As `deactivate`, one command for each of the lists, the first one now. What has `failed` is retried later. */
+export function tellToDeactivate(
+  draft: Draft,
+  [underWay, ...remaining]: readonly (readonly string[])[],
+  about: Pick<Deactivating, 'correlationId' | 'owed' | 'failed'>,
+): Draft {
+  const { session, nowMs } = draft;
+  if (underWay === undefined) {
+    const retried = about.failed ? { ...session, ...retryLater(session, nowMs) } : session;
+    return settle({ ...draft, session: retried }, about.owed);
+  }
+  const services = underWay.flatMap((activation) => session.services[activation] ?? []);
+  const command = tell(session, 'deactivate', services, about.correlationId, nowMs);
+  const transition: Deactivating = { step: 'deactivate', ...about, ...stepOf(session, command), remaining };
+  return { ...draft, session: { ...session, transition }, effects: [...draft.effects, command] };
 }

@@ -1,16 +1,19 @@
-// Small changes of a session, out of which the transitions are made.
+// A session on its way to the next one, and the small changes out of which the transitions are made.
 
+import { repeatKeyOf } from '../origin.ts';
 import { ERROR_CAUSE, TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { ANSWERS_KEPT } from './duplicates.ts';
-import type { Activating, Answer, Effect, ReplyEffect, ServiceRequest, Session } from './session.ts';
+import type { Activating, Answer, Effect, Owed, ReplyEffect, ServiceRequest, Session } from './session.ts';
 
 const FIRST_RETRY_MS = 15_000;
 const LONGEST_RETRY_MS = 15 * 60_000;
 
 /** A session on its way to the next one, with the effects collected so far. */
-export interface Draft {
-  readonly session: Session;
+export interface Draft<S = Session> {
+  readonly session: S;
   readonly effects: readonly Effect[];
+  /** When the event is decided, milliseconds since 1970-01-01 UTC. */
+  readonly nowMs: number;
 }
 
 export const ACK: Answer = { answer: 'ack' };
@@ -21,17 +24,13 @@ export function refuse(cause: keyof typeof ERROR_CAUSE, reason: string): Refusal
   return { answer: 'nak', errorCause: ERROR_CAUSE[cause], reason };
 }
 
-export function answer(
-  draft: Draft,
-  request: ServiceRequest,
-  given: Answer & { reason?: string },
-  nowMs: number,
-): Draft {
-  const { session } = draft;
-  const { key, correlationId, receivedAtMs } = request;
+/** Answers a request: the answer is kept, and its reply is an effect. */
+export function answer(draft: Draft, { request, ...given }: Owed): Draft {
+  const { session, effects, nowMs } = draft;
+  const { origin, correlationId, receivedAtMs } = request;
   const { answer, errorCause, reason } = given;
   const entry = {
-    key,
+    key: repeatKeyOf(origin),
     correlationId,
     receivedAtMs,
     asked: describeRequest(request),
@@ -42,20 +41,27 @@ export function answer(
     atMs: nowMs,
   };
   return {
+    ...draft,
     session: { ...session, answered: [...session.answered, entry].slice(-ANSWERS_KEPT) },
-    effects: [...draft.effects, reply(request, given)],
+    effects: [...effects, reply(request, given)],
   };
 }
 
+/** Ends the transition under way, and answers the request that it was for, where one waits for that. */
+export function settle(draft: Draft, owed: Owed | undefined): Draft {
+  const { transition: _, ...session } = draft.session;
+  const settled = { ...draft, session };
+  return owed === undefined ? settled : answer(settled, owed);
+}
+
 export function reply(
-  { correlationId, client, packet }: ServiceRequest,
+  { correlationId, origin }: ServiceRequest,
   { answer, errorCause }: Answer,
 ): ReplyEffect {
   return {
     kind: 'reply',
     correlationId,
-    client,
-    packet,
+    origin,
     answer,
     ...(errorCause !== undefined && { errorCause }),
   };

@@ -1,4 +1,5 @@
 // The same request again: a client that repeats itself, or a queue that delivers twice. Neither may act twice.
+import { isUniqueRequest, repeatKeyOf } from '../origin.ts';
 import type { GivenAnswer, ServiceRequest, Session } from './session.ts';
 
 /** RFC 5176 section 6.3: within this time a packet that carries an Event-Timestamp is the same request. */
@@ -19,9 +20,9 @@ export const ANSWERS_KEPT = 16;
 export function answerGiven(session: Session, request: ServiceRequest): GivenAnswer | undefined {
   const sameForward = session.answered.find(({ correlationId }) => correlationId === request.correlationId);
   if (sameForward !== undefined) return sameForward;
-  const latest = session.answered.findLast(({ key }) => key === request.key);
+  const latest = session.answered.findLast(({ key }) => key === repeatKeyOf(request.origin));
   if (latest === undefined) return undefined;
-  const stillHolds = request.timestamped
+  const stillHolds = isUniqueRequest(request.origin)
     ? request.receivedAtMs - latest.atMs <= REPLAY_WINDOW_MS
     : (latest.version === session.version && underWay(session).length === 0) || isOvertaken(session, request);
   return stillHolds ? latest : undefined;
@@ -29,7 +30,7 @@ export function answerGiven(session: Session, request: ServiceRequest): GivenAns
 
 /** Whether `request` is the one being carried out, or one of those that wait for it. */
 export function isUnderWay(session: Session, request: ServiceRequest): boolean {
-  return underWay(session).some(({ key }) => key === request.key);
+  return underWay(session).some(({ origin }) => repeatKeyOf(origin) === repeatKeyOf(request.origin));
 }
 
 /** Whether later requests are known here. The inbox keeps their order, so `request` was dealt with before them. */

@@ -1,12 +1,8 @@
 // What a request means for the session that it meets: what becomes active, what has to go for it, and whether it may.
+import { IDENTITY_ATTRIBUTES } from '../identity.ts';
+import type { ServiceTerms } from '../services/terms.ts';
 import { type Refusal, refuse } from './draft.ts';
-import {
-  IDENTITY_ATTRIBUTES,
-  type ServiceRequest,
-  type ServiceSession,
-  type ServiceTerms,
-  type Session,
-} from './session.ts';
+import type { ServiceRequest, ServiceSession, Session } from './session.ts';
 
 /** Keeps the item far below DynamoDB's 400 kB. */
 export const MAX_SERVICES = 64;

@@ -2,17 +2,18 @@
 // of a change show. What led to it, such as what a NAS said, is in the logs under the same correlationId.
 
 import { HISTORY_RETENTION_DAYS, historySortKey, sessionPartitionKey } from '../cloud/table.ts';
-import type { Endpoint } from '../endpoint.ts';
+import { type Asker, askerOf } from '../origin.ts';
 import { failedAttempts, gone, turned } from './difference.ts';
 import { describeRequest } from './draft.ts';
 import { underWay } from './duplicates.ts';
+import type { Event } from './event.ts';
 import type { Answer, CommandEffect, Session } from './session.ts';
-import type { Event } from './transition.ts';
 
 /** A client's request; the answer is absent while it is carried out or waits. */
 export interface HistoryRequest extends Partial<Answer> {
   readonly correlationId: string;
-  readonly client?: Endpoint;
+  /** Who asked; absent where the item has an answer whose request it does not have. */
+  readonly origin?: Asker;
   /** What it asks for and why it was refused, in words. */
   readonly asked: string;
   readonly reason?: string;
@@ -73,8 +74,8 @@ export const HISTORY_ATTRIBUTES = Object.keys(ATTRIBUTES);
  * The history item of the change from `before` to `after`, the same one each time that it is made. Either is absent
  * where the session was created or removed; when it was removed only the stream knows: `recordedAtMs`.
  *
- * Undefined where the version stays. decide makes no such change, but somebody with a console may, and the item would
- * take the place of that of the version before.
+ * Undefined where the version stays: such a write changed no service, and the item would take the place of that of the
+ * version before.
  */
 export function historyItem(
   before: Session | undefined,
@@ -135,10 +136,10 @@ function answeredBy({ answered, version, recentEvents }: Session): readonly Hist
   return answered
     .filter((given) => given.version === version)
     .map(({ correlationId, asked, answer, errorCause, reason }) => {
-      const client = replies?.find((reply) => reply.correlationId === correlationId)?.client;
+      const origin = replies?.find((reply) => reply.correlationId === correlationId)?.origin;
       return {
         correlationId,
-        ...(client && { client }),
+        ...(origin && { origin: askerOf(origin) }),
         asked,
         answer,
         ...(errorCause !== undefined && { errorCause }),
@@ -152,9 +153,9 @@ function newcomers(before: Session | undefined, after: Session): readonly Histor
   const known = new Set(before && underWay(before).map(({ correlationId }) => correlationId));
   return underWay(after)
     .filter(({ correlationId }) => !known.has(correlationId))
-    .map(({ correlationId, client, ...asked }) => ({
+    .map(({ correlationId, origin, ...asked }) => ({
       correlationId,
-      client,
+      origin: askerOf(origin),
       asked: describeRequest(asked),
     }));
 }

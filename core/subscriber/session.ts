@@ -1,63 +1,10 @@
 // The subscriber session as it is stored: one item, changed as a whole or not at all. Everything in it is plain
 // JSON, so that the item, its two images in the stream and this type are one and the same thing.
 
-import type { DialectName } from '../dialects/dialects.ts';
-import type { Endpoint } from '../endpoint.ts';
-import type { Statistics } from '../services/catalogue.ts';
-
-/** RFC 5176 section 3: what identifies a subscriber session besides Acct-Session-Id. All that is known must match. */
-export const IDENTITY_ATTRIBUTES = [
-  'User-Name',
-  'NAS-Port',
-  'Framed-IP-Address',
-  'Called-Station-Id',
-  'Calling-Station-Id',
-  'Acct-Multi-Session-Id',
-  'NAS-Port-Id',
-  'Chargeable-User-Identity',
-  'Framed-Interface-Id',
-  'Framed-IPv6-Prefix',
-  'ERX-Virtual-Router-Name',
-] as const;
-export type IdentityAttribute = (typeof IDENTITY_ATTRIBUTES)[number];
-/** Text and addresses as text, integers as numbers, octets in hexadecimal. */
-export type Identity = Readonly<Partial<Record<IdentityAttribute, string | number>>>;
-
-/** What the cloud knows of a NAS. It is kept with the session, so that a session under way is not caught between
- * two deployments. */
-export interface NasProfile {
-  readonly site: string;
-  readonly name: string;
-  /** How accounting names this NAS. */
-  readonly identity: Readonly<
-    Partial<Record<'NAS-IP-Address' | 'NAS-IPv6-Address' | 'NAS-Identifier', string>>
-  >;
-  /** `coa`: the NAS is told and confirms. `none`: state and accounting only. */
-  readonly enforcement: 'none' | 'coa';
-  readonly dialect: DialectName;
-  /** Give each deactivation a tag of its own, where the dialect has tags. */
-  readonly tagDeactivations: boolean;
-  /** How long a command may stay without an answer before its outcome counts as unknown. */
-  readonly answerTimeoutSeconds: number;
-}
-
-/** What is agreed for a service, catalogue defaults filled in. Zero means never or unlimited. */
-export interface ServiceTerms {
-  /** Canonical activation string. */
-  readonly activation: string;
-  /** Mutex groups, frozen here: a later catalogue does not move a service that is active. */
-  readonly groups: readonly number[];
-  readonly statistics: Statistics;
-  readonly timeoutSeconds: number;
-  readonly volumeMegabytes: number;
-  readonly interimIntervalSeconds: number;
-}
-
-/** One service as a request asks for it. */
-export interface PlannedService extends ServiceTerms {
-  /** Those of `groups` whose policy is to refuse a newcomer. */
-  readonly refusingGroups: readonly number[];
-}
+import type { Identity } from '../identity.ts';
+import type { NasProfile } from '../nas.ts';
+import type { Origin } from '../origin.ts';
+import type { PlannedService, ServiceTerms } from '../services/terms.ts';
 
 /** A service session: one activation of one service for one subscriber session. */
 export interface ServiceSession extends ServiceTerms {
@@ -80,13 +27,7 @@ export interface ServiceRequest {
   readonly correlationId: string;
   /** When the relay took it on. */
   readonly receivedAtMs: number;
-  readonly client: Endpoint;
-  /** The packet, base64: its answer is made from it. */
-  readonly packet: string;
-  /** Client address and port, Identifier and Request Authenticator: equal for byte-identical repeats. */
-  readonly key: string;
-  /** Whether the bytes differ from one request to the next because they carry an Event-Timestamp. */
-  readonly timestamped: boolean;
+  readonly origin: Origin;
   readonly nas: NasProfile;
   readonly acctSessionId: string;
   readonly identity: Identity;
@@ -103,8 +44,15 @@ export interface Answer {
   readonly errorCause?: number;
 }
 
+/** A request, the answer that it gets, and why it is refused, in words for operators. */
+export interface Owed extends Answer {
+  readonly request: ServiceRequest;
+  readonly reason?: string;
+}
+
 /** An answer that was given, kept for the same request coming again. */
 export interface GivenAnswer extends Answer {
+  /** The repeat key of the request's origin. */
   readonly key: string;
   readonly correlationId: string;
   readonly receivedAtMs: number;
@@ -120,8 +68,8 @@ export interface GivenAnswer extends Answer {
 export interface ReplyEffect extends Answer {
   readonly kind: 'reply';
   readonly correlationId: string;
-  readonly client: Endpoint;
-  readonly packet: string;
+  /** Where it goes. */
+  readonly origin: Origin;
 }
 
 /** A CoA-Request to the NAS of the session. Its outcome comes back under `commandId`. */
@@ -164,7 +112,7 @@ export interface Activating extends Step {
 export interface Deactivating extends Step {
   readonly step: 'deactivate';
   /** The client that waits, and what it will be told; absent when nobody waits. */
-  readonly owed?: Answer & { readonly request: ServiceRequest; readonly reason?: string };
+  readonly owed?: Owed;
   /** Present when the NAS has refused some of it, which has to be tried again. */
   readonly failed?: true;
 }
@@ -201,6 +149,9 @@ export interface Session {
   readonly changedAtMs: number;
   /** What made the latest changes; the very latest comes last. */
   readonly recentEvents: readonly RecentEvent[];
-  /** Grows by one with each write; every write has the version that was read as its condition. */
+  /** Grows by one with each write that changes services, what is under way or what was answered. It orders the history,
+   * and a stored answer holds while it stays. */
   readonly version: number;
+  /** Grows by one with each write: the lock. Every write has the revision that was read as its condition. */
+  readonly revision: number;
 }

@@ -2,27 +2,52 @@
 //
 // How it works
 //
-// A request activates services (A) and may deactivate some by name. What shares a mutex group with A and was
-// active before, and what is deactivated by name, are its victims. A becomes active first, and only then do the
-// victims go, so the subscriber is never without a service:
+// A request activates services (A) and may deactivate some by name. Its victims are the services that share a mutex
+// group with A and were active before it, and those that it deactivates by name. A becomes active first, then the victims
+// are deactivated, so the subscriber is never without a service of the group:
 //
-//              request                    ack                          ack, nak, silence
-//     rest ──────────────▶ activating ───────────▶ deactivating ─────────────────────────▶ rest, ACK
+//              request                    ack                          ack, nak, timeout
+//     idle ──────────────▶ activating ───────────▶ deactivating ─────────────────────────▶ idle, ACK
 //                              │ nak: NAK, nothing changed
-//                              │ silence: NAK 505, A is undone
+//                              │ timeout: NAK 505, A is undone
 //
-// At a NAS with `enforcement: none` there is nobody to wait for, and all of it is one step. Otherwise each arrow is
-// one conditional write of the session, and one command to the NAS is under way at a time. A service whose
-// deactivation the NAS has not confirmed stays `deactivating` and is tried again, with growing pauses, until it
-// has; so does one whose activation was never answered, which may be there or not. Requests that arrive meanwhile
-// wait in order.
+// With `enforcement: none` there is no NAS to confirm, and all of it is one step. With `coa` each arrow is one conditional
+// write of the session, and one command to the NAS is under way at a time. A service stays `deactivating` until the NAS
+// has confirmed its deactivation, and is retried with growing pauses; so is one whose activation was never answered, which
+// the NAS may have or not. Requests that arrive meanwhile wait in order.
 //
-// The table below says what each event means in each state. The same event twice changes nothing the second
-// time but has its effects repeated, so that a crash between writing and sending loses nothing.
-
-import type { OutcomeMessage } from '../messages.ts';
+// The table below gives what each event does in each state. The same event twice changes nothing the second time but has
+// its effects repeated, so that a crash between writing and sending loses nothing. Where an event can lead, as the
+// exhaustive search sees it:
+//
+//     absent × request → idle, activating
+//     absent × stray → absent
+//     absent × due → absent
+//     idle × request → idle, activating, deactivating
+//     idle × answered → idle
+//     idle × stray → idle
+//     idle × due → idle, deactivating
+//     idle × redelivered → idle
+//     activating × request → activating
+//     activating × answered → activating
+//     activating × repeated → activating
+//     activating × ack → idle, activating, deactivating
+//     activating × nak → idle, activating, deactivating
+//     activating × timeout → idle, activating, deactivating
+//     activating × stray → activating
+//     activating × due → activating
+//     activating × redelivered → activating
+//     deactivating × request → deactivating
+//     deactivating × answered → deactivating
+//     deactivating × repeated → deactivating
+//     deactivating × ack → idle, activating, deactivating
+//     deactivating × nak → idle, activating, deactivating
+//     deactivating × timeout → idle, activating, deactivating
+//     deactivating × stray → deactivating
+//     deactivating × due → deactivating
+//     deactivating × redelivered → deactivating
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
-import { chunks, dialect, stepOf, tell, untellable } from './command.ts';
+import { chunks, deactivate, dialect, planOf, tellToActivate, untellable } from './command.ts';
 import {
   ACK,
   activate,
@@ -32,33 +57,33 @@ import {
   mark,
   refuse,
   reply,
-  retryLater,
+  settle,
   withoutIdleRetry,
   withServices,
 } from './draft.ts';
-import { answerGiven, isUnderWay } from './duplicates.ts';
+import { answerGiven } from './duplicates.ts';
+import {
+  type DueEvent,
+  type Event,
+  type EventName,
+  type Events,
+  type EventsOf,
+  eventName,
+  type RequestEvent,
+  type State,
+  type States,
+  stateOf,
+} from './event.ts';
 import { plan, refusalOf, victimsOf } from './exclusion.ts';
-import type {
-  Activating,
-  Deactivating,
-  Effect,
-  RecentEvent,
-  ServiceRequest,
-  ServiceSession,
-  Session,
-} from './session.ts';
-
-export type Event =
-  | { readonly kind: 'request'; readonly id: string; readonly request: ServiceRequest }
-  | {
-      readonly kind: 'outcome';
-      readonly id: string;
-      readonly commandId: string;
-      readonly result: OutcomeMessage['result'];
-      readonly errorCause?: number;
-    }
-  /** The time that `dueAtMs` named has come. */
-  | { readonly kind: 'due'; readonly id: string };
+import {
+  activationConfirmed,
+  activationRefused,
+  activationUnanswered,
+  deactivationConfirmed,
+  deactivationRefused,
+  deactivationUnanswered,
+} from './outcomes.ts';
+import type { Effect, RecentEvent, ServiceRequest, Session } from './session.ts';
 
 /** What follows from an event: the session to be stored, absent when nothing changed, and then the effects. */
 export interface Result {
@@ -68,29 +93,51 @@ export interface Result {
 
 /** Requests that may wait for one subscriber session; one more is refused with 506. */
 export const MAX_WAITING = 8;
-/** Of each queue. The inbox keeps a session's order and time makes few events, so a few are enough; but while one that
- * time made waits to be delivered again, the inbox may bring any number. */
+/** Of each queue. The inbox keeps a session's order and time makes few events, so a few are enough; but while an event of
+ * time waits to be delivered again, the inbox may bring any number. */
 const EVENTS_KEPT = 2;
 
 /**
- * Decides what `event` means for `session`. `session` is absent when there is none stored; an event of kind
- * `request` then creates it. Give the result's session its condition: the version that was read.
+ * Decides what `event` means for `session` at `nowMs`, milliseconds since 1970-01-01 UTC. `session` is absent when there
+ * is none stored; an event of kind `request` then creates it. The result's session still has the revision that was read:
+ * it is the condition of its write, which adds one.
  */
 export function transition(session: Session | undefined, event: Event, nowMs: number): Result {
-  const state = stateOf(session);
+  const cell = TABLE[stateOf(session)] as Partial<Record<EventName, AnyCell>>;
   const name = eventName(session, event, nowMs);
-  // The table's type proves that each cell fits its state and event; an index by two variables cannot carry that.
-  const cell = TABLE[state][name] as (session: Session | undefined, event: Event, nowMs: number) => Change;
-  const before = session && { ...session, ended: {} };
-  const change = cell(before, event, nowMs);
-  if (change.session === undefined || change.session === before) return { effects: change.effects };
-  const { effects } = change;
-  const recentEvents = remember(change.session.recentEvents, {
+  const change = cell[name]?.({ session: session && { ...session, ended: {} }, effects: [], nowMs }, event);
+  if (change === undefined) throw new Error(`${name} cannot occur in the state ${stateOf(session)}`);
+  if (change.session === undefined) return { effects: change.effects };
+
+  const { session: next, effects } = workOff(change);
+  const recentEvents = remember(next.recentEvents, {
     id: event.id,
     queue: event.kind === 'due' ? 'due' : 'inbox',
     effects,
   });
-  return { session: { ...withoutIdleRetry(change.session), changedAtMs: nowMs, recentEvents }, effects };
+  const version = next.version + (changesServices(session, next) ? 1 : 0);
+  return { session: { ...withoutIdleRetry(next), version, changedAtMs: nowMs, recentEvents }, effects };
+}
+
+/** Once a session is idle it begins with the request that has waited longest, until one has to wait for the NAS. */
+function workOff(draft: Draft): Draft {
+  let current = draft;
+  while (current.session.transition === undefined) {
+    const [next, ...waiting] = current.session.waiting;
+    if (next === undefined) break;
+    current = begin({ ...current, session: { ...current.session, waiting } }, next);
+  }
+  return current;
+}
+
+/** Whether a change is one of the session's `version`: of its services, of what is under way, or of what was answered. */
+function changesServices(before: Session | undefined, after: Session): boolean {
+  return (
+    before?.services !== after.services ||
+    before.transition !== after.transition ||
+    before.waiting !== after.waiting ||
+    before.answered !== after.answered
+  );
 }
 
 function remember(events: readonly RecentEvent[], latest: RecentEvent): readonly RecentEvent[] {
@@ -99,7 +146,7 @@ function remember(events: readonly RecentEvent[], latest: RecentEvent): readonly
   return [...others, ...[...alike, latest].slice(-EVENTS_KEPT)];
 }
 
-/** When the session has to be looked at again without anything happening to it; absent when never. */
+/** When the session has to be looked at again without anything happening to it; undefined when never. */
 export function dueAtMs(session: Session): number | undefined {
   if (session.transition !== undefined) return session.transition.deadlineMs;
   const times = Object.values(session.services).flatMap(({ state, expiresAtMs }) =>
@@ -109,135 +156,73 @@ export function dueAtMs(session: Session): number | undefined {
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-// --- States and events ----------------------------------------------------------------------------------------
-
-type State = 'absent' | 'rest' | 'activating' | 'deactivating';
-
-interface Situations {
-  absent: undefined;
-  rest: Session;
-  activating: Session & { readonly transition: Activating };
-  deactivating: Session & { readonly transition: Deactivating };
-}
-
-type RequestEvent = Extract<Event, { kind: 'request' }>;
-type OutcomeEvent = Extract<Event, { kind: 'outcome' }>;
-type DueEvent = Extract<Event, { kind: 'due' }>;
-
-interface Events {
-  /** A request to be evaluated. */
-  request: RequestEvent;
-  /** A request whose stored answer still holds. */
-  answered: RequestEvent;
-  /** A request that is being carried out or waits already. */
-  repeated: RequestEvent;
-  ack: OutcomeEvent;
-  nak: OutcomeEvent;
-  /** The NAS did not answer, so what it did is not known. */
-  silence: OutcomeEvent | DueEvent;
-  /** The outcome of a command that nobody waits for any more. */
-  stray: OutcomeEvent;
-  due: DueEvent;
-  /** An event that made one of the latest changes, delivered again. */
-  redelivered: Event;
-}
-
-function stateOf(session: Session | undefined): State {
-  if (session === undefined) return 'absent';
-  if (session.transition === undefined) return 'rest';
-  return session.transition.step === 'activate' ? 'activating' : 'deactivating';
-}
-
-function eventName(session: Session | undefined, event: Event, nowMs: number): keyof Events {
-  if (session?.recentEvents.some(({ id }) => id === event.id)) return 'redelivered';
-  switch (event.kind) {
-    case 'request':
-      if (session === undefined) return 'request';
-      if (isUnderWay(session, event.request)) return 'repeated';
-      return answerGiven(session, event.request) === undefined ? 'request' : 'answered';
-    case 'outcome':
-      if (session?.transition?.commandId !== event.commandId) return 'stray';
-      return event.result === 'ack' || event.result === 'nak' ? event.result : 'silence';
-    case 'due':
-      return session?.transition !== undefined && session.transition.deadlineMs <= nowMs ? 'silence' : 'due';
-  }
-}
-
 // --- The table ------------------------------------------------------------------------------------------------
 
+/** What a cell makes of its state: a draft, or effects alone when the session stays as it is. */
+type Change = Draft | { readonly session?: undefined; readonly effects: readonly Effect[] };
+
+type Cell<S, E> = (draft: Draft<S>, event: E) => Change;
+/** The table's type proves that each cell fits its state and event; an index by two variables cannot carry that. */
+type AnyCell = Cell<Session | undefined, Event>;
+
 type Table = {
-  readonly [S in State]: {
-    readonly [E in keyof Events]: (session: Situations[S], event: Events[E], nowMs: number) => Change;
-  };
+  readonly [S in State]: { readonly [E in EventsOf[S]]: Cell<States[S], Events[E]> };
 };
 
 // biome-ignore format: one line per state and event is what makes it a table.
 const TABLE: Table = {
   absent: {
     request:     create,
-    answered:    nothing,
-    repeated:    nothing,
-    ack:         nothing,
-    nak:         nothing,
-    silence:     nothing,
-    stray:       nothing,
-    due:         nothing,
-    redelivered: nothing,
+    stray:       ignore,
+    due:         ignore,
   },
-  rest: {
-    request:     evaluate,
+  idle: {
+    request:     begun,
     answered:    answerAgain,
-    repeated:    nothing,
-    ack:         nothing,
-    nak:         nothing,
-    silence:     nothing,
-    stray:       nothing,
+    stray:       ignore,
     due:         tidy,
     redelivered: repeatEffects,
   },
   activating: {
     request:     wait,
     answered:    answerAgain,
-    repeated:    nothing,
+    repeated:    ignore,
     ack:         activationConfirmed,
     nak:         activationRefused,
-    silence:     activationUnanswered,
-    stray:       nothing,
-    due:         nothing,
+    timeout:     activationUnanswered,
+    stray:       ignore,
+    due:         ignore,
     redelivered: repeatEffects,
   },
   deactivating: {
     request:     wait,
     answered:    answerAgain,
-    repeated:    nothing,
+    repeated:    ignore,
     ack:         deactivationConfirmed,
     nak:         deactivationRefused,
-    silence:     deactivationUnanswered,
-    stray:       nothing,
-    due:         nothing,
+    timeout:     deactivationUnanswered,
+    stray:       ignore,
+    due:         ignore,
     redelivered: repeatEffects,
   },
 };
 
-// --- Requests -------------------------------------------------------------------------------------------------
-
-/** What a cell makes of its state: a draft, or effects alone when the session stays as it is. */
-type Change = Draft | { readonly session?: undefined; readonly effects: readonly Effect[] };
-
-function nothing(): Change {
+function ignore(): Change {
   return { effects: [] };
 }
 
-/** What the event had to send may not have been sent. A command that nobody waits for any more must not be. */
-function repeatEffects(session: Session, event: Event): Change {
+/** What the event had to send may not have been sent. A command that is no longer under way must not be sent again. */
+function repeatEffects({ session }: Draft, event: Event): Change {
   const effects = session.recentEvents.find(({ id }) => id === event.id)?.effects ?? [];
   return {
     effects: effects.filter((one) => one.kind === 'reply' || one.commandId === session.transition?.commandId),
   };
 }
 
-function create(_: undefined, event: RequestEvent, nowMs: number): Change {
-  const { nas, acctSessionId, identity, classes } = event.request;
+// --- Requests -------------------------------------------------------------------------------------------------
+
+function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Draft {
+  const { nas, acctSessionId, identity, classes } = request;
   const session: Session = {
     nas,
     acctSessionId,
@@ -251,248 +236,71 @@ function create(_: undefined, event: RequestEvent, nowMs: number): Change {
     changedAtMs: nowMs,
     recentEvents: [],
     version: 0,
+    revision: 0,
   };
-  return begin({ session, effects: [] }, event.request, nowMs);
+  return begin({ session, effects: [], nowMs }, request);
 }
 
-function evaluate(session: Session, event: RequestEvent, nowMs: number): Change {
-  return begin({ session, effects: [] }, event.request, nowMs);
+function begun(draft: Draft, { request }: RequestEvent): Draft {
+  return begin(draft, request);
 }
 
-function answerAgain(session: Session, event: RequestEvent): Change {
-  const given = answerGiven(session, event.request);
-  return { effects: given === undefined ? [] : [reply(event.request, given)] };
+function answerAgain({ session }: Draft, { request }: RequestEvent): Change {
+  const given = answerGiven(session, request);
+  return { effects: given === undefined ? [] : [reply(request, given)] };
 }
 
-function wait(session: Session, event: RequestEvent, nowMs: number): Change {
+function wait(draft: Draft, { request }: RequestEvent): Draft {
+  const { session } = draft;
   if (session.waiting.length < MAX_WAITING) {
-    return { session: { ...session, waiting: [...session.waiting, event.request] }, effects: [] };
+    return { ...draft, session: { ...session, waiting: [...session.waiting, request] } };
   }
-  const refusal = refuse('Resources-Unavailable', `${MAX_WAITING} requests wait already`);
-  return answer({ session, effects: [] }, event.request, refusal, nowMs);
+  return answer(draft, {
+    request,
+    ...refuse('Resources-Unavailable', `${MAX_WAITING} requests wait already`),
+  });
 }
 
-/** Starts to carry out a request on a session at rest. */
-function begin(draft: Draft, request: ServiceRequest, nowMs: number): Draft {
+/** Starts to carry out a request on an idle session. */
+function begin(draft: Draft, request: ServiceRequest): Draft {
   const refusal = refusalOf(draft.session, request);
-  if (refusal !== undefined) return settle(draft, { request, ...refusal }, nowMs);
+  if (refusal !== undefined) return settle(draft, { request, ...refusal });
 
   const victims = victimsOf(draft.session, request);
   const { session, planned } = plan(draft.session, request);
+  const { correlationId } = request;
   const owed = { request, ...ACK };
   if (session.nas.enforcement === 'none') {
-    const activated = mark(withServices(session, activate(planned, nowMs)), victims);
-    return settle({ ...draft, session: end(activated, victims, request.correlationId) }, owed, nowMs);
+    const activated = mark(withServices(session, activate(planned, draft.nowMs)), victims);
+    return settle({ ...draft, session: end(activated, victims, correlationId) }, owed);
   }
   const activations = Object.keys(planned);
   if (activations.length === 0) {
-    return deactivate(
-      { ...draft, session: mark(session, victims) },
-      victims,
-      request.correlationId,
-      owed,
-      nowMs,
-    );
+    return deactivate({ ...draft, session: mark(session, victims) }, victims, { correlationId, owed });
   }
   const commands = chunks(activations, dialect(session).servicesPerCommand.activate);
   for (const command of commands) {
     const untold = untellable(session, planOf(command, planned));
-    if (untold !== undefined) return settle(draft, { request, ...untold }, nowMs);
+    if (untold !== undefined) return settle(draft, { request, ...untold });
   }
-  return tellToActivate({ ...draft, session }, commands, { request, planned, confirmed: [], victims }, nowMs);
-}
-
-// --- Outcomes -------------------------------------------------------------------------------------------------
-
-function activationConfirmed(session: Situations['activating'], _: OutcomeEvent, nowMs: number): Change {
-  const { request, planned, victims, underWay, remaining } = session.transition;
-  const confirmed = [...session.transition.confirmed, ...underWay];
-  if (remaining.length > 0) {
-    return tellToActivate(
-      { session, effects: [] },
-      remaining,
-      { request, planned, confirmed, victims },
-      nowMs,
-    );
-  }
-  const activated = mark(withServices(session, activate(planned, nowMs)), victims);
-  return deactivate(
-    { session: activated, effects: [] },
-    victims,
-    request.correlationId,
-    { request, ...ACK },
-    nowMs,
-  );
-}
-
-function activationRefused(session: Situations['activating'], event: OutcomeEvent, nowMs: number): Change {
-  const { request, planned, confirmed } = session.transition;
-  const { errorCause } = event;
-  const owed = {
-    request,
-    answer: 'nak',
-    ...(errorCause !== undefined && { errorCause }),
-    reason: `the NAS refused ${session.transition.underWay.join(', ')}`,
-  } as const;
-  return undo(session, planned, confirmed, request.correlationId, owed, nowMs);
-}
-
-const WHY_UNKNOWN = {
-  timeout: 'the NAS did not answer',
-  unreachable: 'the NAS cannot be reached',
-  interrupted: 'the relay was interrupted while it waited for the NAS',
-  expired: 'the relay got the command too late',
-  deadline: 'the relay did not report in time',
-} as const;
-
-function resultOf(event: OutcomeEvent | DueEvent): keyof typeof WHY_UNKNOWN {
-  if (event.kind === 'due' || event.result === 'ack' || event.result === 'nak') return 'deadline';
-  return event.result;
-}
-
-/** The NAS may have activated or not: the client hears 505 now, and the NAS is told to take it back. */
-function activationUnanswered(
-  session: Situations['activating'],
-  event: OutcomeEvent | DueEvent,
-  nowMs: number,
-): Change {
-  const { request, planned, confirmed, underWay } = session.transition;
-  const refusal = refuse('Other-Proxy-Processing-Error', WHY_UNKNOWN[resultOf(event)]);
-  const answered = answer({ session, effects: [] }, request, refusal, nowMs);
-  return undo(
-    answered.session,
-    planned,
-    [...confirmed, ...underWay],
-    request.correlationId,
-    undefined,
-    nowMs,
-    answered.effects,
-  );
-}
-
-/** Takes back what the NAS may have activated, except what the subscriber had before. */
-function undo(
-  session: Session,
-  planned: Activating['planned'],
-  activations: readonly string[],
-  correlationId: string,
-  owed: Deactivating['owed'],
-  nowMs: number,
-  effects: readonly Effect[] = [],
-): Draft {
-  const strangers = activations.filter((activation) => session.services[activation] === undefined);
-  const entries = strangers.flatMap((activation) => {
-    const service = planned[activation];
-    return service === undefined ? [] : [[activation, { ...service, state: 'deactivating' }] as const];
-  });
-  const marked = withServices(session, Object.fromEntries(entries));
-  return deactivate({ session: marked, effects }, strangers, correlationId, owed, nowMs);
-}
-
-function deactivationConfirmed(session: Situations['deactivating'], _: OutcomeEvent, nowMs: number): Change {
-  const { underWay, remaining, correlationId } = session.transition;
-  const ended = end(session, underWay, correlationId);
-  return tellToDeactivate({ session: ended, effects: [] }, remaining, about(session), nowMs);
-}
-
-function deactivationRefused(
-  session: Situations['deactivating'],
-  event: OutcomeEvent,
-  nowMs: number,
-): Change {
-  const { underWay, remaining } = session.transition;
-  const gone = event.errorCause !== undefined && dialect(session).alreadyGone.includes(event.errorCause);
-  if (gone && underWay.length === 1) return deactivationConfirmed(session, event, nowMs);
-  const draft = { session, effects: [] };
-  if (!gone) return tellToDeactivate(draft, remaining, { ...about(session), failed: true }, nowMs);
-  // A NAS refuses the whole command when one of its services is not there (RFC 5176 section 2.3). Which one, it says
-  // when it is told of each by itself.
-  const singly = underWay.map((activation) => [activation]);
-  return tellToDeactivate(draft, [...singly, ...remaining], about(session), nowMs);
-}
-
-function about({ transition: { correlationId, owed, failed } }: Situations['deactivating']) {
-  return { correlationId, ...(owed && { owed }), ...(failed && { failed }) };
-}
-
-function deactivationUnanswered(session: Situations['deactivating'], _: Event, nowMs: number): Change {
-  return tellToDeactivate({ session, effects: [] }, [], { ...about(session), failed: true }, nowMs);
+  return tellToActivate({ ...draft, session }, commands, { request, planned, confirmed: [], victims });
 }
 
 // --- Time -----------------------------------------------------------------------------------------------------
 
-/** Deactivates what has outlived its Service-Timeout, and tries again what is still `deactivating`. */
-function tidy(session: Session, event: DueEvent, nowMs: number): Change {
+/** Deactivates what has outlived its Service-Timeout, and retries what is still `deactivating`. */
+function tidy(draft: Draft, { id: correlationId }: DueEvent): Change {
+  const { session, nowMs } = draft;
   const expired = Object.values(session.services).filter(
     ({ state, expiresAtMs }) => state === 'active' && expiresAtMs !== undefined && expiresAtMs <= nowMs,
   );
   const overdue = session.retry !== undefined && session.retry.atMs <= nowMs;
-  if (expired.length === 0 && !overdue) return nothing();
+  if (expired.length === 0 && !overdue) return ignore();
   const names = expired.map(({ activation }) => activation);
   const marked = mark(session, names, TERMINATE_CAUSE['Session-Timeout']);
   const going = Object.values(marked.services).flatMap(({ state, activation }) =>
     state === 'deactivating' && (overdue || names.includes(activation)) ? [activation] : [],
   );
-  if (session.nas.enforcement === 'none') return { session: end(marked, going, event.id), effects: [] };
-  return deactivate({ session: marked, effects: [] }, going, event.id, undefined, nowMs);
-}
-
-// --- Steps ----------------------------------------------------------------------------------------------------
-
-function planOf(activations: readonly string[], planned: Activating['planned']): readonly ServiceSession[] {
-  return activations.flatMap((activation) => planned[activation] ?? []);
-}
-
-function tellToActivate(
-  draft: Draft,
-  [underWay = [], ...remaining]: readonly (readonly string[])[],
-  rest: Pick<Activating, 'request' | 'planned' | 'confirmed' | 'victims'>,
-  nowMs: number,
-): Draft {
-  const services = planOf(underWay, rest.planned);
-  const command = tell(draft.session, 'activate', services, rest.request.correlationId, nowMs);
-  const step: Activating = { step: 'activate', ...stepOf(draft.session, command), remaining, ...rest };
-  return { session: { ...draft.session, transition: step }, effects: [...draft.effects, command] };
-}
-
-/** Tells the NAS to deactivate services, which are marked as `deactivating` already; none: it is settled. */
-function deactivate(
-  draft: Draft,
-  activations: readonly string[],
-  correlationId: string,
-  owed: Deactivating['owed'],
-  nowMs: number,
-): Draft {
-  const commands = chunks(activations, dialect(draft.session).servicesPerCommand.deactivate);
-  return tellToDeactivate(draft, commands, { correlationId, ...(owed && { owed }) }, nowMs);
-}
-
-function tellToDeactivate(
-  draft: Draft,
-  [underWay, ...remaining]: readonly (readonly string[])[],
-  rest: Pick<Deactivating, 'correlationId' | 'owed' | 'failed'>,
-  nowMs: number,
-): Draft {
-  if (underWay === undefined) return settle(rest.failed ? laterAgain(draft, nowMs) : draft, rest.owed, nowMs);
-  const services = underWay.flatMap((activation) => draft.session.services[activation] ?? []);
-  const command = tell(draft.session, 'deactivate', services, rest.correlationId, nowMs);
-  const step: Deactivating = { step: 'deactivate', ...rest, ...stepOf(draft.session, command), remaining };
-  return { session: { ...draft.session, transition: step }, effects: [...draft.effects, command] };
-}
-
-/** The change is settled: whoever waits for it is answered, and the session goes on to what waited meanwhile. */
-function settle(draft: Draft, owed: Deactivating['owed'], nowMs: number): Draft {
-  const { transition: _, ...session } = draft.session;
-  const settled = { ...draft, session };
-  return proceed(owed === undefined ? settled : answer(settled, owed.request, owed, nowMs), nowMs);
-}
-
-function laterAgain({ session, effects }: Draft, nowMs: number): Draft {
-  return { session: { ...session, ...retryLater(session, nowMs) }, effects };
-}
-
-function proceed(draft: Draft, nowMs: number): Draft {
-  const [next, ...waiting] = draft.session.waiting;
-  if (next === undefined) return draft;
-  return begin({ ...draft, session: { ...draft.session, waiting } }, next, nowMs);
+  if (session.nas.enforcement === 'none') return { ...draft, session: end(marked, going, correlationId) };
+  return deactivate({ ...draft, session: marked }, going, { correlationId });
 }

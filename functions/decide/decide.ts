@@ -1,5 +1,5 @@
-// decide: what came through a site's inbox becomes a change of its session, and then a message to the site's outbox.
-// Written before sent: a crash in between brings the message again, and the transition repeats its effects.
+// decide: a message of a site's inbox becomes a change of its session, and then messages in the site's outbox.
+// Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { isDueQueue, SWEEP_INTERVAL_SECONDS, siteOfInbox } from '../../core/cloud/queues.ts';
 import type { Deployment } from '../../core/deployment.ts';
@@ -7,68 +7,36 @@ import {
   DueMessage,
   InboxMessage,
   MalformedMessage,
-  messageGroup,
-  type OutboxMessage,
   type OutcomeMessage,
   type RequestMessage,
   readMessage,
   type SessionKey,
 } from '../../core/messages.ts';
+import { radiusOrigin } from '../../core/origin.ts';
 import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { parsePacket } from '../../core/radius/packet.ts';
 import { understandRequest } from '../../core/requests/coa-request.ts';
-import { failedAttempts, gone, turned } from '../../core/subscriber/difference.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
-import type { CommandEffect, Effect, ReplyEffect, Session } from '../../core/subscriber/session.ts';
-import { dueAtMs, type Event, transition } from '../../core/subscriber/transition.ts';
+import type { Event } from '../../core/subscriber/event.ts';
+import type { Session } from '../../core/subscriber/session.ts';
+import { dueAtMs, transition } from '../../core/subscriber/transition.ts';
 import { processBatch } from '../shared/batch.ts';
-import type { Remind } from '../shared/due-queue.ts';
+import type { Schedule } from '../shared/due-queue.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
 import type { SessionStore } from '../shared/session-store.ts';
+import { messageOf, replyMessage } from './messages.ts';
+import { type DecideReport, difference } from './report.ts';
 
-/** Two clients that change one subscriber at once settle it between them; more than this many losses in a row are
- * left to the queue's redelivery. */
+/** Conditional writes that one message may lose in a row before the queue has to deliver it again. */
 const MAX_ATTEMPTS = 5;
-
-/** What decide did with one message, for logs, metrics and the local display. */
-export type DecideReport =
-  | {
-      readonly kind: 'decided';
-      readonly correlationId: string;
-      readonly session: SessionKey;
-      readonly userName?: string;
-      /** What happened, in words: what was asked, or what the NAS answered. */
-      readonly cause: string;
-      /** What became of the command, where that is what happened. */
-      readonly result?: OutcomeMessage['result'];
-      readonly activated: readonly string[];
-      readonly deactivated: readonly string[];
-      readonly effects: readonly Effect[];
-      /** Writes that were lost to somebody else before this one. */
-      readonly lostRaces: number;
-      /** When the relay received the request, where that is what happened. */
-      readonly receivedAtMs?: number;
-      readonly reason?: string;
-      /** How often the NAS was told to deactivate what it has still not confirmed; when it failed just now. */
-      readonly retryAttempts?: number;
-    }
-  | {
-      readonly kind: 'refused';
-      readonly correlationId: string;
-      readonly errorCause: number;
-      readonly reason: string;
-      readonly receivedAtMs: number;
-    }
-  /** sweep will find the session, perhaps too late. */
-  | { readonly kind: 'not-reminded'; readonly session: SessionKey; readonly error: unknown }
-  | { readonly kind: 'failed'; readonly messageId: string; readonly error: unknown };
 
 export interface DecideDependencies {
   readonly deployment: Deployment;
   readonly store: SessionStore;
   /** Sends to the outbox of a site, all or an error. */
   send(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
-  readonly remind: Remind;
+  /** Has a session looked at again at a time of its own. */
+  readonly schedule: Schedule;
   now(): number;
   report(event: DecideReport): void;
 }
@@ -110,24 +78,30 @@ async function decide(
 
 function decideRequest(
   site: string,
-  { correlationId, client: { name: _, ...client }, receivedAtMs, packet }: RequestMessage,
+  { correlationId, receivedAtMs, origin }: RequestMessage,
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const parsed = parsePacket(Buffer.from(packet, 'base64'));
+  const parsed = parsePacket(Buffer.from(origin.packet, 'base64'));
   if (!parsed.ok) throw new MalformedMessage(`packet: ${parsed.reason}`);
   const { catalogue, nasesBySite } = dependencies.deployment;
   const nases = nasesBySite[site];
   if (nases === undefined) throw new MalformedMessage(`the site ${site} is not part of this deployment`);
 
-  const about = { correlationId, receivedAtMs, client };
-  const understood = understandRequest(parsed.packet, { ...about, catalogue, nases });
+  const { relay, client } = origin;
+  const context = { correlationId, receivedAtMs, relay, client, catalogue, nases };
+  const understood = understandRequest(parsed.packet, context);
   if (!understood.ok) {
-    const errorCause = ERROR_CAUSE[understood.refusal.errorCause];
-    const { reason } = understood.refusal;
+    const { reason, ...refusal } = understood.refusal;
+    const errorCause = ERROR_CAUSE[refusal.errorCause];
     dependencies.report({ kind: 'refused', correlationId, errorCause, reason, receivedAtMs });
-    const reply = replyMessage({ kind: 'reply', correlationId, client, packet, answer: 'nak', errorCause });
-    return dependencies.send(site, [reply], signal);
+    const answered = radiusOrigin(parsed.packet, {
+      ...(relay !== undefined && { relay }),
+      client,
+      timestamped: false,
+    });
+    const reply = { kind: 'reply', correlationId, origin: answered, answer: 'nak', errorCause } as const;
+    return dependencies.send(site, [replyMessage(reply)], signal);
   }
   const { request } = understood;
   const session = { nas: request.nas.name, acctSessionId: request.acctSessionId };
@@ -148,9 +122,9 @@ function decideOutcome(
   return change({ site, session, event, correlationId, cause, result }, dependencies, signal);
 }
 
-/** Something that happened to a session. */
+/** An event of a session, and what decide reports of it. */
 interface Happening {
-  /** The site that it came from; absent when it came from within. */
+  /** The site that it came from; absent when time made it. */
   readonly site?: string;
   readonly session: SessionKey;
   readonly event: Event;
@@ -160,15 +134,15 @@ interface Happening {
   readonly receivedAtMs?: number;
 }
 
-/** Reads, decides and writes until nobody was faster, and then sends. */
+/** Reads, decides and writes until the write wins, and then sends. */
 async function change(
   { site, session: key, event, ...about }: Happening,
-  { store, now, report, send, remind }: DecideDependencies,
+  { store, now, report, send, schedule }: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
   for (let lostRaces = 0; lostRaces < MAX_ATTEMPTS; lostRaces++) {
     const before = await store.read(key, signal);
-    // A request has named a NAS of its site. A NAS that has moved to another site keeps its sessions.
+    // A request has named a NAS of its site already. A NAS that has moved to another site keeps its sessions.
     if (event.kind === 'outcome' && before !== undefined && before.nas.site !== site) {
       throw new MalformedMessage(`session: ${key.nas} is not a NAS of the site ${site}`);
     }
@@ -177,23 +151,22 @@ async function change(
 
     report({ kind: 'decided', session: key, ...about, ...difference(before, after), effects, lostRaces });
     const destination = site ?? before?.nas.site;
-    const messages = effects.map((effect) =>
-      effect.kind === 'reply' ? replyMessage(effect) : commandMessage(effect, key),
-    );
+    const messages = effects.map((effect) => messageOf(effect, key));
     if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);
     const soonMs = dueSoonMs(before, after, now());
-    if (soonMs !== undefined)
-      await remind(key, soonMs, signal).catch((error) =>
-        report({ kind: 'not-reminded', session: key, error }),
+    if (soonMs !== undefined) {
+      await schedule(key, soonMs, signal).catch((error) =>
+        report({ kind: 'not-scheduled', session: key, error }),
       );
+    }
     return;
   }
   throw new Error(`${MAX_ATTEMPTS} writes of ${key.nas} ${key.acctSessionId} in a row were lost to others`);
 }
 
 /**
- * When a session at rest has to be looked at that sweep would come too late for. The answer of a NAS is hardly ever
- * overdue, so sweep may be late for that.
+ * When an idle session has to be looked at before sweep runs next; undefined where sweep is early enough. The deadline
+ * of a command hardly ever passes, so sweep may be a minute late for that.
  */
 function dueSoonMs(
   before: Session | undefined,
@@ -204,36 +177,4 @@ function dueSoonMs(
   const dueMs = dueAtMs(after);
   const isNew = dueMs !== (before && dueAtMs(before));
   return isNew && dueMs !== undefined && dueMs < nowMs + SWEEP_INTERVAL_SECONDS * 1000 ? dueMs : undefined;
-}
-
-/** A reply waits for nobody. Sent twice within five minutes, SQS takes one. */
-function replyMessage({ packet, ...reply }: ReplyEffect): OutgoingMessage {
-  const body: OutboxMessage = { ...reply, request: packet };
-  return { body, group: reply.correlationId, deduplicationId: `${reply.correlationId}/reply` };
-}
-
-/** The commands of one session keep their order. */
-function commandMessage(command: CommandEffect, session: SessionKey): OutgoingMessage {
-  const body: OutboxMessage = { ...command, services: [...command.services], session };
-  return {
-    body,
-    group: messageGroup(Buffer.from(session.acctSessionId)),
-    deduplicationId: command.commandId,
-  };
-}
-
-/** What a change looks like to an operator; nothing changed when there is no session `after`. */
-function difference(before: Session | undefined, after: Session | undefined) {
-  const userName = (after ?? before)?.identity['User-Name'];
-  const user = typeof userName === 'string' ? { userName } : {};
-  if (after === undefined) return { ...user, activated: [], deactivated: [] };
-  const latest = after.answered.findLast(({ version }) => version > after.version);
-  const retryAttempts = failedAttempts(before, after);
-  return {
-    ...user,
-    activated: turned('active', before, after),
-    deactivated: gone(before, after),
-    ...(latest?.reason !== undefined && { reason: latest.reason }),
-    ...(retryAttempts !== undefined && { retryAttempts }),
-  };
 }

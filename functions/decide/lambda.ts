@@ -5,13 +5,14 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { METRICS } from '../../core/cloud/metrics.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { errorCauseName } from '../../core/radius/attributes.ts';
-import { createReminder } from '../shared/due-queue.ts';
+import { createScheduler } from '../shared/due-queue.ts';
 import { DecideEnvironment, readEnvironment } from '../shared/environment.ts';
 import { Metrics } from '../shared/metrics.ts';
 import { createSiteSender } from '../shared/queue.ts';
 import { createSessionStore } from '../shared/session-store.ts';
 import { log, logFailure, withMetrics } from '../shared/telemetry.ts';
-import { createDecide, type DecideReport } from './decide.ts';
+import { createDecide } from './decide.ts';
+import type { DecideReport } from './report.ts';
 
 /** A NAS that missed one or two commands may just have been restarted. */
 const STUCK_AFTER_ATTEMPTS = 3;
@@ -25,7 +26,7 @@ export const handler = withMetrics(
     deployment: JSON.parse(readFileSync(environment.DEPLOYMENT_FILE, 'utf8')) as Deployment,
     store: createSessionStore(new DynamoDBClient({}), environment.TABLE_NAME),
     send: createSiteSender(sqs, environment.OUTBOX_URLS, 'outbox'),
-    remind: createReminder(sqs, environment.DUE_QUEUE_URL, Date.now),
+    schedule: createScheduler(sqs, environment.DUE_QUEUE_URL, Date.now),
     now: Date.now,
     report,
   }),
@@ -34,7 +35,7 @@ export const handler = withMetrics(
 
 function report(event: DecideReport): void {
   switch (event.kind) {
-    case 'not-reminded':
+    case 'not-scheduled':
       logFailure(event);
       return;
     case 'failed':

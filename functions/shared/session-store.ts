@@ -12,16 +12,18 @@ import { DUE_BUCKET, STATE_SORT_KEY, sessionPartitionKey } from '../../core/clou
 import type { SessionKey } from '../../core/messages.ts';
 import type { Session } from '../../core/subscriber/session.ts';
 import { dueAtMs } from '../../core/subscriber/transition.ts';
+import { SHAPE, upgrade } from '../../core/subscriber/upgrade.ts';
 
 export type Image = Record<string, AttributeValue>;
 
 const SESSION_IS_NEW = 'attribute_not_exists(pk)';
-const SESSION_IS_AS_READ = 'version = :version';
+/** An item of 0.1.0 has no revision: its version, which grew with each write, was the lock. */
+const SESSION_IS_AS_READ = 'revision = :revision OR (attribute_not_exists(revision) AND version = :revision)';
 
 export interface SessionStore {
   /** The session as it is now, or undefined when there is none. */
   read(key: SessionKey, signal?: AbortSignal): Promise<Session | undefined>;
-  /** Writes what became of the version that was read. `lost`: somebody else wrote since; read and decide again. */
+  /** Writes what became of the revision that was read. `lost`: another writer was first; read and decide again. */
   write(session: Session, signal?: AbortSignal): Promise<'written' | 'lost'>;
 }
 
@@ -38,11 +40,11 @@ export function createSessionStore(client: DynamoDBClient, tableName: string): S
 
     async write(session, abortSignal) {
       const condition =
-        session.version === 0
+        session.revision === 0
           ? { ConditionExpression: SESSION_IS_NEW }
           : {
               ConditionExpression: SESSION_IS_AS_READ,
-              ExpressionAttributeValues: marshall({ ':version': session.version }),
+              ExpressionAttributeValues: marshall({ ':revision': session.revision }),
             };
       try {
         await client.send(
@@ -58,31 +60,27 @@ export function createSessionStore(client: DynamoDBClient, tableName: string): S
   };
 }
 
-/** The item of a session; its version is one more than that of the session, which is the one that was read. */
+/** The item of a session. Its revision is one more than that of the session, which is the one that was read. */
 function imageOf(session: Session): Image {
   const dueAt = dueAtMs(session);
   const userName = session.identity['User-Name'];
   const item = {
     pk: sessionPartitionKey(session.nas.name, session.acctSessionId),
     sk: STATE_SORT_KEY,
+    shape: SHAPE,
     ...session,
-    version: session.version + 1,
+    revision: session.revision + 1,
     userName,
     ...(dueAt !== undefined && { dueBucket: DUE_BUCKET, dueAt }),
   };
   return marshall(item, { removeUndefinedValues: true });
 }
 
-/** The session in an item of the table or of its stream. */
+/**
+ * The session in an item of the table or of its stream, whichever release wrote it.
+ * @throws UnreadableItem when it has a later shape than this code knows, or is no session.
+ */
 export function sessionFromImage(image: Image): Session {
-  const {
-    pk: _pk,
-    sk: _sk,
-    userName: _user,
-    dueBucket: _bucket,
-    dueAt: _due,
-    ...session
-  } = unmarshall(image);
-  // Nobody but `imageOf` writes these items: the role of decide alone may write what they are made of.
-  return session as Session;
+  const { pk, sk: _sk, userName: _user, dueBucket: _bucket, dueAt: _due, ...session } = unmarshall(image);
+  return upgrade(session, String(pk));
 }

@@ -5,8 +5,9 @@ import type { DynamoDBRecord, SQSRecord } from 'aws-lambda';
 import type { QueueName } from '../../core/cloud/queues.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { type AccountReport, createAccount } from '../../functions/account/account.ts';
-import { createDecide, type DecideReport } from '../../functions/decide/decide.ts';
-import { createReminder } from '../../functions/shared/due-queue.ts';
+import { createDecide } from '../../functions/decide/decide.ts';
+import type { DecideReport } from '../../functions/decide/report.ts';
+import { createScheduler } from '../../functions/shared/due-queue.ts';
 import { createHistoryWriter } from '../../functions/shared/history-writer.ts';
 import { createSiteSender } from '../../functions/shared/queue.ts';
 import { createSessionStore } from '../../functions/shared/session-store.ts';
@@ -43,7 +44,7 @@ export function createHandlers({ cloud, deployment, report }: HandlersOptions): 
       deployment,
       store: createSessionStore(dynamodb, tableName),
       send: senderTo('outbox'),
-      remind: createReminder(sqs, cloud.due.url, Date.now),
+      schedule: createScheduler(sqs, cloud.due.url, Date.now),
       now: Date.now,
       report: (event) => report({ source: 'decide', event }),
     }),

@@ -1,9 +1,9 @@
 // A first CoA-Request for whoever has just started Interlock.
 
 import type { Client } from '../../core/config/site-file.ts';
-import type { KnownNas } from '../../core/deployment.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
+import type { KnownNas } from '../../core/nas.ts';
 import type { Catalogue } from '../../core/services/catalogue.ts';
 
 export interface ExampleOptions {

@@ -3,6 +3,7 @@
 
 import type { DialectName } from '../../core/dialects/dialects.ts';
 import { NO_SERVICE } from '../../core/dialects/generic.ts';
+import { NAS_IDENTITY_ATTRIBUTES } from '../../core/identity.ts';
 import { type AttributeName, ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { type Attribute, allValues, isNamed, type KnownAttribute } from '../../core/radius/codec.ts';
 
@@ -119,9 +120,7 @@ const BRAINS: Readonly<Record<DialectName, NasBrain>> = { erx, cisco, generic };
 /** What every NAS takes: who is meant (RFC 5176 section 3), and what protects and routes the packet. */
 const COMMON: readonly AttributeName[] = [
   'User-Name',
-  'NAS-IP-Address',
-  'NAS-IPv6-Address',
-  'NAS-Identifier',
+  ...NAS_IDENTITY_ATTRIBUTES,
   'NAS-Port',
   'NAS-Port-Id',
   'Framed-IP-Address',

@@ -18,7 +18,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('finding sessions'), () => {
       asked(request('r1', { nas: nas({ name: nasName }), acctSessionId, identity, activate: ['gold'] })),
     ]);
     if (session === undefined) throw new Error('a request makes a session');
-    await createSessionStore(table.client, table.name).write({ ...session, version: 0 });
+    await createSessionStore(table.client, table.name).write({ ...session, revision: 0 });
   }
   /** NAS and Acct-Session-Id of each. */
   async function find(name: string): Promise<readonly string[][]> {

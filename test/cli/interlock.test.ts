@@ -54,7 +54,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
     const identity = { 'User-Name': userName };
     const { session } = play([asked(request('r1', { acctSessionId, identity, activate: ['gold'] }))]);
     if (session === undefined) throw new Error('a request makes a session');
-    const unwritten = { ...session, version: 0 };
+    const unwritten = { ...session, revision: 0 };
     await createSessionStore(table.client, table.name).write(unwritten);
     return stored(unwritten);
   }

@@ -31,7 +31,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the latest history of a session')
       before = after;
     }
     if (before !== undefined)
-      await createSessionStore(table.client, table.name).write({ ...before, version: 0 });
+      await createSessionStore(table.client, table.name).write({ ...before, revision: 0 });
     const write = createHistoryWriter(table.client, table.name);
     for (const item of items) await write(item, AbortSignal.timeout(10_000));
     return items;

@@ -1,13 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { DIALECT_NAMES, DIALECTS, type Dialect, type DialectName } from '../../core/dialects/dialects.ts';
+import type { Dialect } from '../../core/dialects/dialect.ts';
+import { DIALECT_NAMES, DIALECTS, type DialectName } from '../../core/dialects/dialects.ts';
+import type { Identity } from '../../core/identity.ts';
+import type { NasProfile } from '../../core/nas.ts';
 import { decodeAttributes, describeAttribute } from '../../core/radius/codec.ts';
 import { MAX_ACTIVATION_OCTETS } from '../../core/services/activation.ts';
-import type { Identity, NasProfile, PlannedService, Session } from '../../core/subscriber/session.ts';
+import type { PlannedService } from '../../core/services/terms.ts';
+import type { Session } from '../../core/subscriber/session.ts';
 import type { Result } from '../../core/subscriber/transition.ts';
 import { craft, packetOf } from './radius/craft.ts';
 import { asked, brief, nas, outcome, play, request, service, services } from './support.ts';
 
-const CONTEXT = { staying: [], tagDeactivations: false };
+const CONTEXT = { staying: [], options: { tagDeactivations: false } };
 
 /** What a dialect says of services, an attribute a line. */
 function said(
@@ -80,7 +84,7 @@ describe('erx', () => {
       'ERX-Service-Deactivate = "gold"',
       'ERX-Service-Deactivate = "voice"',
     ]);
-    expect(said(erx, 'deactivate', list, { tagDeactivations: true })).toEqual([
+    expect(said(erx, 'deactivate', list, { options: { tagDeactivations: true } })).toEqual([
       'ERX-Service-Deactivate:1 = "gold"',
       'ERX-Service-Deactivate:2 = "voice"',
     ]);
@@ -108,7 +112,11 @@ describe('erx', () => {
   it('puts as many deactivations into a command as there are tags, and the rest into the next', () => {
     const nine = Array.from({ length: 9 }, (_, index) => `voice(${index + 1})`);
     const { results } = play(
-      [asked(request('r1', { ...at('erx', { tagDeactivations: true }), deactivate: nine })), ack, ack],
+      [
+        asked(request('r1', { ...at('erx', { options: { tagDeactivations: true } }), deactivate: nine })),
+        ack,
+        ack,
+      ],
       having('erx', nine),
     );
     expect(results.map(brief)).toEqual([

@@ -1,10 +1,17 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  AccountingMessage,
   DueMessage,
+  InboxMessage,
   MalformedMessage,
+  MESSAGE_VERSION,
   messageGroup,
+  OutboxMessage,
   readMessage,
+  replyFor,
   writeMessage,
 } from '../../core/messages.ts';
 
@@ -13,7 +20,12 @@ describe('a message', () => {
     const text = fc.string({ unit: 'binary', minLength: 1 });
     fc.assert(
       fc.property(text, text, (nas, acctSessionId) => {
-        const message: DueMessage = { kind: 'due', session: { nas, acctSessionId }, dueAtMs: 1 };
+        const message: DueMessage = {
+          version: 1,
+          kind: 'due',
+          session: { nas, acctSessionId },
+          dueAtMs: 1,
+        };
         const body = writeMessage(message);
         expect(body).toMatch(/^[\x20-\x7e]*$/);
         expect(readMessage(DueMessage, body)).toEqual(message);
@@ -43,4 +55,61 @@ describe('the message group of a session', () => {
   it('is one for all requests without a session', () => {
     expect(messageGroup(undefined)).toBe(messageGroup(new Uint8Array()));
   });
+});
+
+describe('a message of 0.1.0, which has no version,', () => {
+  const PAST: Readonly<Record<string, Record<string, unknown>>> = JSON.parse(
+    readFileSync(join(import.meta.dirname, 'past-messages/0.1.0.json'), 'utf8'),
+  );
+  const SCHEMAS = {
+    request: InboxMessage,
+    outcome: InboxMessage,
+    due: DueMessage,
+    reply: OutboxMessage,
+    command: OutboxMessage,
+    accounting: AccountingMessage,
+  };
+  const read = (kind: keyof typeof SCHEMAS, over: object = {}) =>
+    readMessage(SCHEMAS[kind], JSON.stringify({ ...PAST[kind], ...over }));
+
+  it.each(Object.keys(SCHEMAS) as (keyof typeof SCHEMAS)[])('is read: %s', (kind) => {
+    const message = read(kind);
+    expect(message).toMatchObject({ version: MESSAGE_VERSION, kind });
+    // What is written of it is what is read.
+    expect(readMessage(SCHEMAS[kind], writeMessage(message))).toEqual(message);
+  });
+
+  it('has the origin of a request in its client and packet', () => {
+    const { client, packet } = PAST['request'] ?? {};
+    expect(read('request')).toMatchObject({ origin: { kind: 'radius', client, packet } });
+  });
+
+  it('has the origin of a reply in its client, whose name is its address, and its request', () => {
+    expect(read('reply')).toMatchObject({
+      origin: {
+        kind: 'radius',
+        client: { name: '192.0.2.10', address: '192.0.2.10', port: 53424 },
+        packet: PAST['reply']?.['request'],
+      },
+    });
+  });
+
+  it('gets a reply in the shape that its relay reads', () => {
+    const reply = read('reply');
+    if (reply.kind !== 'reply') throw new Error('no reply');
+    expect(replyFor(reply)).toEqual(PAST['reply']);
+    const named = { ...reply, origin: { ...reply.origin, relay: 'demo' } };
+    expect(replyFor(named)).toEqual(named);
+  });
+
+  it('is refused by its path where it was never written', () => {
+    expect(() => read('request', { packet: 7 })).toThrow('origin.packet: ');
+  });
+});
+
+it('a message of a later version is refused by that version', () => {
+  const later = { version: MESSAGE_VERSION + 1, kind: 'due' };
+  expect(() => readMessage(DueMessage, JSON.stringify(later))).toThrow(
+    `version: ${MESSAGE_VERSION + 1} is later than ${MESSAGE_VERSION}`,
+  );
 });

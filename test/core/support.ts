@@ -1,6 +1,11 @@
 // Sessions, requests and outcomes for tests of the pure core.
-import type { NasProfile, PlannedService, ServiceRequest, Session } from '../../core/subscriber/session.ts';
-import { type Event, type Result, transition } from '../../core/subscriber/transition.ts';
+
+import type { NasProfile } from '../../core/nas.ts';
+import type { RadiusOrigin } from '../../core/origin.ts';
+import type { PlannedService } from '../../core/services/terms.ts';
+import type { Event } from '../../core/subscriber/event.ts';
+import type { ServiceRequest, Session } from '../../core/subscriber/session.ts';
+import { type Result, transition } from '../../core/subscriber/transition.ts';
 
 export const NOW = Date.UTC(2026, 10, 22, 12);
 
@@ -11,7 +16,7 @@ export function nas(over: Partial<NasProfile> = {}): NasProfile {
     identity: { 'NAS-IP-Address': '192.0.2.1', 'NAS-Identifier': 'bng-1' },
     enforcement: 'none',
     dialect: 'erx',
-    tagDeactivations: false,
+    options: { tagDeactivations: false },
     answerTimeoutSeconds: 30,
     ...over,
   };
@@ -40,19 +45,28 @@ export function service(activation: string, over: Partial<PlannedService> = {}):
   };
 }
 
-type Wanted = Partial<Omit<ServiceRequest, 'activate'>> & {
-  readonly activate?: readonly (string | PlannedService)[];
-};
+type Wanted = Partial<Omit<ServiceRequest, 'activate' | 'origin'>> &
+  Partial<Pick<RadiusOrigin, 'key' | 'timestamped'>> & {
+    readonly activate?: readonly (string | PlannedService)[];
+  };
+
+export const CLIENT = { name: 'policy', address: '127.0.0.1', port: 4000 };
+
+/** Where a request comes from; its `key` is that of its octets. */
+export function origin(key: string, timestamped = false): RadiusOrigin {
+  const packet = Buffer.from(key).toString('base64');
+  return { kind: 'radius', relay: 'demo', client: CLIENT, packet, key, timestamped };
+}
 
 /** A request; everything about it follows from its `id`, so that the same id is the same bytes. */
-export function request(id: string, { activate = [], ...over }: Wanted = {}): ServiceRequest {
+export function request(
+  id: string,
+  { activate = [], key = id, timestamped = false, ...over }: Wanted = {},
+): ServiceRequest {
   return {
     correlationId: id,
     receivedAtMs: NOW,
-    client: { address: '127.0.0.1', port: 4000 },
-    packet: Buffer.from(id).toString('base64'),
-    key: id,
-    timestamped: false,
+    origin: origin(key, timestamped),
     nas: nas(),
     acctSessionId: 's1',
     identity: { 'User-Name': 'client1@isp1.com' },
@@ -85,7 +99,7 @@ export function outcome(session: Session | undefined, result: OutcomeResult, err
 
 /** A session as it is read after it was written. */
 export function stored(session: Session): Session {
-  return { ...session, version: session.version + 1 };
+  return { ...session, revision: session.revision + 1 };
 }
 
 export interface Played {

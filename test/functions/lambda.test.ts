@@ -13,6 +13,7 @@ import { parseSiteFile } from '../../core/config/site-file.ts';
 import { deploymentOf } from '../../core/deployment.ts';
 import { historyItem } from '../../core/subscriber/history.ts';
 import type { Session } from '../../core/subscriber/session.ts';
+import { SHAPE } from '../../core/subscriber/upgrade.ts';
 import { createSessionStore } from '../../functions/shared/session-store.ts';
 import { type Fauxqs, startFauxqs } from '../../local/cloud/fauxqs.ts';
 import type { Queue } from '../../local/cloud/queues.ts';
@@ -123,7 +124,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       ({ session } = play([{ kind: 'due', id: `due ${hour}` }], session, NOW + hour * 3_600_000));
     }
     if (session?.transition === undefined) throw new Error('the third attempt is not under way');
-    await createSessionStore(table.client, table.name).write({ ...session, version: 0 });
+    await createSessionStore(table.client, table.name).write({ ...session, revision: 0 });
     const { commandId, correlationId } = session.transition;
     const key = { nas: 'bng-1', acctSessionId };
     return { kind: 'outcome', correlationId, commandId, session: key, result: 'timeout', atMs: NOW };
@@ -163,7 +164,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     const dynamodb = {
       Keys: marshall(keys),
       SequenceNumber: '1',
-      NewImage: marshall({ ...keys, ...session }),
+      NewImage: marshall({ ...keys, shape: SHAPE, ...session }),
     };
     const change = { Records: [{ eventName: 'INSERT', dynamodb }] };
     expect(await account.invoke(change)).toEqual({ batchItemFailures: [] });

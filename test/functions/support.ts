@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Context, SQSRecord } from 'aws-lambda';
-import type { RequestMessage } from '../../core/messages.ts';
+import { MESSAGE_VERSION, type RequestMessage } from '../../core/messages.ts';
 import { startDynoxide } from '../../local/cloud/dynoxide.ts';
 import { ensureTable } from '../../local/cloud/table.ts';
 import { LOCAL } from '../local/cloud/emulators.ts';
@@ -62,11 +62,16 @@ export function requestMessage({
 }: Asked): RequestMessage {
   const attributes = wantedAttributes(wanted);
   return {
+    version: MESSAGE_VERSION,
     kind: 'request',
     correlationId,
     receivedAtMs: 1_800_000_000_000,
-    client: { name: 'policy', address: '127.0.0.1', port },
-    packet: Buffer.from(signedRequest({ identifier, attributes })).toString('base64'),
+    origin: {
+      kind: 'radius',
+      relay: 'demo',
+      client: { name: 'policy', address: '127.0.0.1', port },
+      packet: Buffer.from(signedRequest({ identifier, attributes })).toString('base64'),
+    },
   };
 }
 

@@ -51,6 +51,7 @@ const ALLOWED: readonly Case[] = [
   ['core/transition.ts', 'export const noon = new Date(43_200_000);'],
   ['core/transition.ts', 'export const later = (now: number) => new Date(now).toISOString();'],
   ['core/dialects/erx.ts', imports('../radius/codec.ts')],
+  ['core/dialects/erx.ts', imports('valibot')],
   ['core/radius/authenticator.ts', imports('node:crypto')],
   ['core/radius/codec.ts', imports('./attributes.ts')],
   ['core/messages.ts', imports('valibot')],
@@ -80,6 +81,8 @@ const FORBIDDEN: readonly Case[] = [
   ...NAMES.filter((room) => room !== 'core').flatMap((room) => [
     ['core/radius/codec.ts', imports(`../../${room}/x.ts`)] as const,
     ['core/messages.ts', imports(`../${room}/x.ts`)] as const,
+    ['core/dialects/erx.ts', imports(`../../${room}/x.ts`)] as const,
+    ['core/subscriber/stored-session.ts', imports(`../../${room}/x.ts`)] as const,
     ['core/config/deep/down/x.ts', imports(`../../../../${room}/x.ts`)] as const,
   ]),
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { ReplyEffect } from '../../core/subscriber/session.ts';
-import type { DecideReport } from '../../functions/decide/decide.ts';
+import type { DecideReport } from '../../functions/decide/report.ts';
 import { readableLine } from '../../local/display.ts';
 import type { SystemEvent } from '../../local/system.ts';
 import type { RelayEvent } from '../../relay/telemetry/events.ts';
+import { origin } from '../core/support.ts';
 
 /** What a line says behind its time. */
 const line = (event: SystemEvent) => readableLine(event, 0)?.replace('00:00:00.000  ', '');
@@ -58,8 +59,7 @@ describe('of a session, tells apart', () => {
   const reply: ReplyEffect = {
     kind: 'reply',
     correlationId: 'r1',
-    client: { address: '127.0.0.1', port: 1024 },
-    packet: '',
+    origin: origin('r1'),
     answer: 'ack',
   };
   const refusal = { ...reply, answer: 'nak', errorCause: 506 } as const;

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { MESSAGE_VERSION } from '../../core/messages.ts';
 import { CoaServer } from '../../relay/coa-server.ts';
 import { Inbox } from '../../relay/queues/inbox.ts';
 import { Queue } from '../../relay/queues/queue.ts';
@@ -24,6 +25,7 @@ beforeEach(async () => {
   inbox = new Inbox(new Queue('inbox', url, { sqs, now: () => 0, report: events.add }));
   let ids = 0;
   coaServer = new CoaServer({
+    relay: 'demo',
     findClient: findClientBySource([localClient()]),
     eventTimestampWindowSeconds: 300,
     inbox,
@@ -67,12 +69,12 @@ test('discards what the inbox has no room for, without taking its repeat for one
 
 test('says when a reply cannot leave, and takes the repeat of its request on', async () => {
   coaServer.receive(signedRequest(), source);
-  const request = Buffer.from(signedRequest()).toString('base64');
+  const packet = Buffer.from(signedRequest()).toString('base64');
   await coaServer.answer({
+    version: MESSAGE_VERSION,
     kind: 'reply',
     correlationId: 'request-0',
-    client: source,
-    request,
+    origin: { kind: 'radius', relay: 'demo', client: { name: 'policy', ...source }, packet },
     answer: 'ack',
   });
   expect(events.of('reply-not-sent')).toEqual([

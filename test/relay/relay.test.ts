@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Endpoint } from '../../core/endpoint.ts';
-import { InboxMessage, messageGroup, type RequestMessage, readMessage } from '../../core/messages.ts';
+import {
+  InboxMessage,
+  MESSAGE_VERSION,
+  messageGroup,
+  type RequestMessage,
+  readMessage,
+} from '../../core/messages.ts';
 import { verifyReply } from '../../core/radius/authenticator.ts';
 import { CODE, type Packet } from '../../core/radius/packet.ts';
 import { type Relay, type RelayOptions, startRelay } from '../../relay/relay.ts';
@@ -65,11 +71,11 @@ async function answered(): Promise<{ reply: Packet; source: Endpoint }> {
   return { reply: packetOf(datagram), source };
 }
 
-const replyTo = ({ correlationId, client, packet }: RequestMessage, changes: object = {}) => ({
+const replyTo = ({ correlationId, origin }: RequestMessage, changes: object = {}) => ({
+  version: MESSAGE_VERSION,
   kind: 'reply',
   correlationId,
-  client: { address: client.address, port: client.port },
-  request: packet,
+  origin,
   answer: 'ack',
   ...changes,
 });
@@ -87,11 +93,16 @@ test('puts a verified request into the inbox, with its bytes, its client and its
   await events.first(({ kind }) => kind === 'request-forwarded');
   const [event] = events.of('request-forwarded');
   expect(body).toEqual({
+    version: MESSAGE_VERSION,
     kind: 'request',
     correlationId: event?.correlationId,
     receivedAtMs: 1_700_000_000_123,
-    client: { name: 'policy-server', ...client.endpoint },
-    packet: Buffer.from(request).toString('base64'),
+    origin: {
+      kind: 'radius',
+      relay: 'test',
+      client: { name: 'policy-server', ...client.endpoint },
+      packet: Buffer.from(request).toString('base64'),
+    },
   });
   expect(message.Attributes).toMatchObject({
     MessageGroupId: messageGroup(Buffer.from('0001048580')),
@@ -147,7 +158,7 @@ test('drops a repeat until the request is answered, then forwards it as another 
   await answered();
   await client.send(request, relay.coaAddress);
   const second = await forwarded();
-  expect(second.packet).toBe(first.packet);
+  expect(second.origin.packet).toBe(first.origin.packet);
   expect(second.correlationId).not.toBe(first.correlationId);
 });
 
@@ -221,7 +232,7 @@ test('says what is wrong while SQS is away, drops requests, and recovers', async
   cloud.sqs.destroy();
   cloud = await startCloud(port);
   await client.send(signedRequest(), relay.coaAddress);
-  expect((await forwarded()).client).toMatchObject(client.endpoint);
+  expect((await forwarded()).origin.client).toMatchObject(client.endpoint);
   await vi.waitFor(async () => expect((await page(relay, '/healthz')).status).toBe(200));
   expect(
     events
@@ -298,7 +309,7 @@ test('listens on IPv6 and knows an IPv4 client there', async () => {
   const relay = await start({ site: localSite({ coa: { address: '::', port: 0 } }) });
   await client.send(signedRequest(), { address: LOCALHOST, port: relay.coaAddress.port });
   const message = await forwarded();
-  expect(message.client.address).toBe(`::ffff:${LOCALHOST}`);
+  expect(message.origin.client.address).toBe(`::ffff:${LOCALHOST}`);
   await cloud.send('outbox', replyTo(message));
   const { source } = await answered();
   expect(source).toEqual({ address: LOCALHOST, port: relay.coaAddress.port });

@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
 import type { Endpoint } from '../../core/endpoint.ts';
-import type { CommandMessage } from '../../core/messages.ts';
+import { type CommandMessage, MESSAGE_VERSION } from '../../core/messages.ts';
 import { prepareSecret, type Secret, signReply, signRequest } from '../../core/radius/authenticator.ts';
 import { type Attribute, encodeAttributes } from '../../core/radius/codec.ts';
 import { CODE, type Packet, parsePacket } from '../../core/radius/packet.ts';
@@ -76,6 +76,7 @@ export function command(changes: Partial<CommandMessage> = {}): CommandMessage {
     { name: 'ERX-Service-Activate', tag: 1, value: 'gold' },
   ]);
   return {
+    version: MESSAGE_VERSION,
     kind: 'command',
     correlationId: 'some-request',
     commandId: `some-request of ${session.acctSessionId}/1`,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseSiteFile } from '../../../core/config/site-file.ts';
+import { deploymentOf } from '../../../core/deployment.ts';
 import { DIALECT_NAMES } from '../../../core/dialects/dialects.ts';
 import { problemsOf } from './problems-of.ts';
 
@@ -66,7 +67,7 @@ describe('a site file', () => {
           identifiedBy: ['192.0.2.1', 'bng-1'],
           dialect: 'erx',
           enforcement: 'none',
-          tagDeactivations: false,
+          options: { tagDeactivations: false },
           answerTimeoutSeconds: 30,
           messageAuthenticator: true,
           requireMessageAuthenticator: false,
@@ -108,6 +109,73 @@ describe('a site file', () => {
     const urls = { inbox: 'https://sqs/1', outbox: 'https://sqs/2', accounting: 'https://sqs/3' };
 
     expect(parse(`${SITE}queues: ${JSON.stringify(urls)}\n`).queues).toEqual(urls);
+  });
+});
+
+describe('the options of a NAS', () => {
+  const withNas = (...lines: readonly string[]) => `${SITE}${lines.map((line) => `    ${line}\n`).join('')}`;
+
+  it.each<[lines: readonly string[], dialect: string, options: object]>([
+    [[], 'erx', { tagDeactivations: false }],
+    [['options: {}'], 'erx', { tagDeactivations: false }],
+    [['options: { tagDeactivations: true }'], 'erx', { tagDeactivations: true }],
+    [['dialect: erx', 'options: { tagDeactivations: true }'], 'erx', { tagDeactivations: true }],
+    [['dialect: cisco'], 'cisco', {}],
+    [['dialect: generic', 'options: {}'], 'generic', {}],
+  ])('are those of its dialect: %j', (lines, dialect, options) => {
+    expect(parse(withNas(...lines)).nases[0]).toMatchObject({ dialect, options });
+    expect(Object.keys(parse(withNas(...lines)).nases[0]?.options ?? {})).toEqual(Object.keys(options));
+  });
+
+  it('reach the profile with which decide works', () => {
+    const site = parse(withNas('options: { tagDeactivations: true }'));
+    const { nasesBySite } = deploymentOf({ services: {}, refusingGroups: [] }, [site]);
+    expect(nasesBySite['demo']?.[0]?.profile.options).toEqual({ tagDeactivations: true });
+  });
+
+  it.each<[lines: readonly string[], line: number, problem: string]>([
+    [['options:', '  tagDeactivations: 1'], 18, 'nases.0.options.tagDeactivations: expected true or false'],
+    [
+      ['options:', '  tagDeactivation: true'],
+      18,
+      'nases.0.options.tagDeactivation: the dialect erx has only tagDeactivations',
+    ],
+    [
+      ['dialect: cisco', 'options:', '  color: blue'],
+      19,
+      'nases.0.options.color: the dialect cisco has no options',
+    ],
+    [
+      ['dialect: cisco', 'options: { tagDeactivations: true }'],
+      18,
+      'nases.0.options.tagDeactivations: this is an option of the dialect erx, and the NAS has cisco',
+    ],
+    [
+      ['options: { constructor: true }'],
+      17,
+      'nases.0.options.constructor: the dialect erx has only tagDeactivations',
+    ],
+    [['options: true'], 17, 'nases.0.options: expected keys with values'],
+    [
+      ['tagDeactivations: true'],
+      17,
+      'nases.0.tagDeactivations: this is an option of the dialect erx: write options: { tagDeactivations: … }',
+    ],
+    [
+      ['dialect: junos', 'options: { color: blue }'],
+      17,
+      'nases.0.dialect: expected a dialect: erx, cisco, generic',
+    ],
+  ])('are refused with line and path: %j', (lines, line, problem) => {
+    expect(problemsOf(() => parse(withNas(...lines)))).toEqual([`demo.yaml:${line}: ${problem}`]);
+  });
+
+  it('are checked together with the rest of the NAS', () => {
+    const text = withNas('options: { tagDeactivations: 1 }', 'enforcement: strict');
+    expect(problemsOf(() => parse(text))).toEqual([
+      'demo.yaml:17: nases.0.options.tagDeactivations: expected true or false',
+      'demo.yaml:18: nases.0.enforcement: expected none or coa',
+    ]);
   });
 });
 

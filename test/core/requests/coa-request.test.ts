@@ -50,7 +50,8 @@ function understand(
   return understandRequest(parsed.packet, {
     correlationId: 'c1',
     receivedAtMs: 1_700_000_000_250,
-    client: { address: '127.0.0.1', port: 4000 },
+    relay: 'demo',
+    client: { name: 'policy', address: '127.0.0.1', port: 4000 },
     catalogue,
     nases: deploymentOf(catalogue, [site(nases)]).nasesBySite['demo'] ?? [],
   });
@@ -86,7 +87,12 @@ describe('a request that can be carried out', () => {
       request: {
         correlationId: 'c1',
         receivedAtMs: 1_700_000_000_250,
-        timestamped: true,
+        origin: {
+          kind: 'radius',
+          relay: 'demo',
+          client: { name: 'policy', address: '127.0.0.1', port: 4000 },
+          timestamped: true,
+        },
         nas: {
           site: 'demo',
           name: 'bng-1',
@@ -161,7 +167,7 @@ describe('a request that can be carried out', () => {
   it('is the same for the same bytes from the same client, and another for any other', () => {
     const keys = [[GOLD], [GOLD], [{ ...GOLD, tag: 2 }]].map((attributes) => {
       const understood = understand([...SESSION, ...attributes]);
-      return understood.ok && understood.request.key;
+      return understood.ok && understood.request.origin.key;
     });
     expect(keys[0]).toBe(keys[1]);
     expect(keys[0]).not.toBe(keys[2]);

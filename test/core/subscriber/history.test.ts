@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { HISTORY_RETENTION_DAYS, TABLE } from '../../../core/cloud/table.ts';
 import { HISTORY_ATTRIBUTES, historyItem } from '../../../core/subscriber/history.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
-import { asked, NOW, nas, outcome, play, request, service } from '../support.ts';
+import { asked, CLIENT, NOW, nas, outcome, play, request, service } from '../support.ts';
 
 const COA = { nas: nas({ enforcement: 'coa' }) };
-const client = { address: '127.0.0.1', port: 4000 };
+const origin = { kind: 'radius', client: CLIENT };
 
 /** What history tells of the last of these events, without its keys and times. */
 function told(events: Parameters<typeof play>[0], start?: Session) {
@@ -30,7 +30,7 @@ describe('the history item of a change', () => {
       correlationId: 'r2',
       activated: ['silver'],
       deactivated: ['gold'],
-      requests: [{ correlationId: 'r2', client, asked: 'activate silver', answer: 'ack' }],
+      requests: [{ correlationId: 'r2', origin, asked: 'activate silver', answer: 'ack' }],
       expiresAt: NOW / 1000 + 90 + HISTORY_RETENTION_DAYS * 86_400,
     });
   });
@@ -51,7 +51,7 @@ describe('the history item of a change', () => {
       (s) => outcome(s, 'ack'),
       (s) => outcome(s, 'ack'),
     ];
-    const asking = { correlationId: 'r2', client, asked: 'activate silver, deactivate voice' };
+    const asking = { correlationId: 'r2', origin, asked: 'activate silver, deactivate voice' };
     expect([3, 4, 5].map((count) => told(steps.slice(0, count)))).toEqual([
       {
         cause: 'request',
@@ -82,7 +82,7 @@ describe('the history item of a change', () => {
       requests: [
         {
           correlationId: 'r2',
-          client,
+          origin,
           asked: '',
           answer: 'nak',
           errorCause: 503,
@@ -116,14 +116,14 @@ describe('the history item of a change', () => {
     expect(told(events.slice(0, 2))).toEqual({
       cause: 'request',
       correlationId: 'r2',
-      requests: [{ correlationId: 'r2', client, asked: 'activate video' }],
+      requests: [{ correlationId: 'r2', origin, asked: 'activate video' }],
     });
     expect(told(events)).toEqual({
       cause: 'outcome',
       correlationId: 'r1',
       activated: ['gold'],
       command: { commandId: 'r2/3', operation: 'activate', services: ['video'] },
-      requests: [{ correlationId: 'r1', client, asked: 'activate gold', answer: 'ack' }],
+      requests: [{ correlationId: 'r1', origin, asked: 'activate gold', answer: 'ack' }],
     });
   });
 

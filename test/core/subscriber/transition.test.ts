@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { accountingRecords } from '../../../core/service-accounting.ts';
+import {
+  type Event,
+  type EventName,
+  type EventsOf,
+  eventName,
+  type State,
+  stateOf,
+} from '../../../core/subscriber/event.ts';
 import { MAX_SERVICES } from '../../../core/subscriber/exclusion.ts';
 import type { ServiceRequest, Session } from '../../../core/subscriber/session.ts';
 import { dueAtMs, MAX_WAITING, transition } from '../../../core/subscriber/transition.ts';
@@ -31,6 +39,7 @@ describe('a switch at a NAS that is not told', () => {
     const { session, last } = play([asked(request('r1', { activate: ['gold'] }))]);
     expect(session).toMatchObject({
       version: 1,
+      revision: 1,
       acctSessionId: 's1',
       services: { gold: { number: 1, activatedAtMs: NOW } },
     });
@@ -178,6 +187,7 @@ describe('a refusal', () => {
       ...before,
       ended: {},
       version: 2,
+      revision: 2,
       answered: expect.any(Array),
       recentEvents: expect.any(Array),
     });
@@ -350,6 +360,28 @@ describe('a switch at a NAS that confirms', () => {
   });
 });
 
+describe('the Error-Cause of a NAS', () => {
+  it.each([
+    [503, 503],
+    [undefined, undefined],
+    [0, 505],
+    [7, 505],
+    [199, 505],
+    [200, 505],
+    [409, 505],
+    [551, 505],
+    [0xffff_ffff, 505],
+  ])('%s is passed on as %s, and the reason has a number that no client knows', (given, passedOn) => {
+    const { session, last } = play([
+      asked(request('r1', { ...COA, activate: ['gold'] })),
+      (s) => outcome(s, 'nak', given),
+    ]);
+    expect(brief(last)).toEqual([passedOn === undefined ? 'nak' : `nak ${passedOn}`]);
+    const { reason = '' } = session?.answered.at(-1) ?? {};
+    expect(reason.includes(`Error-Cause ${given}`)).toBe(given !== passedOn);
+  });
+});
+
 describe('requests that arrive during a transition', () => {
   const busy = () => play([asked(request('r0', { ...COA, activate: ['gold'] }))]).session;
 
@@ -386,7 +418,7 @@ describe('requests that arrive during a transition', () => {
   it('are dropped when they are repeats of what is under way or waits', () => {
     const waiting = play([asked(request('r1', { ...COA, activate: ['silver'] }))], busy()).session;
     for (const key of ['r0', 'r1']) {
-      const { session, effects } = transition(waiting, asked({ ...request('again', COA), key }), NOW);
+      const { session, effects } = transition(waiting, asked(request('again', { ...COA, key })), NOW);
       expect([session, effects]).toEqual([undefined, []]);
     }
   });
@@ -503,7 +535,7 @@ describe('the same thing twice', () => {
 
   it('recognises a whole batch that is delivered again', () => {
     const batch = ['gold', 'silver', 'gold', 'bronze'].map((activation, index) =>
-      asked({ ...request(`r${index}`, { activate: [activation] }), key: activation }),
+      asked(request(`r${index}`, { activate: [activation], key: activation })),
     );
     const once = play(batch);
     const twice = play(batch, once.session);
@@ -514,48 +546,33 @@ describe('the same thing twice', () => {
 
 describe('every cell of the table', () => {
   const absent = undefined;
-  const rest = having(['silver']);
-  const activating = play([asked(request('r1', { ...COA, activate: ['gold'] }))], rest).session;
+  const idle = having(['silver']);
+  const activating = play([asked(request('r1', { ...COA, activate: ['gold'] }))], idle).session;
   const deactivating = play([(s) => outcome(s, 'ack')], activating).session;
-  const states = { absent, rest, activating, deactivating };
-  const events = (session: Session | undefined) => ({
+  const states = { absent, idle, activating, deactivating };
+  const events = (session: Session | undefined): Readonly<Record<EventName, Event>> => ({
     request: asked(request('new', { ...COA, activate: ['bronze'] })),
-    answered: asked({
-      ...request('answered again'),
-      key: session?.answered.at(-1)?.key ?? '',
-      timestamped: true,
-    }),
-    repeated: asked({ ...request('repeated'), key: 'r1' }),
+    answered: asked(
+      request('answered again', { key: session?.answered.at(-1)?.key ?? '', timestamped: true }),
+    ),
+    repeated: asked(request('repeated', { key: 'r1' })),
     ack: outcome(session, 'ack'),
     nak: outcome(session, 'nak', 504),
-    silence: outcome(session, 'timeout'),
-    stray: { ...outcome(session, 'ack'), commandId: 'of long ago' },
-    due: { kind: 'due', id: 'd1' } as const,
-    redelivered:
-      session === undefined
-        ? outcome(session, 'ack')
-        : { ...outcome(session, 'ack'), id: session.recentEvents.at(-1)?.id ?? '' },
+    timeout: outcome(session, 'timeout'),
+    stray: { kind: 'outcome', id: 'of long ago/outcome', commandId: 'of long ago', result: 'ack' },
+    due: { kind: 'due', id: 'd1' },
+    redelivered: { ...outcome(session, 'ack'), id: session?.recentEvents.at(-1)?.id ?? '' },
   });
-  // What each event does in each state: effects, or "-" for nothing at all, with "stored" where only the session changes.
-  const expected: Record<keyof typeof states, Record<string, string>> = {
+  // The effects of each event in each state, "stored" where only the session changes, "-" where nothing does.
+  const expected: { readonly [S in State]: Readonly<Record<EventsOf[S], string>> } = {
     absent: {
       request: 'activate bronze',
-      answered: 'ack',
-      repeated: 'ack',
-      ack: '-',
-      nak: '-',
-      silence: '-',
       stray: '-',
       due: '-',
-      redelivered: '-',
     },
-    rest: {
+    idle: {
       request: 'activate bronze',
       answered: 'ack',
-      repeated: 'ack',
-      ack: '-',
-      nak: '-',
-      silence: '-',
       stray: '-',
       due: '-',
       redelivered: 'ack',
@@ -566,7 +583,7 @@ describe('every cell of the table', () => {
       repeated: '-',
       ack: 'deactivate silver',
       nak: 'nak 504',
-      silence: 'nak 505, deactivate gold',
+      timeout: 'nak 505, deactivate gold',
       stray: '-',
       due: '-',
       redelivered: 'activate gold',
@@ -577,23 +594,30 @@ describe('every cell of the table', () => {
       repeated: '-',
       ack: 'ack',
       nak: 'ack',
-      silence: 'ack',
+      timeout: 'ack',
       stray: '-',
       due: '-',
       redelivered: 'deactivate silver',
     },
   };
-  it.each(
-    Object.keys(states).flatMap((state) =>
-      Object.keys(events(undefined)).map(
-        (event) => [state as keyof typeof states, event as keyof ReturnType<typeof events>] as const,
-      ),
-    ),
-  )('%s × %s', (state, event) => {
+  const cells = Object.entries(expected).flatMap(([state, row]) =>
+    Object.entries(row).map(([event, effects]) => [state as State, event as EventName, effects] as const),
+  );
+
+  it.each(cells)('%s × %s: %s', (state, name, effects) => {
     const session = states[state];
-    const result = transition(session, events(session)[event], NOW);
-    const what = brief(result).join(', ') || (result.session === undefined ? '-' : 'stored');
-    expect(what).toBe(expected[state][event]);
+    const event = events(session)[name];
+    expect([stateOf(session), eventName(session, event, NOW)]).toEqual([state, name]);
+    const result = transition(session, event, NOW);
+    expect(brief(result).join(', ') || (result.session === undefined ? '-' : 'stored')).toBe(effects);
+  });
+
+  it('has no cell for an event that cannot occur in its state', () => {
+    for (const [state, session] of Object.entries(states)) {
+      const names = cells.filter(([of]) => of === state).map(([, name]) => name);
+      const met = Object.values(events(session)).map((event) => eventName(session, event, NOW));
+      expect(names).toEqual(expect.arrayContaining(met));
+    }
   });
 });
 
@@ -668,8 +692,9 @@ describe('laws, over random requests at a NAS that is not told', () => {
   });
 });
 
-it('stores what it was given to store: the version is left to the writer', () => {
+it('gives a new session the version of its first answer, and leaves the revision to the writer', () => {
   const { session } = transition(undefined, asked(request('r1', { activate: ['gold'] })), NOW);
-  expect(session?.version).toBe(0);
+  expect(session?.version).toBe(1);
+  expect(session?.revision).toBe(0);
   expect(session && stored(session).answered.at(-1)?.version).toBe(1);
 });

@@ -7,6 +7,7 @@ import { STATE_SORT_KEY, sessionPartitionKey, TABLE } from '../../../core/cloud/
 import { type AccountingMessage, messageGroup } from '../../../core/messages.ts';
 import { type HistoryItem, historyItem } from '../../../core/subscriber/history.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
+import { SHAPE } from '../../../core/subscriber/upgrade.ts';
 import {
   type AccountDependencies,
   type AccountReport,
@@ -40,7 +41,7 @@ function changed(
 ): DynamoDBRecord {
   const known = after ?? before;
   const keys = { pk: sessionPartitionKey('bng-1', known?.acctSessionId ?? ''), sk };
-  const image = (session: Session) => marshall({ ...keys, ...session }) as Image;
+  const image = (session: Session) => marshall({ ...keys, shape: SHAPE, ...session }) as Image;
   return {
     eventName: before === undefined ? 'INSERT' : after === undefined ? 'REMOVE' : 'MODIFY',
     dynamodb: {
@@ -307,7 +308,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('account on a table'), () => {
     const limited = service('gold', { timeoutSeconds: 60 });
     const { session } = play([asked(request('r1', { acctSessionId: 'beside', activate: [limited] }))]);
     if (session === undefined) throw new Error('a request makes a session');
-    await store.write({ ...session, version: 0 });
+    await store.write({ ...session, revision: 0 });
     const state = await store.read({ nas: 'bng-1', acctSessionId: 'beside' });
     await startAccount(undefined, write).deliver(changed(undefined, state));
 

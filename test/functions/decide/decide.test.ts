@@ -8,15 +8,12 @@ import { deploymentOf } from '../../../core/deployment.ts';
 import type { CommandMessage, OutboxMessage } from '../../../core/messages.ts';
 import { accountingRecords } from '../../../core/service-accounting.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
-import {
-  createDecide,
-  type DecideDependencies,
-  type DecideReport,
-} from '../../../functions/decide/decide.ts';
+import { createDecide, type DecideDependencies } from '../../../functions/decide/decide.ts';
+import type { DecideReport } from '../../../functions/decide/report.ts';
 import { createSiteSender, type OutgoingMessage } from '../../../functions/shared/queue.ts';
 import { createSessionStore, type SessionStore } from '../../../functions/shared/session-store.ts';
 import { startFauxqs } from '../../../local/cloud/fauxqs.ts';
-import { services } from '../../core/support.ts';
+import { CLIENT, services } from '../../core/support.ts';
 import { createFifoQueue, dynoxide, LOCAL } from '../../local/cloud/emulators.ts';
 import { type Asked, context, inboxRecord, requestMessage, startTable, type Table } from '../support.ts';
 
@@ -66,7 +63,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
     const handler = createDecide({
       deployment,
       send: async (site, messages) => void sent.push(...messages.map((message) => ({ site, message }))),
-      remind: async (_, dueAtMs) => void reminders.push((dueAtMs - NOW) / 1000),
+      schedule: async (_, dueAtMs) => void reminders.push((dueAtMs - NOW) / 1000),
       now: () => NOW,
       report: (event) => reports.push(event),
       ...over,
@@ -74,7 +71,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
         read: store.read,
         write: async (session, signal) => {
           const result = await store.write(session, signal);
-          if (result === 'written') images.push({ ...session, version: session.version + 1 });
+          if (result === 'written') images.push({ ...session, revision: session.revision + 1 });
           return result;
         },
       },
@@ -131,10 +128,10 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
             group: correlationId,
             deduplicationId: `${correlationId}/reply`,
             body: {
+              version: 1,
               kind: 'reply',
               correlationId,
-              client: { address: '127.0.0.1', port: 4000 },
-              request: message.packet,
+              origin: message.origin,
               answer: 'ack',
             },
           },
@@ -208,13 +205,13 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
     });
 
     it('answers, and says so, when it cannot have a session looked at in time', async () => {
-      const remind = () => Promise.reject(new Error('the due queue is gone'));
-      const { deliver, said, reports, failures } = startDecide({ remind });
+      const schedule = () => Promise.reject(new Error('the due queue is gone'));
+      const { deliver, said, reports, failures } = startDecide({ schedule });
       const more = [{ name: 'ERX-Service-Timeout', tag: 1, value: 9 }] as const;
       expect(await deliver(asking({ acctSessionId: 'forgotten', activate: ['gold'], more }))).toEqual([]);
       expect(said()).toEqual(['ack']);
       expect(reports.at(-1)).toEqual({
-        kind: 'not-reminded',
+        kind: 'not-scheduled',
         session: { nas: 'bng-1', acctSessionId: 'forgotten' },
         error: new Error('the due queue is gone'),
       });
@@ -510,7 +507,10 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       ['is of no kind that it knows', { kind: 'greeting' }, 'MalformedMessage: kind: '],
       [
         'holds no packet',
-        { ...requestMessage({ acctSessionId: 'poison' }), packet: 'AAAA' },
+        {
+          ...requestMessage({ acctSessionId: 'poison' }),
+          origin: { kind: 'radius', client: CLIENT, packet: 'AAAA' },
+        },
         'MalformedMessage: packet: datagram-too-short',
       ],
     ])('fails a message alone that %s', async (_, body, error) => {

@@ -9,11 +9,11 @@ import { asked, NOW, nas, outcome, play, request, service, stored } from '../../
 import { dynoxide } from '../../local/cloud/emulators.ts';
 import { startTable, type Table } from '../support.ts';
 
-/** A session out of a history, not yet stored: of version 0. */
+/** A session out of a history, not yet stored: of revision 0. */
 function session(acctSessionId: string, ...events: Parameters<typeof play>[0]): Session {
   const { session } = play(events);
   if (session === undefined) throw new Error('these events make no session');
-  return { ...session, acctSessionId, version: 0 };
+  return { ...session, acctSessionId, revision: 0 };
 }
 
 const who = {
@@ -55,7 +55,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
     expect(await store.read({ nas: 'bng-1', acctSessionId: 'nobody' })).toBeUndefined();
   });
 
-  it('gives a session back as it was, one version on', async () => {
+  it('gives a session back as it was, one revision on', async () => {
     const written = rich('rich');
     expect(written).toMatchObject({
       transition: { step: 'activate' },
@@ -89,20 +89,20 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
     const read = stored(first);
     expect(await store.write({ ...read, classes: ['02'] })).toBe('written');
     expect(await store.write({ ...read, classes: ['03'] })).toBe('lost');
-    expect(await store.write({ ...read, version: 5 })).toBe('lost');
-    expect(await store.read(keyOf(first))).toStrictEqual({ ...read, classes: ['02'], version: 2 });
-    expect(await store.write({ ...atRest('gone'), version: 1 })).toBe('lost');
+    expect(await store.write({ ...read, revision: 5 })).toBe('lost');
+    expect(await store.read(keyOf(first))).toStrictEqual({ ...read, classes: ['02'], revision: 2 });
+    expect(await store.write({ ...atRest('gone'), revision: 1 })).toBe('lost');
   });
 
   it.each([
     ['create', 0],
     ['change', 1],
-  ])('lets one of twenty win that %s a session at once', async (what, version) => {
+  ])('lets one of twenty win that %s a session at once', async (what, revision) => {
     const before = atRest(`race to ${what}`);
-    if (version === 1) await store.write(before);
+    if (revision === 1) await store.write(before);
     const rivals = Array.from({ length: 20 }, (_, index) => ({
       ...before,
-      version,
+      revision,
       classes: [Buffer.from([index]).toString('hex')],
     }));
     const results = await Promise.all(rivals.map((rival) => store.write(rival)));

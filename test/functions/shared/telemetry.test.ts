@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { FunctionProcess } from '../../system/lambda/function-process.ts';
 
-const FUNCTIONS = join(import.meta.dirname, '../../../functions');
+const FUNCTIONS = join(import.meta.dirname, '../../../functions/shared');
 
 /** Invokes a handler with this body once; gives its answer, or its error as text, and its log. */
 async function run(body: string) {

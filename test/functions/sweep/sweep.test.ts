@@ -3,7 +3,8 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { DUE_QUEUE_NAME } from '../../../core/cloud/queues.ts';
 import { DueMessage, type OutboxMessage, type OutcomeMessage, readMessage } from '../../../core/messages.ts';
-import type { NasProfile, Session } from '../../../core/subscriber/session.ts';
+import type { NasProfile } from '../../../core/nas.ts';
+import type { Session } from '../../../core/subscriber/session.ts';
 import { createDecide } from '../../../functions/decide/decide.ts';
 import { createSessionStore } from '../../../functions/shared/session-store.ts';
 import { createSweep, type SweepReport } from '../../../functions/sweep/sweep.ts';
@@ -50,7 +51,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
           ...(profile.enforcement === 'coa' ? [(s: Session | undefined) => outcome(s, 'ack')] : []),
         ]);
         if (session === undefined) throw new Error('a request makes a session');
-        await store.write({ ...session, version: 0 });
+        await store.write({ ...session, revision: 0 });
       },
       /** Runs at these times: the first is that of its start. */
       run(...times: readonly number[]): Promise<void> {
@@ -86,15 +87,26 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
     await sweep.run(NOW + 40_000);
     expect(await sweep.sent()).toEqual([
       {
-        message: { kind: 'due', session: { nas: 'bng-1', acctSessionId: 'after 10' }, dueAtMs: NOW + 10_000 },
+        message: {
+          version: 1,
+          kind: 'due',
+          session: { nas: 'bng-1', acctSessionId: 'after 10' },
+          dueAtMs: NOW + 10_000,
+        },
         delaySeconds: 0,
       },
       {
-        message: { kind: 'due', session: { nas: 'bng-1', acctSessionId: 'after 90' }, dueAtMs: NOW + 90_000 },
+        message: {
+          version: 1,
+          kind: 'due',
+          session: { nas: 'bng-1', acctSessionId: 'after 90' },
+          dueAtMs: NOW + 90_000,
+        },
         delaySeconds: 50,
       },
       {
         message: {
+          version: 1,
           kind: 'due',
           session: { nas: 'bng-1', acctSessionId: 'after 100' },
           dueAtMs: NOW + 100_000,
@@ -181,7 +193,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
         deployment: { catalogue: { services: {}, refusingGroups: [] }, nasesBySite: {} },
         store: sweep.store,
         send: async (_, messages) => void sent.push(...messages.map(({ body }) => body as OutboxMessage)),
-        remind: async () => expect.fail('nothing else is due soon'),
+        schedule: async () => expect.fail('nothing else is due soon'),
         now: () => dueAtMs,
         report: () => {},
       });
@@ -215,7 +227,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
       if (command?.kind !== 'command') throw new Error('there is no command');
 
       const { commandId, correlationId } = command;
-      const about = { kind: 'outcome', session: key, commandId, correlationId } as const;
+      const about = { version: 1, kind: 'outcome', session: key, commandId, correlationId } as const;
       const confirmed: OutcomeMessage = { ...about, result: 'ack', atMs: dueAtMs };
       await deliver(confirmed, INBOX_ARN);
       const session = await read();

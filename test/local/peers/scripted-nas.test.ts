@@ -4,7 +4,7 @@ import { DIALECTS } from '../../../core/dialects/dialects.ts';
 import { verifyReply } from '../../../core/radius/authenticator.ts';
 import { type Attribute, decodeAttributes, firstValue } from '../../../core/radius/codec.ts';
 import { CODE } from '../../../core/radius/packet.ts';
-import type { ServiceTerms } from '../../../core/subscriber/session.ts';
+import type { ServiceTerms } from '../../../core/services/terms.ts';
 import {
   type NasMove,
   type NasRecord,
@@ -366,10 +366,10 @@ describe.each(Object.keys(DIALECTS) as DialectName[])('a scripted NAS that speak
     await start({ dialect });
     const tell = DIALECTS[dialect];
     const answers = [
-      await ask(...tell.activate([bronze], { staying: [], tagDeactivations: true })),
-      await ask(...tell.activate([gold], { staying: [bronze], tagDeactivations: true })),
-      await ask(...tell.deactivate([bronze], { staying: [gold], tagDeactivations: true })),
-      await ask(...tell.deactivate([gold], { staying: [], tagDeactivations: true })),
+      await ask(...tell.activate([bronze], { staying: [], options: { tagDeactivations: true } })),
+      await ask(...tell.activate([gold], { staying: [bronze], options: { tagDeactivations: true } })),
+      await ask(...tell.deactivate([bronze], { staying: [gold], options: { tagDeactivations: true } })),
+      await ask(...tell.deactivate([gold], { staying: [], options: { tagDeactivations: true } })),
     ];
     expect(answers).toEqual(['ACK', 'ACK', 'ACK', 'ACK']);
     expect(nas.record.map(({ operation, service, services }) => [operation, service, services])).toEqual([

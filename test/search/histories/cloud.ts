@@ -16,6 +16,7 @@ import {
   AccountingMessage,
   type DueMessage,
   type InboxMessage,
+  MESSAGE_VERSION,
   OutboxMessage,
   readMessage,
   type SessionKey,
@@ -23,6 +24,7 @@ import {
 import type { HistoryItem } from '../../../core/subscriber/history.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { dueAtMs } from '../../../core/subscriber/transition.ts';
+import { SHAPE } from '../../../core/subscriber/upgrade.ts';
 import { createAccount } from '../../../functions/account/account.ts';
 import type { createDecide, DecideDependencies } from '../../../functions/decide/decide.ts';
 import type { OutgoingMessage } from '../../../functions/shared/queue.ts';
@@ -142,11 +144,11 @@ export class Cloud {
         },
       },
       send: (_, messages) => send(call, messages, (message) => this.#takeFromDecide(message)),
-      remind: (session, dueAt) =>
+      schedule: (session, dueAt) =>
         call([
-          ['reminds', () => this.#remind(session, dueAt)],
+          ['reminds', () => this.#schedule(session, dueAt)],
           ['cannot remind', failToRemind],
-          ['reminds, but hears an error', () => this.#remind(session, dueAt).then(failToRemind)],
+          ['reminds, but hears an error', () => this.#schedule(session, dueAt).then(failToRemind)],
         ]),
     };
   }
@@ -161,14 +163,14 @@ export class Cloud {
 
   async #write(session: Session): Promise<'written' | 'lost'> {
     const result = await this.#system.store.write(session);
-    if (result === 'written') this.#written({ ...session, version: session.version + 1 });
+    if (result === 'written') this.#written({ ...session, revision: session.revision + 1 });
     return result;
   }
 
   #written(session: Session): void {
     const subscriber = this.#subscriber(keyOf(session));
     const { ledger, key, item: before } = subscriber;
-    const after = { session, image: marshall(session) };
+    const after = { session, image: marshall({ ...session, shape: SHAPE }) };
     subscriber.item = after;
     const dynamodb = {
       SequenceNumber: this.#scene.name('change'),
@@ -267,15 +269,15 @@ export class Cloud {
     for (const { key, item } of subscribers) {
       const dueAt = item && dueAtMs(item.session);
       if (dueAt !== undefined && dueAt <= nowMs + SWEEP_INTERVAL_SECONDS * 1000)
-        void this.#remind(key, dueAt);
+        void this.#schedule(key, dueAt);
     }
   }
 
-  async #remind(session: SessionKey, dueAt: number): Promise<void> {
+  async #schedule(session: SessionKey, dueAt: number): Promise<void> {
     const { name, group } = this.#subscriber(session);
     const id = this.#scene.name('due');
     this.#scene.tell(`  ${id}: ${name} is due in ${Math.max(0, dueAt - this.#scene.nowMs) / 1000} s`);
-    const body: DueMessage = { kind: 'due', session, dueAtMs: dueAt };
+    const body: DueMessage = { version: MESSAGE_VERSION, kind: 'due', session, dueAtMs: dueAt };
     this.#due = [...this.#due, { id, group, body, availableAtMs: dueAt, receives: 0 }];
   }
 

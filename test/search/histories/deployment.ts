@@ -1,8 +1,9 @@
 // What the histories are played with: a NAS of each kind, and services that exclude one another in every way there is.
 import { parseServicesFile } from '../../../core/config/services-file.ts';
 import { parseSiteFile } from '../../../core/config/site-file.ts';
-import { deploymentOf, type KnownNas } from '../../../core/deployment.ts';
-import type { ServiceTerms } from '../../../core/subscriber/session.ts';
+import { deploymentOf } from '../../../core/deployment.ts';
+import type { KnownNas } from '../../../core/nas.ts';
+import type { ServiceTerms } from '../../../core/services/terms.ts';
 
 /** Two groups and a service in both of them, one that refuses newcomers, one service in none, and one that ends. */
 const SERVICES = `
@@ -35,7 +36,7 @@ export const ACTIVATIONS = [
 /** By the name of the site, which has one NAS. */
 const NASES = {
   erx: 'dialect: erx, enforcement: coa',
-  'erx-tags': 'dialect: erx, enforcement: coa, tagDeactivations: true',
+  'erx-tags': 'dialect: erx, enforcement: coa, options: { tagDeactivations: true }',
   cisco: 'dialect: cisco, enforcement: coa',
   generic: 'dialect: generic, enforcement: coa',
   untold: 'enforcement: none',

@@ -7,9 +7,9 @@ export function memoryStore({ isConditional = true } = {}): SessionStore {
   return {
     read: async ({ acctSessionId }) => items.get(acctSessionId),
     async write(session) {
-      const { version } = items.get(session.acctSessionId) ?? { version: 0 };
-      if (isConditional && session.version !== version) return 'lost';
-      const stored = { ...session, version: session.version + 1 };
+      const { revision } = items.get(session.acctSessionId) ?? { revision: 0 };
+      if (isConditional && session.revision !== revision) return 'lost';
+      const stored = { ...session, revision: session.revision + 1 };
       items.set(session.acctSessionId, JSON.parse(JSON.stringify(stored)));
       return 'written';
     },

@@ -4,12 +4,13 @@
 // Event-Timestamp. It carries out the commands of one session in order, reports one that it receives for the second
 // time as interrupted without sending it, and does not send one that comes too late. UDP loses commands and their
 // answers; a command has no effect any more once its outcome is reported.
-import type {
-  CommandMessage,
-  InboxMessage,
-  OutcomeMessage,
-  ReplyMessage,
-  UNKNOWN_RESULTS,
+import {
+  type CommandMessage,
+  type InboxMessage,
+  MESSAGE_VERSION,
+  type OutcomeMessage,
+  type ReplyMessage,
+  type UNKNOWN_RESULTS,
 } from '../../../core/messages.ts';
 import { signRequest, verifyReply } from '../../../core/radius/authenticator.ts';
 import { CODE, type Packet } from '../../../core/radius/packet.ts';
@@ -117,16 +118,17 @@ export class Site {
     this.#scene.tally.requests++;
     this.#inProgress.set(bytes, receivedAtMs);
     ledger.forwarded({ correlationId, receivedAtMs, wish, bytes });
-    this.#send(group, { kind: 'request', correlationId, receivedAtMs, client: CLIENT, packet: bytes });
+    const origin = { kind: 'radius', relay: 'demo', client: CLIENT, packet: bytes } as const;
+    this.#send(group, { version: MESSAGE_VERSION, kind: 'request', correlationId, receivedAtMs, origin });
   }
 
   /** The relay gets an answer and sends it to the client. */
-  reply({ correlationId, request, answer, errorCause }: ReplyMessage): void {
-    const packet = packetOf(Buffer.from(request, 'base64'));
+  reply({ correlationId, origin, answer, errorCause }: ReplyMessage): void {
+    const packet = packetOf(Buffer.from(origin.packet, 'base64'));
     const { result, ...heard } = this.#read(encodeReply(packet, SECRET, answer, errorCause), packet, SECRET);
     this.#scene.tell(`  ${correlationId} hears ${[result, heard.errorCause].join(' ')}`);
     this.#scene.tally[`${result}s`]++;
-    this.#inProgress.delete(request);
+    this.#inProgress.delete(origin.packet);
     const { ledger } = this.#scene.subscriber((one) => one.ledger.has(correlationId));
     ledger.replied({ correlationId, answer: result, ...heard });
   }
@@ -170,7 +172,7 @@ export class Site {
     this.#scene.tell(`  ${commandId}: ${[result, errorCause].join(' ')}`);
     if (!this.#scene.takes(`${commandId}/outcome`)) return;
     const about = { commandId, correlationId, session, atMs: this.#scene.nowMs };
-    this.#send(group, { kind: 'outcome', ...about, ...outcome });
+    this.#send(group, { version: MESSAGE_VERSION, kind: 'outcome', ...about, ...outcome });
   }
 
   #read(datagram: Uint8Array, request: Packet, secret: typeof SECRET): ReturnType<typeof outcomeOfReply> {

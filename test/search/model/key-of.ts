@@ -1,9 +1,10 @@
 // What of a subscriber decides on what can happen next. Not in it: the clock, versions, how often a thing was tried,
 // the numbers of service sessions, and what commands are called, but for which of them are the same one. Two states
 // that differ in these alone have the same future, so only one of them is looked into.
+
+import type { Event } from '../../../core/subscriber/event.ts';
 import type { Effect, Session } from '../../../core/subscriber/session.ts';
-import type { Event } from '../../../core/subscriber/transition.ts';
-import type { Subscriber } from './subscriber-world.ts';
+import { type Subscriber, wishOf } from './subscriber-world.ts';
 
 export function keyOf(subscriber: Subscriber): string {
   const names = new Map<string, number>();
@@ -32,7 +33,7 @@ export function keyOf(subscriber: Subscriber): string {
     ...[subscriber.sent, subscriber.received, subscriber.expired].map((ids) =>
       ids.filter(known).map(command),
     ),
-    subscriber.asked.map(({ packet }) => packet),
+    subscriber.asked.map(wishOf),
     subscriber.heard,
     subscriber.held,
     started

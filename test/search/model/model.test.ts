@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { NasProfile } from '../../../core/nas.ts';
 import type { ServiceRequest, Session } from '../../../core/subscriber/session.ts';
 import { transition } from '../../../core/subscriber/transition.ts';
-import { nas, request, service } from '../../core/support.ts';
+import { NOW, nas, outcome, request, service } from '../../core/support.ts';
+import { commentedEdges, describeEdges, EdgesSeen } from './edges.ts';
 import { explore } from './explore.ts';
 import type { Budget, Transition } from './subscriber-world.ts';
 
@@ -14,12 +16,11 @@ function wish(
   name: string,
   activate: ServiceRequest['activate'],
   deactivate: readonly string[] = [],
+  profile: NasProfile = COA,
 ): ServiceRequest {
   return {
-    ...request(name),
-    packet: name,
-    nas: COA,
-    timestamped: true,
+    ...request(name, { timestamped: true }),
+    nas: profile,
     receivedAtMs: 0,
     activate,
     deactivate,
@@ -33,6 +34,21 @@ const MENU = [
   wish('+silver-video', [silver], ['video']),
 ];
 
+/** One command for each service, a group that refuses newcomers, and nothing but deactivations. */
+const CISCO = nas({ enforcement: 'coa', dialect: 'cisco' });
+const locked = service('locked', { groups: [2], refusingGroups: [2] });
+const ONE_BY_ONE = [
+  wish('+gold+video', [gold, video], [], CISCO),
+  wish('+silver-video', [silver], ['video'], CISCO),
+  wish('+locked', [locked], [], CISCO),
+  wish('-gold-video', [], ['gold', 'video'], CISCO),
+];
+/** No NAS confirms anything. */
+const NOT_TOLD = [
+  wish('+gold', [gold], [], nas({ enforcement: 'none' })),
+  wish('+silver-video', [silver], ['video'], nas({ enforcement: 'none' })),
+];
+
 /** Each is searched to its end. INTERLOCK_LONG=1 adds one with three faults, which takes minutes. */
 const BUDGETS: readonly Budget[] = [
   { requests: 3, faults: 1, crashes: 1 },
@@ -40,11 +56,13 @@ const BUDGETS: readonly Budget[] = [
   ...(process.env['INTERLOCK_LONG'] === '1' ? [{ requests: 2, faults: 3, crashes: 1 }] : []),
 ];
 
+const seen = new EdgesSeen();
+
 describe('the transition, the queues and the NAS, of two subscribers', () => {
   it.each(BUDGETS)(
     'break no promise within $requests requests and $faults faults',
     (budget) => {
-      const { states, transitions, violation } = explore(budget, MENU, transition);
+      const { states, transitions, violation } = explore(budget, MENU, seen.watch(transition));
       process.stdout.write(
         `model: ${JSON.stringify(budget)}: ${states} states, ${transitions} transitions\n`,
       );
@@ -53,6 +71,28 @@ describe('the transition, the queues and the NAS, of two subscribers', () => {
     },
     900_000,
   );
+
+  it.each([
+    ['one service a command', ONE_BY_ONE, { requests: 2, faults: 1, crashes: 1 }],
+    ['no confirmation', NOT_TOLD, { requests: 3, faults: 1, crashes: 1 }],
+  ])('break no promise with %s', (name, menu, budget) => {
+    const { states, violation } = explore(budget, menu, seen.watch(transition));
+    process.stdout.write(`model, ${name}: ${states} states\n`);
+    expect(violation).toBeUndefined();
+    expect(states).toBeGreaterThan(1_000);
+  });
+
+  it('ignore what still comes for a session whose item was removed', () => {
+    const decide = seen.watch(transition);
+    expect(decide(undefined, outcome(undefined, 'ack'), NOW)).toEqual({ effects: [] });
+    expect(decide(undefined, { kind: 'due', id: 'd1' }, NOW)).toEqual({ effects: [] });
+  });
+
+  it('lead from each state where the comment over the table says, and nowhere else', () => {
+    const edges = describeEdges(seen.edges);
+    process.stdout.write(`edges seen:\n  ${edges.join('\n  ')}\n`);
+    expect(edges).toEqual(commentedEdges());
+  });
 
   it('are seen to leave a subscriber without a service when the old one goes first', () => {
     const { violation } = explore({ requests: 2, faults: 0, crashes: 0 }, MENU, deactivateFirst);

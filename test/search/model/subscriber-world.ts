@@ -12,6 +12,7 @@
 
 import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
 import { accountingRecords } from '../../../core/service-accounting.ts';
+import type { Event } from '../../../core/subscriber/event.ts';
 import type {
   CommandEffect,
   Effect,
@@ -19,7 +20,7 @@ import type {
   ServiceRequest,
   Session,
 } from '../../../core/subscriber/session.ts';
-import { dueAtMs, type Event, type Result, type transition } from '../../../core/subscriber/transition.ts';
+import { dueAtMs, type Result, type transition } from '../../../core/subscriber/transition.ts';
 import { stored } from '../../core/support.ts';
 
 /** What may still go wrong, and what may still be asked, in the whole world. */
@@ -100,9 +101,9 @@ export function moves(
 function clientMoves(from: Subscriber, menu: readonly ServiceRequest[]): Move[] {
   const fresh = menu.map((wish): Move => {
     const id = `r${from.asked.length}`;
-    const request = { ...wish, correlationId: id, key: id };
+    const request = { ...wish, correlationId: id, origin: { ...wish.origin, key: id } };
     return {
-      name: `client: ${id} ${wish.packet}`,
+      name: `client: ${id} ${wishOf(wish)}`,
       to: {
         ...from,
         asked: [...from.asked, request],
@@ -113,7 +114,7 @@ function clientMoves(from: Subscriber, menu: readonly ServiceRequest[]): Move[] 
     };
   });
   const again = from.asked.map((request): Move => {
-    const id = `${request.key} again`;
+    const id = `${request.origin.key} again`;
     return {
       name: `client: ${id}`,
       to: {
@@ -177,12 +178,12 @@ function write(from: Subscriber, event: Event, { session: next, effects }: Resul
 function checkAnswer(from: Subscriber, session: Session, reply: Extract<Effect, { kind: 'reply' }>): void {
   const request = requestOf(from, reply.correlationId);
   for (const { activation } of request.activate) {
-    if (reply.answer === 'ack' && !from.nas.includes(activation)) {
-      throw new Violation(`${request.key}: ACK without ${activation} at the NAS`);
+    if (reply.answer === 'ack' && isTold(request) && !from.nas.includes(activation)) {
+      throw new Violation(`${request.origin.key}: ACK without ${activation} at the NAS`);
     }
     const had = from.session?.services[activation]?.state === 'active';
     if (reply.answer === 'nak' && !had && session.services[activation]?.state === 'active') {
-      throw new Violation(`${request.key}: NAK with ${activation} active`);
+      throw new Violation(`${request.origin.key}: NAK with ${activation} active`);
     }
   }
 }
@@ -204,7 +205,7 @@ function send(from: Subscriber, effects: readonly Effect[]): Subscriber {
 function replyMove(from: Subscriber, index: number): Move {
   const reply = from.replies[index];
   if (reply === undefined) throw new Error(`no reply ${index}`);
-  const { key } = requestOf(from, reply.correlationId);
+  const { key } = requestOf(from, reply.correlationId).origin;
   const answer = [reply.answer, reply.errorCause].join(' ').trim();
   const heard = from.asked.map((request, position) => hear(request, key, from.heard[position] ?? '', answer));
   return {
@@ -274,14 +275,23 @@ function timeMoves(from: Subscriber, decide: Transition): Move[] {
   const { session } = from;
   const due = session && dueAtMs(session);
   if (session === undefined || due === undefined) return [];
-  const event: Event = { kind: 'due', id: `due ${session.version}` };
+  const event: Event = { kind: 'due', id: `due ${session.revision}` };
   const result = decide(session, event, due);
   const expired =
     session.transition === undefined ? from.expired : [...from.expired, session.transition.commandId];
   const written = write(from, event, result);
   // A deadline that passes is one silence more; a retry is free, so that the world can come to rest.
   const cost = session.transition === undefined ? {} : FAULT;
-  return [{ name: 'sweep', to: send({ ...written, expired }, result.effects), cost }];
+  const early: Event = { kind: 'due', id: `due ${session.revision} early` };
+  const premature = decide(session, early, timeOf(session));
+  return [
+    { name: 'sweep', to: send({ ...written, expired }, result.effects), cost },
+    {
+      name: 'a due message of long ago',
+      to: send(write(from, early, premature), premature.effects),
+      cost: FAULT,
+    },
+  ];
 }
 
 /** A subscriber who had a confirmed service of a group is never without one, as the NAS sees it, unless it was asked to
@@ -304,7 +314,8 @@ export function checkRest(subscriber: Subscriber): void {
   if (session === undefined || session.transition !== undefined || session.retry !== undefined) return;
   if (inbox.length + commands.length + replies.length > 0) return;
   const item = Object.keys(session.services).sort();
-  if (item.join() !== nas.join()) throw new Violation(`at rest the item has ${item}, the NAS ${nas}`);
+  if (item.join() !== (isTold(session) ? nas : item).join())
+    throw new Violation(`at rest the item has ${item}, the NAS ${nas}`);
   const open = started.filter((id) => !stopped.includes(id)).length;
   if (open !== item.length)
     throw new Violation(`at rest ${item.length} services are active and ${open} accounts open`);
@@ -335,13 +346,23 @@ export function checkRest(subscriber: Subscriber): void {
 
 /** The same request twice gives the same answer. */
 function hear(request: ServiceRequest, key: string, before: string, answer: string): string {
-  if (request.key !== key) return before;
+  if (request.origin.key !== key) return before;
   if (before !== '' && before !== answer) throw new Violation(`${key} heard ${before} and then ${answer}`);
   return answer;
 }
 
+/** Whether the NAS is told and confirms. */
+function isTold({ nas }: Pick<ServiceRequest, 'nas'>): boolean {
+  return nas.enforcement === 'coa';
+}
+
+/** What the menu calls it. */
+export function wishOf({ origin }: ServiceRequest): string {
+  return Buffer.from(origin.packet, 'base64').toString();
+}
+
 function requestOf({ asked }: Subscriber, id: string): ServiceRequest {
-  const found = asked.find(({ key }) => key === id.replace(/ again$/, ''));
+  const found = asked.find(({ origin }) => origin.key === id.replace(/ again$/, ''));
   if (found === undefined) throw new Error(`no request ${id}`);
   return found;
 }

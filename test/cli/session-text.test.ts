@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeSession } from '../../cli/show.ts';
+import { describeSession } from '../../cli/session-text.ts';
 import { historyItem } from '../../core/subscriber/history.ts';
 import { asked, NOW, nas, outcome, play, request, service } from '../core/support.ts';
 
@@ -102,7 +102,7 @@ describe('a change under way', () => {
       '  Command    activate gold',
       '  Since      2026-11-22T13:00:00+01:00 (3 s ago)',
       '  Deadline   2026-11-22T13:01:15+01:00 (in 1 min 12 s)',
-      '  Request    r2 of 127.0.0.1:4000: activate gold, deactivate voice',
+      '  Request    r2 of policy at 127.0.0.1:4000: activate gold, deactivate voice',
       '  Activates  gold',
       '  Removes    silver, voice',
     ]);
@@ -121,7 +121,7 @@ describe('a change under way', () => {
       '  Command   deactivate silver, voice',
       '  Since     2026-11-22T13:00:00+01:00 (3 s ago)',
       '  Deadline  2026-11-22T13:01:15+01:00 (in 1 min 12 s)',
-      '  Request   r2 of 127.0.0.1:4000: activate gold, deactivate voice',
+      '  Request   r2 of policy at 127.0.0.1:4000: activate gold, deactivate voice',
       '  Answer    CoA-ACK',
     ]);
   });
@@ -170,8 +170,8 @@ describe('a change under way', () => {
       asked(request(`w${index}`, { ...COA, activate: [activation] })),
     );
     expect(section('Waiting', shown([...switching, ...waiting]))).toEqual([
-      '  1  w0 of 127.0.0.1:4000: activate bronze',
-      '  2  w1 of 127.0.0.1:4000: activate video',
+      '  1  w0 of policy at 127.0.0.1:4000: activate bronze',
+      '  2  w1 of policy at 127.0.0.1:4000: activate video',
     ]);
   });
 

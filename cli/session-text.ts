@@ -1,16 +1,12 @@
 // A subscriber session as an operator sees it, after JunosE's `show service-management subscriber-session`.
 
 import { formatEndpoint } from '../core/endpoint.ts';
+import { IDENTITY_ATTRIBUTES } from '../core/identity.ts';
 import { causeText } from '../core/radius/attributes.ts';
 import { commandedAtMs } from '../core/subscriber/command.ts';
 import { describeRequest } from '../core/subscriber/draft.ts';
 import type { HistoryItem, HistoryRequest } from '../core/subscriber/history.ts';
-import {
-  type Answer,
-  IDENTITY_ATTRIBUTES,
-  type ServiceRequest,
-  type Session,
-} from '../core/subscriber/session.ts';
+import type { Answer, ServiceRequest, Session } from '../core/subscriber/session.ts';
 
 const NONE = '-';
 
@@ -132,8 +128,8 @@ function askedText({ correlationId, asked, answer, ...why }: HistoryRequest): st
   return answer === undefined ? text : `${text}: ${answerText({ answer, ...why })}`;
 }
 
-function requestText({ correlationId, client, ...asked }: ServiceRequest): string {
-  return `${short(correlationId)} of ${formatEndpoint(client)}: ${describeRequest(asked)}`;
+function requestText({ correlationId, origin, ...asked }: ServiceRequest): string {
+  return `${short(correlationId)} of ${origin.client.name} at ${formatEndpoint(origin.client)}: ${describeRequest(asked)}`;
 }
 
 function answerText({ answer, errorCause, reason }: Answer & { readonly reason?: string }): string {

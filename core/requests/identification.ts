@@ -1,0 +1,72 @@
+// Which NAS and which subscriber session a request means (RFC 5176 section 3).
+
+import {
+  IDENTITY_ATTRIBUTES,
+  type Identity,
+  type IdentityAttribute,
+  NAS_IDENTITY_ATTRIBUTES,
+} from '../identity.ts';
+import type { KnownNas, NasProfile } from '../nas.ts';
+import type { Attribute } from '../radius/codec.ts';
+import { atMostOne, type Reading, refused } from './reading.ts';
+
+/** Acct-Session-Id of a service is that of the subscriber and seven characters more, in 253 octets. */
+const MAX_ACCT_SESSION_ID_OCTETS = 246;
+
+/**
+ * The Acct-Session-Id (RFC 2866 section 5.5), 1 to 246 octets. Refused with Missing-Attribute without one,
+ * Invalid-Attribute-Value where it is empty or longer, and Invalid-Request where there are two.
+ */
+export function acctSessionIdOf(attributes: readonly Attribute[]): Reading<string> {
+  const found = atMostOne(attributes, 'Acct-Session-Id');
+  if (!found.ok) return found;
+  const { value } = found;
+  if (value === undefined) return refused('Missing-Attribute', 'Acct-Session-Id is missing');
+  if (value === '' || Buffer.byteLength(value) > MAX_ACCT_SESSION_ID_OCTETS) {
+    return refused(
+      'Invalid-Attribute-Value',
+      `Acct-Session-Id: expected 1 to ${MAX_ACCT_SESSION_ID_OCTETS} octets`,
+    );
+  }
+  return { ok: true, value };
+}
+
+/**
+ * The NAS that all NAS identification attributes of a request mean; without any, the only NAS of the site. Refused with
+ * NAS-Identification-Mismatch where no NAS of the site has all the values, Missing-Attribute where there is no value
+ * and the site has several NASes, and Invalid-Request where an attribute is there twice.
+ */
+export function nasOf(attributes: readonly Attribute[], nases: readonly KnownNas[]): Reading<NasProfile> {
+  const named: string[] = [];
+  for (const name of NAS_IDENTITY_ATTRIBUTES) {
+    const found = atMostOne(attributes, name);
+    if (!found.ok) return found;
+    if (found.value !== undefined) named.push(found.value);
+  }
+  if (named.length === 0 && nases.length !== 1) {
+    return refused(
+      'Missing-Attribute',
+      'NAS-IP-Address, NAS-IPv6-Address or NAS-Identifier is missing, and the site has several NASes',
+    );
+  }
+  const nas = nases.find(({ identifiedBy }) => named.every((value) => identifiedBy.includes(value)));
+  return nas === undefined
+    ? refused('NAS-Identification-Mismatch', `no NAS of the site is ${named.join(' and ')}`)
+    : { ok: true, value: nas.profile };
+}
+
+/**
+ * The session identification attributes of a request besides Acct-Session-Id: text and addresses as text, integers as
+ * numbers, octets in hexadecimal. Refused with Invalid-Request where an attribute is there twice.
+ */
+export function identityOf(attributes: readonly Attribute[]): Reading<Identity> {
+  const identity: Partial<Record<IdentityAttribute, string | number>> = {};
+  for (const name of IDENTITY_ATTRIBUTES) {
+    const found = atMostOne(attributes, name);
+    if (!found.ok) return found;
+    const { value } = found;
+    if (value !== undefined)
+      identity[name] = value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
+  }
+  return { ok: true, value: identity };
+}

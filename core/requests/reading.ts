@@ -1,0 +1,29 @@
+// What the readers of requests share: each gives what it has read, or the refusal that the client gets.
+
+import type { AttributeName, AttributeValue, ERROR_CAUSE } from '../radius/attributes.ts';
+import { type Attribute, allValues } from '../radius/codec.ts';
+
+/** Why a request cannot be carried out, whatever the state of its session is. */
+export interface Refusal {
+  readonly errorCause: keyof typeof ERROR_CAUSE;
+  readonly reason: string;
+}
+
+export type Reading<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+export function refused(errorCause: Refusal['errorCause'], reason: string): Reading<never> {
+  return { ok: false, refusal: { errorCause, reason } };
+}
+
+/** The value of the one attribute of that name, undefined where there is none; Invalid-Request where there are two. */
+export function atMostOne<N extends AttributeName>(
+  attributes: readonly Attribute[],
+  name: N,
+): Reading<AttributeValue<N> | undefined> {
+  const [value, ...others] = allValues(attributes, name);
+  return others.length === 0
+    ? { ok: true, value }
+    : refused('Invalid-Request', `${name} is there more than once`);
+}

@@ -1,0 +1,147 @@
+// The item of a session, as it is read back: every part of it is checked, so that what another release wrote is never
+// taken for something else. `upgrade.ts` makes today's shape of every past one first.
+import * as v from 'valibot';
+import { DIALECT_NAMES } from '../dialects/dialects.ts';
+import { IDENTITY_ATTRIBUTES, NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
+import type { Session } from './session.ts';
+
+const Text = v.string();
+const Flag = v.boolean();
+const Count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const TimeMs = v.number();
+const Texts = v.array(Text);
+
+const Nas = v.strictObject({
+  site: Text,
+  name: Text,
+  identity: v.strictObject(v.entriesFromList(NAS_IDENTITY_ATTRIBUTES, v.exactOptional(Text))),
+  enforcement: v.picklist(['none', 'coa']),
+  dialect: v.picklist(DIALECT_NAMES),
+  options: v.record(Text, v.union([Flag, v.number(), Text])),
+  answerTimeoutSeconds: v.number(),
+});
+
+const Identity = v.strictObject(
+  v.entriesFromList(IDENTITY_ATTRIBUTES, v.exactOptional(v.union([Text, v.number()]))),
+);
+
+const Terms = {
+  activation: Text,
+  groups: v.array(v.number()),
+  statistics: v.picklist(['off', 'time', 'time+volume']),
+  timeoutSeconds: v.number(),
+  volumeMegabytes: v.number(),
+  interimIntervalSeconds: v.number(),
+};
+
+const ServiceSession = v.strictObject({
+  ...Terms,
+  state: v.picklist(['active', 'deactivating']),
+  number: Count,
+  activatedAtMs: v.exactOptional(TimeMs),
+  terminateCause: v.exactOptional(v.number()),
+  expiresAtMs: v.exactOptional(TimeMs),
+  correlationId: Text,
+});
+
+const Origin = v.strictObject({
+  kind: v.literal('radius'),
+  relay: v.exactOptional(Text),
+  client: v.strictObject({ name: Text, address: Text, port: v.number() }),
+  packet: Text,
+  key: Text,
+  timestamped: Flag,
+});
+
+const Request = v.strictObject({
+  correlationId: Text,
+  receivedAtMs: TimeMs,
+  origin: Origin,
+  nas: Nas,
+  acctSessionId: Text,
+  identity: Identity,
+  classes: Texts,
+  activate: v.array(v.strictObject({ ...Terms, refusingGroups: v.array(v.number()) })),
+  deactivate: Texts,
+});
+
+const Answer = { answer: v.picklist(['ack', 'nak']), errorCause: v.exactOptional(v.number()) };
+
+const Effect = v.variant('kind', [
+  v.strictObject({ kind: v.literal('reply'), correlationId: Text, origin: Origin, ...Answer }),
+  v.strictObject({
+    kind: v.literal('command'),
+    correlationId: Text,
+    commandId: Text,
+    operation: v.picklist(['activate', 'deactivate']),
+    services: Texts,
+    attributes: Text,
+    startBeforeMs: TimeMs,
+  }),
+]);
+
+const Step = {
+  commandId: Text,
+  correlationId: Text,
+  underWay: Texts,
+  remaining: v.array(Texts),
+  deadlineMs: TimeMs,
+};
+
+const Transition = v.variant('step', [
+  v.strictObject({
+    step: v.literal('activate'),
+    ...Step,
+    request: Request,
+    planned: v.record(Text, ServiceSession),
+    confirmed: Texts,
+    victims: Texts,
+  }),
+  v.strictObject({
+    step: v.literal('deactivate'),
+    ...Step,
+    owed: v.exactOptional(v.strictObject({ ...Answer, request: Request, reason: v.exactOptional(Text) })),
+    failed: v.exactOptional(v.literal(true)),
+  }),
+]);
+
+const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
+  nas: Nas,
+  acctSessionId: Text,
+  identity: Identity,
+  classes: Texts,
+  services: v.record(Text, ServiceSession),
+  nextServiceNumber: Count,
+  transition: v.exactOptional(Transition),
+  waiting: v.array(Request),
+  retry: v.exactOptional(v.strictObject({ attempts: Count, atMs: TimeMs })),
+  ended: v.record(Text, v.strictObject({ terminateCause: v.number(), correlationId: Text })),
+  answered: v.array(
+    v.strictObject({
+      ...Answer,
+      key: Text,
+      correlationId: Text,
+      receivedAtMs: TimeMs,
+      asked: Text,
+      reason: v.exactOptional(Text),
+      version: Count,
+      atMs: TimeMs,
+    }),
+  ),
+  changedAtMs: TimeMs,
+  recentEvents: v.array(
+    v.strictObject({ id: Text, queue: v.picklist(['inbox', 'due']), effects: v.array(Effect) }),
+  ),
+  version: Count,
+  revision: Count,
+});
+
+/** The session that `value` is, or the first path of it that does not fit, with what was expected there. */
+export function checkSession(
+  value: unknown,
+): { readonly ok: true; readonly session: Session } | { readonly ok: false; readonly problem: string } {
+  const result = v.safeParse(StoredSession, value);
+  if (result.success) return { ok: true, session: result.output };
+  const [issue] = result.issues;
+  return { ok: false, problem: `${v.getDotPath(issue) ?? 'item'}: ${issue.message}` };
+}

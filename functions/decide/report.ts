@@ -1,0 +1,57 @@
+// What decide tells of its work, for logs, metrics and the local display.
+import type { OutcomeMessage, SessionKey } from '../../core/messages.ts';
+import { failedAttempts, gone, turned } from '../../core/subscriber/difference.ts';
+import type { Effect, Session } from '../../core/subscriber/session.ts';
+
+/** What decide did with one message. */
+export type DecideReport =
+  | {
+      readonly kind: 'decided';
+      readonly correlationId: string;
+      readonly session: SessionKey;
+      readonly userName?: string;
+      /** What happened, in words: what was asked, or what the NAS answered. */
+      readonly cause: string;
+      /** The outcome of a command, where that is what happened. */
+      readonly result?: OutcomeMessage['result'];
+      /** Services that became active, and services that ended, by canonical activation string. */
+      readonly activated: readonly string[];
+      readonly deactivated: readonly string[];
+      readonly effects: readonly Effect[];
+      /** Conditional writes that another writer won before this one. */
+      readonly lostRaces: number;
+      /** When the relay received the request, where that is what happened. */
+      readonly receivedAtMs?: number;
+      /** Why a request was refused. */
+      readonly reason?: string;
+      /** How often deactivations have failed in a row; present when one failed with this change. */
+      readonly retryAttempts?: number;
+    }
+  /** A request that could not be read; its client got CoA-NAK or Disconnect-NAK. */
+  | {
+      readonly kind: 'refused';
+      readonly correlationId: string;
+      readonly errorCause: number;
+      readonly reason: string;
+      readonly receivedAtMs: number;
+    }
+  /** The due queue did not take a message. sweep finds the session, up to a minute late. */
+  | { readonly kind: 'not-scheduled'; readonly session: SessionKey; readonly error: unknown }
+  | { readonly kind: 'failed'; readonly messageId: string; readonly error: unknown };
+
+/** What a change looks like to an operator; nothing changed when `after` is absent. */
+export function difference(before: Session | undefined, after: Session | undefined) {
+  const userName = (after ?? before)?.identity['User-Name'];
+  const user = typeof userName === 'string' ? { userName } : {};
+  if (after === undefined) return { ...user, activated: [], deactivated: [] };
+  const isNew = after.version !== before?.version;
+  const latest = isNew ? after.answered.findLast(({ version }) => version === after.version) : undefined;
+  const retryAttempts = failedAttempts(before, after);
+  return {
+    ...user,
+    activated: turned('active', before, after),
+    deactivated: gone(before, after),
+    ...(latest?.reason !== undefined && { reason: latest.reason }),
+    ...(retryAttempts !== undefined && { retryAttempts }),
+  };
+}

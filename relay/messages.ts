@@ -1,0 +1,69 @@
+// What the relay sends to the cloud: a client's request, and the outcome of a command.
+import type { Endpoint } from '../core/endpoint.ts';
+import {
+  type CommandMessage,
+  MESSAGE_VERSION,
+  messageGroup,
+  type OutcomeMessage,
+  type RequestMessage,
+  writeMessage,
+} from '../core/messages.ts';
+import { ATTRIBUTES } from '../core/radius/attributes.ts';
+import type { Packet } from '../core/radius/packet.ts';
+import type { Outcome } from './outcome.ts';
+import type { OutgoingMessage } from './queues/queue.ts';
+
+/** A verified request that the relay has taken on. */
+export interface TakenRequest {
+  readonly correlationId: string;
+  /** Milliseconds since 1970-01-01 UTC. */
+  readonly receivedAtMs: number;
+  /** Name of the client in the site file. */
+  readonly client: string;
+  readonly source: Endpoint;
+  readonly packet: Packet;
+}
+
+/** A request for the inbox. `relay` names the relay that took it on. */
+export function requestMessage(relay: string, request: TakenRequest): OutgoingMessage {
+  const { correlationId, receivedAtMs, client, source, packet } = request;
+  const message: RequestMessage = {
+    version: MESSAGE_VERSION,
+    kind: 'request',
+    correlationId,
+    receivedAtMs,
+    origin: {
+      kind: 'radius',
+      relay,
+      client: { name: client, ...source },
+      packet: Buffer.from(packet.bytes).toString('base64'),
+    },
+  };
+  const session = packet.attributes.find(({ type }) => type === ATTRIBUTES['Acct-Session-Id'].number);
+  return {
+    body: writeMessage(message),
+    group: messageGroup(session?.value),
+    // Never derived from the packet: the same bytes may be another request (A, B, then A again).
+    deduplicationId: correlationId,
+  };
+}
+
+/** The outcome of a command for the inbox; `atMs` in milliseconds since 1970-01-01 UTC. */
+export function outcomeMessage(command: CommandMessage, outcome: Outcome, atMs: number): OutgoingMessage {
+  const { correlationId, commandId, session } = command;
+  const message: OutcomeMessage = {
+    version: MESSAGE_VERSION,
+    kind: 'outcome',
+    correlationId,
+    commandId,
+    session,
+    ...outcome,
+    atMs,
+  };
+  return {
+    body: writeMessage(message),
+    group: messageGroup(Buffer.from(session.acctSessionId)),
+    // A command has one outcome. SQS drops a second one that the relay sends because it did not hear of the first.
+    deduplicationId: `${commandId}/outcome`,
+  };
+}
