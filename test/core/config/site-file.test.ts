@@ -68,6 +68,7 @@ describe('a site file', () => {
           dialect: 'erx',
           enforcement: 'none',
           options: { tagDeactivations: false },
+          order: 'activate-first',
           answerTimeoutSeconds: 30,
           messageAuthenticator: true,
           requireMessageAuthenticator: false,
@@ -129,7 +130,7 @@ describe('the options of a NAS', () => {
 
   it('reach the profile with which decide works', () => {
     const site = parse(withNas('options: { tagDeactivations: true }'));
-    const { nasesBySite } = deploymentOf({ services: {}, refusingGroups: [] }, [site]);
+    const { nasesBySite } = deploymentOf({ services: {}, refusingGroups: [], clearedGroups: [] }, [site]);
     expect(nasesBySite['demo']?.[0]?.profile.options).toEqual({ tagDeactivations: true });
   });
 

@@ -368,8 +368,8 @@ describe.each(Object.keys(DIALECTS) as DialectName[])('a scripted NAS that speak
     const answers = [
       await ask(...tell.activate([bronze], { staying: [], options: { tagDeactivations: true } })),
       await ask(...tell.activate([gold], { staying: [bronze], options: { tagDeactivations: true } })),
-      await ask(...tell.deactivate([bronze], { staying: [gold], options: { tagDeactivations: true } })),
-      await ask(...tell.deactivate([gold], { staying: [], options: { tagDeactivations: true } })),
+      await ask(...tell.deactivate(['bronze'], { staying: [gold], options: { tagDeactivations: true } })),
+      await ask(...tell.deactivate(['tiered(1,2)'], { staying: [], options: { tagDeactivations: true } })),
     ];
     expect(answers).toEqual(['ACK', 'ACK', 'ACK', 'ACK']);
     expect(nas.record.map(({ operation, service, services }) => [operation, service, services])).toEqual([
