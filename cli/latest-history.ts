@@ -31,5 +31,5 @@ export async function latestHistory(
   );
   // Only account writes these items.
   const items = Items.map((item) => unmarshall(item) as HistoryItem);
-  return items.filter(({ expiresAt }) => expiresAt * 1000 > nowMs);
+  return items.filter(({ expiresAtSeconds }) => expiresAtSeconds * 1000 > nowMs);
 }

@@ -48,7 +48,7 @@ describe('the bundled functions', () => {
     }
   });
 
-  it('are small: decide has less than 80,000 bytes, and the others have less than decide', () => {
+  it('are small: decide, which checks each item with a schema, has less than 80,000 bytes, and the others have less', () => {
     const bytes = (folder: string) => statSync(join(folder, 'index.mjs')).size;
 
     expect(bytes(decide)).toBeLessThan(80_000);

@@ -79,7 +79,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
     const sessions = [await storedSession('j1', 'json'), await storedSession('j2', 'json')];
     const item = historyItem(undefined, sessions[1], 0);
     if (item === undefined) throw new Error('a change has an item');
-    const yet = { ...item, expiresAt: Math.ceil(Date.now() / 1000) + 60 };
+    const yet = { ...item, expiresAtSeconds: Math.ceil(Date.now() / 1000) + 60 };
     await createHistoryWriter(table.client, table.name)(yet, AbortSignal.timeout(10_000));
     const { stdout } = await show('json', '--json');
     const lines = stdout.trim().split('\n');

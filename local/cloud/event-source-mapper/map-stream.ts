@@ -1,5 +1,7 @@
 // The event source mapping from a table's stream to a function with ReportBatchItemFailures.
 // https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+// It processes one batch of a shard at a time, as AWS does with a ParallelizationFactor of 1. The stack sets 10, which
+// keeps the order of each item's records and no other order; the one here is stricter.
 import { isDeepStrictEqual } from 'node:util';
 import {
   DescribeStreamCommand,
