@@ -87,7 +87,7 @@ export function completeJob(draft: Draft, job: Job): Draft {
     ...(service.activatedAtMs === undefined && Object.keys(claimed).length > 0 && { claimed }),
   }));
   const unknown = session.nas.order === 'deactivate-first' ? [] : unknownMembersOf(session, job);
-  const learned = learn(session, job);
+  const learned = job.isAcknowledged ? learn(session, job) : session;
   const begun = withServices(end(learned, ended, correlationId), active);
   const withUnknown = withServices(begun, strangers(begun, unknown, correlationId, 'deactivating'));
   const marked = dueNow(
