@@ -66,10 +66,10 @@ describe('each service', () => {
   it('has a pause of its own', () => {
     const first = play([activating('r1', ['gold']), ack, nak(506)], having(['silver', 'video'])).session;
     const later = NOW + 10 * SECOND_MS;
-    // Another group: the command of this request takes silver along, too, and both are refused.
+    // Another group: the command of this request takes silver along, too; both are refused, together and by themselves.
     const both = play([activating('r2', ['video(1)'])], first, later);
     expect(both.results.map(brief)).toEqual([['activate video(1)']]);
-    const { session, last } = play([ack, nak(506)], both.session, later);
+    const { session, last } = play([ack, nak(506), nak(506), nak(506)], both.session, later);
     expect(brief(last)).toEqual(['ack']);
     expect(retriesOf(session).get('video')).toEqual({ attempts: 1, atMs: later + 15 * SECOND_MS });
     const silver = retriesOf(session).get('silver');
@@ -237,7 +237,10 @@ describe('laws, over random requests and answers', () => {
             ['deactivating', 'restoring'].includes(state),
           );
           if (pending.length > 0) expect(dueAtMs(after)).toBeGreaterThan(0);
-          expect(pending.filter(({ retry }) => retry === undefined)).toEqual([]);
+          // What would be refused beside one that still has to go waits for that one.
+          const waits = pending.filter(({ retry }) => retry === undefined);
+          expect(waits.filter(({ state }) => state !== 'restoring')).toEqual([]);
+          expect(waits.length).toBeLessThan(Math.max(1, pending.length));
         });
       }),
       { numRuns: 300 },
