@@ -134,6 +134,15 @@ describe('the options of a NAS', () => {
     expect(nasesBySite['demo']?.[0]?.profile.options).toEqual({ tagDeactivations: true });
   });
 
+  it.each([
+    ['erx', 'together'],
+    ['generic', 'together'],
+    ['cisco', 'deactivate-first'],
+  ])('leave the order to the operator: %s, %s', (dialect, order) => {
+    const [nas] = parse(withNas(`dialect: ${dialect}`, `order: ${order}`)).nases;
+    expect(nas?.order).toBe(order);
+  });
+
   it.each<[lines: readonly string[], line: number, problem: string]>([
     [['options:', '  tagDeactivations: 1'], 18, 'nases.0.options.tagDeactivations: expected true or false'],
     [
@@ -161,6 +170,16 @@ describe('the options of a NAS', () => {
       ['tagDeactivations: true'],
       17,
       'nases.0.tagDeactivations: this is an option of the dialect erx: write options: { tagDeactivations: … }',
+    ],
+    [
+      ['dialect: cisco', 'order: together'],
+      18,
+      'nases.0.order: together is not possible with cisco, where a CoA-Request carries one command',
+    ],
+    [
+      ['order: new-first'],
+      17,
+      'nases.0.order: expected an order: activate-first, together, deactivate-first',
     ],
     [
       ['dialect: junos', 'options: { color: blue }'],
