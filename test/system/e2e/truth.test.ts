@@ -372,3 +372,194 @@ describe.skipIf(skip).concurrent(title('a NAS with services of its own'), () => 
     expect(await scene.services(id)).toEqual({ film: 'active' });
   });
 });
+
+describe.skipIf(skip).concurrent(title('a NAS that refuses what is there already'), () => {
+  let scene: Scene;
+  beforeAll(async () => {
+    const text = { name: 'ERX-Action-Reason', value: 'service is active' } as const;
+    scene = await startScene({}, { whenThere: { errorCause: 404, text } });
+  });
+  afterAll(() => scene.stop());
+
+  it('refuses a refresh: nothing changes, and the reason is in its words', async ({ expect }) => {
+    const id = 'refreshed';
+    scene.logIn(id);
+    await scene.ask(id, activate('gold'));
+    expect(await scene.ask(id, activate('gold'), 'ERX-Service-Timeout:1 = 60')).toBe(
+      'CoA-NAK Invalid-Request',
+    );
+    expect((await scene.system.session(id))?.answered.at(-1)?.reason).toBe(
+      'the NAS refused gold: service is active',
+    );
+    expect(await scene.services(id)).toEqual({ gold: 'active' });
+  });
+
+  it('refuses to activate again what it still has: that is unconfirmed, and the next of its group replaces it', async ({
+    expect,
+  }) => {
+    const id = 'not restored';
+    scene.logIn(id);
+    await scene.ask(id, activate('gold'));
+    scene.scripts.set(id, (request) => (isAbout(request, 'deactivate', 'gold') ? 'lose-request' : 'ack'));
+    expect(await scene.ask(id, deactivate('gold'))).toBe('CoA-NAK Proxy-Processing-Error');
+    scene.scripts.delete(id);
+    await scene.ask(id, deactivate('platinum'));
+    expect(await scene.services(id)).toEqual({ gold: 'unconfirmed' });
+    expect(await scene.ask(id, activate('silver'))).toBe('CoA-ACK');
+    expect(scene.nas.services(id)).toEqual(['silver']);
+    expect(await scene.system.events.untilRecorded(id, 3)).toEqual([
+      'Start gold',
+      'Start silver',
+      'Stop gold',
+    ]);
+  });
+});
+
+const REFUSES_COEXISTENCE = { exclusive: [['gold', 'silver', 'tiered']] };
+
+describe.skipIf(skip).concurrent(title('a NAS that refuses two services side by side'), () => {
+  const scenes = new Map<string, Scene>();
+  const scene = (order: string) => {
+    const found = scenes.get(order);
+    if (found === undefined) throw new Error(`there is no scene for ${order}`);
+    return found;
+  };
+  beforeAll(async () => {
+    for (const order of ['activate-first', 'together', 'deactivate-first'])
+      scenes.set(order, await startScene({ nas: { order } }, REFUSES_COEXISTENCE));
+  });
+  afterAll(async () => {
+    for (const one of scenes.values()) await one.stop();
+  });
+
+  it('refuses each switch where the newcomer is told first, and nothing changes', async ({ expect }) => {
+    const { logIn, ask, nas } = scene('activate-first');
+    logIn('a');
+    await ask('a', activate('gold'));
+    expect(await ask('a', activate('silver'))).toBe('CoA-NAK Resources-Unavailable');
+    expect(nas.services('a')).toEqual(['gold']);
+  });
+
+  it('is told together: one command, and the ACK of the client is its own', async ({ expect }) => {
+    const { logIn, ask, nas, told, system } = scene('together');
+    logIn('a');
+    await ask('a', activate('gold'));
+    expect(await ask('a', activate('silver'))).toBe('CoA-ACK');
+    expect(nas.services('a')).toEqual(['silver']);
+    expect(told('a')).toEqual(['+gold', '+silver', '-gold']);
+    expect(await system.events.untilRecorded('a', 3)).toEqual(['Start gold', 'Start silver', 'Stop gold']);
+  });
+
+  it('is told together and refuses: nothing changes', async ({ expect }) => {
+    const { logIn, ask, nas, scripts, services } = scene('together');
+    logIn('b');
+    await ask('b', activate('gold'));
+    scripts.set('b', () => ({ nak: 506 }));
+    expect(await ask('b', activate('silver'))).toBe('CoA-NAK Resources-Unavailable');
+    expect(nas.services('b')).toEqual(['gold']);
+    expect(await services('b')).toEqual({ gold: 'active' });
+  });
+
+  it('is told together and does not answer: what was there is there again', async ({ expect }) => {
+    const { logIn, ask, nas, scripts, services } = scene('together');
+    logIn('c');
+    await ask('c', activate('gold'), activate('voice', 2));
+    scripts.set('c', () => 'lose-request');
+    expect(await ask('c', activate('silver'), deactivate('voice'))).toBe('CoA-NAK Proxy-Processing-Error');
+    scripts.delete('c');
+    await ask('c', deactivate('platinum'));
+    expect(nas.services('c')).toEqual(['gold', 'voice']);
+    expect(await services('c')).toMatchObject({ gold: 'active', voice: 'active' });
+  });
+
+  it('is told together and does it, and its reply is lost: what it has is unconfirmed until the client asks again', async ({
+    expect,
+  }) => {
+    const { logIn, ask, nas, scripts, services } = scene('together');
+    logIn('d');
+    await ask('d', activate('gold'));
+    scripts.set('d', () => 'lose-reply');
+    expect(await ask('d', activate('silver'))).toBe('CoA-NAK Proxy-Processing-Error');
+    scripts.delete('d');
+    await ask('d', deactivate('platinum'));
+    // It refuses gold beside silver, so the restoration ends, and nothing is taken away.
+    expect(nas.services('d')).toEqual(['silver']);
+    expect(await services('d')).toEqual({ gold: 'unconfirmed', silver: 'unconfirmed' });
+    expect(await ask('d', activate('silver'))).toBe('CoA-ACK');
+    expect(await services('d')).toEqual({ silver: 'active' });
+    expect(nas.services('d')).toEqual(['silver']);
+  });
+
+  it('is told of what goes first, where it is so configured', async ({ expect }) => {
+    const { logIn, ask, nas, told } = scene('deactivate-first');
+    logIn('a');
+    await ask('a', activate('gold'));
+    expect(await ask('a', activate('silver'))).toBe('CoA-ACK');
+    expect(told('a')).toEqual(['+gold', '-gold', '+silver']);
+    expect(nas.services('a')).toEqual(['silver']);
+  });
+
+  it('refuses the newcomer: what went is activated again, and the client hears why', async ({ expect }) => {
+    const { logIn, ask, nas, scripts, services, system } = scene('deactivate-first');
+    logIn('b');
+    await ask('b', activate('gold'));
+    scripts.set('b', (request) => (isAbout(request, 'activate', 'silver') ? { nak: 506 } : 'ack'));
+    expect(await ask('b', activate('silver'))).toBe('CoA-NAK Resources-Unavailable');
+    await ask('b', deactivate('platinum'));
+    expect(nas.services('b')).toEqual(['gold']);
+    expect(await services('b')).toEqual({ gold: 'active' });
+    await ask('b', deactivate('gold'));
+    expect(await system.events.untilRecorded('b', 2)).toEqual(['Start gold', 'Stop gold']);
+  });
+
+  it('refuses to let go: the newcomer is never told, and nothing changes', async ({ expect }) => {
+    const { logIn, ask, nas, scripts, told, services } = scene('deactivate-first');
+    logIn('c');
+    await ask('c', activate('gold'));
+    scripts.set('c', (request) => (isAbout(request, 'deactivate', 'gold') ? { nak: 506 } : 'ack'));
+    expect(await ask('c', activate('silver'))).toBe('CoA-NAK Resources-Unavailable');
+    expect(told('c')).toEqual(['+gold', '?-gold']);
+    expect(nas.services('c')).toEqual(['gold']);
+    expect(await services('c')).toEqual({ gold: 'active' });
+  });
+});
+
+describe.skipIf(skip).concurrent(title('without a NAS that is told'), () => {
+  let system: TestSystem;
+  beforeAll(async () => {
+    system = await startTestSystem({ services: SERVICES });
+  });
+  afterAll(() => system.stop());
+
+  async function ask(acctSessionId: string, ...change: readonly string[]): Promise<string> {
+    const { answer } = await radclient({
+      command: 'coa',
+      port: system.coaAddress.port,
+      secret: SECRET,
+      attributes: [`Acct-Session-Id = "${acctSessionId}"`, ...change],
+    });
+    return [answer?.code, ...(answer?.attributes ?? []).map(([, value]) => value)].join(' ');
+  }
+
+  it('a service that is not defined is 404, an unknown session 503, and a known service that is not active an ACK', async ({
+    expect,
+  }) => {
+    expect(await ask('none', deactivate('gold'))).toBe('CoA-NAK Session-Context-Not-Found');
+    expect(await system.session('none')).toBeUndefined();
+    expect(await ask('none', activate('gold'))).toBe('CoA-ACK');
+    expect(await ask('none', deactivate('platinum'))).toBe('CoA-NAK Invalid-Request');
+    expect(await ask('none', deactivate('silver'))).toBe('CoA-ACK');
+  });
+
+  it('a MAC address is the same in each of its spellings, and another one is another station', async ({
+    expect,
+  }) => {
+    const station = (address: string) => `Calling-Station-Id = "${address}"`;
+    expect(await ask('mac', station('00-1a-2b-3c-4d-5e'), activate('gold'))).toBe('CoA-ACK');
+    expect(await ask('mac', station('00:1A:2B:3C:4D:5E'), activate('silver'))).toBe('CoA-ACK');
+    expect(await ask('mac', station('001a.2b3c.4d5e'), activate('gold'))).toBe('CoA-ACK');
+    expect(await ask('mac', station('001a.2b3c.4d5f'), activate('silver'))).toBe(
+      'CoA-NAK Session-Context-Not-Found',
+    );
+  });
+});
