@@ -76,6 +76,19 @@ describe('together', () => {
     expect(again.results.map(brief)).toEqual([['activate gold'], ['deactivate silver'], ['ack']]);
   });
 
+  it('tells by itself what may be gone: a request that is refused because of it goes through the second time', () => {
+    const { session } = play([begun, nak(503)], start);
+    const again = asked(request('r2', { ...nasOf('together'), activate: ['gold'], deactivate: ['voice'] }));
+    const second = play([again, ack, nak(503), ack], session);
+    expect(second.results.map(brief)).toEqual([
+      ['activate gold'],
+      ['deactivate voice'],
+      ['deactivate silver'],
+      ['ack'],
+    ]);
+    expect(services(second.session)).toEqual({ gold: 'active' });
+  });
+
   it('is one list of filters for a NAS of the dialect generic', () => {
     const { last } = play([switching('together', ['gold'], [], 'generic')], start);
     expect(told(last).filter((line) => line.startsWith('Filter-Id'))).toEqual([
