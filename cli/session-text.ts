@@ -82,7 +82,7 @@ function inProgressRows({ nas, transition }: Session, times: Times): readonly Ro
     ['Deadline', times.at(deadlineMs)],
     ['Request', request ? requestText(request) : `${short(correlationId)}, no reply pending`],
     ['Activates', job && Object.keys(job.planned).join(', ')],
-    ['Deactivates', job && job.explicit.map(({ spelling }) => spelling).join(', ')],
+    ['Deactivates', job?.explicit.map(({ spelling }) => spelling).join(', ')],
     ['Excludes', job?.victims.join(', ')],
     ['Confirmed', job && [...job.confirmed, ...job.ended].join(', ')],
     ['Reply', owed && answerText(owed)],

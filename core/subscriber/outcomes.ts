@@ -161,7 +161,8 @@ export function exclusionRefused(draft: Draft<States['excluding']>, event: Outco
   const refusal = refusalOf(event);
   const isGone = make.isGone(refusal);
   const mayBeGone = make.mayBeGone(refusal);
-  if ((isGone || mayBeGone) && underWay.length > 1) {
+  // The NAS has refused all of it, perhaps because of one (RFC 5176 section 2.3), which is not to delay the others.
+  if (underWay.length > 1) {
     const singly = underWay.map((activation) => [activation]);
     return tellToExclude(draft, correlationId, [...singly, ...remaining], owed);
   }

@@ -55,11 +55,16 @@ export function tellToActivate(draft: Draft, job: Job, [underWay = [], ...remain
   return under(told, { step: 'activate', ...step, job, remaining, along });
 }
 
-/** With `order: together`, E and V that go along with the last activation. V that the NAS may not have is told later. */
+/**
+ * With `order: together`, E and V that go along with the last activation. What the NAS may not have is told later: the NAS
+ * would refuse all of it.
+ */
 export function alongOf({ nas, services }: Session, { explicit, victims }: Job): readonly string[] {
   if (nas.order !== 'together') return [];
+  const named = explicit.map(({ activation }) => activation);
+  const certain = named.filter((activation) => services[activation]?.state !== 'unconfirmed');
   const active = victims.filter((activation) => services[activation]?.state === 'active');
-  const names = [...explicit.map(({ activation }) => activation), ...active];
+  const names = [...certain, ...active];
   return names.slice(0, dialect({ nas }).servicesPerCommand.deactivate);
 }
 
@@ -87,7 +92,7 @@ export function completeJob(draft: Draft, job: Job): Draft {
     ...(service.activatedAtMs === undefined && Object.keys(claimed).length > 0 && { claimed }),
   }));
   const unknown = session.nas.order === 'deactivate-first' ? [] : unknownMembersOf(session, job);
-  const learned = learn(session, job);
+  const learned = job.isAcknowledged ? learn(session, job) : session;
   const begun = withServices(end(learned, ended, correlationId), active);
   const withUnknown = withServices(begun, strangers(begun, unknown, correlationId, 'deactivating'));
   const marked = dueNow(

@@ -3,9 +3,10 @@
 import type { DialectName } from '../../core/dialects/dialects.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
+import type { Identity } from '../../core/identity.ts';
 import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
-import type { Secret } from '../../core/radius/authenticator.ts';
-import { type Attribute, decodeAttributes, firstValue } from '../../core/radius/codec.ts';
+import { type Secret, signReply } from '../../core/radius/authenticator.ts';
+import { type Attribute, decodeAttributes, encodeAttributes, firstValue } from '../../core/radius/codec.ts';
 import { CODE, type Packet } from '../../core/radius/packet.ts';
 import { encodeReply } from '../../core/requests/reply.ts';
 import type { Answer } from '../../core/subscriber/session.ts';
@@ -37,8 +38,8 @@ export interface NasRequest {
 export type NasMove =
   /** Carries it out, or refuses what it cannot, and replies. */
   | 'ack'
-  /** Replies with CoA-NAK, with this Error-Cause if any. */
-  | { readonly nak: number | undefined }
+  /** Replies with CoA-NAK, with this Error-Cause if any, and says why in words. */
+  | { readonly nak: number | undefined; readonly text?: NasText }
   /** The request is lost: it is not carried out and not recorded. */
   | 'lose-request'
   /** The request is carried out, and the reply is lost. */
@@ -47,6 +48,26 @@ export type NasMove =
   | 'wrong-authenticator'
   /** The request is carried out, and the reply is sent twice. */
   | 'duplicate';
+
+/** Why a NAS refuses something, in words: JunosE and Junos OS use Action-Reason, others Reply-Message. */
+export interface NasText {
+  readonly name: 'ERX-Action-Reason' | 'Reply-Message';
+  readonly value: string;
+}
+
+/** A CoA-NAK: its Error-Cause, which a NAS may leave out (RFC 5176 section 3.5), and its reason in words. */
+export interface NasRefusal {
+  readonly errorCause?: number;
+  readonly text?: NasText;
+}
+
+/** What the NAS knows of a subscriber session from its log-in. */
+export interface LogIn {
+  /** A request that names the session with another value of one of these is refused with 503. */
+  readonly identity?: Identity;
+  /** The services that the Access-Accept gave it, in the NAS's spelling. */
+  readonly services?: readonly string[];
+}
 
 /** The NAS does nothing before the promise resolves; repeats in the meantime are dropped. */
 export type NasScript = (request: NasRequest) => NasMove | Promise<NasMove>;
@@ -59,6 +80,17 @@ export interface ScriptedNasOptions {
   readonly dialect?: DialectName;
   /** @default every request is carried out and answered */
   readonly script?: NasScript;
+  /** Whether a request about a session that did not log in is refused with 503. @default such a session has no services */
+  readonly onlyLoggedIn?: boolean;
+  /** How it refuses to activate a service that is there. @default it is acknowledged, and nothing changes */
+  readonly whenThere?: NasRefusal;
+  /** How it refuses to deactivate a service that is not there. @default 503 */
+  readonly whenNotThere?: NasRefusal;
+  /**
+   * Services of which a session has one at most, by name without parameters: a request that would leave two side by side
+   * is refused with 506.
+   */
+  readonly exclusive?: readonly (readonly string[])[];
   /** Milliseconds since 1970-01-01 UTC. An Event-Timestamp must be within 300 s of it. */
   readonly now: () => number;
   readonly onRecord?: (entry: NasRecord) => void;
@@ -70,6 +102,12 @@ export interface ScriptedNas {
   readonly record: readonly NasRecord[];
   /** The services of a subscriber session, in the order of activation. */
   services(acctSessionId: string): readonly string[];
+  /** A subscriber session begins. */
+  logIn(acctSessionId: string, session?: LogIn): void;
+  /** A subscriber session ends, with its services. */
+  logOff(acctSessionId: string): void;
+  /** A service ends by itself, such as by its Service-Timeout. */
+  end(acctSessionId: string, service: string): void;
   /** Forgets the requests that it has received, but not the services. */
   restart(): void;
   stop(): Promise<void>;
@@ -91,6 +129,8 @@ const RECORD_KEPT = 10_000;
 /** Starts a NAS. Rejects with the system's error, such as EADDRINUSE. */
 export async function startScriptedNas(options: ScriptedNasOptions): Promise<ScriptedNas> {
   const { address, secrets, dialect = 'erx', script = () => 'ack', now, onRecord = () => {} } = options;
+  const { onlyLoggedIn = false, whenThere, exclusive = [] } = options;
+  const whenNotThere = options.whenNotThere ?? { errorCause: ERROR_CAUSE['Session-Context-Not-Found'] };
   const relay = {
     name: 'relay',
     sources: [],
@@ -100,6 +140,7 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
   };
   const record: NasRecord[] = [];
   const sessions = new Map<string, readonly string[]>();
+  const identities = new Map<string, Identity>();
   const exchanges = new Map<string, Exchange>();
   const services = (acctSessionId: string | undefined) => sessions.get(acctSessionId ?? '') ?? [];
 
@@ -111,6 +152,19 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     address: socket.local,
     record,
     services,
+    logIn(acctSessionId, { identity = {}, services = [] } = {}) {
+      identities.set(acctSessionId, identity);
+      sessions.set(acctSessionId, services);
+    },
+    logOff(acctSessionId) {
+      identities.delete(acctSessionId);
+      sessions.delete(acctSessionId);
+    },
+    end: (acctSessionId, service) =>
+      void sessions.set(
+        acctSessionId,
+        services(acctSessionId).filter((other) => other !== service),
+      ),
     restart: () => exchanges.clear(),
     stop() {
       exchanges.clear();
@@ -137,8 +191,8 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     // The NAS may have been restarted since.
     if (move === 'lose-request' || exchanges.get(key) !== exchange) return;
     if (exchange.answer === undefined) {
-      const { answer, errorCause } = carryOut(acctSessionId, attributes, move);
-      exchange.answer = encodeReply(packet, secret, answer, errorCause);
+      const { text, ...answer } = carryOut(acctSessionId, attributes, move);
+      exchange.answer = replyOf(packet, secret, answer, text);
     }
     // A reply that cannot be sent counts as lost: the relay retransmits.
     for (const answer of sent(exchange.answer, move)) socket.send(answer, source).catch(() => {});
@@ -161,19 +215,16 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     acctSessionId: string | undefined,
     attributes: readonly Attribute[],
     move: NasMove,
-  ): Answer {
+  ): Answer & { readonly text?: NasText } {
     const before = services(acctSessionId);
     const reading = readAsNas(dialect, attributes, before);
     if (acctSessionId === undefined) return nak(ERROR_CAUSE['Missing-Attribute']);
     if (!reading.ok) return nak(reading.errorCause);
-    const isThere = ({ operation, service }: NasOperation) =>
-      operation === 'activate' || before.includes(service);
-    const answer =
+    const refusal =
       typeof move === 'object'
-        ? nak(move.nak)
-        : reading.operations.every(isThere)
-          ? ({ answer: 'ack' } as const)
-          : nak(ERROR_CAUSE['Session-Context-Not-Found']);
+        ? refusalOfMove(move)
+        : refusalOf(acctSessionId, attributes, reading.operations);
+    const answer: Answer = refusal === undefined ? { answer: 'ack' } : nak(refusal.errorCause);
     let after = before;
     for (const operation of reading.operations) {
       if (answer.answer === 'ack') after = changed(after, operation);
@@ -184,8 +235,46 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     }
     if (after.length === 0) sessions.delete(acctSessionId);
     else sessions.set(acctSessionId, after);
-    return answer;
+    return { ...answer, ...(refusal?.text && { text: refusal.text }) };
   }
+
+  /** Why it does not carry a request out; undefined when it does. */
+  function refusalOf(
+    acctSessionId: string,
+    attributes: readonly Attribute[],
+    operations: readonly NasOperation[],
+  ): NasRefusal | undefined {
+    const identity = identities.get(acctSessionId);
+    const isStranger = Object.entries(identity ?? {}).some(([name, value]) =>
+      attributes.some((told) => 'name' in told && told.name === name && told.value !== value),
+    );
+    if (isStranger || (onlyLoggedIn && identity === undefined)) {
+      return { errorCause: ERROR_CAUSE['Session-Context-Not-Found'] };
+    }
+    let after = services(acctSessionId);
+    const before = after;
+    for (const operation of operations) {
+      const isThere = before.includes(operation.service);
+      if (operation.operation === 'deactivate' && !isThere) return whenNotThere;
+      if (operation.operation === 'activate' && isThere && whenThere !== undefined) return whenThere;
+      after = changed(after, operation);
+    }
+    const names = after.map((service) => service.replace(/\s*\(.*$/, ''));
+    const areSideBySide = exclusive.some((group) => names.filter((name) => group.includes(name)).length > 1);
+    return areSideBySide ? { errorCause: ERROR_CAUSE['Resources-Unavailable'] } : undefined;
+  }
+}
+
+const refusalOfMove = ({ nak, text }: Extract<NasMove, object>): NasRefusal => ({
+  ...(nak !== undefined && { errorCause: nak }),
+  ...(text !== undefined && { text }),
+});
+
+/** The octets of a reply. Only a CoA-NAK has a reason in words. */
+function replyOf(packet: Packet, secret: Secret, { answer, errorCause }: Answer, text?: NasText): Uint8Array {
+  if (text === undefined) return encodeReply(packet, secret, answer, errorCause);
+  const cause = errorCause === undefined ? [] : [{ name: 'Error-Cause', value: errorCause } as const];
+  return signReply(packet, { code: CODE.CoaNak, attributes: encodeAttributes([...cause, text]) }, secret);
 }
 
 const nak = (errorCause: number | undefined): Answer => ({

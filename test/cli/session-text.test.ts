@@ -39,9 +39,9 @@ describe('an idle session', () => {
       'Changed          2026-11-22T13:00:00+01:00 (5 min 3 s ago)',
       '',
       'Services',
-      '  Name                     Mutex  State   Request   Statistics  Since                                      Timeout left',
-      '  tiered(1280000,5120000)  -1,12  active  0b3c1f2a  time        2026-11-22T13:00:00+01:00 (5 min 3 s ago)  54 min 57 s',
-      '  voice                    -      active  0b3c1f2a  off         2026-11-22T13:00:00+01:00 (5 min 3 s ago)  -',
+      '  Name                     Mutex  State   Request   Statistics  Since                                      Timeout left  Retry',
+      '  tiered(1280000,5120000)  -1,12  active  0b3c1f2a  time        2026-11-22T13:00:00+01:00 (5 min 3 s ago)  54 min 57 s   -',
+      '  voice                    -      active  0b3c1f2a  off         2026-11-22T13:00:00+01:00 (5 min 3 s ago)  -             -',
       '',
       'Latest requests, oldest first',
       '  2026-11-22T13:00:00+01:00 (5 min 3 s ago)  0b3c1f2a  activate tiered(1280000,5120000), activate voice  CoA-ACK',
@@ -72,7 +72,12 @@ describe('an idle session', () => {
 
   it('shows control characters as what they are, so that no terminal obeys them', () => {
     const name = 'client1\x1b[2J\r\n\x9b\x7f';
-    expect(shown([asked(request('r1', { identity: { 'User-Name': name }, acctSessionId: '\x07' }))])).toEqual(
+    const asking = request('r1', {
+      identity: { 'User-Name': name },
+      acctSessionId: '\x07',
+      activate: [voice],
+    });
+    expect(shown([asked(asking)])).toEqual(
       expect.arrayContaining([
         'User-Name        client1\\x1b[2J\\x0d\\x0a\\x9b\\x7f',
         'Acct-Session-Id  \\x07',
@@ -93,10 +98,10 @@ describe('a transition', () => {
     const lines = shown(switching);
     expect(lines).toContain('State            activating');
     expect(section('Services', lines)).toEqual([
-      '  Name    Mutex  State       Request  Statistics  Since                                Timeout left',
-      '  silver  12     active      r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  57 s',
-      '  voice   -      active      r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
-      '  gold    12     activating  r2       time        -                                    -',
+      '  Name    Mutex  State       Request  Statistics  Since                                Timeout left  Retry',
+      '  silver  12     active      r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  57 s          -',
+      '  voice   -      active      r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  -             -',
+      '  gold    12     activating  r2       time        -                                    -             -',
     ]);
     expect(section('In progress', lines)).toEqual([
       '  Command      activate gold',
@@ -104,21 +109,33 @@ describe('a transition', () => {
       '  Deadline     2026-11-22T13:01:15+01:00 (in 1 min 12 s)',
       '  Request      r2 from policy at 127.0.0.1:4000: activate gold, deactivate voice',
       '  Activates    gold',
-      '  Deactivates  silver, voice',
+      '  Deactivates  voice',
+      '  Excludes     silver',
     ]);
   });
 
   it('shows what is being deactivated, and the reply that follows', () => {
-    const lines = shown([...switching, (s) => outcome(s, 'ack')]);
-    expect(lines).toContain('State            deactivating');
+    const explicit = shown([...switching, (s) => outcome(s, 'ack')]);
+    expect(explicit).toContain('State            deactivating');
+    expect(section('In progress', explicit)).toEqual([
+      '  Command      deactivate voice',
+      '  Since        2026-11-22T13:00:00+01:00 (3 s ago)',
+      '  Deadline     2026-11-22T13:01:15+01:00 (in 1 min 12 s)',
+      '  Request      r2 from policy at 127.0.0.1:4000: activate gold, deactivate voice',
+      '  Activates    gold',
+      '  Deactivates  voice',
+      '  Excludes     silver',
+      '  Confirmed    gold',
+    ]);
+    const lines = shown([...switching, (s) => outcome(s, 'ack'), (s) => outcome(s, 'ack')]);
+    expect(lines).toContain('State            excluding');
     expect(section('Services', lines)).toEqual([
-      '  Name    Mutex  State         Request  Statistics  Since                                Timeout left',
-      '  silver  12     deactivating  r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
-      '  voice   -      deactivating  r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
-      '  gold    12     active        r2       time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
+      '  Name    Mutex  State         Request  Statistics  Since                                Timeout left  Retry',
+      '  silver  12     deactivating  r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  -             -',
+      '  gold    12     active        r2       time        2026-11-22T13:00:00+01:00 (3 s ago)  -             -',
     ]);
     expect(section('In progress', lines)).toEqual([
-      '  Command   deactivate silver, voice',
+      '  Command   deactivate silver',
       '  Since     2026-11-22T13:00:00+01:00 (3 s ago)',
       '  Deadline  2026-11-22T13:01:15+01:00 (in 1 min 12 s)',
       '  Request   r2 from policy at 127.0.0.1:4000: activate gold, deactivate voice',
@@ -130,7 +147,7 @@ describe('a transition', () => {
     const lines = shown([...switching, (s) => outcome(s, 'timeout')]);
     expect(section('In progress', lines)).toContain('  Request   r2, no reply pending');
     expect(section('Services', lines)).toContain(
-      '  gold    12     deactivating  r2       time        -                                    -',
+      '  gold    12     deactivating  r2       time        -                                    -             -',
     );
     expect(section('Latest requests, oldest first', lines).at(-1)).toMatch(
       /CoA-NAK 505 Other-Proxy-Processing-Error: the NAS did not answer$/,
@@ -157,11 +174,12 @@ describe('a transition', () => {
     const lines = shown([
       ...switching,
       (s) => outcome(s, 'ack'),
+      (s) => outcome(s, 'ack'),
       (s) => outcome(s, 'nak', 506),
       asked(request('r3', { ...COA, activate: ['silver'] })),
     ]);
     expect(section('Services', lines)[1]).toBe(
-      '  silver  12     activating    r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
+      '  silver  12     activating  r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  -             -',
     );
   });
 
@@ -176,13 +194,41 @@ describe('a transition', () => {
   });
 
   it('shows a deactivation that failed, and the time of the next attempt', () => {
-    const lines = shown([...switching, (s) => outcome(s, 'ack'), (s) => outcome(s, 'nak', 506)]);
-    expect(lines).toEqual(
-      expect.arrayContaining([
-        'State            idle',
-        'Retry            attempt 1 failed, next 2026-11-22T13:00:15+01:00 (in 12 s)',
-      ]),
+    const ack: Events[number] = (s) => outcome(s, 'ack');
+    const lines = shown([...switching, ack, ack, (s) => outcome(s, 'nak', 506)]);
+    expect(lines).toContain('State            idle');
+    expect(section('Services', lines)[1]).toBe(
+      '  silver  12     deactivating  r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  -             attempt 1 failed, next 2026-11-22T13:00:15+01:00 (in 12 s)',
     );
+  });
+
+  it('shows a service that the NAS may have or not as unconfirmed', () => {
+    const lines = shown([asked(request('r1', { ...COA, activate: ['gold'] })), (s) => outcome(s, 'timeout')]);
+    expect(section('Services', lines)[1]).toMatch(/^ {2}gold +12 +unconfirmed +r1 /);
+  });
+
+  it('shows a service that has to be there again as restoring, and the command that makes it so', () => {
+    const lines = shown([
+      asked(request('r1', { ...COA, activate: ['gold'] })),
+      (s) => outcome(s, 'ack'),
+      asked(request('r2', { ...COA, deactivate: ['gold'] })),
+      (s) => outcome(s, 'timeout'),
+    ]);
+    expect(lines).toContain('State            restoring');
+    expect(section('Services', lines)[1]).toMatch(/^ {2}gold +12 +restoring +r1 /);
+    expect(section('In progress', lines)).toContain('  Command   activate again gold');
+  });
+
+  it('marks what only the client has said of the subscriber', () => {
+    const identity = { 'User-Name': 'client1@isp1.com', 'Framed-IP-Address': '198.51.100.7' };
+    const lines = shown([
+      asked(request('r1', { ...COA, identity, activate: ['gold'] })),
+      (s) => outcome(s, 'ack'),
+    ]);
+    expect(lines.slice(0, 2)).toEqual([
+      'User-Name          client1@isp1.com',
+      'Framed-IP-Address  198.51.100.7 (unchecked)',
+    ]);
   });
 });
 
@@ -263,6 +309,6 @@ describe('a time', () => {
 
   it('is not left once it is over', () => {
     const limited = asked(request('r1', { activate: [service('gold', { timeoutSeconds: 60 })] }));
-    expect(section('Services', shown([limited], 61_000))[1]).toMatch(/ {2}0 s$/);
+    expect(section('Services', shown([limited], 61_000))[1]).toMatch(/ {2}0 s +-$/);
   });
 });

@@ -2,10 +2,13 @@
 
 import type { NasProfile } from '../../core/nas.ts';
 import type { RadiusOrigin } from '../../core/origin.ts';
+import { decodeAttributes, describeAttribute, firstValue } from '../../core/radius/codec.ts';
+import { accountingRecords } from '../../core/service-accounting.ts';
 import type { PlannedService } from '../../core/services/terms.ts';
 import type { Event } from '../../core/subscriber/event.ts';
 import type { RequestedDeactivation, ServiceRequest, Session } from '../../core/subscriber/session.ts';
 import { type Result, transition } from '../../core/subscriber/transition.ts';
+import { craft, packetOf } from './radius/craft.ts';
 
 export const NOW = Date.UTC(2026, 10, 22, 12);
 
@@ -50,13 +53,16 @@ export function service(activation: string, over: Partial<PlannedService> = {}):
 type Wanted = Partial<Omit<ServiceRequest, 'activate' | 'deactivate' | 'origin'>> &
   Partial<Pick<RadiusOrigin, 'key' | 'timestamped'>> & {
     readonly activate?: readonly (string | PlannedService)[] | undefined;
-    readonly deactivate?: readonly string[] | undefined;
+    readonly deactivate?: readonly (string | RequestedDeactivation)[] | undefined;
   };
 
 /** A deactivation of a service that the catalogue defines, as a request has it. */
-export function deactivation(activation: string): RequestedDeactivation {
+export function deactivation(
+  activation: string,
+  over: Partial<RequestedDeactivation> = {},
+): RequestedDeactivation {
   const groups = service(activation).groups;
-  return { activation, spelling: activation, groups, isDefined: true };
+  return { activation, spelling: activation, groups, isDefined: true, ...over };
 }
 
 export const CLIENT = { name: 'policy', address: '127.0.0.1', port: 4000 };
@@ -81,7 +87,7 @@ export function request(
     identity: { 'User-Name': 'client1@isp1.com' },
     classes: [],
     activate: activate.map((one) => (typeof one === 'string' ? service(one) : one)),
-    deactivate: deactivate.map(deactivation),
+    deactivate: deactivate.map((one) => (typeof one === 'string' ? deactivation(one) : one)),
     ...over,
   };
 }
@@ -95,7 +101,12 @@ export const asked = (request: ServiceRequest): Event => ({
 type OutcomeResult = Extract<Event, { kind: 'outcome' }>['result'];
 
 /** The outcome of the command that is under way. */
-export function outcome(session: Session | undefined, result: OutcomeResult, errorCause?: number): Event {
+export function outcome(
+  session: Session | undefined,
+  result: OutcomeResult,
+  errorCause?: number,
+  text?: string,
+): Event {
   const commandId = session?.transition?.commandId ?? 'none';
   return {
     kind: 'outcome',
@@ -103,7 +114,53 @@ export function outcome(session: Session | undefined, result: OutcomeResult, err
     commandId,
     result,
     ...(errorCause !== undefined && { errorCause }),
+    ...(text !== undefined && { text }),
   };
+}
+
+/** The NAS acknowledges the command under way. */
+export const ack = (session: Session | undefined): Event => outcome(session, 'ack');
+/** The NAS refuses it, with a reason in words if there is one. */
+export const nak =
+  (errorCause?: number, text?: string) =>
+  (session: Session | undefined): Event =>
+    outcome(session, 'nak', errorCause, text);
+/** The NAS does not answer. */
+export const timeout = (session: Session | undefined): Event => outcome(session, 'timeout');
+
+/** A NAS that is told. */
+export const COA = { nas: nas({ enforcement: 'coa' }) };
+
+/** An idle session with these services active. */
+export function having(activate: readonly (string | PlannedService)[], over: Wanted = {}): Session {
+  const { session } = play([asked(request('before', { ...over, activate }))]);
+  if (session === undefined) throw new Error('a request makes a session');
+  return session;
+}
+
+/** What the latest command says of services, as the NAS decodes it: `ERX-Service-Deactivate = "gold"`. */
+export function told({ effects }: Result): readonly string[] {
+  const command = effects.find((effect) => effect.kind === 'command');
+  if (command === undefined) return [];
+  const octets = Buffer.from(command.attributes, 'base64');
+  return decodeAttributes(packetOf(craft({ attributes: [octets] }))).map(describeAttribute);
+}
+
+/** The accounting records of all that was played, in order: `Start gold`, `Stop gold 10`. */
+export function accounted(start: Session | undefined, { results }: Played): readonly string[] {
+  let before = start;
+  return results.flatMap(({ session }) => {
+    if (session === undefined) return [];
+    const records = accountingRecords(before, session);
+    before = session;
+    return records.map(({ message }) => {
+      const attributes = decodeAttributes(
+        packetOf(craft({ attributes: [Buffer.from(message.attributes, 'base64')] })),
+      );
+      const cause = firstValue(attributes, 'Acct-Terminate-Cause');
+      return [message.status, message.serviceSession, ...(cause === undefined ? [] : [cause])].join(' ');
+    });
+  });
 }
 
 /** A session as it is read after it was written. */

@@ -114,7 +114,9 @@ describe('the table of the services file', () => {
     const { services } = parseServicesFile('services.yaml', 'services: { NAME: {} }');
     const keys = keysOf({ services }).map((key) => key.replace('.groups', '.mutexGroup'));
     const said = firstCells('The services file').flatMap(codeWords);
-    expect(sorted(said)).toEqual(sorted([...keys, 'services.NAME', 'groups.N.policy']));
+    expect(sorted(said)).toEqual(
+      sorted([...keys, 'services.NAME', 'groups.N.policy', 'groups.N.unknownMembers']),
+    );
   });
 });
 

@@ -116,7 +116,8 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     let { session } = play([
       asked(request('r1', { ...asking, activate: ['gold'] })),
       (active) => outcome(active, 'ack'),
-      asked(request('r2', { ...asking, deactivate: ['gold'] })),
+      asked(request('r2', { ...asking, activate: ['silver'] })),
+      (active) => outcome(active, 'ack'),
     ]);
     const refused = (active: Session | undefined) => outcome(active, 'nak', 506);
     for (const hour of [1, 2]) {

@@ -151,6 +151,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an item of a later shape'), { tim
             },
           },
           refusingGroups: [],
+          clearedGroups: [],
         },
         nasesBySite: { [SITE]: [{ profile: nas(), identifiedBy: ['bng-1'] }] },
       },

@@ -127,6 +127,8 @@ describe('of a session, tells apart', () => {
         cause: 'its time has come',
         activated: [],
         deactivated: [],
+        unconfirmed: [],
+        unchecked: [],
         effects: [],
         lostRaces: 0,
         ...event,

@@ -34,6 +34,7 @@ groups:
         },
       },
       refusingGroups: [12],
+      clearedGroups: [],
     });
   });
 
@@ -50,6 +51,7 @@ groups:
         },
       },
       refusingGroups: [],
+      clearedGroups: [],
     });
   });
 
@@ -145,9 +147,9 @@ describe('a services file is refused, with line and path, for', () => {
     ]);
   });
 
-  it('a policy that there is not', () => {
-    expect(problems(`${GOLD}groups:\n  7: {}\n  12: { policy: never }\n`)).toEqual([
-      'services.yaml:3: groups.7.policy: this key is missing',
+  it('a policy that there is not, and a treatment of unknown members that there is not', () => {
+    expect(problems(`${GOLD}groups:\n  7: { unknownMembers: go }\n  12: { policy: never }\n`)).toEqual([
+      'services.yaml:3: groups.7.unknownMembers: expected keep or deactivate',
       'services.yaml:4: groups.12.policy: expected replace or refuse',
     ]);
   });

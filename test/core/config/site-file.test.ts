@@ -68,6 +68,7 @@ describe('a site file', () => {
           dialect: 'erx',
           enforcement: 'none',
           options: { tagDeactivations: false },
+          order: 'activate-first',
           answerTimeoutSeconds: 30,
           messageAuthenticator: true,
           requireMessageAuthenticator: false,
@@ -129,8 +130,17 @@ describe('the options of a NAS', () => {
 
   it('reach the profile with which decide works', () => {
     const site = parse(withNas('options: { tagDeactivations: true }'));
-    const { nasesBySite } = deploymentOf({ services: {}, refusingGroups: [] }, [site]);
+    const { nasesBySite } = deploymentOf({ services: {}, refusingGroups: [], clearedGroups: [] }, [site]);
     expect(nasesBySite['demo']?.[0]?.profile.options).toEqual({ tagDeactivations: true });
+  });
+
+  it.each([
+    ['erx', 'together'],
+    ['generic', 'together'],
+    ['cisco', 'deactivate-first'],
+  ])('leave the order to the operator: %s, %s', (dialect, order) => {
+    const [nas] = parse(withNas(`dialect: ${dialect}`, `order: ${order}`)).nases;
+    expect(nas?.order).toBe(order);
   });
 
   it.each<[lines: readonly string[], line: number, problem: string]>([
@@ -160,6 +170,16 @@ describe('the options of a NAS', () => {
       ['tagDeactivations: true'],
       17,
       'nases.0.tagDeactivations: this is an option of the dialect erx: write options: { tagDeactivations: … }',
+    ],
+    [
+      ['dialect: cisco', 'order: together'],
+      18,
+      'nases.0.order: together is not possible with cisco, where a CoA-Request carries one command',
+    ],
+    [
+      ['order: new-first'],
+      17,
+      'nases.0.order: expected an order: activate-first, together, deactivate-first',
     ],
     [
       ['dialect: junos', 'options: { color: blue }'],

@@ -22,7 +22,15 @@ function said(
   list: readonly PlannedService[],
   over: Partial<typeof CONTEXT> = {},
 ) {
-  return dialect[operation](list, { ...CONTEXT, ...over }).map(describeAttribute);
+  const context = { ...CONTEXT, ...over };
+  const attributes =
+    operation === 'activate'
+      ? dialect.activate(list, context)
+      : dialect.deactivate(
+          list.map(({ activation }) => activation),
+          context,
+        );
+  return attributes.map(describeAttribute);
 }
 
 /** The octets of the command that is sent. */
@@ -206,37 +214,45 @@ describe('cisco', () => {
         ack,
         ack,
       ],
-      having('cisco', ['silver']),
+      having('cisco', ['both']),
     );
     expect(results.map(brief)).toEqual([
       ['activate gold'],
       ['activate video'],
       ['activate voice'],
-      ['deactivate gold'],
+      ['nak 506', 'deactivate gold'],
       ['deactivate video'],
-      ['nak 506'],
+      [],
     ]);
-    expect(services(session)).toEqual({ silver: 'active' });
+    expect(services(session)).toEqual({ both: 'active' });
     expect(session?.transition).toBeUndefined();
   });
 
-  it('does not take back what the subscriber had before', () => {
+  it('gives what the subscriber had before its former terms again, and does not take it back', () => {
     const { session, results } = play(
-      [asked(request('r1', { ...at('cisco'), activate: ['silver', 'video'] })), ack, nak(506)],
+      [asked(request('r1', { ...at('cisco'), activate: ['silver', 'video'] })), ack, nak(506), ack],
       having('cisco', ['silver']),
     );
-    expect(results.map(brief)).toEqual([['activate silver'], ['activate video'], ['nak 506']]);
+    expect(results.map(brief)).toEqual([
+      ['activate silver'],
+      ['activate video'],
+      ['nak 506', 'activate silver'],
+      [],
+    ]);
     expect(services(session)).toEqual({ silver: 'active' });
   });
 
   it('takes back all that may be there when the NAS falls silent, and goes on trying', () => {
-    const { session, results } = play([
-      asked(request('r1', { ...at('cisco'), activate: ['gold', 'video'] })),
-      ack,
-      (s) => outcome(s, 'timeout'),
-      ack,
-      (s) => outcome(s, 'timeout'),
-    ]);
+    const { session, results } = play(
+      [
+        asked(request('r1', { ...at('cisco'), activate: ['gold', 'video'] })),
+        ack,
+        (s) => outcome(s, 'timeout'),
+        ack,
+        (s) => outcome(s, 'timeout'),
+      ],
+      having('cisco', ['both']),
+    );
     expect(results.map(brief)).toEqual([
       ['activate gold'],
       ['activate video'],
@@ -244,8 +260,8 @@ describe('cisco', () => {
       ['deactivate video'],
       [],
     ]);
-    expect(services(session)).toEqual({ video: 'deactivating' });
-    expect(session?.retry).toMatchObject({ attempts: 1 });
+    expect(services(session)).toEqual({ both: 'active', video: 'deactivating' });
+    expect(session?.services['video']?.retry).toMatchObject({ attempts: 1 });
   });
 });
 
@@ -409,7 +425,7 @@ describe.each(DIALECT_NAMES)('a deactivation that a NAS of the dialect %s refuse
     const { session, last } = refused(errorCause);
     expect(brief(last)).toEqual(['ack']);
     expect(services(session)).toEqual({ silver: 'deactivating', gold: 'active' });
-    expect(session?.retry).toMatchObject({ attempts: 1 });
+    expect(session?.services['silver']?.retry).toMatchObject({ attempts: 1 });
   });
 });
 

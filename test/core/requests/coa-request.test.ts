@@ -119,7 +119,7 @@ describe('a request that can be carried out', () => {
             timeoutSeconds: 0,
           },
         ],
-        deactivate: ['voice'],
+        deactivate: [{ activation: 'voice', spelling: 'voice()', groups: [], isDefined: true }],
       },
     });
   });

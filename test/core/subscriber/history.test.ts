@@ -50,9 +50,10 @@ describe('the history item of a change', () => {
       asked(request('r2', { ...COA, activate: ['silver'], deactivate: ['voice'] })),
       (s) => outcome(s, 'ack'),
       (s) => outcome(s, 'ack'),
+      (s) => outcome(s, 'ack'),
     ];
     const asking = { correlationId: 'r2', origin, asked: 'activate silver, deactivate voice' };
-    expect([3, 4, 5].map((count) => told(steps.slice(0, count)))).toEqual([
+    expect([3, 4, 5, 6].map((count) => told(steps.slice(0, count)))).toEqual([
       {
         cause: 'request',
         correlationId: 'r2',
@@ -62,14 +63,20 @@ describe('the history item of a change', () => {
       {
         cause: 'outcome',
         correlationId: 'r2',
-        activated: ['silver'],
-        deactivating: ['gold', 'voice'],
-        command: { commandId: 'r2/4', operation: 'deactivate', services: ['gold', 'voice'] },
+        command: { commandId: 'r2/4', operation: 'deactivate', services: ['voice'] },
       },
       {
         cause: 'outcome',
         correlationId: 'r2',
-        deactivated: ['gold', 'voice'],
+        activated: ['silver'],
+        deactivating: ['gold'],
+        deactivated: ['voice'],
+        command: { commandId: 'r2/5', operation: 'deactivate', services: ['gold'] },
+      },
+      {
+        cause: 'outcome',
+        correlationId: 'r2',
+        deactivated: ['gold'],
         requests: [{ ...asking, answer: 'ack' }],
       },
     ]);
@@ -93,18 +100,19 @@ describe('the history item of a change', () => {
   });
 
   it('tells what is taken back when the NAS stays silent, and how often that failed', () => {
+    const silver = play([asked(request('r0', { activate: ['silver'] }))]).session;
     const silence = [
       asked(request('r1', { ...COA, activate: ['gold'] })),
       (s?: Session) => outcome(s, 'timeout'),
       (s?: Session) => outcome(s, 'timeout'),
     ];
-    expect(told(silence.slice(0, 2))).toMatchObject({
+    expect(told(silence.slice(0, 2), silver)).toMatchObject({
       cause: 'outcome',
       deactivating: ['gold'],
-      command: { commandId: 'r1/2', operation: 'deactivate' },
+      command: { commandId: 'r1/3', operation: 'deactivate' },
       requests: [{ answer: 'nak', errorCause: 505, reason: 'the NAS did not answer' }],
     });
-    expect(told(silence)).toEqual({ cause: 'outcome', correlationId: 'r1', retryAttempts: 1 });
+    expect(told(silence, silver)).toEqual({ cause: 'outcome', correlationId: 'r1', retryAttempts: 1 });
   });
 
   it('tells of a request that waits, and of the answer to another with which its turn comes', () => {

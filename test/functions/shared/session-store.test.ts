@@ -43,6 +43,7 @@ const rich = (id: string) =>
     (now) => outcome(now, 'ack'),
     asked(request('r2', { ...who, activate: ['gold'], deactivate: ['video'] })),
     (now) => outcome(now, 'ack'),
+    (now) => outcome(now, 'ack'),
     (now) => outcome(now, 'timeout'),
     asked(request('r3', { ...who, activate: [service('silver', { refusingGroups: [7] })] })),
     asked(request('r4', { ...who, activate: ['bronze'] })),
@@ -79,7 +80,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
     expect(written).toMatchObject({
       transition: { step: 'activate' },
       waiting: [{ correlationId: 'r4' }],
-      retry: { attempts: 1 },
+      services: { 'tiered(1280000,5120000)': { state: 'deactivating', retry: { attempts: 1 } } },
       answered: [{ correlationId: 'r1' }, { correlationId: 'r2' }],
     });
     expect(await store.write(written)).toBe('written');

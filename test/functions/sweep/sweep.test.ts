@@ -190,7 +190,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
       if (due === undefined) throw new Error('nothing was due');
       const { session: key, dueAtMs } = due.message;
       const decide = createDecide({
-        deployment: { catalogue: { services: {}, refusingGroups: [] }, nasesBySite: {} },
+        deployment: { catalogue: { services: {}, refusingGroups: [], clearedGroups: [] }, nasesBySite: {} },
         store: sweep.store,
         send: async (_, messages) => void sent.push(...messages.map(({ body }) => body as OutboxMessage)),
         schedule: async () => expect.fail('nothing else is due soon'),

@@ -351,6 +351,64 @@ describe('a scripted NAS whose script says', () => {
   });
 });
 
+describe('a scripted NAS with services of its own', () => {
+  const user = (name: string): Attribute => ({ name: 'User-Name', value: name });
+
+  it('has what a session was given at log-in, and ends by itself what it likes', async () => {
+    await start();
+    nas.logIn('0001048580', { services: ['http(192.168.25.2, 80)', 'voice'] });
+    expect(await ask(deactivate('http(192.168.25.2,80)'))).toBe('NAK 503');
+    expect(await ask(deactivate('http(192.168.25.2, 80)'))).toBe('ACK');
+    nas.end('0001048580', 'voice');
+    expect(await ask(deactivate('voice'))).toBe('NAK 503');
+  });
+
+  it('refuses a request that names another user', async () => {
+    await start();
+    nas.logIn('0001048580', { identity: { 'User-Name': 'right' } });
+    expect(await ask(user('wrong'), activate('gold'))).toBe('NAK 503');
+    expect(await ask(user('right'), activate('gold'))).toBe('ACK');
+    expect(await ask(deactivate('gold'))).toBe('ACK');
+  });
+
+  it('knows no session but those that logged in, where it is told so', async () => {
+    await start({ onlyLoggedIn: true });
+    expect(await ask(activate('gold'))).toBe('NAK 503');
+    nas.logIn('0001048580');
+    expect(await ask(activate('gold'))).toBe('ACK');
+    nas.logOff('0001048580');
+    expect(await ask(activate('gold'))).toBe('NAK 503');
+    expect(nas.services('0001048580')).toEqual([]);
+  });
+
+  it('refuses to activate what is there, and to deactivate what is not, with a cause of its own or with none', async () => {
+    await start({ whenThere: { errorCause: 404 }, whenNotThere: {} });
+    expect(await ask(activate('gold'))).toBe('ACK');
+    expect(await ask(activate('gold'))).toBe('NAK 404');
+    expect(await ask(deactivate('silver'))).toBe('NAK');
+  });
+
+  it('refuses two services side by side, and takes one in place of the other', async () => {
+    await start({ exclusive: [['gold', 'tiered']] });
+    expect(await ask(activate('gold'), activate('voice', 2))).toBe('ACK');
+    expect(await ask(activate('tiered(1, 2)'))).toBe('NAK 506');
+    expect(nas.services('0001048580')).toEqual(['gold', 'voice']);
+    expect(await ask(activate('tiered(1, 2)'), deactivate('gold'))).toBe('ACK');
+    expect(nas.services('0001048580')).toEqual(['voice', 'tiered(1, 2)']);
+  });
+
+  it.each(['ERX-Action-Reason', 'Reply-Message'] as const)('says why in %s', async (name) => {
+    const text = { name, value: 'no such profile' };
+    await start({ script: () => ({ nak: 404, text }) });
+    const datagram = await send(request([SESSION, activate('gold')]));
+    expect(
+      decodeAttributes(packetOf(datagram)).filter(
+        (one) => 'name' in one && one.name !== 'Message-Authenticator',
+      ),
+    ).toEqual([{ name: 'Error-Cause', value: 404 }, text]);
+  });
+});
+
 describe.each(Object.keys(DIALECTS) as DialectName[])('a scripted NAS that speaks %s', (dialect) => {
   const terms = (activation: string): ServiceTerms => ({
     activation,
@@ -368,8 +426,8 @@ describe.each(Object.keys(DIALECTS) as DialectName[])('a scripted NAS that speak
     const answers = [
       await ask(...tell.activate([bronze], { staying: [], options: { tagDeactivations: true } })),
       await ask(...tell.activate([gold], { staying: [bronze], options: { tagDeactivations: true } })),
-      await ask(...tell.deactivate([bronze], { staying: [gold], options: { tagDeactivations: true } })),
-      await ask(...tell.deactivate([gold], { staying: [], options: { tagDeactivations: true } })),
+      await ask(...tell.deactivate(['bronze'], { staying: [gold], options: { tagDeactivations: true } })),
+      await ask(...tell.deactivate(['tiered(1,2)'], { staying: [], options: { tagDeactivations: true } })),
     ];
     expect(answers).toEqual(['ACK', 'ACK', 'ACK', 'ACK']);
     expect(nas.record.map(({ operation, service, services }) => [operation, service, services])).toEqual([

@@ -8,6 +8,7 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { startFauxqs } from 'fauxqs';
 import { vi } from 'vitest';
 import { stringify } from 'yaml';
+import { latestHistory } from '../../../cli/latest-history.ts';
 import { parseServicesFile } from '../../../core/config/services-file.ts';
 import { parseSiteFile } from '../../../core/config/site-file.ts';
 import { deploymentOf } from '../../../core/deployment.ts';
@@ -16,6 +17,7 @@ import { ACCT_STATUS_TYPE } from '../../../core/radius/attributes.ts';
 import { prepareSecret } from '../../../core/radius/authenticator.ts';
 import { decodeAttributes, firstValue } from '../../../core/radius/codec.ts';
 import type { Packet } from '../../../core/radius/packet.ts';
+import type { HistoryItem } from '../../../core/subscriber/history.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { createSessionStore } from '../../../functions/shared/session-store.ts';
 import { type Dynoxide, startDynoxide } from '../../../local/cloud/dynoxide.ts';
@@ -104,11 +106,13 @@ export interface SitePlan {
   readonly accountingPort?: number;
   /** Where the NAS takes commands on this machine. @default it is not told of anything */
   readonly nasPort?: number;
+  /** What the site file says of the NAS besides. */
+  readonly nas?: Readonly<Record<string, unknown>>;
 }
 
 /** A site on free ports of this machine with one NAS, 192.0.2.1. */
-export function siteFile({ source = '127.0.0.1', accountingPort, nasPort }: SitePlan = {}): string {
-  const nas = { name: 'bng-1', secret: SECRET, identifiedBy: ['192.0.2.1'] };
+export function siteFile({ source = '127.0.0.1', accountingPort, nasPort, ...plan }: SitePlan = {}): string {
+  const nas = { name: 'bng-1', secret: SECRET, identifiedBy: ['192.0.2.1'], ...plan.nas };
   return stringify({
     site: 'test',
     relay: { coa: '127.0.0.1:0', http: '127.0.0.1:0' },
@@ -136,6 +140,11 @@ export interface TestSystem extends System {
   readonly metrics: () => Promise<string>;
   /** The subscriber session as it is stored. */
   readonly session: (acctSessionId: string) => Promise<Session | undefined>;
+  /** Its history, oldest first, once that has an item of which this is true. */
+  readonly history: (
+    acctSessionId: string,
+    isThere: (item: HistoryItem) => boolean,
+  ) => Promise<readonly HistoryItem[]>;
 }
 
 /** Starts the system as `npm start` does. `services` is the text of a catalogue instead of the shipped one. */
@@ -168,6 +177,7 @@ export async function startTestSystem({
     events,
     metrics: async () => (await fetch(`http://127.0.0.1:${system.httpAddress.port}/metrics`)).text(),
     session: sessionReader(system.cloud),
+    history: historyReader(system.cloud),
     stop: async () => {
       await system.stop();
       await folder.remove();
@@ -178,6 +188,19 @@ export async function startTestSystem({
 function sessionReader({ dynamodb, tableName }: Pick<EmbeddedCloud, 'dynamodb' | 'tableName'>) {
   const store = createSessionStore(new DynamoDBClient(dynamodb), tableName);
   return (acctSessionId: string) => store.read({ nas: 'bng-1', acctSessionId });
+}
+
+function historyReader({ dynamodb, tableName }: Pick<EmbeddedCloud, 'dynamodb' | 'tableName'>) {
+  const client = new DynamoDBClient(dynamodb);
+  return (acctSessionId: string, isThere: (item: HistoryItem) => boolean) =>
+    vi.waitUntil(
+      async () => {
+        const key = { nas: 'bng-1', acctSessionId };
+        const items = (await latestHistory(client, tableName, key, Date.now())).toReversed();
+        return items.some(isThere) && items;
+      },
+      { timeout: 10_000 },
+    );
 }
 
 /** What can be away for a while and come back as what it was. */

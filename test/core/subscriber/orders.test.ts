@@ -1,0 +1,189 @@
+// The order in which a NAS is told of a switch.
+import { describe, expect, it } from 'vitest';
+import type { Order } from '../../../core/nas.ts';
+import { dueAtMs } from '../../../core/subscriber/transition.ts';
+import {
+  accounted,
+  ack,
+  asked,
+  brief,
+  having,
+  NOW,
+  nak,
+  nas,
+  play,
+  request,
+  services,
+  timeout,
+  told,
+} from '../support.ts';
+
+const switching = (
+  order: Order,
+  activate: readonly string[],
+  deactivate: readonly string[] = [],
+  dialect: 'erx' | 'generic' = 'erx',
+) => asked(request('r1', { nas: nas({ enforcement: 'coa', order, dialect }), activate, deactivate }));
+
+describe('together', () => {
+  const begun = switching('together', ['gold'], ['voice']);
+  const start = having(['silver', 'voice']);
+
+  it('tells all of a switch in one command, and acknowledges with its ACK', () => {
+    const played = play([begun, ack], start);
+    expect(played.results.map(brief)).toEqual([['switch gold'], ['ack']]);
+    expect(played.results[0] && told(played.results[0]).slice(-4)).toEqual([
+      'ERX-Service-Activate:1 = "gold"',
+      'ERX-Service-Statistics:1 = 1',
+      'ERX-Service-Deactivate = "voice"',
+      'ERX-Service-Deactivate = "silver"',
+    ]);
+    expect(services(played.session)).toEqual({ gold: 'active' });
+    expect(accounted(start, played)).toEqual(['Start gold', 'Stop silver 10', 'Stop voice 10']);
+  });
+
+  it('changes nothing when the NAS refuses', () => {
+    const { session, results } = play([begun, nak(506)], start);
+    expect(results.map(brief)).toEqual([['switch gold'], ['nak 506']]);
+    expect(session?.services).toEqual(start.services);
+  });
+
+  it('activates again what may be gone and then deactivates what may be there, when the NAS does not answer', () => {
+    const played = play([begun, timeout, ack, ack], start);
+    expect(played.results.map(brief)).toEqual([
+      ['switch gold'],
+      ['nak 505', 'activate silver voice'],
+      ['deactivate gold'],
+      [],
+    ]);
+    expect(played.session?.services).toEqual(start.services);
+    expect(accounted(start, played)).toEqual([]);
+  });
+
+  it('takes nothing away as long as what may be gone is not there again', () => {
+    const { session, results } = play([begun, timeout, timeout], start);
+    expect(results.map(brief).slice(1)).toEqual([['nak 505', 'activate silver voice'], []]);
+    expect(services(session)).toEqual({ silver: 'restoring', voice: 'restoring', gold: 'unconfirmed' });
+  });
+
+  it('knows no better what a member is worth that the NAS refuses to switch from because it is not there', () => {
+    const { session } = play([begun, nak(503)], start);
+    expect(services(session)).toEqual({ silver: 'unconfirmed', voice: 'unconfirmed' });
+    const again = play(
+      [asked(request('r2', { ...nasOf('together'), activate: ['gold'] })), ack, nak(503)],
+      session,
+    );
+    expect(again.results.map(brief)).toEqual([['activate gold'], ['deactivate silver'], ['ack']]);
+  });
+
+  it('tells by itself what may be gone: a request that is refused because of it goes through the second time', () => {
+    const { session } = play([begun, nak(503)], start);
+    const again = asked(request('r2', { ...nasOf('together'), activate: ['gold'], deactivate: ['voice'] }));
+    const second = play([again, ack, nak(503), ack], session);
+    expect(second.results.map(brief)).toEqual([
+      ['activate gold'],
+      ['deactivate voice'],
+      ['deactivate silver'],
+      ['ack'],
+    ]);
+    expect(services(second.session)).toEqual({ gold: 'active' });
+  });
+
+  it('is one list of filters for a NAS of the dialect generic', () => {
+    const { last } = play([switching('together', ['gold'], [], 'generic')], start);
+    expect(told(last).filter((line) => line.startsWith('Filter-Id'))).toEqual([
+      'Filter-Id = "voice"',
+      'Filter-Id = "gold"',
+    ]);
+  });
+
+  it('deactivates alone where nothing is activated', () => {
+    expect(play([switching('together', [], ['voice']), ack], start).results.map(brief)).toEqual([
+      ['deactivate voice'],
+      ['ack'],
+    ]);
+  });
+});
+
+const nasOf = (order: Order) => ({ nas: nas({ enforcement: 'coa', order }) });
+
+describe('deactivate-first', () => {
+  const begun = switching('deactivate-first', ['gold'], ['voice']);
+  const start = having(['silver', 'voice']);
+
+  it('tells of what goes, and then of what comes', () => {
+    const played = play([begun, ack, ack], start);
+    expect(played.results.map(brief)).toEqual([['deactivate voice silver'], ['activate gold'], ['ack']]);
+    expect(services(played.session)).toEqual({ gold: 'active' });
+  });
+
+  it('begins with what comes where nothing has to go', () => {
+    expect(play([begun, ack]).results.map(brief)[0]).toEqual(['deactivate voice']);
+    expect(brief(play([switching('deactivate-first', ['gold'])]).last)).toEqual(['activate gold']);
+  });
+
+  it('never tells of what comes when the NAS refuses to let go', () => {
+    const { session, results } = play([begun, nak(506)], start);
+    expect(results.map(brief)).toEqual([['deactivate voice silver'], ['nak 506']]);
+    expect(session?.services).toEqual(start.services);
+  });
+
+  it('activates again what is gone when the NAS refuses to let go of the rest', () => {
+    const cisco = { nas: nas({ enforcement: 'coa', dialect: 'cisco', order: 'deactivate-first' }) };
+    const asking = asked(request('r1', { ...cisco, activate: ['gold'], deactivate: ['voice'] }));
+    const played = play([asking, ack, nak(506), nak(503), ack], start);
+    expect(played.results.map(brief)).toEqual([
+      ['deactivate voice'],
+      ['deactivate silver'],
+      // A NAS of this kind may refuse what is there already.
+      ['nak 506', 'deactivate voice'],
+      ['activate voice'],
+      [],
+    ]);
+    expect(played.session?.services).toEqual(start.services);
+    expect(accounted(start, played)).toEqual([]);
+  });
+
+  it('activates again what went when the NAS refuses what comes', () => {
+    const played = play([begun, ack, nak(506), ack, ack], start);
+    expect(played.results.map(brief)).toEqual([
+      ['deactivate voice silver'],
+      ['activate gold'],
+      ['nak 506', 'deactivate silver voice'],
+      ['activate silver voice'],
+      [],
+    ]);
+    expect(played.session?.services).toEqual(start.services);
+    expect(accounted(start, played)).toEqual([]);
+  });
+
+  it('deactivates what may be there before it activates again what went, until the NAS answers', () => {
+    const start = having(['silver', 'voice']);
+    const late = play([switching('deactivate-first', ['gold']), ack, timeout], start);
+    expect(brief(late.last)).toEqual(['nak 505', 'deactivate gold']);
+    expect(services(late.session)).toEqual({ silver: 'restoring', voice: 'active', gold: 'deactivating' });
+    const played = play([nak(503), ack, ack], late.session);
+    expect(played.results.map(brief)).toEqual([['deactivate silver'], ['activate silver'], []]);
+    expect(played.session?.services).toEqual(start.services);
+  });
+
+  it('goes on restoring while the NAS does not answer', () => {
+    const late = play([begun, ack, timeout, timeout, timeout], start);
+    const dueMs = late.session && dueAtMs(late.session);
+    expect(dueMs).toBe(NOW + 15_000);
+    const played = play([{ kind: 'due', id: 'due' }, ack, ack, ack, ack, ack], late.session, dueMs);
+    expect(services(played.session)).toEqual({ silver: 'active', voice: 'active' });
+    expect(played.session?.transition).toBeUndefined();
+  });
+
+  it('has the unknown members of the group go, too', () => {
+    const clearing = {
+      ...request('x', { activate: ['gold'] }).activate[0],
+      unknownMembers: [{ activation: 'bronze', groups: [12], clears: [12] }],
+    };
+    const asking = request('r1', { ...nasOf('deactivate-first'), activate: ['gold'] });
+    const activate = asking.activate.map((one) => ({ ...one, unknownMembers: clearing.unknownMembers }));
+    const played = play([asked({ ...asking, activate }), nak(503), ack], having(['voice']));
+    expect(played.results.map(brief)).toEqual([['deactivate bronze'], ['activate gold'], ['ack']]);
+  });
+});
