@@ -275,13 +275,13 @@ describe('a request that is refused', () => {
       why: 'one tag twice',
       attributes: [...SESSION, GOLD, activate('voice')],
       errorCause: 'Invalid-Request',
-      reason: /tag 1 is there more than once/,
+      reason: /tag 1 occurs more than once/,
     },
     {
       why: 'one service twice',
       attributes: [...SESSION, GOLD, activate('gold', 2)],
       errorCause: 'Invalid-Request',
-      reason: /gold is there more than once/,
+      reason: /gold occurs more than once/,
     },
     {
       why: 'terms without an activation',
@@ -304,7 +304,7 @@ describe('a request that is refused', () => {
         { name: 'ERX-Service-Timeout', tag: 1, value: 61 },
       ],
       errorCause: 'Invalid-Request',
-      reason: /ERX-Service-Timeout:1 is there more than once/,
+      reason: /ERX-Service-Timeout:1 occurs more than once/,
     },
     {
       why: 'statistics that are none',
@@ -362,7 +362,7 @@ describe('a request that is refused', () => {
       why: 'a second User-Name',
       attributes: [...SESSION, { name: 'User-Name', value: 'x' }, GOLD],
       errorCause: 'Invalid-Request',
-      reason: /User-Name is there more than once/,
+      reason: /User-Name occurs more than once/,
     },
     {
       why: 'a Disconnect-Request',

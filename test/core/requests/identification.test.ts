@@ -60,7 +60,7 @@ describe('the NAS of a request', () => {
       { name, value: '192.0.2.1' },
       { name, value: '192.0.2.1' },
     ];
-    expect(nasOf(twice, [BNG_1])).toEqual(refused('Invalid-Request', `${name} is there more than once`));
+    expect(nasOf(twice, [BNG_1])).toEqual(refused('Invalid-Request', `${name} occurs more than once`));
   });
 });
 
@@ -75,7 +75,7 @@ describe('the Acct-Session-Id of a request', () => {
     ['missing', [], 'Missing-Attribute', 'Acct-Session-Id is missing'],
     ['empty', [id('')], 'Invalid-Attribute-Value', 'Acct-Session-Id: expected 1 to 246 octets'],
     ['longer', [id('ä'.repeat(124))], 'Invalid-Attribute-Value', 'Acct-Session-Id: expected 1 to 246 octets'],
-    ['there twice', [id('0001'), id('0001')], 'Invalid-Request', 'Acct-Session-Id is there more than once'],
+    ['there twice', [id('0001'), id('0001')], 'Invalid-Request', 'Acct-Session-Id occurs more than once'],
   ])('is refused where it is %s', (_, attributes, errorCause, reason) => {
     expect(acctSessionIdOf(attributes)).toEqual(refused(errorCause, reason));
   });
@@ -108,6 +108,6 @@ describe('the identity of a request', () => {
 
   it.each(IDENTITY_ATTRIBUTES)('is refused for two of %s', (name) => {
     const twice = [{ name, value: 'x' } as Attribute, { name, value: 'y' } as Attribute];
-    expect(identityOf(twice)).toEqual(refused('Invalid-Request', `${name} is there more than once`));
+    expect(identityOf(twice)).toEqual(refused('Invalid-Request', `${name} occurs more than once`));
   });
 });
