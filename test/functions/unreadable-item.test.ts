@@ -105,7 +105,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an item of a later shape'), { tim
       maximumRetryAttempts: STREAM_MAX_RETRIES,
       onFailure: { sqs, queueUrl: cloud.accountFailures.url },
       report: () => {},
-      // Gives others a turn, and waits for nothing.
+      // No back-off, but a turn of the event loop.
       delay: () => new Promise((resolve) => setImmediate(resolve)),
     });
     onTestFinished(() => mapping.stop());
@@ -129,7 +129,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an item of a later shape'), { tim
     expect(await historyOf('behind')).toHaveLength(1);
     expect(await historyOf('later')).toEqual([]);
 
-    // What comes after it in the stream goes on, also when it was written only then.
+    // Records that are written afterwards are processed.
     await store().write(withGold('last'));
     await vi.waitFor(async () => expect(await historyOf('last')).toHaveLength(1), PATIENCE);
   });
