@@ -1,5 +1,7 @@
 // Shared by the tests of the functions: a table in dynoxide, messages of the inbox, and the context of an invocation.
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Context, SQSRecord } from 'aws-lambda';
 import { MESSAGE_VERSION, type RequestMessage } from '../../core/messages.ts';
@@ -7,6 +9,18 @@ import { startDynoxide } from '../../local/cloud/dynoxide.ts';
 import { ensureTable } from '../../local/cloud/table.ts';
 import { LOCAL } from '../local/cloud/emulators.ts';
 import { signedRequest, type Wanted, wantedAttributes } from '../relay/support.ts';
+
+interface Item010 {
+  readonly pk: string;
+  readonly acctSessionId: string;
+  readonly version: number;
+  readonly recentEvents: unknown;
+}
+
+/** Items as 0.1.0 wrote them, by what was under way. */
+export const ITEMS_010: Readonly<Record<string, Item010>> = JSON.parse(
+  readFileSync(join(import.meta.dirname, '../core/subscriber/items/0.1.0.json'), 'utf8'),
+);
 
 export interface Table {
   readonly endpoint: string;

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { QueryCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
@@ -21,7 +19,7 @@ import { createSessionStore } from '../../../functions/shared/session-store.ts';
 import { startFauxqs } from '../../../local/cloud/fauxqs.ts';
 import { asked, NOW, play, request, service } from '../../core/support.ts';
 import { createFifoQueue, dynoxide, LOCAL } from '../../local/cloud/emulators.ts';
-import { context, startTable, type Table } from '../support.ts';
+import { context, ITEMS_010, startTable, type Table } from '../support.ts';
 
 const voice = service('voice', { statistics: 'off' });
 
@@ -32,10 +30,6 @@ function history(acctSessionId: string): { readonly gold: Session; readonly silv
   if (gold === undefined || silver === undefined) throw new Error('a request always makes a session');
   return { gold, silver };
 }
-
-/** Items as 0.1.0 wrote them, by what was under way. */
-const ITEMS_010: Readonly<Record<string, { pk: string; version: number; recentEvents: unknown }>> =
-  JSON.parse(readFileSync(join(import.meta.dirname, '../../core/subscriber/items/0.1.0.json'), 'utf8'));
 
 let sequenceNumber = 0;
 
@@ -294,11 +288,11 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('account on a table'), () => {
   it('writes one history item for each write, in order, though all records are delivered twice', async () => {
     const { deliver } = startAccount(undefined, write);
     const { gold, silver } = history('stored');
-    const changes = [[undefined, gold] as const, [gold, silver] as const, [silver, undefined] as const];
-    const records = changes.map(([before, after]) => streamRecord(before, after));
+    const writes = [[undefined, gold] as const, [gold, silver] as const, [silver, undefined] as const];
+    const records = writes.map(([before, after]) => streamRecord(before, after));
     expect(await deliver(...records)).toEqual([]);
     expect(await deliver(...records)).toEqual([]);
-    expect(await stored('stored')).toEqual(changes.map(([before, after]) => historyItem(before, after, 0)));
+    expect(await stored('stored')).toEqual(writes.map(([before, after]) => historyItem(before, after, 0)));
   });
 
   it('has a record retried whose history item was not written, with its accounting, and no others', async () => {

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,7 +11,7 @@ import {
 } from '../../../functions/shared/session-store.ts';
 import { asked, NOW, nas, outcome, play, request, service, stored } from '../../core/support.ts';
 import { dynoxide } from '../../local/cloud/emulators.ts';
-import { startTable, type Table } from '../support.ts';
+import { ITEMS_010, startTable, type Table } from '../support.ts';
 
 /** The session that these events make, not yet stored: of revision 0. */
 function session(acctSessionId: string, ...events: Parameters<typeof play>[0]): Session {
@@ -47,10 +45,6 @@ const rich = (id: string) =>
     asked(request('r3', { ...who, activate: [service('silver', { refusingGroups: [7] })] })),
     asked(request('r4', { ...who, activate: ['bronze'] })),
   );
-
-const ITEMS_010: Readonly<Record<string, { acctSessionId: string; version: number }>> = JSON.parse(
-  readFileSync(join(import.meta.dirname, '../../core/subscriber/items/0.1.0.json'), 'utf8'),
-);
 
 describe('the session in an item of 0.1.0', () => {
   it.each(Object.entries(ITEMS_010))('%s: is without what 0.1.0 wrote for the indexes', (_, item) => {
@@ -115,7 +109,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
 
   it.each([
     ['create', 0],
-    ['change', 1],
+    ['replace', 1],
   ])('lets one of twenty writers win that %s a session concurrently', async (what, revision) => {
     const before = idle(`race to ${what}`);
     if (revision === 1) await store.write(before);
