@@ -1,5 +1,5 @@
-// Context: `config`, where services.yaml and sites/ are; `deletionProtection=false`, for a deployment of which nothing
-// is to stay; `alarmTopicArn`.
+// Context keys: `config`, the directory with services.yaml and sites/; `deletionProtection=false`, for a deployment whose
+// table is deleted with it; `alarmTopicArn`, the SNS topic that is notified of alarms.
 import { join } from 'node:path';
 import { App, Validations } from 'aws-cdk-lib/core';
 import { AwsSolutionsChecks } from 'cdk-nag';

@@ -4,7 +4,7 @@ import { buildSync } from 'esbuild';
 
 /**
  * Makes `index.mjs` in `directory` from the `lambda.ts` in a folder of `functions`, and writes `files`, content by
- * name, beside it. The AWS SDK stays outside: the runtime brings it along.
+ * name, beside it. The AWS SDK stays outside: Lambda's runtime has it.
  */
 export function bundle(folder: string, files: Readonly<Record<string, string>>, directory: string): void {
   buildSync({

@@ -18,7 +18,7 @@ export interface DashboardProps {
 /** As many as CloudWatch allows. */
 const ALARMS_IN_A_WIDGET = 100;
 
-/** All of Interlock on one page: what is wrong, what is asked and answered, what the NASes do, what waits. */
+/** All of Interlock on one page: alarms, requests and answers, outcomes of commands, what waits. */
 export class Dashboard extends cloudwatch.Dashboard {
   constructor(scope: Construct, id: string, props: DashboardProps) {
     super(scope, id, { dashboardName: Stack.of(scope).stackName, defaultInterval: Duration.hours(3) });

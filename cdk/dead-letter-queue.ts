@@ -5,7 +5,7 @@ import type { Construct } from 'constructs';
 import { RETENTION_DAYS } from '../core/cloud/queues.ts';
 import { ONE_MINUTE, RunbookAlarm, type RunbookHeading } from './runbook-alarm.ts';
 
-/** Encrypted, reachable over TLS only, and patient: what all our queues are. */
+/** What all our queues are: encrypted, reachable over TLS only, and keeping messages as long as SQS allows. */
 export const PROTECTED_AND_KEPT = {
   encryption: sqs.QueueEncryption.SQS_MANAGED,
   enforceSSL: true,
@@ -19,7 +19,7 @@ export interface DeadLetterQueueProps {
   readonly heading: RunbookHeading;
 }
 
-/** Where messages end up that nobody could process. One is enough for an alarm. */
+/** For messages that failed as often as their queue allows. One is enough for an alarm. */
 export class DeadLetterQueue extends sqs.Queue {
   constructor(scope: Construct, id: string, { queueName, heading }: DeadLetterQueueProps) {
     super(scope, id, {
@@ -32,7 +32,7 @@ export class DeadLetterQueue extends sqs.Queue {
       metric: this.metricApproximateNumberOfMessagesVisible({ period: ONE_MINUTE }),
       threshold: 1,
       evaluationPeriods: 1,
-      // SQS stops measuring a queue that nobody has touched for six hours; what lies in it is still there.
+      // SQS stops measuring a queue that has not been used for six hours; its messages are still there.
       treatMissingData: cloudwatch.TreatMissingData.IGNORE,
     });
   }

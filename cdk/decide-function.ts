@@ -11,7 +11,7 @@ export interface DecideFunctionProps {
   readonly deployment: Deployment;
 }
 
-/** decide, which is deployed together with what it knows. */
+/** decide, deployed together with the catalogue and the sites. */
 export class DecideFunction extends NodeFunction {
   constructor(scope: Construct, id: string, { deployment }: DecideFunctionProps) {
     super(scope, id, {
@@ -24,7 +24,7 @@ export class DecideFunction extends NodeFunction {
       heading: 'Deactivations are stuck',
       metric: this.ownMetric(METRICS.stuckDeactivations, { statistic: cloudwatch.Stats.SUM }),
       threshold: 1,
-      // Attempts come up to a quarter of an hour apart: four times five minutes hold one.
+      // Retries come up to 15 minutes apart: four periods of 5 minutes hold one.
       evaluationPeriods: 4,
       datapointsToAlarm: 1,
     });

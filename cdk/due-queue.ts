@@ -16,24 +16,24 @@ import { WorkQueue } from './work-queue.ts';
 
 const LATE_MINUTES = 5;
 
-/** Sessions on their way to the time at which they have to be looked at. */
+/** Sessions that are due, each delivered to decide at its time. */
 export class DueQueue extends WorkQueue {
   constructor(scope: Construct, id: string) {
     super(scope, id, {
       queueName: DUE_QUEUE_NAME,
-      deadLetters: { queueName: DUE_DEAD_LETTERS_NAME, heading: 'Dead letters among what is due' },
+      deadLetters: { queueName: DUE_DEAD_LETTERS_NAME, heading: 'Dead letters in the due queue' },
       shape: DUE_QUEUE,
     });
   }
 
-  /** Lets `sender` send to the queue, and tells it the queue's URL. */
+  /** Lets `sender` send to the queue, and gives it the queue's URL. */
   grantSend(sender: NodeFunction): void {
     this.grant(sender, 'sqs:SendMessage');
     sender.addEnvironment('DUE_QUEUE_URL', this.queueUrl);
   }
 
-  /** Has `sweep` fill the queue once an interval. Who waits for long raises an alarm,
-   * and so does a sweep that no longer says how long that is. */
+  /** Has `sweep` fill the queue once an interval. A session that is overdue for long raises an alarm, and so does a sweep
+   * that no longer reports how long that is. */
   fillBy(sweep: NodeFunction): void {
     this.grantSend(sweep);
     new events.Rule(this, 'Schedule', {
@@ -41,7 +41,7 @@ export class DueQueue extends WorkQueue {
       targets: [new targets.LambdaFunction(sweep)],
     });
     new RunbookAlarm(this, 'Overdue', {
-      heading: 'What is due is late',
+      heading: 'Due sessions are late',
       metric: sweep.ownMetric(METRICS.overdue, { statistic: cloudwatch.Stats.MAXIMUM, period: ONE_MINUTE }),
       threshold: LATE_MINUTES * 60_000,
       evaluationPeriods: LATE_MINUTES,

@@ -14,8 +14,8 @@ import { Sites } from './sites.ts';
 
 export interface InterlockStackProps extends StackProps, SessionsTableProps, DeploymentAndSites {
   /**
-   * The SNS topic that is told when an alarm comes and when it goes.
-   * @default the alarms are to be seen in CloudWatch, and nobody is told
+   * The SNS topic that is notified when an alarm goes off and when it ends.
+   * @default none: the alarms are shown in CloudWatch only
    */
   readonly alarmTopicArn?: string | undefined;
 }

@@ -26,7 +26,7 @@ export interface NodeFunctionProps {
   readonly folder: string;
   readonly timeoutSeconds: number;
   /**
-   * Files that lie beside the code in /var/task: content by name.
+   * Files beside the code in /var/task: content by name.
    * @default none
    */
   readonly files?: Readonly<Record<string, string>>;
@@ -52,7 +52,7 @@ export class NodeFunction extends lambda.Function {
       memorySize,
       environment: { NODE_OPTIONS: '--enable-source-maps' },
       loggingFormat: lambda.LoggingFormat.JSON,
-      // Not a higher one: metrics are lines of the level INFO, too.
+      // Not a higher level: metrics are lines of the level INFO, too.
       applicationLogLevelV2: lambda.ApplicationLogLevel.INFO,
       logGroup: new logs.LogGroup(scope, `${id}Logs`, { retention: logs.RetentionDays.ONE_MONTH }),
       // A role that the library makes would come with write access to all log groups.
@@ -96,7 +96,7 @@ function bundledCode(folder: string, files: Readonly<Record<string, string>>): l
   return lambda.Code.fromAsset(join(import.meta.dirname, '../functions', folder), {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
-      // Asked for, but never used: bundling happens here.
+      // The library requires an image, but bundling happens here.
       image: DockerImage.fromRegistry('scratch'),
       local: {
         tryBundle(directory) {

@@ -13,8 +13,8 @@ export interface DeploymentAndSites {
 }
 
 /**
- * Reads `services.yaml` and `sites/*.yaml` in `directory`. What it gives holds no secret. Any other file in `sites` is
- * refused, but for hidden ones: a site that is not seen would lose its queues.
+ * Reads `services.yaml` and `sites/*.yaml` in `directory`. The result holds no secret. Any other file in `sites` is
+ * refused, except hidden ones: a site that is overlooked would lose its queues.
  * @throws ConfigurationError naming file, line, path and what was expected.
  */
 export function readDeployment(directory: string): DeploymentAndSites {

@@ -20,8 +20,8 @@ export interface RelayServiceProps extends RelayInVpc {
 
 const CONTAINER = 'relay';
 
-/** The relay of one site on Fargate, behind a Network Load Balancer, which leaves each packet its client's address. The
- * VPC is there already, and so is its way to clients, NASes, accounting servers and AWS. */
+/** The relay of one site on Fargate, behind a Network Load Balancer, which keeps the client's address of each packet. The
+ * VPC exists already, with its routes to clients, NASes, accounting servers and AWS. */
 export class RelayService extends Construct {
   constructor(scope: Construct, id: string, props: RelayServiceProps) {
     super(scope, id);
@@ -30,7 +30,7 @@ export class RelayService extends Construct {
     const network = ec2.Vpc.fromVpcAttributes(this, 'Vpc', {
       vpcId: vpc.id,
       privateSubnetIds: [...vpc.subnets],
-      // As many as there are subnets, or it complains. Which ones nobody asks.
+      // The library wants as many as there are subnets; their names are not used.
       availabilityZones: [...vpc.subnets],
     });
     const clientGroup = this.#securityGroup(
@@ -39,14 +39,14 @@ export class RelayService extends Construct {
       `Clients of the relay of ${site.site}`,
     );
     const relayGroup = this.#securityGroup('Group', network, `The relay of ${site.site}`);
-    // A rule that is there twice is an error; EC2 compares them without what stands behind the prefix.
+    // Two equal rules are an error; EC2 compares networks without the bits behind the prefix.
     const sources = site.clients.flatMap(({ source }) => source);
     const networks = new Map(sources.map((source) => [networkKey(source), source]));
     for (const { address, prefix } of networks.values()) {
       clientGroup.addIngressRule(ec2.Peer.ipv4(`${address}/${prefix}`), ec2.Port.udp(coa.port), 'CoA');
     }
-    // Packets bear their clients' addresses; a rule that names the load balancer's group admits them for where they come
-    // through.
+    // Packets have their clients' addresses; a rule that names the load balancer's group admits them because they come
+    // through it.
     relayGroup.connections.allowFrom(clientGroup, ec2.Port.udp(coa.port), 'CoA');
     relayGroup.connections.allowFrom(clientGroup, ec2.Port.tcp(http.port), 'Health checks');
     // One for each NAS would soon be more than a security group may have.
@@ -61,8 +61,8 @@ export class RelayService extends Construct {
       taskDefinition: this.#taskDefinition(props),
       securityGroups: [relayGroup],
       assignPublicIp: false,
-      // Not two at a time, nor while one replaces the other, as far as ECS can help it: both would take replies from the
-      // outbox, and a client takes only what comes back on the way of its request.
+      // One at a time, also while a new one replaces the old, as far as ECS can: two would both receive replies from the
+      // outbox, and a client accepts only a reply from the address that it asked.
       desiredCount: 1,
       minHealthyPercent: 0,
       maxHealthyPercent: 100,
@@ -86,7 +86,7 @@ export class RelayService extends Construct {
           protocol: ecs.Protocol.UDP,
         }),
       ],
-      // Not /healthz: who is unhealthy is replaced, and that mends neither SQS nor the way there.
+      // Not /healthz: ECS replaces an unhealthy task, which mends neither SQS nor the route to it.
       healthCheck: {
         protocol: elbv2.Protocol.TCP,
         port: String(http.port),
@@ -94,7 +94,7 @@ export class RelayService extends Construct {
         timeout: Duration.seconds(4),
         healthyThresholdCount: 2,
       },
-      // A client that sends from one port is one flow, and it goes to the old relay for as long as that is known.
+      // A client that sends from one port is one flow, which goes to the old relay while that is a target.
       deregistrationDelay: Duration.seconds(0),
       connectionTermination: true,
     });
@@ -104,7 +104,7 @@ export class RelayService extends Construct {
       defaultTargetGroups: [targets],
     });
     new CfnOutput(this, 'Host', { value: loadBalancer.loadBalancerDnsName });
-    acknowledge(network, 'Annotation::@aws-cdk/aws-ec2:noSubnetRouteTableId', 'Nobody asks for the routes.');
+    acknowledge(network, 'Annotation::@aws-cdk/aws-ec2:noSubnetRouteTableId', 'The routes are not used.');
     acknowledge(cluster, 'AwsSolutions-ECS4', 'One task, watched by its queue, its log and its own metrics.');
     acknowledge(
       loadBalancer,
@@ -144,7 +144,7 @@ export class RelayService extends Construct {
         { containerPort: coa.port, protocol: ecs.Protocol.UDP },
         { containerPort: http.port, protocol: ecs.Protocol.TCP },
       ],
-      // More than it needs to finish its work, and less than the half minute for which it would overlap with the next.
+      // More than the relay's 8 s to finish its work, and less than the 30 s for which it would overlap with the next.
       stopTimeout: Duration.seconds(15),
       user: '1000:1000',
       readonlyRootFilesystem: true,

@@ -9,30 +9,31 @@ export type RunbookHeading =
   | 'Dead letters in an inbox'
   | 'Dead letters in an outbox'
   | 'Dead letters in accounting'
-  | 'Dead letters among what is due'
+  | 'Dead letters in the due queue'
   | 'Changes that account could not process'
   | 'An inbox is late'
   | 'An outbox is late'
   | 'Accounting is late'
-  | 'A relay is silent'
+  | 'A relay does not poll'
   | 'A function fails'
   | 'A function is throttled'
   | 'account is behind the stream'
   | 'Deactivations are stuck'
-  | 'What is due is late';
+  | 'Due sessions are late';
 
 export interface RunbookAlarmProps extends cloudwatch.CreateAlarmOptions {
-  /** Where the runbook says what the alarm means and what to do. */
+  /** The heading under which the runbook says what the alarm means and what to do. */
   readonly heading: RunbookHeading;
   readonly metric: cloudwatch.IMetric;
 }
 
-/** An alarm whose description says where to read on. Unless told otherwise it looks for `threshold` or more. */
+/** An alarm whose description names its heading in the runbook. It goes off at `threshold` or more unless `props` say
+ * otherwise. */
 export class RunbookAlarm extends cloudwatch.Alarm {
   constructor(scope: Construct, id: string, { heading, ...props }: RunbookAlarmProps) {
     super(scope, id, {
       comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      // No failures and nothing that waits are often no numbers at all.
+      // A metric of failures or of waiting messages has often no data when there are none.
       treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
       alarmDescription: `docs/runbook.md: ${heading}`,
       ...props,
@@ -40,7 +41,7 @@ export class RunbookAlarm extends cloudwatch.Alarm {
   }
 }
 
-/** Tells `topic` when one of `alarms` comes and when it goes. */
+/** Notifies `topic` when one of `alarms` goes off and when it ends. */
 export function notify(alarms: readonly RunbookAlarm[], topic: ITopic): void {
   const action = new SnsAction(topic);
   for (const alarm of alarms) {
@@ -49,5 +50,5 @@ export function notify(alarms: readonly RunbookAlarm[], topic: ITopic): void {
   }
 }
 
-/** The finest resolution of the metrics of AWS: how soon an alarm can be there. */
+/** The finest resolution of AWS' own metrics, and so the least delay of an alarm. */
 export const ONE_MINUTE = Duration.minutes(1);

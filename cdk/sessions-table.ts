@@ -16,7 +16,7 @@ import { DeadLetterQueue } from './dead-letter-queue.ts';
 import type { NodeFunction } from './node-function.ts';
 import { ONE_MINUTE, RunbookAlarm } from './runbook-alarm.ts';
 
-/** A stream forgets after 24 hours; until then there has to be time to find out what holds account up. */
+/** A stream keeps records for 24 hours: an alarm this early leaves time to find out what delays account. */
 const BEHIND_MINUTES = 5;
 
 export interface SessionsTableProps {
@@ -60,7 +60,7 @@ export class SessionsTable extends Construct {
     new CfnOutput(this, 'TableName', { value: this.table.tableName });
   }
 
-  /** Lets `user` get and put single items, and tells it the table's name. */
+  /** Lets `user` get and put single items, and gives it the table's name. */
   grantReadWrite(user: NodeFunction): void {
     // Not table.grant: that reaches the indexes, too.
     iam.Grant.addToPrincipal({
@@ -71,7 +71,7 @@ export class SessionsTable extends Construct {
     user.addEnvironment('TABLE_NAME', this.table.tableName);
   }
 
-  /** Lets `user` look up which sessions are due, and tells it the table's name. */
+  /** Lets `user` query which sessions are due, and gives it the table's name. */
   grantQueryDue(user: NodeFunction): void {
     iam.Grant.addToPrincipal({
       grantee: user,
@@ -81,11 +81,11 @@ export class SessionsTable extends Construct {
     user.addEnvironment('TABLE_NAME', this.table.tableName);
   }
 
-  /** Lets `user` put items of history, and tells it the table's name. */
+  /** Lets `user` put items of history, and gives it the table's name. */
   grantWriteHistory(user: NodeFunction): void {
     // A condition cannot name a sort key, and history has the partition key of its session. So `user` is trusted not to
-    // put its items in the place of a state. It can make no state and no entry of an index out of what it may put, and
-    // is not told what was there before.
+    // replace a state. Of the attributes that it may put it can make neither a state nor an entry of an index, and it
+    // does not get what was there before.
     iam.Grant.addToPrincipal({
       grantee: user,
       actions: ['dynamodb:PutItem'],

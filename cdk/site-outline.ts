@@ -1,13 +1,13 @@
 import { parse } from 'yaml';
 import { type Site, secretsOf, type Vpc } from '../core/config/site-file.ts';
 
-/** What the stack has to know of a site. There is no secret in it. */
+/** What the stack needs of a site. It holds no secret. */
 export interface SiteOutline {
   readonly name: string;
   /** The secrets of Secrets Manager that the site file refers to. */
   readonly secretArns: readonly string[];
   /**
-   * The relay, where the stack has to run it.
+   * The relay, if the stack runs it.
    * @default it runs at the site
    */
   readonly relay?: RelayInVpc;
@@ -21,7 +21,7 @@ export interface RelayInVpc {
   readonly siteFile: string;
 }
 
-/** Picks from a site file, parsed and as it is written, what is not secret. */
+/** Takes from a site file, given parsed and as text, what is not secret. */
 export function outlineOf(site: Site, text: string): SiteOutline {
   const arns = secretsOf(site).flatMap(({ reference }) => (reference.kind === 'stored' ? reference.arn : []));
   const { vpc } = site.relay;

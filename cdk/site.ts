@@ -8,8 +8,8 @@ import { ONE_MINUTE, RunbookAlarm, type RunbookHeading } from './runbook-alarm.t
 import type { SiteOutline } from './site-outline.ts';
 import { WorkQueue } from './work-queue.ts';
 
-/** One site: its three queues, the policy for the credentials of its relay, and the relay itself if it is to run in a
- * VPC. The construct's id is its name. */
+/** One site: its three queues, the policy for the credentials of its relay, and the relay itself if it runs in a VPC. The
+ * construct's id is the site's name. */
 export class Site extends Construct {
   readonly inbox: WorkQueue;
   readonly outbox: WorkQueue;
@@ -29,7 +29,7 @@ export class Site extends Construct {
     this.outbox.alarmWhenLate('An outbox is late', 2 * QUEUES.outbox.visibilityTimeoutSeconds);
     this.accounting = queue('Accounting', 'accounting', 'Dead letters in accounting');
     this.accounting.alarmWhenLate('Accounting is late', 15 * 60);
-    this.#alarmWhenSilent();
+    this.#alarmWithoutPolls();
 
     const policy = new iam.ManagedPolicy(this, 'RelayPolicy', {
       description: `What the relay of the site ${site} may do`,
@@ -46,13 +46,13 @@ export class Site extends Construct {
     }
   }
 
-  /** A relay asks its outbox for messages every two seconds, so no answer of SQS means no relay. It needs no permission
-   * to say so. */
-  #alarmWhenSilent(): void {
+  /** A relay polls its outbox every two seconds, so a queue that counts no polls has no relay. The relay needs no
+   * permission for that. */
+  #alarmWithoutPolls(): void {
     new RunbookAlarm(this, 'RelaySilent', {
-      heading: 'A relay is silent',
+      heading: 'A relay does not poll',
       metric: new cloudwatch.MathExpression({
-        // The latest minute is filled with 0 until SQS has reported it; that is why several have to be silent.
+        // The latest minute is filled with 0 until SQS has reported it; that is why the alarm wants several in a row.
         expression: 'FILL(empty, 0) + FILL(received, 0)',
         usingMetrics: {
           empty: this.outbox.metricNumberOfEmptyReceives(),
@@ -67,7 +67,7 @@ export class Site extends Construct {
     });
   }
 
-  /** Lets `relay` send to its inbox, work off its outbox and its accounting queue, and read these secrets. */
+  /** Lets `relay` send to its inbox, receive from its outbox and its accounting queue, and read these secrets. */
   grantRelay(relay: iam.IGrantable, secretArns: readonly string[]): void {
     this.inbox.grant(relay, 'sqs:SendMessage');
     for (const queue of [this.outbox, this.accounting]) {

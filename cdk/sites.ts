@@ -9,7 +9,7 @@ export interface SitesProps {
   readonly outlines: readonly SiteOutline[];
 }
 
-/** All sites, as the functions deal with them. */
+/** All sites, for the functions, which serve every one of them. */
 export class Sites extends Construct {
   readonly all: readonly Site[];
 
@@ -18,7 +18,7 @@ export class Sites extends Construct {
     this.all = outlines.map((outline) => new Site(this, outline));
   }
 
-  /** Invokes `consumer` with what the relays send: verified requests, and what became of commands. */
+  /** Invokes `consumer` with what the relays send: verified requests, and outcomes of commands. */
   deliverInboxesTo(consumer: NodeFunction): void {
     for (const { node, inbox } of this.all) inbox.deliverTo(consumer, `Inbox-${node.id}`);
   }

@@ -32,7 +32,7 @@ export class WorkQueue extends sqs.Queue {
     });
   }
 
-  /** Invokes `consumer` with batches of messages; those that fail come again by themselves. */
+  /** Invokes `consumer` with batches of messages; SQS delivers again those that fail. */
   deliverTo(consumer: NodeFunction, id: string): void {
     this.grantConsumeMessages(consumer);
     consumer.addEventSourceMapping(id, {
@@ -42,7 +42,7 @@ export class WorkQueue extends sqs.Queue {
     });
   }
 
-  /** Raises an alarm when a message has been in the queue for so long. */
+  /** Raises an alarm when a message has been in the queue for `seconds`. */
   alarmWhenLate(heading: RunbookHeading, seconds: number): void {
     new RunbookAlarm(this, 'Late', {
       heading,

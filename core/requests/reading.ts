@@ -1,25 +1,25 @@
-// What the readers of requests share. Each returns what it has read, or the refusal that the client gets.
+// What the readers of requests share: each gives what it has read, or the refusal that the client gets.
 
 import type { AttributeName, AttributeValue, ERROR_CAUSE } from '../radius/attributes.ts';
 import { type Attribute, allValues } from '../radius/codec.ts';
 
-/** Why a request is refused, whatever the state of its session: the Error-Cause (RFC 5176 section 3.5), and a reason. */
+/** Why a request cannot be carried out, whatever the state of its session is. */
 export interface Refusal {
   readonly errorCause: keyof typeof ERROR_CAUSE;
   readonly reason: string;
 }
 
-/** What was read, or a refusal. */
+/** A value that was read, or the refusal. */
 export type Reading<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly refusal: Refusal };
 
-/** A refusal. `reason` says what is wrong with which attribute, for logs and history. */
+/** A refusal with that Error-Cause (RFC 5176 section 3.5); `reason` is for logs and operators. */
 export function refused(errorCause: Refusal['errorCause'], reason: string): Reading<never> {
   return { ok: false, refusal: { errorCause, reason } };
 }
 
-/** The value of the only attribute of that name; undefined if there is none. Refused with Invalid-Request if several. */
+/** The value of the one attribute of that name, undefined where there is none; Invalid-Request where there are two. */
 export function atMostOne<N extends AttributeName>(
   attributes: readonly Attribute[],
   name: N,

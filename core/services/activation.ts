@@ -1,6 +1,7 @@
-// The activation string, `tiered(1280000, 5120000)`: a client writes it, and it identifies a service session.
+// The activation string, `tiered(1280000, 5120000)`: a client requests a service with it, and it identifies the
+// service session.
 
-/** A service with the values of its parameters, and the canonical string for both. */
+/** A service and its concrete parameters, with the canonical string that identifies the two together. */
 export interface Activation {
   readonly name: string;
   readonly parameters: readonly string[];
@@ -8,14 +9,14 @@ export interface Activation {
   readonly canonical: string;
 }
 
-/** A Vendor-Specific value has at most 247 octets (RFC 2865 section 5.26); one is the tag of Service-Activate. */
-export const MAX_ACTIVATION_OCTETS = 246;
-
 const ACTIVATION = /^\s*([A-Za-z][A-Za-z0-9_.-]*)\s*(?:\(([^()]*)\)\s*)?$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
-/** The activation in a string; or, if it does not parse, a reason that says what was expected. */
+/**
+ * Reads an activation string: a name, and in parentheses its parameters, with blanks anywhere between them. It is not
+ * ok with control characters, without a name, or with an empty parameter; `reason` says what was expected.
+ */
 export function parseActivation(
   text: string,
 ): { readonly ok: true; readonly activation: Activation } | { readonly ok: false; readonly reason: string } {

@@ -1,4 +1,4 @@
-// The table of the deployed stack on any DynamoDB endpoint.
+// The table of the deployed stack, on any DynamoDB endpoint.
 import {
   CreateTableCommand,
   DescribeTableCommand,
@@ -15,9 +15,9 @@ import { ConfigurationError } from '../../core/config/problems.ts';
 const STREAM_VIEW = 'NEW_AND_OLD_IMAGES';
 
 /**
- * Creates the table where it is not there yet, and gives the ARN of its stream. Whether old history is deleted is up to
- * the endpoint: the embedded one keeps it.
- * @throws ConfigurationError when there is such a table, but without a stream of both images, or with the keys of 0.1.0.
+ * Creates the table if it is missing, and gives the ARN of its stream. Time to live is enabled; the embedded DynamoDB
+ * deletes nothing all the same.
+ * @throws ConfigurationError when the table exists without a stream of both images, or with the keys of 0.1.0.
  */
 export async function ensureTable(client: DynamoDBClient, tableName: string): Promise<string> {
   const { partitionKey, sortKey, dueIndex, lookUpIndexes } = TABLE;
@@ -68,7 +68,7 @@ async function enableTimeToLive(client: DynamoDBClient, tableName: string): Prom
   const { TimeToLiveDescription } = await client.send(
     new DescribeTimeToLiveCommand({ TableName: tableName }),
   );
-  // To enable it twice is an error.
+  // Enabling it twice is an error.
   if (TimeToLiveDescription?.AttributeName === TABLE.timeToLiveAttribute) return;
   await client.send(
     new UpdateTimeToLiveCommand({

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ROOMS } from './rooms.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const BIOME = join(ROOT, 'node_modules/.bin/biome');
@@ -10,8 +11,41 @@ const BIOME = join(ROOT, 'node_modules/.bin/biome');
 type Case = readonly [file: string, line: string];
 const imports = (specifier: string) => `import '${specifier}';`;
 
+const NAMES = Object.keys(ROOMS);
+const typeImports = (specifier: string) => `import type { A as _ } from '${specifier}';`;
+
+/** The same import of a file in `folder`, from the top of a room and from a folder in it. */
+function fromRoom(room: string, folder: string, line: (specifier: string) => string): readonly Case[] {
+  return [
+    [`${room}/x.ts`, line(`../${folder}/x.ts`)],
+    [`${room}/deep/x.ts`, line(`../../${folder}/x.ts`)],
+  ];
+}
+
+const ALLOWED_BETWEEN_ROOMS = NAMES.flatMap((room) =>
+  (ROOMS[room] ?? []).flatMap((allowed) =>
+    allowed.startsWith('types of ')
+      ? fromRoom(room, allowed.slice('types of '.length), typeImports)
+      : fromRoom(room, allowed, imports),
+  ),
+);
+
+const FORBIDDEN_BETWEEN_ROOMS = NAMES.flatMap((room) =>
+  NAMES.filter((other) => other !== room && !ROOMS[room]?.includes(other)).flatMap((other) => [
+    ...fromRoom(room, other, imports),
+    ...fromRoom(room, `${other}/deep/down`, imports),
+    ...(ROOMS[room]?.includes(`types of ${other}`) ? [] : fromRoom(room, other, typeImports)),
+    [`${room}/x.ts`, imports(`./../${other}/x.ts`)] as const,
+  ]),
+);
+
 /** A file of a room, and lines that it may hold. */
 const ALLOWED: readonly Case[] = [
+  ...ALLOWED_BETWEEN_ROOMS,
+  ...NAMES.flatMap((room) => [
+    [`${room}/x.ts`, imports('./y.ts')] as const,
+    [`${room}/deep/x.ts`, imports('../deeper/y.ts')] as const,
+  ]),
   ['core/transition.ts', imports('./session.ts')],
   ['core/transition.ts', imports('./radius/codec.ts')],
   ['core/transition.ts', 'export const noon = new Date(43_200_000);'],
@@ -42,23 +76,15 @@ const ALLOWED: readonly Case[] = [
 
 /** A file of a room, and lines that break a rule there. */
 const FORBIDDEN: readonly Case[] = [
-  ...['functions', 'relay', 'local', 'cdk', 'test'].flatMap((room) => [
-    ['core/transition.ts', imports(`../${room}/x.ts`)] as const,
-    ['core/transition.ts', imports(`./../${room}/deep/down/x.ts`)] as const,
+  ...FORBIDDEN_BETWEEN_ROOMS,
+  // The rooms within the core have rules of their own, in the place of the core's.
+  ...NAMES.filter((room) => room !== 'core').flatMap((room) => [
     ['core/radius/codec.ts', imports(`../../${room}/x.ts`)] as const,
     ['core/messages.ts', imports(`../${room}/x.ts`)] as const,
+    ['core/dialects/erx.ts', imports(`../../${room}/x.ts`)] as const,
+    ['core/subscriber/stored-session.ts', imports(`../../${room}/x.ts`)] as const,
     ['core/config/deep/down/x.ts', imports(`../../../../${room}/x.ts`)] as const,
   ]),
-  ...['relay', 'local', 'cdk', 'test'].flatMap((room) => [
-    ['functions/queue.ts', imports(`../${room}/x.ts`)] as const,
-    ['functions/decide/lambda.ts', imports(`../../${room}/deep/x.ts`)] as const,
-  ]),
-  ...['functions', 'local', 'cdk', 'test'].flatMap((room) => [
-    ['relay/listen.ts', imports(`../${room}/x.ts`)] as const,
-    ['relay/udp/socket.ts', imports(`../../${room}/deep/x.ts`)] as const,
-  ]),
-  ...['relay', 'local', 'test'].map((room) => ['cdk/app.ts', imports(`../${room}/x.ts`)] as const),
-  ['local/start.ts', imports('../test/peers/radclient.ts')],
 
   // However it is written.
   ['core/transition.ts', "import type { A as _ } from '../functions/x.ts';"],
@@ -169,5 +195,13 @@ describe('the import rules', () => {
 
   it.each(FORBIDDEN.map((one) => [...one, one] as const))('forbid in %s: %s', (_file, _line, one) => {
     expect(found.get(one)).not.toEqual([]);
+  });
+});
+
+describe('the list of rooms', () => {
+  it('has every folder that holds TypeScript', () => {
+    const folders = globSync('*/**/*.ts', { cwd: ROOT, exclude: ['node_modules', 'cdk.out', 'coverage'] });
+    const names = new Set(folders.map((file) => file.split('/')[0]));
+    expect([...names].sort()).toEqual(NAMES.toSorted());
   });
 });

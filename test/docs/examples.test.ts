@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { parseSiteFile } from '../../core/config/site-file.ts';
+import { codeBlocks, codeWords, read } from './markdown.ts';
+
+const EXAMPLES = ['README.md', 'docs/reference.md'].flatMap((document) =>
+  codeBlocks(read(document))
+    .filter(({ language }) => language === 'yaml')
+    .map(({ lead, text }) => ({
+      document,
+      file: codeWords(lead).find((word) => word.endsWith('.yaml')) ?? 'no file is named before it',
+      text,
+    })),
+);
+
+describe('an example of configuration', () => {
+  it('is there for either kind of file', () => {
+    expect(new Set(EXAMPLES.map(({ file }) => file))).toEqual(
+      new Set(['config/services.yaml', 'config/sites/demo.yaml']),
+    );
+  });
+
+  it.each(EXAMPLES)('in $document stands in $file, line by line', ({ file, text }) => {
+    expect(`\n${read(file)}`).toContain(`\n${text}`);
+  });
+});
+
+describe('the site files of docs/deploy.md', () => {
+  const files = codeBlocks(read('docs/deploy.md')).filter(({ language }) => language === 'yaml');
+
+  it('are two: for a host at the site, and for a relay in the Region', () => {
+    expect(files).toHaveLength(2);
+  });
+
+  it('are a whole one, which parses', () => {
+    expect(parseSiteFile('demo.yaml', files[0]?.text ?? '')).toMatchObject({ site: 'demo' });
+  });
+
+  it('have what a relay in the Region needs', () => {
+    const secret = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:interlock/demo-a1B2c3';
+    const others = `
+clients: [{ name: policy, source: 10.0.0.0/24, secret: "${secret}:policy" }]
+nases: [{ name: bng-1, address: 10.0.1.1:3799, secret: "${secret}:bng-1", identifiedBy: [10.0.1.1] }]
+`;
+    expect(parseSiteFile('demo.yaml', `${files[1]?.text}${others}`)).toMatchObject({ site: 'demo' });
+  });
+});

@@ -1,0 +1,187 @@
+import { execFileSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseServicesFile } from '../../core/config/services-file.ts';
+import { parseSiteFile } from '../../core/config/site-file.ts';
+import { DIALECTS } from '../../core/dialects/dialects.ts';
+import { ATTRIBUTES, ERROR_CAUSE } from '../../core/radius/attributes.ts';
+import type { DiscardReason } from '../../relay/telemetry/events.ts';
+import { codeWords, ROOT, read, section, tableRows } from './markdown.ts';
+
+const REFERENCE = read('docs/reference.md');
+const rowsOf = (heading: string) => tableRows(section(REFERENCE, heading));
+const firstCells = (heading: string) => rowsOf(heading).map(([cell = '']) => cell);
+const sorted = (words: Iterable<string>) => [...new Set(words)].sort();
+
+function sourcesOf(...globs: readonly string[]): string {
+  return globSync([...globs], { cwd: ROOT })
+    .map(read)
+    .join('\n');
+}
+
+const matchesOf = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, word = '']) => word);
+
+describe('the table of refusals', () => {
+  const sources = sourcesOf(
+    'core/requests/**/*.ts',
+    'core/subscriber/**/*.ts',
+    'functions/**/*.ts',
+    'relay/**/*.ts',
+  );
+
+  it('has each Error-Cause that Interlock gives, and no other', () => {
+    // Its name is a literal wherever one is given.
+    const given = matchesOf(sources, /'([A-Z][A-Za-z-]+)'/g).filter((name) =>
+      Object.hasOwn(ERROR_CAUSE, name),
+    );
+    const expected = sorted(given).map((name) => `${ERROR_CAUSE[name as keyof typeof ERROR_CAUSE]} ${name}`);
+    expect(expected.length).toBeGreaterThan(10);
+    expect(sorted(firstCells('Refusals'))).toEqual(sorted(expected));
+  });
+});
+
+describe('the table of discarded packets', () => {
+  it('has each reason, and no other', () => {
+    const reasons: Readonly<Record<DiscardReason, true>> = {
+      'unknown-source': true,
+      'unexpected-code': true,
+      'datagram-too-short': true,
+      'length-below-20': true,
+      'length-above-4096': true,
+      'length-beyond-datagram': true,
+      'attribute-length-below-2': true,
+      'attribute-past-end': true,
+      'wrong-request-authenticator': true,
+      'wrong-message-authenticator': true,
+      'several-message-authenticators': true,
+      'missing-message-authenticator': true,
+      'missing-event-timestamp': true,
+      'malformed-event-timestamp': true,
+      'stale-event-timestamp': true,
+      'repeat-in-progress': true,
+      'inbox-full': true,
+      'inbox-unavailable': true,
+      draining: true,
+    };
+    expect(sorted(firstCells('Discarded packets').flatMap(codeWords))).toEqual(sorted(Object.keys(reasons)));
+  });
+});
+
+describe('the tables of attributes', () => {
+  it.each(['Attributes of a request', 'Accounting records'])('%s name attributes that exist', (heading) => {
+    const names = firstCells(heading).flatMap((cell) => cell.split(', '));
+    expect(names.length).toBeGreaterThan(5);
+    expect(names.filter((name) => !Object.hasOwn(ATTRIBUTES, name.replace(':TAG', '')))).toEqual([]);
+  });
+});
+
+/** The keys of a parsed file: `nases[].name`. */
+function keysOf(value: unknown, path = ''): readonly string[] {
+  if (Array.isArray(value)) {
+    const isOfMappings = value.some((item) => typeof item === 'object');
+    return isOfMappings ? value.flatMap((item) => keysOf(item, `${path}[]`)) : [path];
+  }
+  if (typeof value !== 'object' || value === null) return [path];
+  return Object.entries(value).flatMap(([key, inner]) => keysOf(inner, path === '' ? key : `${path}.${key}`));
+}
+
+describe('the table of a site file', () => {
+  // With everything that has no default, so that every key is there once the file is parsed.
+  const site = parseSiteFile(
+    'demo.yaml',
+    `
+site: demo
+relay: { coa: "0.0.0.0:3799", http: "0.0.0.0:8080", vpc: { id: vpc-01234567, subnets: [subnet-01234567] } }
+queues: { inbox: "https://a/1", outbox: "https://a/2", accounting: "https://a/3" }
+clients: [{ name: policy, source: 10.0.0.0/24, secret: &secret "arn:aws:secretsmanager:eu-central-1:123456789012:secret:interlock-a1B2c3" }]
+accounting: [{ address: "10.0.0.7:1813", secret: *secret }]
+nases: [{ name: bng-1, address: "10.0.1.1:3799", secret: *secret, identifiedBy: [10.0.1.1] }]
+`,
+  );
+  // What is one value in the file is several once it is parsed.
+  const values =
+    /^(relay\.coa|relay\.http|relay\.vpc|queues|clients\[\]\.(?:source|secret)|(?:accounting|nases)\[\]\.(?:address|secret)|nases\[\]\.options)\b.*$/;
+
+  it('has every key, and no other', () => {
+    const keys = keysOf(site).map((key) => key.replace(values, '$1'));
+    expect(sorted(firstCells('A site file').flatMap(codeWords))).toEqual(sorted(keys));
+  });
+});
+
+describe('the table of the services file', () => {
+  it('has every key, and no other', () => {
+    const { services } = parseServicesFile('services.yaml', 'services: { NAME: {} }');
+    const keys = keysOf({ services }).map((key) => key.replace('.groups', '.mutexGroup'));
+    const said = firstCells('The services file').flatMap(codeWords);
+    expect(sorted(said)).toEqual(sorted([...keys, 'services.NAME', 'groups.N.policy']));
+  });
+});
+
+describe('the table of dialects', () => {
+  it('has every dialect, and what fits into a packet', () => {
+    const said = rowsOf('Dialects').map((cells) => [codeWords(cells[0] ?? '')[0], Number(cells[4])]);
+    const fits = Object.entries(DIALECTS).map(([name, { servicesPerCommand }]) => [
+      name,
+      servicesPerCommand.activate,
+    ]);
+    expect(said).toEqual(fits);
+  });
+
+  it('says what names the session', () => {
+    const said = rowsOf('Dialects').map((cells) => cells[5]);
+    const names = Object.values(DIALECTS).map(({ identification }) =>
+      identification.filter((name) => !/^NAS-(IP|Id)/.test(name)).join(', '),
+    );
+    expect(said).toEqual(names);
+  });
+});
+
+describe('the tables of options', () => {
+  const optionsIn = (text: string) => sorted(matchesOf(text, /(--[a-z]+(?:-[a-z]+)*)/g));
+
+  /** What a program prints of its options when it is called wrongly. */
+  function usageOf(file: string): string {
+    try {
+      execFileSync(process.execPath, [join(ROOT, file), '--no-such-option'], { stdio: 'pipe' });
+    } catch (error) {
+      return String((error as { stderr: Buffer }).stderr).replaceAll('--no-such-option', '');
+    }
+    throw new Error(`${file} takes --no-such-option`);
+  }
+
+  it.each([
+    ['npm start', 'local/start.ts'],
+    ['npx interlock show', 'cli/interlock.ts'],
+  ])('%s: has every option of %s, and no other', (heading, file) => {
+    expect(optionsIn(firstCells(heading).join(' '))).toEqual(optionsIn(usageOf(file)));
+  });
+
+  it('the relay: has every variable of Interlock, and no other', () => {
+    const sources = `${sourcesOf('relay/**/*.ts')}${read('relay/Dockerfile')}`;
+    const said = firstCells('The relay')
+      .flatMap(codeWords)
+      .filter((name) => name.startsWith('INTERLOCK_'));
+    expect(sorted(said)).toEqual(sorted(matchesOf(sources, /\b(INTERLOCK_[A-Z_]+)/g)));
+  });
+
+  it('cdk: has every context key, and no other', () => {
+    const keys = matchesOf(read('cdk/app.ts'), /tryGetContext\('(\w+)'\)/g);
+    expect(sorted(firstCells('cdk').flatMap(codeWords))).toEqual(sorted(keys));
+  });
+});
+
+describe('the tables of metrics', () => {
+  const said = firstCells('Health and metrics').flatMap(codeWords);
+
+  it('have every metric of the relay, and no other', () => {
+    const metrics = matchesOf(read('relay/telemetry/metrics.ts'), /'(interlock_relay_\w+)'/g);
+    expect(sorted(said.filter((name) => name.startsWith('interlock_')))).toEqual(sorted(metrics));
+  });
+
+  it('have every metric that alarms and dashboard look for', () => {
+    const metrics = matchesOf(read('core/cloud/metrics.ts'), /: '(\w+)'/g);
+    expect(metrics.length).toBeGreaterThan(3);
+    expect(said).toEqual(expect.arrayContaining(metrics));
+  });
+});
