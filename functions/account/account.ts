@@ -32,7 +32,7 @@ export interface AccountDependencies {
 
 /**
  * The handler of account. Its response names the records that failed, and the later ones of the same sessions; AWS
- * retries these. Images of history items are ignored.
+ * redelivers these. Images of history items are ignored.
  */
 export function createAccount(dependencies: AccountDependencies) {
   return (event: DynamoDBStreamEvent, context: Context): Promise<DynamoDBBatchResponse> =>
@@ -57,7 +57,7 @@ async function account(
   const before = session(record.dynamodb?.OldImage);
   const after = session(record.dynamodb?.NewImage);
   const item = historyItem(before, after, recordedAtMs(record));
-  // The history item is written first. If either fails, AWS retries the whole record: the table keeps one item however
+  // The history item is written first. If either fails, AWS redelivers the whole record: the table keeps one item however
   // late that is, but SQS drops duplicate messages for 5 minutes only.
   if (item !== undefined) await dependencies.writeHistory(item, signal);
 
@@ -89,7 +89,7 @@ function recordedAtMs({ dynamodb }: DynamoDBRecord): number {
 }
 
 function outgoing({ id, message }: AccountingRecord, group: string): OutgoingMessage {
-  // A stream record that is retried makes the same identifier, and SQS drops the duplicate for 5 minutes.
+  // A stream record that is redelivered makes the same identifier, and SQS drops the duplicate for 5 minutes.
   const deduplicationId = createHash('sha256').update(id).digest('hex');
   return { body: message, group, deduplicationId };
 }

@@ -1,10 +1,10 @@
 // Processes a batch of queue or stream records: different groups at the same time, the records of one group in order. If a
-// record fails, it and the later ones of its group have failed, and AWS retries these only.
+// record fails, it and the later ones of its group have failed, and AWS redelivers these only.
 import { setMaxListeners } from 'node:events';
 
 /**
  * The part of the function's timeout that is reserved for the response. A slow batch thus fails in part; after a timeout
- * AWS would retry all of it.
+ * AWS would redeliver all of it.
  */
 const ANSWER_WITHIN_MS = 1_000;
 
@@ -15,13 +15,13 @@ export interface Batch<R> {
   groupOf(record: R): string;
   /** The identifier of the record in the response. */
   idOf(record: R): string;
-  /** Rejects if the record has to be retried. `signal` aborts 1 s before the function's timeout. */
+  /** Rejects if the record has to be redelivered. `signal` aborts 1 s before the function's timeout. */
   process(record: R, signal: AbortSignal): Promise<void>;
   /** Called with each record that `process` rejected. */
   onFailure(record: R, error: unknown): void;
 }
 
-/** The response to AWS, which retries the records that it names (ReportBatchItemFailures). */
+/** The response to AWS, which redelivers the records that it names (ReportBatchItemFailures). */
 export interface BatchResponse {
   readonly batchItemFailures: { readonly itemIdentifier: string }[];
 }
@@ -38,7 +38,7 @@ export async function processBatch<R>(batch: Batch<R>, remainingTimeMs: number):
   return { batchItemFailures: failed.flat().map((record) => ({ itemIdentifier: batch.idOf(record) })) };
 }
 
-/** The records of the group that have to be retried. */
+/** The records of the group that have to be redelivered. */
 async function processGroup<R>(
   batch: Batch<R>,
   group: readonly R[],

@@ -186,7 +186,7 @@ describe('account', () => {
     ]);
   });
 
-  it('makes equal identifiers of a record that is retried, and different ones of different records', async () => {
+  it('makes equal identifiers of a record that is redelivered, and different ones of different records', async () => {
     const { deliver, sent } = startAccount();
     const { gold, silver } = history('twice');
     const record = streamRecord(gold, silver);
@@ -295,7 +295,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('account on a table'), () => {
     expect(await stored('stored')).toEqual(writes.map(([before, after]) => historyItem(before, after, 0)));
   });
 
-  it('has a record retried whose history item was not written, with its accounting, and no others', async () => {
+  it('has a record redelivered whose history item was not written, with its accounting, and no others', async () => {
     let isBroken = true;
     const { deliver, sent, reports } = startAccount(undefined, async (item, signal) => {
       if (isBroken && item.pk.endsWith('broken') && item.version === 2) throw new Error('no table');
