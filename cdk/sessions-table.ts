@@ -99,8 +99,8 @@ export class SessionsTable extends Construct {
   }
 
   /**
-   * Invokes `consumer` with both images of each write of a session. If it cannot process a record, even alone and after the
-   * last retry, a queue gets the record's place in the stream.
+   * Invokes `consumer` with both images of each write of a session. If it cannot process a record, even alone and after
+   * the last retry, a queue gets the record's place in the stream.
    */
   deliverWritesTo(consumer: NodeFunction): void {
     const failures = new DeadLetterQueue(this, 'Failures', {

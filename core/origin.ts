@@ -1,5 +1,6 @@
 // Where a request comes from, and so where its answer goes. RADIUS is the only kind so far. Another kind needs a member
-// of the union `Origin`, a case in each function below, and one in functions/decide/messages.ts, which sends the answers.
+// of the union `Origin`, a case in each function below, and one in functions/decide/messages.ts, which sends the
+// answers.
 import type { Endpoint } from './endpoint.ts';
 import type { Packet } from './radius/packet.ts';
 

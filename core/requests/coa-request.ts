@@ -1,5 +1,5 @@
-// Reads a CoA-Request. RFC 5176 section 2.3 makes every attribute in it mandatory: if one cannot be carried out, the whole
-// request is refused and nothing changes.
+// Reads a CoA-Request. RFC 5176 section 2.3 makes every attribute in it mandatory: if one cannot be carried out, the
+// whole request is refused and nothing changes.
 
 import { ERX_MAX_TAG, ERX_STATISTICS } from '../dialects/erx.ts';
 import { IDENTITY_ATTRIBUTES, NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
@@ -34,8 +34,8 @@ export interface RequestContext {
 }
 
 /**
- * What a verified CoA-Request asks for (RFC 5176 section 2.2), or the refusal for its first fault. A Disconnect-Request is
- * refused with Unsupported-Extension.
+ * What a verified CoA-Request asks for (RFC 5176 section 2.2), or the refusal for its first fault. A Disconnect-Request
+ * is refused with Unsupported-Extension.
  */
 export function understandRequest(packet: Packet, context: RequestContext): Understood {
   try {

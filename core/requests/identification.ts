@@ -33,8 +33,8 @@ export function acctSessionIdOf(attributes: readonly Attribute[]): Reading<strin
 
 /**
  * The NAS that all NAS identification attributes of a request identify; if there are none, the only NAS of the site.
- * Refused with NAS-Identification-Mismatch if no NAS of the site has all the values, with Missing-Attribute if the request
- * has none and the site has several NASes, and with Invalid-Request if an attribute occurs more than once.
+ * Refused with NAS-Identification-Mismatch if no NAS of the site has all the values, with Missing-Attribute if the
+ * request has none and the site has several NASes, and with Invalid-Request if an attribute occurs more than once.
  */
 export function nasOf(attributes: readonly Attribute[], nases: readonly KnownNas[]): Reading<NasProfile> {
   const named: string[] = [];

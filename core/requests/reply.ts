@@ -5,9 +5,9 @@ import { encodeAttributes } from '../radius/codec.ts';
 import { CODE, MAX_PACKET_OCTETS, type Packet, type RawAttribute } from '../radius/packet.ts';
 
 /**
- * A CoA-ACK or CoA-NAK, or a Disconnect-ACK or Disconnect-NAK to `request`, signed with the secret that verified it.
- * It returns every Proxy-State, and the State of a CoA-Request, unchanged and in order (RFC 5176 sections 3.1 and 3.3).
- * It begins with a Message-Authenticator if the request had one. Only a NAK has an Error-Cause (section 3.5), and only if
+ * A CoA-ACK or CoA-NAK, or a Disconnect-ACK or Disconnect-NAK to `request`, signed with the secret that verified it. It
+ * returns every Proxy-State, and the State of a CoA-Request, unchanged and in order (RFC 5176 sections 3.1 and 3.3). It
+ * begins with a Message-Authenticator if the request had one. Only a NAK has an Error-Cause (section 3.5), and only if
  * it fits into 4096 octets.
  */
 export function encodeReply(
@@ -28,8 +28,8 @@ export function encodeReply(
     answer === 'nak' && errorCause !== undefined
       ? encodeAttributes([{ name: 'Error-Cause', value: errorCause }])
       : new Uint8Array();
-  // State, Proxy-State and Message-Authenticator are never longer than the request. Only the Error-Cause may not fit, if
-  // the request is almost all Proxy-State. The Error-Cause MAY be present; the Proxy-State MUST.
+  // State, Proxy-State and Message-Authenticator are never longer than the request. Only the Error-Cause may not fit,
+  // if the request is almost all Proxy-State. The Error-Cause MAY be present; the Proxy-State MUST.
   const fits = request.bytes.length + explained.length <= MAX_PACKET_OCTETS;
   const attributes = Buffer.concat([...(fits ? [explained] : []), ...echoed]);
   return signReply(request, { code, attributes }, secret);

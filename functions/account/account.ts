@@ -1,6 +1,6 @@
-// account: makes of each write of a session, which the table's stream shows, a history item in the table, and Acct-Starts
-// and Acct-Stops in the accounting queue of its site. The messages of one subscriber session share a message group, so
-// its Start precedes its Stop.
+// account: makes of each write of a session, which the table's stream shows, a history item in the table, and
+// Acct-Starts and Acct-Stops in the accounting queue of its site. The messages of one subscriber session share a
+// message group, so its Start precedes its Stop.
 import { createHash } from 'node:crypto';
 import type { Context, DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
 import { STATE_SORT_KEY } from '../../core/cloud/table.ts';
@@ -57,8 +57,8 @@ async function account(
   const before = session(record.dynamodb?.OldImage);
   const after = session(record.dynamodb?.NewImage);
   const item = historyItem(before, after, recordedAtMs(record));
-  // The history item is written first. If either fails, AWS redelivers the whole record: the table keeps one item however
-  // late that is, but SQS drops duplicate messages for 5 minutes only.
+  // The history item is written first. If either fails, AWS redelivers the whole record: the table keeps one item
+  // however late that is, but SQS drops duplicate messages for 5 minutes only.
   if (item !== undefined) await dependencies.writeHistory(item, signal);
 
   const known = after ?? before;

@@ -1,10 +1,11 @@
-// Processes a batch of queue or stream records: different groups at the same time, the records of one group in order. If a
-// record fails, it and the later ones of its group have failed, and AWS redelivers these only.
+// Processes a batch of queue or stream records: different groups at the same time, the records of one group in order.
+// If a record fails, it and the later ones of its group have failed. SQS redelivers these only; a stream redelivers all
+// records from the first of these on.
 import { setMaxListeners } from 'node:events';
 
 /**
- * The part of the function's timeout that is reserved for the response. A slow batch thus fails in part; after a timeout
- * AWS would redeliver all of it.
+ * The part of the function's timeout that is reserved for the response. A slow batch thus fails in part; after a
+ * timeout AWS would redeliver all of it.
  */
 const ANSWER_WITHIN_MS = 1_000;
 

@@ -3,8 +3,8 @@ import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { type DueMessage, MESSAGE_VERSION, type SessionKey, writeMessage } from '../../core/messages.ts';
 
 /**
- * Sends a session to decide at `dueAtMs`, milliseconds since 1970-01-01 UTC. SQS delays a message by at most 15 minutes.
- * Rejects if SQS did not take the message.
+ * Sends a session to decide at `dueAtMs`, milliseconds since 1970-01-01 UTC. SQS delays a message by at most 15
+ * minutes. Rejects if SQS did not take the message.
  */
 export type Schedule = (session: SessionKey, dueAtMs: number, signal: AbortSignal) => Promise<void>;
 
@@ -16,7 +16,9 @@ export function createScheduler(client: SQSClient, queueUrl: string, now: () => 
   };
 }
 
-/** The message of a session that is due at `dueAtMs`, with the delay after which SQS delivers it; not before that time. */
+/**
+ * The message of a session that is due at `dueAtMs`, with the delay after which SQS delivers it; not before that time.
+ */
 export function dueEntry(session: SessionKey, dueAtMs: number, nowMs: number) {
   const message: DueMessage = { version: MESSAGE_VERSION, kind: 'due', session, dueAtMs };
   return {

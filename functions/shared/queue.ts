@@ -45,8 +45,8 @@ export function notTakenError({ Code, Message = '' }: BatchResultErrorEntry): Er
 }
 
 /**
- * A function that sends to the queue of a site. `urls` has the queue's URL by site; `what` names these queues in an error.
- * The function rejects if the site has no queue, or if SQS did not take all messages.
+ * A function that sends to the queue of a site. `urls` has the queue's URL by site; `what` names these queues in an
+ * error. The function rejects if the site has no queue, or if SQS did not take all messages.
  */
 export function createSiteSender(client: SQSClient, urls: Readonly<Record<string, string>>, what: string) {
   return async (site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void> => {

@@ -1,5 +1,5 @@
-// Reads and writes the sessions table. A session is one item. It is written as a whole, on the condition that it has not
-// been written since it was read.
+// Reads and writes the sessions table. A session is one item. It is written as a whole, on the condition that it has
+// not been written since it was read.
 import {
   type AttributeValue,
   ConditionalCheckFailedException,
@@ -32,8 +32,8 @@ export interface SessionStore {
    */
   read(key: SessionKey, signal?: AbortSignal): Promise<Session | undefined>;
   /**
-   * Writes a session as the successor of its `revision`; 0 for a new one. `lost`: another writer has written that session
-   * since, so read it and decide again.
+   * Writes a session as the successor of its `revision`; 0 for a new one. `lost`: another writer has written that
+   * session since, so read it and decide again.
    */
   write(session: Session, signal?: AbortSignal): Promise<'written' | 'lost'>;
 }

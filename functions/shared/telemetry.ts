@@ -4,7 +4,9 @@ import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import type { Metrics } from './metrics.ts';
 
-/** `kind` says what happened. In CloudWatch Logs, the record is `message`, beside `level`, `timestamp` and `requestId`. */
+/**
+ * `kind` says what happened. In CloudWatch Logs, the record is `message`, beside `level`, `timestamp` and `requestId`.
+ */
 interface LogRecord {
   readonly kind: string;
 }

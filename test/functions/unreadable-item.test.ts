@@ -1,5 +1,5 @@
-// An item that this release cannot read: how often its record or message is redelivered, which sessions that delays, and
-// where it ends. Batch size, bisection and redeliveries are those of the deployed functions.
+// An item that this release cannot read: how often its record or message is redelivered, which sessions that delays,
+// and where it ends. Batch size, bisection and redeliveries are those of the deployed functions.
 import { DynamoDBClient, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { DynamoDBStreamsClient } from '@aws-sdk/client-dynamodb-streams';
 import { SQSClient } from '@aws-sdk/client-sqs';
