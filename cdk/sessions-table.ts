@@ -4,7 +4,12 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { CfnOutput, RemovalPolicy, Validations } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { ACCOUNT_FAILURES_QUEUE_NAME, STREAM_BATCH_SIZE, STREAM_MAX_RETRIES } from '../core/cloud/queues.ts';
+import {
+  ACCOUNT_FAILURES_QUEUE_NAME,
+  STREAM_BATCH_SIZE,
+  STREAM_BATCHES_PER_SHARD,
+  STREAM_MAX_RETRIES,
+} from '../core/cloud/queues.ts';
 import { STATE_SORT_KEY, TABLE } from '../core/cloud/table.ts';
 import { HISTORY_ATTRIBUTES } from '../core/subscriber/history.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
@@ -124,6 +129,7 @@ export class SessionsTable extends Construct {
         }),
       ],
       batchSize: STREAM_BATCH_SIZE,
+      parallelizationFactor: STREAM_BATCHES_PER_SHARD,
       reportBatchItemFailures: true,
       bisectBatchOnError: true,
       retryAttempts: STREAM_MAX_RETRIES,

@@ -1,4 +1,4 @@
-// Finds subscriber sessions for an operator, who seldom knows their NAS.
+// Finds subscriber sessions by a name, without their NAS: an operator seldom knows it.
 import { type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { sessionKeyOf, TABLE } from '../core/cloud/table.ts';
@@ -6,8 +6,8 @@ import type { Session } from '../core/subscriber/session.ts';
 import { createSessionStore } from '../functions/shared/session-store.ts';
 
 /**
- * The sessions whose User-Name or Acct-Session-Id is `name`, each as it is now. The indexes may be a moment behind the
- * table: a session that has just come into being may be missing.
+ * The sessions whose User-Name or Acct-Session-Id is `name`, each read consistently. The indexes are eventually
+ * consistent: a session that was created within the last second or so may be missing.
  */
 export async function* findSessions(
   client: DynamoDBClient,
@@ -21,7 +21,7 @@ export async function* findSessions(
   }
 }
 
-/** Partition keys in their order, each once though both of its names may be equal. */
+/** Sorted partition keys. Each is there once, even where both names of a session are equal. */
 async function findKeys(client: DynamoDBClient, tableName: string, name: string): Promise<readonly string[]> {
   const keys = new Set<string>();
   for (const index of TABLE.lookUpIndexes) {

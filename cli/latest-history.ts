@@ -1,4 +1,4 @@
-// The history of a session for an operator.
+// The latest history of a session.
 import { type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { HISTORY_SORT_KEY_PREFIX, sessionPartitionKey } from '../core/cloud/table.ts';
@@ -7,8 +7,10 @@ import type { HistoryItem } from '../core/subscriber/history.ts';
 
 const SHOWN = 10;
 
-/** What the latest changes did, newest first; account may be a moment behind. What has expired by `nowMs` is left out,
- * though DynamoDB may keep it for days. */
+/**
+ * The latest ten history items of a session, newest first. account writes them from the stream, about a second after
+ * the change. Items that have expired by `nowMs` are left out: DynamoDB deletes them days later.
+ */
 export async function latestHistory(
   client: DynamoDBClient,
   tableName: string,
@@ -27,7 +29,7 @@ export async function latestHistory(
       Limit: SHOWN,
     }),
   );
-  // Nobody but account writes these items.
+  // Only account writes these items.
   const items = Items.map((item) => unmarshall(item) as HistoryItem);
-  return items.filter(({ expiresAt }) => expiresAt * 1000 > nowMs);
+  return items.filter(({ expiresAtSeconds }) => expiresAtSeconds * 1000 > nowMs);
 }

@@ -1,4 +1,4 @@
-// How other commands on this machine find the table of a running `npm start`: it leaves word in a file.
+// How the commands find the table of a running `npm start` on this machine: `npm start` writes it to a file.
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -12,29 +12,29 @@ export interface RunningSystem {
   };
 }
 
-/** Where a system leaves word that has no data directory: in the checkout, wherever it was started from. */
-export const DEFAULT_DIRECTORY = join(import.meta.dirname, '../.interlock');
+/** The directory of that file where a system has no data directory: in the checkout, whatever the working directory. */
+const DEFAULT_DIRECTORY = join(import.meta.dirname, '../.interlock');
 
 const fileIn = (directory: string) => join(directory, 'local.json');
 
-/** Leaves word of a system that has started; gives what takes it back, unless a later one has left its own. */
+/** Writes the file of a running system. The result removes it, unless another system has written its own since. */
 export async function announceSystem(
   { tableName, dynamodb }: RunningSystem,
   directory = DEFAULT_DIRECTORY,
 ): Promise<() => Promise<void>> {
   const file = fileIn(directory);
-  const word = JSON.stringify({ tableName, dynamodb });
+  const text = JSON.stringify({ tableName, dynamodb });
   await mkdir(directory, { recursive: true });
-  await writeFile(file, word);
+  await writeFile(file, text);
   return async () => {
-    if ((await readIfThere(file)) === word) await rm(file);
+    if ((await readIfThere(file)) === text) await rm(file);
   };
 }
 
-/** The system that left word in `directory` last; undefined when none did. One that was killed could not take it back. */
+/** The system whose file is in `directory`; undefined without a file. A system that is killed leaves its file. */
 export async function findSystem(directory = DEFAULT_DIRECTORY): Promise<RunningSystem | undefined> {
-  const word = await readIfThere(fileIn(directory));
-  return word === undefined ? undefined : (JSON.parse(word) as RunningSystem);
+  const text = await readIfThere(fileIn(directory));
+  return text === undefined ? undefined : (JSON.parse(text) as RunningSystem);
 }
 
 function readIfThere(file: string): Promise<string | undefined> {

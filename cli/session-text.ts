@@ -1,48 +1,50 @@
-// A subscriber session as an operator sees it, after JunosE's `show service-management subscriber-session`.
+// A subscriber session in text for an operator, modelled on JunosE's `show service-management subscriber-session`.
 
 import { formatEndpoint } from '../core/endpoint.ts';
 import { IDENTITY_ATTRIBUTES } from '../core/identity.ts';
-import { causeText } from '../core/radius/attributes.ts';
+import { describeAnswer } from '../core/requests/describe-packet.ts';
 import { commandedAtMs } from '../core/subscriber/command.ts';
 import { describeRequest } from '../core/subscriber/draft.ts';
 import type { HistoryItem, HistoryRequest } from '../core/subscriber/history.ts';
 import type { Answer, ServiceRequest, Session } from '../core/subscriber/session.ts';
+import { columns, details, NONE, type Row, section, table } from './layout.ts';
+import { type Times, timesAt } from './times.ts';
 
-const NONE = '-';
-
-/** The session and its history at `nowMs` in lines of text; times are those of `timeZone`, such as `Europe/Berlin`. */
+/**
+ * The session and its history in lines of text.
+ * @param nowMs milliseconds since 1970-01-01 UTC; the text says how long ago things happened
+ * @param timeZone in which times are written, such as `Europe/Berlin`
+ */
 export function describeSession(
   session: Session,
   history: readonly HistoryItem[],
   nowMs: number,
   timeZone: string,
 ): string {
-  const clock = clockOf(nowMs, timeZone);
+  const times = timesAt(nowMs, timeZone);
   const sections = [
-    section('Services', serviceRows(session, clock)),
-    section('Under way', underWayRows(session, clock)),
-    section('Waiting', waitingRows(session)),
-    section('Latest requests', answeredRows(session, clock)),
-    section('Latest changes, newest first', historyRows(history, clock)),
+    section('Services', serviceRows(session, times)),
+    section('In progress', inProgressRows(session, times)),
+    section('Waiting requests', waitingRows(session)),
+    section('Latest requests, oldest first', answeredRows(session, times)),
+    section('History, newest first', historyRows(history, times)),
   ];
-  return [...columns(headerRows(session, clock)), ...sections.flat()].join('\n');
+  return [...columns(headerRows(session, times)), ...sections.flat()].join('\n');
 }
 
-type Row = readonly string[];
-
-function headerRows({ identity, acctSessionId, nas, transition, changedAtMs, retry }: Session, clock: Clock) {
-  const states = { activate: 'activating', deactivate: 'deactivating', none: 'at rest' };
+function headerRows({ identity, acctSessionId, nas, transition, changedAtMs, retry }: Session, times: Times) {
+  const states = { activate: 'activating', deactivate: 'deactivating', none: 'idle' };
   return details([
     ...IDENTITY_ATTRIBUTES.map((name) => [name, identity[name]] as const),
     ['Acct-Session-Id', acctSessionId],
     ['NAS', `${nas.name}, site ${nas.site}, dialect ${nas.dialect}, enforcement ${nas.enforcement}`],
     ['State', states[transition?.step ?? 'none']],
-    ['Changed', clock.show(changedAtMs)],
-    ['Retry', retry && `attempt ${retry.attempts} failed, next ${clock.show(retry.atMs)}`],
+    ['Changed', times.at(changedAtMs)],
+    ['Retry', retry && `attempt ${retry.attempts} failed, next ${times.at(retry.atMs)}`],
   ]);
 }
 
-function serviceRows({ services, transition }: Session, clock: Clock): readonly Row[] {
+function serviceRows({ services, transition }: Session, times: Times): readonly Row[] {
   const planned = transition?.step === 'activate' ? Object.values(transition.planned) : [];
   const newcomers = planned
     .filter(({ activation }) => services[activation]?.state !== 'active')
@@ -56,30 +58,29 @@ function serviceRows({ services, transition }: Session, clock: Clock): readonly 
       state,
       short(correlationId),
       statistics,
-      activatedAtMs === undefined ? NONE : clock.show(activatedAtMs),
-      expiresAtMs === undefined || state !== 'active' ? NONE : clock.left(expiresAtMs),
+      activatedAtMs === undefined ? NONE : times.at(activatedAtMs),
+      expiresAtMs === undefined || state !== 'active' ? NONE : times.until(expiresAtMs),
     ]);
-  const heads = ['Name', 'Mutex', 'State', 'Owner', 'Statistics', 'Since', 'Timeout left'];
-  return rows.length === 0 ? [] : [heads, ...rows];
+  return table(['Name', 'Mutex', 'State', 'Request', 'Statistics', 'Since', 'Timeout left'], rows);
 }
 
-function underWayRows({ nas, transition }: Session, clock: Clock): readonly Row[] {
+function inProgressRows({ nas, transition }: Session, times: Times): readonly Row[] {
   if (transition === undefined) return [];
   const { step, underWay, remaining, correlationId, deadlineMs } = transition;
   const request = step === 'activate' ? transition.request : transition.owed?.request;
   return details([
     ['Command', `${step} ${underWay.join(', ')}`],
     ['Next', remaining.map((services) => `${step} ${services.join(', ')}`).join('; ')],
-    ['Since', clock.show(commandedAtMs(nas, transition))],
-    ['Deadline', clock.show(deadlineMs)],
-    ['Request', request ? requestText(request) : `${short(correlationId)}, for which nobody waits`],
+    ['Since', times.at(commandedAtMs(nas, transition))],
+    ['Deadline', times.at(deadlineMs)],
+    ['Request', request ? requestText(request) : `${short(correlationId)}, no reply pending`],
     ...(step === 'activate'
       ? ([
           ['Activates', transition.request.activate.map(({ activation }) => activation).join(', ')],
           ['Confirmed', transition.confirmed.join(', ')],
-          ['Removes', transition.victims.join(', ')],
+          ['Deactivates', transition.victims.join(', ')],
         ] as const)
-      : ([['Answer', transition.owed && answerText(transition.owed)]] as const)),
+      : ([['Reply', transition.owed && answerText(transition.owed)]] as const)),
   ]);
 }
 
@@ -87,29 +88,36 @@ function waitingRows({ waiting }: Session): readonly Row[] {
   return waiting.map((request, index) => [String(index + 1), requestText(request)]);
 }
 
-function answeredRows({ answered }: Session, clock: Clock): readonly Row[] {
+function answeredRows({ answered }: Session, times: Times): readonly Row[] {
   return answered.map((given) => [
-    clock.show(given.atMs),
+    times.at(given.atMs),
     short(given.correlationId),
     given.asked,
     answerText(given),
   ]);
 }
 
-function historyRows(history: readonly HistoryItem[], clock: Clock): readonly Row[] {
+function historyRows(history: readonly HistoryItem[], times: Times): readonly Row[] {
   const rows = history.map(
     ({ atMs, correlationId, cause, command, retryAttempts, requests = [], ...item }) => [
-      clock.show(atMs),
+      times.at(atMs),
       correlationId === undefined ? NONE : short(correlationId),
-      retryAttempts === undefined ? cause : `${cause}, attempt ${retryAttempts} failed`,
+      retryAttempts === undefined ? CAUSES[cause] : `${CAUSES[cause]}, attempt ${retryAttempts} failed`,
       servicesText(item) || NONE,
       command ? `${command.operation} ${command.services.join(', ')}` : NONE,
       requests.map(askedText).join('; ') || NONE,
     ],
   );
-  const heads = ['At', 'Owner', 'Cause', 'Services', 'NAS is told', 'Requests'];
-  return rows.length === 0 ? [] : [heads, ...rows];
+  return table(['At', 'Request', 'Cause', 'Services', 'NAS command', 'Client requests'], rows);
 }
+
+/** What made the change. */
+const CAUSES: Readonly<Record<HistoryItem['cause'], string>> = {
+  request: 'request',
+  outcome: 'outcome',
+  due: 'timer',
+  removal: 'removal',
+};
 
 function servicesText({
   activated = [],
@@ -118,7 +126,7 @@ function servicesText({
 }: Pick<HistoryItem, 'activated' | 'deactivating' | 'deactivated'>): string {
   return [
     ...activated.map((service) => `+${service}`),
-    ...deactivating.map((service) => `${service} has to go`),
+    ...deactivating.map((service) => `${service}: deactivating`),
     ...deactivated.map((service) => `-${service}`),
   ].join(', ');
 }
@@ -129,96 +137,13 @@ function askedText({ correlationId, asked, answer, ...why }: HistoryRequest): st
 }
 
 function requestText({ correlationId, origin, ...asked }: ServiceRequest): string {
-  return `${short(correlationId)} of ${origin.client.name} at ${formatEndpoint(origin.client)}: ${describeRequest(asked)}`;
+  const { client } = origin;
+  return `${short(correlationId)} from ${client.name} at ${formatEndpoint(client)}: ${describeRequest(asked)}`;
 }
 
 function answerText({ answer, errorCause, reason }: Answer & { readonly reason?: string }): string {
-  const code = answer === 'ack' ? 'CoA-ACK' : 'CoA-NAK';
-  return `${code}${causeText(errorCause)}${reason === undefined ? '' : `: ${reason}`}`;
+  return [describeAnswer(answer, errorCause), ...(reason === undefined ? [] : [reason])].join(': ');
 }
 
-/** As much of a correlation id as `npm start` shows. */
+/** The first 8 characters of a correlation id, as `npm start` shows them too. */
 const short = (correlationId: string) => correlationId.slice(0, 8);
-
-// --- Lines ----------------------------------------------------------------------------------------------------
-
-/** Names with their values, without those that have none. */
-function details(
-  pairs: readonly (readonly [name: string, value: string | number | undefined])[],
-): readonly Row[] {
-  return pairs.flatMap(([name, value = '']) => (value === '' ? [] : [[name, printable(String(value))]]));
-}
-
-/** What a client calls its subscriber may hold control characters, which a terminal would obey. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => `\\x${Buffer.from(character, 'latin1').toString('hex')}`);
-}
-
-function section(title: string, rows: readonly Row[]): readonly string[] {
-  return rows.length === 0 ? [] : ['', title, ...columns(rows).map((line) => `  ${line}`)];
-}
-
-/** Rows as lines, each column as wide as its widest text. */
-function columns(rows: readonly Row[]): readonly string[] {
-  const widths = rows.reduce<readonly number[]>(
-    (widest, row) => row.map((text, index) => Math.max(text.length, widest[index] ?? 0)),
-    [],
-  );
-  return rows.map((row) =>
-    row
-      .map((text, index) => text.padEnd(widths[index] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
-}
-
-// --- Times ----------------------------------------------------------------------------------------------------
-
-interface Clock {
-  /** `2026-11-22T13:00:00+01:00 (5 min 3 s ago)` */
-  show(atMs: number): string;
-  /** `55 min` */
-  left(untilMs: number): string;
-}
-
-function clockOf(nowMs: number, timeZone: string): Clock {
-  // Sweden writes times as ISO 8601 does, but for the T and the minus.
-  const format = new Intl.DateTimeFormat('sv-SE', {
-    timeZone,
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-    timeZoneName: 'longOffset',
-  });
-  const iso = (atMs: number) => {
-    const [day, time, offset = ''] = format.format(atMs).split(' ');
-    return `${day}T${time}${offset.replace('GMT', '').replace('−', '-')}`;
-  };
-  const age = (atMs: number) =>
-    atMs > nowMs ? `in ${duration(atMs - nowMs)}` : `${duration(nowMs - atMs)} ago`;
-  return {
-    show: (atMs) => `${iso(atMs)} (${age(atMs)})`,
-    left: (untilMs) => duration(Math.max(0, untilMs - nowMs)),
-  };
-}
-
-const UNITS = [
-  ['d', 86_400],
-  ['h', 3_600],
-  ['min', 60],
-  ['s', 1],
-] as const;
-
-/** The two largest units that it has: `1 d 2 h`, `5 min`, `0 s`. */
-function duration(ms: number): string {
-  let seconds = Math.round(ms / 1000);
-  const parts = UNITS.flatMap(([unit, size]) => {
-    const count = Math.floor(seconds / size);
-    seconds -= count * size;
-    return count === 0 ? [] : [`${count} ${unit}`];
-  });
-  return parts.slice(0, 2).join(' ') || '0 s';
-}

@@ -1,17 +1,17 @@
-// What decide is deployed with: the catalogue, and the NASes of each site. Secrets, addresses and clients stay at the
-// sites.
+// The configuration that decide is deployed with. Secrets, addresses and clients stay at the sites.
 
 import type { Nas, Site } from './config/site-file.ts';
 import { NAS_IDENTITY_ATTRIBUTES, type NasIdentity, nasIdentityAttributeOf } from './identity.ts';
 import type { KnownNas, NasProfile } from './nas.ts';
 import type { Catalogue } from './services/catalogue.ts';
 
+/** The catalogue, and the NASes of each site. */
 export interface Deployment {
   readonly catalogue: Catalogue;
   readonly nasesBySite: Readonly<Record<string, readonly KnownNas[]>>;
 }
 
-/** Takes from the site files what decide needs. */
+/** The part of the catalogue and of the site files that decide needs. */
 export function deploymentOf(catalogue: Catalogue, sites: readonly Site[]): Deployment {
   return {
     catalogue,
@@ -24,7 +24,10 @@ export function deploymentOf(catalogue: Catalogue, sites: readonly Site[]): Depl
   };
 }
 
-/** The NAS names that occur more than once. The key of a session has the name of its NAS, so each must be unique. */
+/**
+ * The names that several NASes have, each once. The key of a session contains the name of its NAS, so the name must be
+ * unique in the deployment.
+ */
 export function sharedNasNames(sites: readonly Site[]): readonly string[] {
   const names = sites.flatMap(({ nases }) => nases.map(({ name }) => name));
   return [...new Set(names.filter((name, index) => names.indexOf(name) < index))];
@@ -43,7 +46,7 @@ function profileOf(site: string, nas: Nas): NasProfile {
   };
 }
 
-/** The first value of each attribute. */
+/** The first value of each NAS identification attribute. */
 function identityOf(identifiedBy: readonly string[]): NasIdentity {
   return Object.fromEntries(
     NAS_IDENTITY_ATTRIBUTES.flatMap((attribute) => {

@@ -4,6 +4,6 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** `192.0.2.1:3799`, `[2001:db8::1]:3799`. */
+/** The endpoint as text: `192.0.2.1:3799`, `[2001:db8::1]:3799`. */
 export const formatEndpoint = ({ address, port }: Endpoint): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;

@@ -1,5 +1,5 @@
-// The attributes that name a NAS and those that name a subscriber session (RFC 5176 section 3). Every other list of
-// them is made from these two.
+// The attributes that identify a NAS and those that identify a subscriber session (RFC 5176 section 3). Every other list
+// of them is made from these two.
 
 import { isIpv6 } from './radius/value-types.ts';
 
@@ -8,13 +8,15 @@ import { isIpv6 } from './radius/value-types.ts';
  * (RFC 3162 section 2.1) and NAS-Identifier (RFC 2865 section 5.32).
  */
 export const NAS_IDENTITY_ATTRIBUTES = ['NAS-IP-Address', 'NAS-IPv6-Address', 'NAS-Identifier'] as const;
+/** The name of one of them. */
 export type NasIdentityAttribute = (typeof NAS_IDENTITY_ATTRIBUTES)[number];
-/** Addresses as text, IPv6 in its canonical form (RFC 5952). */
+/** Values that identify a NAS: addresses as text, IPv6 in the form of RFC 5952. */
 export type NasIdentity = Readonly<Partial<Record<NasIdentityAttribute, string>>>;
 
 /**
  * The session identification attributes (RFC 5176 section 3) besides Acct-Session-Id, which is mandatory here, and
- * ERX-Virtual-Router-Name (Juniper, vendor 4874). Those that a request and its session both have must be equal.
+ * ERX-Virtual-Router-Name (Juniper, vendor 4874). A request is refused if it and its session have one with different
+ * values.
  */
 export const IDENTITY_ATTRIBUTES = [
   'User-Name',
@@ -29,11 +31,12 @@ export const IDENTITY_ATTRIBUTES = [
   'Framed-IPv6-Prefix',
   'ERX-Virtual-Router-Name',
 ] as const;
+/** The name of one of them. */
 export type IdentityAttribute = (typeof IDENTITY_ATTRIBUTES)[number];
-/** Text and addresses as text, integers as numbers, octets in hexadecimal. */
+/** Values that identify a session: text and addresses as text, integers as numbers, octets in hexadecimal. */
 export type Identity = Readonly<Partial<Record<IdentityAttribute, string | number>>>;
 
-/** The NAS identification attribute that carries `value`: an IPv4 address, an IPv6 address, or any other text. */
+/** The NAS identification attribute for `value`: an IPv4 address, an IPv6 address, or any other text. */
 export function nasIdentityAttributeOf(value: string): NasIdentityAttribute {
   if (/^\d+\.\d+\.\d+\.\d+$/.test(value)) return 'NAS-IP-Address';
   return isIpv6(value) ? 'NAS-IPv6-Address' : 'NAS-Identifier';

@@ -1,12 +1,12 @@
-// What travels through the queues, one schema per queue. Octets are base64, times are milliseconds since
-// 1970-01-01 UTC. No message carries a secret: the relay verifies with it and signs with it, and keeps it.
+// The messages in the queues, one schema a queue. Octets are base64; times are milliseconds since 1970-01-01 UTC. No
+// message carries a secret: only the relay has the secrets, verifies and signs.
 //
-// Every message has a version. A relay and functions that are one release apart read one another's: `upgradeMessage`
-// turns each past version into today's, and `replyFor` answers a relay of 0.1.0 in the only shape that it reads.
+// Every message has a version. A relay and functions that are one release apart understand each other: `upgradeMessage`
+// turns each past version into today's, and `replyFor` writes a reply to a relay of 0.1.0 in the only form that it reads.
 import * as v from 'valibot';
 import type { Endpoint } from './endpoint.ts';
 
-/** What this code writes. Messages of 0.1.0 have no version; they stay readable until 1.0. */
+/** The version that this release writes. Messages of 0.1.0 have none; they stay readable until 1.0. */
 export const MESSAGE_VERSION = 1;
 
 const Version = v.literal(MESSAGE_VERSION);
@@ -22,43 +22,43 @@ const Client = v.object({
   port: Port,
 }) satisfies v.GenericSchema<Endpoint>;
 
-/** What a message says of an origin; the rest of it follows from the packet. */
+/** An origin in a message; the rest of `Origin` follows from the packet. */
 const Origin = v.object({
   kind: v.literal('radius'),
-  /** The relay that took the request on; absent for one of 0.1.0. */
+  /** The relay that received the request; absent for one of 0.1.0. */
   relay: v.exactOptional(Text),
   client: Client,
-  /** The request's octets, as they came. */
+  /** The request's octets, as received. */
   packet: Bytes,
 });
+/** Where a request comes from, in a message. */
 export type MessageOrigin = v.InferOutput<typeof Origin>;
 
-/** Inbox: a CoA-Request or Disconnect-Request that the relay has verified. */
 const RequestMessage = v.object({
   version: Version,
   kind: v.literal('request'),
-  /** Unique per forward; follows the request to its Acct-Start and Acct-Stop. */
+  /** Unique for each message; the logs and messages that the request leads to have it, up to Acct-Start and Acct-Stop. */
   correlationId: Text,
   receivedAtMs: TimeMs,
   origin: Origin,
 });
+/** Inbox: a CoA-Request or Disconnect-Request that the relay has verified. */
 export type RequestMessage = v.InferOutput<typeof RequestMessage>;
 
-/** The key of a session's item. */
 const SessionKey = v.object({
   nas: Text,
   acctSessionId: Text,
 });
+/** The key of a session: the name of its NAS and its Acct-Session-Id. */
 export type SessionKey = v.InferOutput<typeof SessionKey>;
 
 /**
- * Outcomes that leave open whether the NAS carried a command out. `timeout`: it did not answer. `unreachable`: its
- * host or network said that nobody listens. `interrupted`: a relay received the command before and reported nothing.
- * `expired`: the relay got it too late to send it.
+ * Outcomes that leave open whether the NAS carried a command out. `timeout`: the NAS did not answer. `unreachable`: its
+ * host or network answered with an ICMP error. `interrupted`: a relay received the command before and reported no
+ * outcome. `expired`: the relay received it too late to send it.
  */
 export const UNKNOWN_RESULTS = ['timeout', 'unreachable', 'interrupted', 'expired'] as const;
 
-/** Inbox: what became of a command. */
 const OutcomeMessage = v.object({
   version: Version,
   kind: v.literal('outcome'),
@@ -66,26 +66,28 @@ const OutcomeMessage = v.object({
   commandId: Text,
   session: SessionKey,
   result: v.picklist(['ack', 'nak', ...UNKNOWN_RESULTS]),
-  /** Error-Cause of a NAK, where it had one. */
+  /** Error-Cause of the NAK (RFC 5176 section 3.5), if it had one. */
   errorCause: v.exactOptional(Integer32),
   atMs: TimeMs,
 });
+/** Inbox: the outcome of a command. */
 export type OutcomeMessage = v.InferOutput<typeof OutcomeMessage>;
 
+/** The schema of a site's inbox. */
 export const InboxMessage = v.variant('kind', [RequestMessage, OutcomeMessage]);
+/** A message of a site's inbox. */
 export type InboxMessage = v.InferOutput<typeof InboxMessage>;
 
-/** Due queue: a session whose time has come. */
+/** The schema of the due queue. */
 export const DueMessage = v.object({
   version: Version,
   kind: v.literal('due'),
   session: SessionKey,
   dueAtMs: TimeMs,
 });
+/** Due queue: a session that is due at `dueAtMs`. */
 export type DueMessage = v.InferOutput<typeof DueMessage>;
 
-/** Outbox: the answer to a client's request. The relay takes Identifier, authenticator, State and Proxy-State from the
- * packet of its origin, and the secret that it verified with. */
 const ReplyMessage = v.object({
   version: Version,
   kind: v.literal('reply'),
@@ -94,52 +96,59 @@ const ReplyMessage = v.object({
   answer: v.picklist(['ack', 'nak']),
   errorCause: v.exactOptional(Integer32),
 });
+/**
+ * Outbox: the answer to a request. The relay makes the reply from the packet of the origin, and signs it with the secret
+ * that verifies that packet.
+ */
 export type ReplyMessage = v.InferOutput<typeof ReplyMessage>;
 
-/** Outbox: a CoA-Request of ours to a NAS, its attributes encoded, unsigned. */
 const CommandMessage = v.object({
   version: Version,
   kind: v.literal('command'),
   correlationId: Text,
   commandId: Text,
   session: SessionKey,
-  /** What the attributes say, for logs. */
+  /** The operation and services that the attributes encode, for logs. */
   operation: v.picklist(['activate', 'deactivate']),
   services: v.array(v.string()),
   attributes: Bytes,
-  /** Not to be sent for the first time after this: the cloud will have given it up by then. */
+  /** The relay must not send it for the first time after this: decide counts it as unanswered soon afterwards. */
   startBeforeMs: TimeMs,
 });
+/** Outbox: a CoA-Request to a NAS, its attributes encoded, unsigned. */
 export type CommandMessage = v.InferOutput<typeof CommandMessage>;
 
+/** The schema of a site's outbox. */
 export const OutboxMessage = v.variant('kind', [ReplyMessage, CommandMessage]);
+/** A message of a site's outbox. */
 export type OutboxMessage = v.InferOutput<typeof OutboxMessage>;
 
-/** Accounting queue: one Accounting-Request, its attributes encoded, unsigned. */
+/** The schema of a site's accounting queue. */
 export const AccountingMessage = v.object({
   version: Version,
   kind: v.literal('accounting'),
   correlationId: Text,
   status: v.picklist(['Start', 'Stop']),
-  /** Acct-Session-Id and Service-Session of the record, for logs. */
+  /** Acct-Session-Id and ERX-Service-Session of the record, for logs. */
   acctSessionId: v.string(),
   serviceSession: v.string(),
   eventAtMs: TimeMs,
   attributes: Bytes,
 });
+/** Accounting queue: one Accounting-Request (RFC 2866), its attributes encoded, unsigned. */
 export type AccountingMessage = v.InferOutput<typeof AccountingMessage>;
 
 /**
- * The SQS message group of everything that concerns one subscriber session, so that a queue keeps its order.
- * SQS allows 128 characters without blanks; two long ids that end alike share a group, which only makes them wait
- * for one another.
+ * The SQS message group of a subscriber session, whose order a queue keeps. SQS allows 128 characters without blanks, so
+ * the group is made of the last 96 octets of Acct-Session-Id. Two sessions that share a group wait for each other, and
+ * nothing more.
  */
 export function messageGroup(acctSessionId: Uint8Array | undefined): string {
   if (acctSessionId === undefined || acctSessionId.length === 0) return 'no-session';
   return Buffer.from(acctSessionId.subarray(-96)).toString('base64url');
 }
 
-/** The body of a queue message. ASCII alone: SQS does not take every character that a client may send. */
+/** The body of a queue message, JSON in ASCII: SQS refuses some characters that a client may send. */
 export function writeMessage(message: object): string {
   return JSON.stringify(message).replace(
     /[\u007f-\uffff]/g,
@@ -148,8 +157,8 @@ export function writeMessage(message: object): string {
 }
 
 /**
- * Reads a queue message's body, of this version or of an earlier one.
- * @throws MalformedMessage naming the first path that does not fit, or the version where it is a later one.
+ * The message in a body of this version or of an earlier one.
+ * @throws MalformedMessage that names the first path that does not fit `schema`, or a later version.
  */
 export function readMessage<S extends v.GenericSchema>(schema: S, body: string): v.InferOutput<S> {
   let json: unknown;
@@ -164,7 +173,7 @@ export function readMessage<S extends v.GenericSchema>(schema: S, body: string):
   throw new MalformedMessage(`${v.getDotPath(issue) ?? 'message'}: ${issue.message}`);
 }
 
-/** A queue message that this code cannot read. Delivered again in vain, it goes to the dead-letter queue. */
+/** A queue message that this release cannot read. SQS delivers it again, and at last moves it to the dead letters. */
 export class MalformedMessage extends Error {
   override readonly name = 'MalformedMessage';
 }
@@ -172,8 +181,8 @@ export class MalformedMessage extends Error {
 // --- Versions -------------------------------------------------------------------------------------------------
 
 /**
- * Today's form of a message of any version up to this one; what is no message stays as it is.
- * @throws MalformedMessage when the version is later than this code's.
+ * Today's form of a message of any version up to this one. A value that is no message is returned unchanged.
+ * @throws MalformedMessage when the version is later than this release's.
  */
 function upgradeMessage(json: unknown): unknown {
   if (typeof json !== 'object' || json === null) return json;
@@ -201,7 +210,7 @@ function from010(message: Message010): object {
   return { ...rest, origin: { kind: 'radius', client: named, packet: packet ?? request } };
 }
 
-/** A reply as the relay of its origin reads it. */
+/** The body of a reply in the version that the relay of its origin reads. */
 export function replyFor({ version, ...reply }: ReplyMessage): object {
   const { relay, client, packet } = reply.origin;
   if (relay !== undefined) return { version, ...reply };

@@ -1,28 +1,30 @@
-// A NAS as the cloud knows it. Its address and secret stay at the site, with the relay.
+// A NAS as the functions know it. Its address and secret stay at the site, with the relay.
 
 import type { DialectOptions } from './dialects/dialect.ts';
 import type { DialectName } from './dialects/dialects.ts';
 import type { NasIdentity } from './identity.ts';
 
 /**
- * What decide needs to know of a NAS. A copy is stored with each session, so that a deployment does not affect a
- * transition under way.
+ * What decide needs to know of a NAS. Each session stores a copy, so that a deployment does not affect a transition
+ * under way.
  */
 export interface NasProfile {
+  /** The site whose relay sends it commands. */
   readonly site: string;
+  /** Unique in the deployment. */
   readonly name: string;
-  /** The first configured value of each attribute: how commands and accounting name this NAS. */
+  /** The first configured value of each attribute. Commands and accounting identify the NAS by these. */
   readonly identity: NasIdentity;
   /** `coa`: the NAS gets commands and confirms them. `none`: state and accounting only. */
   readonly enforcement: 'none' | 'coa';
   readonly dialect: DialectName;
-  /** What the schema of that dialect has read from the site file. */
+  /** Options of the dialect, as its schema has read them from the site file. */
   readonly options: DialectOptions;
-  /** How long the relay repeats a command before its outcome counts as unknown. */
+  /** How long the relay retransmits a command before it reports a timeout. */
   readonly answerTimeoutSeconds: number;
 }
 
-/** A NAS of one site, and every value of a NAS identification attribute (RFC 5176 section 3) that means it. */
+/** A NAS of one site, with every value of a NAS identification attribute (RFC 5176 section 3) that identifies it. */
 export interface KnownNas {
   readonly profile: NasProfile;
   readonly identifiedBy: readonly string[];

@@ -1,9 +1,9 @@
-// Where a request comes from, and so where its answer goes. RADIUS is the only kind there is; another one is a member of
-// this union, a case in each function below and in what sends the answers (functions/decide/messages.ts).
+// Where a request comes from, and so where its answer goes. RADIUS is the only kind so far. Another kind needs a member
+// of the union `Origin`, a case in each function below, and one in functions/decide/messages.ts, which sends the answers.
 import type { Endpoint } from './endpoint.ts';
 import type { Packet } from './radius/packet.ts';
 
-/** A client as a relay knows it: its name in the site file, and the address and port that it sent from. */
+/** A client: its name in the site file, and the address and port that it sent from. */
 export interface RadiusClient extends Endpoint {
   readonly name: string;
 }
@@ -11,24 +11,27 @@ export interface RadiusClient extends Endpoint {
 /** A CoA-Request or Disconnect-Request that a relay has verified. */
 export interface RadiusOrigin {
   readonly kind: 'radius';
-  /** The relay that took it on. Absent where that relay is one of 0.1.0, which did not say. */
+  /** The relay that received it. Absent if that relay is one of 0.1.0. */
   readonly relay?: string;
   readonly client: RadiusClient;
-  /** The octets as they came, base64. The relay takes Identifier, authenticator, State and Proxy-State of the reply
-   * from them, and finds the secret to sign with. */
+  /**
+   * The packet's octets, base64. The relay makes the reply from its Identifier, Request Authenticator, State and
+   * Proxy-State, and signs it with the secret that verifies the packet.
+   */
   readonly packet: string;
-  /** Address and port of the client, Identifier and Request Authenticator: equal for byte-identical repeats. */
+  /** Address and port of the client, Identifier and Request Authenticator: equal for byte-identical requests. */
   readonly key: string;
-  /** Whether an Event-Timestamp tells one request from the next with the same content (RFC 5176 section 6.3). */
+  /** Whether it has an Event-Timestamp, which tells a new request from a retransmission (RFC 5176 section 6.3). */
   readonly timestamped: boolean;
 }
 
+/** Where a request comes from. */
 export type Origin = RadiusOrigin;
 
-/** Who asked, for people: what the history of a session keeps of an origin. */
+/** The part of an origin that history keeps: who asked. */
 export type Asker = Pick<RadiusOrigin, 'kind' | 'client'>;
 
-/** The origin of a verified RADIUS request. `timestamped` as in `RadiusOrigin`. */
+/** The origin of a verified RADIUS request. */
 export function radiusOrigin(
   packet: Packet,
   { relay, client, timestamped }: Pick<RadiusOrigin, 'relay' | 'client' | 'timestamped'>,
@@ -44,16 +47,20 @@ export function radiusOrigin(
   };
 }
 
-/** What is equal for two sendings of the same request, and hardly ever for two requests. */
+/** A key that a retransmission shares with its request. Two different requests hardly ever share one. */
 export function repeatKeyOf(origin: Origin): string {
   return origin.key;
 }
 
-/** Whether the same key always means the same request. If not, it may mean a new one once something has changed. */
+/**
+ * Whether an equal key always means a retransmission. If not, it means a new request once the session's version has
+ * changed.
+ */
 export function isUniqueRequest(origin: Origin): boolean {
   return origin.timestamped;
 }
 
+/** Who asked, from the origin of a request. */
 export function askerOf({ kind, client }: Origin): Asker {
   return { kind, client };
 }

@@ -1,5 +1,5 @@
-// Accounting from what the table's stream shows: the session before a change and after it. A service that was not
-// active and is gives an Acct-Start, one that was and is gone an Acct-Stop, if its statistics are on.
+// Accounting, made from the table's stream: the session before a write and after it. A service that became active makes an
+// Acct-Start, and one that ended makes an Acct-Stop, unless its statistics are off.
 import { type IdentityAttribute, NAS_IDENTITY_ATTRIBUTES, type NasIdentityAttribute } from './identity.ts';
 import { type AccountingMessage, MESSAGE_VERSION } from './messages.ts';
 import { ACCT_STATUS_TYPE, TERMINATE_CAUSE } from './radius/attributes.ts';
@@ -9,15 +9,16 @@ import type { ServiceSession, Session } from './subscriber/session.ts';
 /** RFC 2866 section 5.6: authenticated by RADIUS. */
 const ACCT_AUTHENTIC_RADIUS = 1;
 
-/** An accounting message with an identifier that is the same each time that it is made from the same change. */
+/** An accounting message, and an identifier that is the same whenever it is made from the same write. */
 export interface AccountingRecord {
   readonly id: string;
   readonly message: AccountingMessage;
 }
 
 /**
- * The records that the change from `before` to `after` makes, Starts first: a replaced service ends after its
- * replacement began. Either is absent where the item was created or removed.
+ * The accounting records (RFC 2866) of the write that made `after` of `before`. Starts come first: a replaced service
+ * ends after its replacement has begun. `before` is absent for a new item, `after` for one that was removed.
+ * @throws RangeError when an attribute of the session does not fit into a packet.
  */
 export function accountingRecords(
   before: Session | undefined,
@@ -38,7 +39,7 @@ export function accountingRecords(
 
 type ActiveService = ServiceSession & { readonly activatedAtMs: number };
 
-/** The services that are accounted for, by their number: the same string activated again is another session. */
+/** The accounted services by their number: a service that is activated again is another service session. */
 function accounted(session: Session | undefined): ReadonlyMap<number, ActiveService> {
   const active = Object.values(session?.services ?? {}).filter(
     (service): service is ActiveService =>
@@ -54,7 +55,7 @@ function start(session: Session, service: ActiveService): AccountingRecord {
 function stop(before: Session, after: Session | undefined, service: ActiveService): AccountingRecord {
   const session = after ?? before;
   const ended = after?.ended[service.activation];
-  // Without an image of afterwards the time of the last change is the latest that is known.
+  // If the item was removed, the time of its last write is the latest known.
   const endedAtMs = session.changedAtMs;
   return record(session, service, 'Stop', endedAtMs, ended?.correlationId ?? service.correlationId, [
     { name: 'Acct-Session-Time', value: Math.max(0, seconds(endedAtMs) - seconds(service.activatedAtMs)) },
@@ -95,13 +96,12 @@ function record(
   };
 }
 
-/** JunosE names a service session after its subscriber session: `<Acct-Session-Id>:<six digits>`. */
+/** The Acct-Session-Id of a service session, as JunosE writes it: `<Acct-Session-Id>:<six digits>`. */
 export function serviceSessionId(acctSessionId: string, number: number): string {
   return `${acctSessionId}:${String(number).padStart(6, '0')}`;
 }
 
-/** Who is accounted, in the words of the requests, and where: the identity attributes that RFC 2866 section 5.13
- * allows in accounting. */
+/** The identification attributes of session and NAS that RFC 2866 section 5.13 allows in accounting. */
 const SUBSCRIBER_ATTRIBUTES = [
   'User-Name',
   ...NAS_IDENTITY_ATTRIBUTES,

@@ -1,23 +1,19 @@
-// What happens, as one readable line each, or as JSON lines.
+// Events of the local system, one line each: in text for a terminal, or as JSON.
 
 import { formatEndpoint } from '../core/endpoint.ts';
-import { causeText } from '../core/radius/attributes.ts';
+import { printable } from '../core/printable.ts';
 import { describeAttribute } from '../core/radius/codec.ts';
-import { CODE } from '../core/radius/packet.ts';
+import {
+  describeAnswer,
+  describeErrorCause,
+  describeReply,
+  packetName,
+} from '../core/requests/describe-packet.ts';
 import type { DecideReport } from '../functions/decide/report.ts';
 import type { RelayEvent } from '../relay/telemetry/events.ts';
 import type { SystemEvent } from './system.ts';
 
-const CODE_NAMES: Readonly<Record<number, string>> = {
-  [CODE.DisconnectRequest]: 'Disconnect-Request',
-  [CODE.DisconnectAck]: 'Disconnect-ACK',
-  [CODE.DisconnectNak]: 'Disconnect-NAK',
-  [CODE.CoaRequest]: 'CoA-Request',
-  [CODE.CoaAck]: 'CoA-ACK',
-  [CODE.CoaNak]: 'CoA-NAK',
-};
-
-/** The event as JSON, with its source and time. */
+/** The event as one line of JSON, with its source and its time, `nowMs`. */
 export function jsonLine({ source, event }: SystemEvent, nowMs: number): string {
   const plain = (key: string, value: unknown) =>
     value instanceof Error
@@ -28,12 +24,12 @@ export function jsonLine({ source, event }: SystemEvent, nowMs: number): string 
   return JSON.stringify({ timestamp: new Date(nowMs).toISOString(), source, ...event }, plain);
 }
 
-/** The event as a line for people; undefined for what they need not see. */
+/** The event as one line of text; undefined for an event that is not shown. */
 export function readableLine({ source, event }: SystemEvent, nowMs: number): string | undefined {
   const line = lineOf({ source, event } as SystemEvent);
   if (line === undefined) return undefined;
   const [what, correlationId, text] = line;
-  return `${new Date(nowMs).toISOString().slice(11, 23)}  ${what.padEnd(10)} ${(correlationId ?? '').slice(0, 8).padEnd(8)}  ${text}`;
+  return `${new Date(nowMs).toISOString().slice(11, 23)}  ${what.padEnd(10)} ${(correlationId ?? '').slice(0, 8).padEnd(8)}  ${printable(text)}`;
 }
 
 type NasEvent = Extract<SystemEvent, { source: 'nas' }>['event'];
@@ -67,79 +63,87 @@ function relayLine(event: RelayEvent): Line | undefined {
       return [
         'request',
         event.correlationId,
-        `${CODE_NAMES[event.code]} ${event.identifier} of ${event.client} from ${formatEndpoint(event.source)}`,
+        `${packetName(event.code)} Id ${event.identifier} from ${event.client} at ${formatEndpoint(event.source)}`,
       ];
     case 'reply-sent':
       return [
         'reply',
         event.correlationId,
-        `${CODE_NAMES[event.code]}${causeText(event.errorCause)}${event.latencyMs === undefined ? '' : ` after ${Math.round(event.latencyMs)} ms`}`,
+        `${describeReply(event.code, event.errorCause)}${event.latencyMs === undefined ? '' : ` after ${Math.round(event.latencyMs)} ms`}`,
       ];
     case 'discarded':
-      return ['discarded', event.correlationId, `${event.reason}, from ${formatEndpoint(event.source)}`];
+      return [
+        'discarded',
+        event.correlationId,
+        `datagram from ${formatEndpoint(event.source)}: ${event.reason}`,
+      ];
     case 'command-sent':
       return [
         'command',
         event.correlationId,
-        `${event.operation} ${event.services.join(' ')} of ${event.acctSessionId} at ${event.nas}`,
+        `${event.nas} ${event.acctSessionId}: ${event.operation} ${event.services.join(', ')}`,
       ];
     case 'command-answered':
       return [
         'outcome',
         event.correlationId,
-        `CoA-${event.result.toUpperCase()}${causeText(event.errorCause)} of ${event.nas} after ${Math.round(event.latencyMs)} ms`,
+        `${describeAnswer(event.result, event.errorCause)} from ${event.nas} after ${Math.round(event.latencyMs)} ms`,
       ];
     case 'command-unanswered':
-      return ['outcome', event.correlationId, `no answer of ${event.nas}: ${event.result}`];
+      return ['outcome', event.correlationId, `no reply from ${event.nas}: ${event.result}`];
     case 'command-not-sent':
       return [
         'problem',
         event.correlationId,
-        `no command to ${event.nas}: ${event.reason}${event.detail === undefined ? '' : `, ${event.detail}`}`,
+        `command to ${event.nas} not sent: ${event.reason}${event.detail === undefined ? '' : `, ${event.detail}`}`,
       ];
     case 'nas-secret-changed':
-      return ['note', undefined, `${event.nas} answers to its ${event.to} secret`];
+      return ['note', undefined, `${event.nas} replies with its ${event.to} secret`];
     case 'accounting-answered':
       return [
         'accounted',
         event.correlationId,
-        `Acct-${event.status} ${event.acctSessionId} taken by ${event.server}`,
+        `Acct-${event.status} ${event.acctSessionId} acknowledged by ${event.server}`,
       ];
     case 'accounting-unanswered':
-      return ['waiting', event.correlationId, `${event.server} does not take accounting: ${event.result}`];
+      return ['waiting', event.correlationId, `no Accounting-Response from ${event.server}: ${event.result}`];
     case 'queue-trouble':
-      return ['problem', undefined, `${event.queue}: ${event.error}`];
+      return ['problem', undefined, `queue ${event.queue}: ${event.error}`];
     case 'queue-recovered':
-      return ['recovered', undefined, event.queue];
+      return ['recovered', undefined, `queue ${event.queue}`];
     case 'reply-not-sent':
       return [
         'problem',
         event.correlationId,
-        `no reply to ${formatEndpoint(event.destination)}: ${event.reason}`,
+        `reply to ${formatEndpoint(event.destination)} not sent: ${event.reason}`,
       ];
     case 'message-left':
-      return ['problem', event.correlationId, `${event.queue}: ${event.reason} message: ${event.detail}`];
+      return [
+        'problem',
+        event.correlationId,
+        `queue ${event.queue}: ${event.reason} message: ${event.detail}`,
+      ];
     case 'reply-ignored':
-      return ['ignored', undefined, `a reply from ${event.server}: ${event.reason}`];
+      return ['ignored', undefined, `datagram from ${event.server}: ${event.reason}`];
     case 'socket-error':
       return ['problem', undefined, event.error];
     case 'accounting-not-configured':
-      return ['note', undefined, 'the site has no accounting server; accounting stays in its queue'];
+      return ['note', undefined, 'the site has no accounting server: records stay in the accounting queue'];
     case 'weak-secret':
-      return ['note', undefined, `${event.path}: a secret of 12 characters or fewer is soon guessed`];
+      return ['note', undefined, `${event.path}: the secret has 12 characters or fewer; use a longer one`];
     case 'accounting-waiting': {
       const waited = `${Math.round(event.oldestMs / 1000)} s`;
       return [
         'waiting',
         undefined,
-        `${event.server} has not taken ${event.records} accounting records, the oldest for ${waited}`,
+        `${event.server} has not acknowledged ${event.records} accounting records; the oldest has waited ${waited}`,
       ];
     }
     case 'accounting-server-changed':
-      return ['note', undefined, `accounting goes to ${event.to} instead of ${event.from}`];
+      return ['note', undefined, `the accounting server is now ${event.to}, no longer ${event.from}`];
     case 'queue-entry-refused':
-      return ['problem', undefined, `${event.queue}: a message was refused: ${event.error}`];
-    // Who started this sees as much.
+      return ['problem', undefined, `queue ${event.queue}: SQS refused a message: ${event.error}`];
+    // `npm start` prints these itself.
     case 'listening':
     case 'draining':
     case 'stopped':
@@ -153,44 +157,40 @@ function decideLine(event: DecideReport): Line | undefined {
     case 'failed':
       return ['failed', undefined, `decide: ${event.error}`];
     case 'refused':
-      return ['refused', event.correlationId, `${event.reason}${causeText(event.errorCause)}`];
+      return ['refused', event.correlationId, `${describeErrorCause(event.errorCause)}: ${event.reason}`];
     case 'decided': {
       const { session, userName, cause } = event;
-      const became = whatBecameOf(event);
-      if (became === undefined) return undefined;
+      const result = resultOf(event);
+      if (result === undefined) return undefined;
       const who = `${userName ?? '?'} ${session.acctSessionId}`;
-      return ['transition', event.correlationId, `${who}: ${cause}: ${became}`];
+      return ['transition', event.correlationId, `${who}: ${cause}: ${result}`];
     }
   }
 }
 
-/** In words; undefined for a reminder that comes when there is nothing left to do. */
-function whatBecameOf(event: Extract<DecideReport, { kind: 'decided' }>): string | undefined {
+/** In words; undefined for a timer that finds nothing to do. */
+function resultOf(event: Extract<DecideReport, { kind: 'decided' }>): string | undefined {
   const { activated, deactivated, reason, retryAttempts, effects, result, receivedAtMs } = event;
   const changes = [
     ...activated.map((service) => `+${service}`),
     ...deactivated.map((service) => `-${service}`),
   ].join(' ');
   const failure =
-    retryAttempts !== undefined && `deactivation failed (attempt ${retryAttempts}) and is tried again`;
-  const said = [reason ?? changes, failure].filter(Boolean);
-  if (said.length > 0) return said.join('; ');
+    retryAttempts !== undefined && `deactivation failed (attempt ${retryAttempts}), Interlock will retry`;
+  const parts = [reason ?? changes, failure].filter(Boolean);
+  if (parts.length > 0) return parts.join('; ');
 
-  const isRequest = receivedAtMs !== undefined;
   const command = effects.find((effect) => effect.kind === 'command');
   if (command !== undefined)
-    return isRequest
-      ? 'the NAS is told first'
-      : `the NAS is told to ${command.operation} ${command.services.join(' ')}`;
+    return `${command.operation === 'activate' ? 'activating' : 'deactivating'} ${command.services.join(', ')}`;
   const reply = effects.find((effect) => effect.kind === 'reply');
-  // Whoever is refused for the first time hears a reason.
-  if (reply !== undefined)
-    return reply.answer === 'ack' ? 'nothing to change' : 'a repeat, answered as before';
-  if (isRequest) return 'waits for what is under way';
-  return result === undefined ? undefined : 'nobody waits for it any more';
+  // The first NAK to a request has a reason.
+  if (reply !== undefined) return reply.answer === 'ack' ? 'no change' : 'repeated request: same reply';
+  if (receivedAtMs !== undefined) return 'waiting for the request in progress';
+  return result === undefined ? undefined : 'ignored: no longer expected';
 }
 
 function nasText({ nas, acctSessionId, operation, service, services, answer, errorCause }: NasEvent): string {
-  const answered = `CoA-${answer.toUpperCase()}${causeText(errorCause)}`;
-  return `${nas} ${acctSessionId}: ${operation} ${service}: ${answered}, has ${services.join(', ') || 'nothing'}`;
+  const reply = describeAnswer(answer, errorCause);
+  return `${nas} ${acctSessionId}: ${operation} ${service}: ${reply}; services: ${services.join(', ') || 'none'}`;
 }

@@ -1,4 +1,4 @@
-// `npm start`: Interlock on this machine, until it is interrupted.
+// `npm start`: runs Interlock on this machine until SIGINT or SIGTERM.
 import { parseArgs } from 'node:util';
 import { announceSystem } from '../cli/running-system.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
@@ -8,12 +8,13 @@ import { type SystemEvent, startSystem } from './system.ts';
 
 const USAGE = `usage: npm start -- [--services FILE] [--site FILE] [--data DIR] [--no-built-in] [--json]
                     [--dynamodb URL]
-  --services FILE  the catalogue (config/services.yaml)
-  --site FILE      the site (config/sites/demo.yaml)
-  --data DIR       keeps the state there over a restart
-  --no-built-in    no server stands in for an accounting server or a NAS that does not listen
-  --json           one JSON object a line
-  --dynamodb URL   a DynamoDB endpoint to use instead of the embedded one (AWS_ENDPOINT_URL_DYNAMODB)`;
+  --services FILE  the services file (default: config/services.yaml)
+  --site FILE      the site file (default: config/sites/demo.yaml)
+  --data DIR       keeps the state in this directory over a restart (default: in memory)
+  --no-built-in    starts no built-in accounting server and no built-in NAS
+  --json           prints one JSON object a line
+  --dynamodb URL   uses this DynamoDB endpoint instead of the embedded one (AWS_ENDPOINT_URL_DYNAMODB)
+  -h, --help       prints this text`;
 
 try {
   await start();
@@ -24,7 +25,11 @@ try {
 }
 
 async function start(): Promise<void> {
-  const { services, site, data, json, dynamodb, 'no-built-in': noBuiltIn } = readArguments();
+  const { services, site, data, json, dynamodb, help, 'no-built-in': noBuiltIn } = readArguments();
+  if (help) {
+    process.stdout.write(`${USAGE}\n`);
+    return;
+  }
   const line = json ? jsonLine : readableLine;
   const report = (event: SystemEvent) => {
     const text = line(event, Date.now());
@@ -47,7 +52,7 @@ async function start(): Promise<void> {
   };
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
-  // Since the process began.
+  // performance.now() counts from the start of the process.
   const readySeconds = (performance.now() / 1000).toFixed(1);
   const coa = formatEndpoint(system.coaAddress);
   const welcome = [
@@ -56,15 +61,15 @@ async function start(): Promise<void> {
     `  health and metrics on http://${formatEndpoint(system.httpAddress)}/healthz and /metrics`,
     `  DynamoDB on ${system.cloud.dynamodb.endpoint}, SQS on ${system.cloud.sqs.endpoint}${data === undefined ? ', in memory' : `, kept in ${data}`}`,
     ...system.sinks.map(
-      (sink) => `  nobody listened on udp ${formatEndpoint(sink)}: a built-in accounting server does now`,
+      (sink) => `  built-in accounting server on udp ${formatEndpoint(sink)}, where no server listened`,
     ),
     ...system.nases.map(
       ({ name, address }) =>
-        `  nobody listened on udp ${formatEndpoint(address)}: a built-in NAS does now, in place of ${name}`,
+        `  built-in NAS ${name} on udp ${formatEndpoint(address)}, where no NAS listened`,
     ),
-    'Try it, with the secret of your client:',
+    'Send a request, with the secret of your client:',
     `  ${system.example}`,
-    'and see what became of it:',
+    'and show the session:',
     `  npx interlock show client1@isp1.com${data === undefined ? '' : ` --data ${data}`}`,
   ];
   process.stdout.write(
@@ -83,6 +88,7 @@ function readArguments() {
         data: { type: 'string' },
         'no-built-in': { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
         dynamodb: { type: 'string', default: process.env['AWS_ENDPOINT_URL_DYNAMODB'] ?? '' },
       },
     });

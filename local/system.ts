@@ -1,4 +1,4 @@
-// The whole of Interlock in one process: emulated cloud, the functions that are deployed to AWS, and the relay.
+// Interlock in one process: the emulated cloud, the functions that are deployed to AWS, and the relay.
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ import { startAccountingSink } from './peers/accounting-sink.ts';
 import { type BuiltInNas, startBuiltInNas } from './peers/built-in-nas.ts';
 import type { NasRecord } from './peers/scripted-nas.ts';
 
-/** Everything that happens, from whom it comes. */
+/** An event of any part, with its source. */
 export type SystemEvent =
   | { readonly source: 'relay'; readonly event: RelayEvent }
   | FunctionEvent
@@ -33,22 +33,22 @@ export type SystemEvent =
   | {
       readonly source: 'nas';
       /** `nas` is its name in the site file. */
-      readonly event: { readonly kind: 'told'; readonly nas: string } & NasRecord;
+      readonly event: { readonly kind: 'answered'; readonly nas: string } & NasRecord;
     };
 
 export interface SystemOptions {
   readonly servicesFile: string;
   readonly siteFile: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Where the state is kept. @default none: it is gone when the process ends */
+  /** Keeps the state over a restart. @default none: the state is in memory */
   readonly dataDirectory?: string;
   /** A DynamoDB to use instead of the embedded one. */
   readonly dynamodbEndpoint?: string;
-  /** Stand in for accounting servers and NASes that nobody listens for. @default true */
+  /** Start built-in accounting servers and NASes on local addresses where none listens. @default true */
   readonly builtIn?: boolean;
-  /** @default as on AWS, once a minute */
+  /** @default 60, as on AWS */
   readonly sweepIntervalSeconds?: number;
-  /** Makes what is invoked. @default the functions, in this process */
+  /** Creates the handlers that are invoked. @default the functions, in this process */
   readonly handlers?: (options: HandlersOptions) => Handlers;
   readonly report: (event: SystemEvent) => void;
 }
@@ -57,11 +57,11 @@ export interface System {
   readonly site: string;
   readonly coaAddress: Endpoint;
   readonly httpAddress: Endpoint;
-  /** Accounting addresses that nobody listened on, where the built-in sink does now. */
+  /** Addresses on which a built-in accounting server listens. */
   readonly sinks: readonly Endpoint[];
-  /** NASes of the site that nobody listened for, and that are built-in ones now. */
+  /** The NASes of the site that are built-in ones. */
   readonly nases: readonly BuiltInNas[];
-  /** A line for the shell that tries it. */
+  /** A shell command that sends a request with radclient. */
   readonly example: string;
   readonly cloud: EmbeddedCloud;
   readonly relay: Relay;
@@ -69,8 +69,8 @@ export interface System {
 }
 
 /**
- * Starts everything; when it returns, requests are answered.
- * @throws ConfigurationError in sentences for whoever wrote the files or started this.
+ * Starts all parts. Once it resolves, requests are answered.
+ * @throws ConfigurationError when a file cannot be used, or an address or directory is taken
  */
 export async function startSystem(options: SystemOptions): Promise<System> {
   const {
@@ -90,7 +90,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const deployment = deploymentOf(catalogue, [siteDefinition]);
 
   const parts: { stop(): Promise<unknown> }[] = [];
-  /** The last one started is the first to be stopped. */
+  /** Stops the parts in reverse order. */
   const stop = async () => {
     for (const part of parts.splice(0).reverse()) await part.stop();
   };
@@ -133,7 +133,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       const { name } = nas;
       const secrets = relaySite.nases.find((one) => one.name === name)?.secrets ?? [];
       const onRecord = (entry: NasRecord) =>
-        report({ source: 'nas', event: { kind: 'told', nas: name, ...entry } });
+        report({ source: 'nas', event: { kind: 'answered', nas: name, ...entry } });
       const standIn = await startBuiltInNas(nas, secrets, onRecord);
       if (standIn !== undefined) nases.push(started(standIn));
     }

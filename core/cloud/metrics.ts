@@ -1,16 +1,17 @@
-// The metrics that the functions write, as far as alarms and the dashboard look for them.
+// The metrics of the functions that alarms and the dashboard use.
 
+/** The CloudWatch namespace of all of them. */
 export const METRIC_NAMESPACE = 'Interlock';
-/** What the functions count and measure themselves, as far as alarms and the dashboard look for it. */
+/** Their names. */
 export const METRICS = {
-  /** From a request's arrival at the relay to the decision about it. */
+  /** Milliseconds from the request's arrival at the relay to decide's answer. */
   decisionLatency: 'DecisionLatency',
-  /** By `Answer` and, for a CoA-NAK, `ErrorCause`. */
+  /** Replies, by `Answer` and, for a CoA-NAK, `ErrorCause`. */
   answers: 'Answers',
-  /** What became of commands, by `Nas` and `Result`. */
+  /** Outcomes of commands, by `Nas` and `Result`. */
   nasOutcomes: 'NasOutcomes',
-  /** Deactivations that a NAS has not confirmed though it was told again and again. */
+  /** Deactivations that a NAS has not confirmed after several commands. */
   stuckDeactivations: 'StuckDeactivations',
-  /** By how much the session is overdue that has waited longest. */
+  /** Milliseconds by which the session that has waited longest is overdue. */
   overdue: 'Overdue',
 } as const;

@@ -1,66 +1,91 @@
-// The queues and the functions that they invoke, as plain data: the stack creates them like this on AWS and the local
-// system on one machine.
+// The queues and the event sources of the functions, as plain data. The stack creates them on AWS, and the local system
+// on one machine.
 
+/** The queues that each site has. */
 export type QueueName = 'inbox' | 'outbox' | 'accounting';
 
+/** The attributes of a queue that its consumers rely on. */
 export interface QueueShape {
+  /** Whether SQS keeps the order of each message group. */
   readonly fifo: boolean;
-  /** How long a message is hidden while somebody works on it. */
+  /** How long SQS hides a message after it has delivered it. */
   readonly visibilityTimeoutSeconds: number;
-  /** Deliveries before a message goes to the dead-letter queue. */
+  /** How often SQS delivers a message before it moves it to the dead-letter queue. */
   readonly maxReceiveCount: number;
 }
 
 /**
- * A sixth of its inbox's visibility timeout, as AWS advises. When decide dies between its write and its command, the
- * message comes again after that visibility timeout, and then the command must not be too late: see
- * COMMAND_START_WITHIN_MS.
+ * The timeout of decide: a sixth of its inbox's visibility timeout, as AWS advises. If decide crashes after its write
+ * and before it sends the command, SQS delivers the message again after the visibility timeout. The command must still
+ * be in time then: see COMMAND_START_WITHIN_MS.
  */
 export const DECIDE_TIMEOUT_SECONDS = 4;
+/** The timeout of account. */
 export const ACCOUNT_TIMEOUT_SECONDS = 30;
 
+/** The shape of each queue of a site. */
 export const QUEUES: Readonly<Record<QueueName, QueueShape>> = {
   inbox: { fifo: true, visibilityTimeoutSeconds: 6 * DECIDE_TIMEOUT_SECONDS, maxReceiveCount: 5 },
-  // FIFO, so that a command that is sent or delivered twice can never be carried out behind a later one.
+  // FIFO, so that a command that is sent or delivered twice is never carried out after a later one.
   outbox: { fifo: true, visibilityTimeoutSeconds: 60, maxReceiveCount: 10 },
-  // The relay holds what the accounting server does not take yet and goes on hiding it, at most 12 hours at a time.
+  // While the accounting server does not answer, the relay keeps the message and extends its visibility timeout; SQS
+  // allows at most 12 hours.
   accounting: { fifo: true, visibilityTimeoutSeconds: 60, maxReceiveCount: 100 },
 };
 
-/** Sessions whose time comes, from sweep to decide. Not FIFO: only then can each message have a delay of its own. */
+/** Due sessions, from sweep and decide to decide. Only a queue that is not FIFO can delay each message by itself. */
 export const DUE_QUEUE: QueueShape = {
   fifo: false,
   visibilityTimeoutSeconds: 6 * DECIDE_TIMEOUT_SECONDS,
   maxReceiveCount: 5,
 };
+/** The name of the due queue, which all sites share. */
 export const DUE_QUEUE_NAME = 'interlock-due';
+/** The name of its dead-letter queue. */
 export const DUE_DEAD_LETTERS_NAME = 'interlock-due-dead';
 
 /** How often sweep runs, and how far it looks ahead. */
 export const SWEEP_INTERVAL_SECONDS = 60;
+/** The timeout of sweep. */
 export const SWEEP_TIMEOUT_SECONDS = 30;
 
-/** Undelivered messages and dead letters are kept as long as SQS allows. */
+/** How long SQS keeps messages and dead letters; SQS allows no more. */
 export const RETENTION_DAYS = 14;
 
-/** Batches of the functions' event sources. */
+/** Messages that decide gets in one invocation, at most. */
 export const INBOX_BATCH_SIZE = 10;
+/** Stream records that account gets in one invocation, at most. */
 export const STREAM_BATCH_SIZE = 100;
+/**
+ * Batches of one shard that AWS has account process at the same time; AWS allows at most 10. The records of one item
+ * keep their order. A record that fails delays only the items that share its batches: a tenth of the shard.
+ */
+export const STREAM_BATCHES_PER_SHARD = 10;
+/**
+ * How often a stream record that fails is retried. After that its place in the stream goes to
+ * ACCOUNT_FAILURES_QUEUE_NAME.
+ */
 export const STREAM_MAX_RETRIES = 100;
 
+/** The name of a site's queue, or of the dead-letter queue of that: `demo-inbox.fifo`, `demo-inbox-dead.fifo`. */
 export function queueName(site: string, queue: QueueName, purpose: 'work' | 'dead-letters' = 'work'): string {
   const name = purpose === 'work' ? `${site}-${queue}` : `${site}-${queue}-dead`;
   return QUEUES[queue].fifo ? `${name}.fifo` : name;
 }
 
-/** The queue that is told of stream records that account could not process. */
+/** The queue that gets the place of each stream record that account could not process. */
 export const ACCOUNT_FAILURES_QUEUE_NAME = 'interlock-account-dead';
 
+/** Whether this is the ARN of the due queue. */
 export function isDueQueue(queueArn: string): boolean {
   return queueArn.endsWith(`:${DUE_QUEUE_NAME}`);
 }
 
-/** The site whose inbox has this ARN: the queue that a message came through proves which relay sent it. */
+/**
+ * The site whose inbox has this ARN. Only the relay of that site may send to it, so the queue proves where a message
+ * comes from.
+ * @throws Error when it is the ARN of another queue.
+ */
 export function siteOfInbox(queueArn: string): string {
   const name = queueArn.slice(queueArn.lastIndexOf(':') + 1);
   const suffix = queueName('', 'inbox');

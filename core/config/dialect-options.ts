@@ -1,4 +1,4 @@
-// `nases[].options`: which options there are, the dialect of the NAS says.
+// `nases[].options`: the dialect of the NAS defines which options there are.
 import * as v from 'valibot';
 import type { DialectOptions } from '../dialects/dialect.ts';
 import { DIALECT_NAMES, DIALECTS, type DialectName } from '../dialects/dialects.ts';

@@ -1,5 +1,5 @@
-// Networks and addresses as numbers. IPv4 is taken as its IPv4-mapped form ::ffff:0:0/96 (RFC 4291 section 2.5.5.2), in
-// which a socket on [::] shows it, so that both spellings are one address.
+// Networks and addresses as numbers. An IPv4 address counts as its IPv4-mapped form, ::ffff:0:0/96 (RFC 4291 section
+// 2.5.5.2), which is what a socket on [::] reports: both spellings are one address.
 
 export interface Network {
   readonly address: string;
@@ -7,13 +7,13 @@ export interface Network {
   readonly family: 'ipv4' | 'ipv6';
 }
 
-/** How many of the 128 bits of an address belong to its network. */
+/** How many of the 128 bits of an address belong to its network: 96 and the prefix for IPv4. */
 export const networkBits = ({ prefix, family }: Network) => (family === 'ipv4' ? 96 + prefix : prefix);
 
 /** The first `bits` bits of an address, which may have a zone (RFC 4007 section 11). */
 export const networkNumber = (address: string, bits: number) => addressNumber(address) >> BigInt(128 - bits);
 
-/** The same for two networks that are one, whatever stands behind their prefixes. */
+/** A key that is equal for all spellings of one network. The bits behind the prefix do not count. */
 export function networkKey(network: Network): string {
   const bits = networkBits(network);
   return `${networkNumber(network.address, bits)}/${bits}`;

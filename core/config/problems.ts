@@ -1,4 +1,4 @@
-// A file that an operator wrote, or the list of everything that is wrong with it.
+// Reads a YAML file that an operator wrote: gives its value, or everything that is wrong with it.
 import * as v from 'valibot';
 import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 
@@ -12,7 +12,7 @@ export class ConfigurationError extends Error {
   }
 }
 
-/** A YAML file that fits its schema, with the means to complain about a place in it. */
+/** A YAML file that fits its schema. */
 export interface ParsedFile<T> {
   readonly value: T;
   /** A problem at `path`, as `file:line: path: reason`. */
@@ -31,7 +31,7 @@ export function parseFile<S extends v.GenericSchema>(
 ): ParsedFile<v.InferOutput<S>> {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
-  // The others may well be consequences of the first.
+  // The mistakes after the first are often its consequences.
   const [mistake] = [...document.errors, ...document.warnings];
   if (mistake !== undefined) {
     const { line } = lines.linePos(mistake.pos[0]);
@@ -69,7 +69,7 @@ function content(document: Document.Parsed, lines: LineCounter, file: string): u
   }
 }
 
-/** What follows a word and a colon in a message of the YAML library is a piece of the file. */
+/** In a message of the YAML library, the text after a word and a colon is quoted from the file. */
 function withoutQuotation(message: string): string {
   return message.replace(/(?<! )[:;] .*/s, '');
 }

@@ -1,11 +1,11 @@
-// How a site file says what a secret is, or where.
+// A secret in a site file: the secret itself, or a reference to it.
 
 /** A secret of AWS Secrets Manager, all of it or one key of it. */
 export interface StoredSecret {
   readonly kind: 'stored';
   readonly arn: string;
   readonly region: string;
-  /** Where the secret is a JSON object, the key that has the text. */
+  /** The key that holds the text, where the secret is a JSON object. */
   readonly key: string | undefined;
   /** Which of its versions: AWSCURRENT, or AWSPREVIOUS for the one before the last rotation. */
   readonly versionStage: string;
@@ -18,24 +18,24 @@ export type SecretReference =
   | StoredSecret;
 
 /**
- * An ARN of Secrets Manager, which ends in six characters that nobody chose, and behind it `:KEY:STAGE:` as in a task
- * definition of ECS, where what is not needed is left empty or out. The version's id, which ECS has last, is not taken:
- * a secret that is bound to one version cannot be rotated.
+ * An ARN of Secrets Manager, which ends in six random characters, then `:KEY:STAGE:` as in an ECS task definition. Each
+ * part may be empty or left out. The version id, which ECS allows last, is refused: a secret that is bound to one
+ * version cannot be rotated.
  */
 const STORED =
   /^(arn:(?:aws|aws-cn|aws-us-gov):secretsmanager:([a-z0-9-]+):\d{12}:secret:[\w/+=.@-]+-[A-Za-z0-9]{6})(?::([^:]*)(?::([^:]*):?)?)?$/;
 
 const NOT_A_NAME = `expected \${NAME} and nothing else, or a secret without "\${"`;
 const NOT_STORED =
-  'expected arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-123456, with :KEY:STAGE behind it if need be';
+  'expected arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-123456, followed by :KEY:STAGE if needed';
 
 export type ParsedReference =
   | { readonly ok: true; readonly reference: SecretReference }
   | { readonly ok: false; readonly reason: string };
 
 /**
- * Reads `${NAME}`, `file:PATH` and the ARN of a secret; the rest is a secret. Not ok for an ARN of anything else, and
- * for `${` in the midst of other text, where nothing would be put in its place.
+ * Reads `${NAME}`, `file:PATH` and the ARN of a secret; any other text is the secret itself. It is not ok for another
+ * kind of ARN, nor for `${` within other text, where no variable is expanded; `reason` says what was expected.
  */
 export function parseSecretReference(text: string): ParsedReference {
   const [, name] = /^\$\{(\w+)\}$/.exec(text) ?? [];

@@ -1,10 +1,10 @@
-// The catalogue as an operator writes it: which services there are and which exclude one another.
+// The services file: the service definitions and the mutex groups, as an operator writes them.
 import * as v from 'valibot';
 import { type Catalogue, isMutexGroup } from '../services/catalogue.ts';
 import { ConfigurationError, parseFile } from './problems.ts';
 
 const WORD = /^[A-Za-z][A-Za-z0-9_.-]*$/;
-/** A Service-Activate holds at most 246 octets besides its tag; a name must leave room for its parameters. */
+/** An ERX-Service-Activate has 246 octets besides its tag; a name must leave room for its parameters. */
 const ServiceName = v.pipe(
   v.string(),
   v.regex(WORD, 'expected a service name: a letter, then letters, digits, "-", "_" and "."'),
@@ -41,7 +41,7 @@ const Service = v.strictObject({
     ),
     [],
   ),
-  /** What is accounted unless the request says otherwise (Service-Statistics). */
+  /** What is accounted where the request has no ERX-Service-Statistics. */
   statistics: v.optional(
     v.picklist(['off', 'time', 'time+volume'], 'expected off, time or time+volume'),
     'off',
@@ -55,7 +55,7 @@ const ServicesFile = v.strictObject({
   services: v.pipe(
     v.custom<Readonly<Record<string, unknown>>>(isMapping, 'expected services by name'),
     v.check((services) => Object.keys(services).length > 0, 'expected at least one service'),
-    // A record of the schema library leaves these out without a word.
+    // v.record drops these keys silently.
     v.check(
       (services) => !['__proto__', 'constructor', 'prototype'].some((name) => Object.hasOwn(services, name)),
       'a service cannot be called __proto__, constructor or prototype',

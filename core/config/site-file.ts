@@ -1,4 +1,4 @@
-// One site: what its relay listens on, who may ask, which NASes stand behind it, who keeps the accounts.
+// The site file: the addresses of the relay, the clients, the accounting servers and the NASes of one site.
 import * as v from 'valibot';
 import { DIALECT_NAMES, type DialectName } from '../dialects/dialects.ts';
 import { canonicalIpv6, isIpv6 } from '../radius/value-types.ts';
@@ -133,22 +133,22 @@ function nasSchema(dialect: DialectName | undefined) {
         DEFAULT_DIALECT,
       ),
       options: optionsSchema(dialect),
-      /** `coa`: the NAS is told and confirms. `none`: state and accounting only. */
+      /** `coa`: the NAS gets commands and confirms them. `none`: state and accounting only. */
       enforcement: v.optional(v.picklist(['none', 'coa'], 'expected none or coa'), 'none'),
-      /** How long a command to this NAS is repeated before it counts as unanswered (MRD of RFC 5080). */
+      /** How long a command to this NAS is repeated before it counts as unanswered (MRD of RFC 5080 section 2.2.1). */
       answerTimeoutSeconds: v.optional(seconds(5, 30), 30),
       /** Put a Message-Authenticator first into requests to this NAS. */
       messageAuthenticator: flag(true),
-      /** Ignore replies without a Message-Authenticator. FreeRADIUS 3.2 does not sign those that it makes itself. */
+      /** Ignore replies without a Message-Authenticator. FreeRADIUS 3.2 sends none in replies of its own. */
       requireMessageAuthenticator: flag(false),
-      /** Take a Message-Authenticator computed over a zero authenticator, too: FreeRADIUS 3.2 signs so what it proxies. */
+      /** Also accept a Message-Authenticator over a zero authenticator: FreeRADIUS 3.2 sends one in proxied replies. */
       zeroAuthenticatorReplies: flag(false),
     },
     unknownNasKey,
   );
 }
 
-/** The relay runs in this VPC, on Fargate, and not at the site. */
+/** The VPC in which Fargate runs the relay, where it does not run at the site. */
 const Vpc = v.strictObject({
   id: v.pipe(
     v.string('expected a VPC'),
@@ -177,7 +177,7 @@ const SiteFile = v.strictObject({
     eventTimestampWindowSeconds: v.optional(seconds(30, 3600), 300),
     vpc: v.optional(Vpc),
   }),
-  /** Queue URLs, as `cdk deploy` prints them. The local system fills them in by itself. */
+  /** Queue URLs, as `cdk deploy` prints them. The local system has its own. */
   queues: v.optional(
     v.strictObject({
       inbox: QueueUrl,
@@ -199,7 +199,7 @@ export type Vpc = NonNullable<Site['relay']['vpc']>;
 
 type Path = readonly (string | number)[];
 
-/** All secrets of a site. */
+/** All secrets of a site, each with its path in the file. */
 export function secretsOf(
   site: Site,
 ): readonly { readonly path: Path; readonly reference: SecretReference }[] {
@@ -218,7 +218,7 @@ export function parseSiteFile(file: string, text: string): Site {
   return parseSiteWithPlaces(file, text).value;
 }
 
-/** The same, for who has more to say about places in the file. */
+/** The same, with a way to report further problems at places in the file. */
 export function parseSiteWithPlaces(file: string, text: string): ParsedFile<Site> {
   const parsed = parseFile(file, text, SiteFile);
   const site = parsed.value;
@@ -268,7 +268,7 @@ export function parseSiteWithPlaces(file: string, text: string): ParsedFile<Site
   return parsed;
 }
 
-/** In a VPC, the relay has an IPv4 address that AWS has chosen, and no files or variables of the operator's. */
+/** In a VPC, AWS chooses the relay's IPv4 address, and the relay has no files or variables of the operator. */
 function problemsInVpc(site: Site): readonly { readonly path: Path; readonly reason: string }[] {
   const { relay, clients, accounting, nases } = site;
   const listening = (['coa', 'http'] as const)

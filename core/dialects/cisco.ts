@@ -1,5 +1,5 @@
-// Cisco ISG and IOS XE: vendor 9, Cisco-AVPair. One command, so one service, in a CoA-Request; several services are
-// several requests, and a refusal has the ones before it taken back.
+// Cisco ISG and IOS XE: vendor 9, Cisco-AVPair. A CoA-Request carries one command about one service. Several services
+// are several requests; if the NAS refuses one, Interlock deactivates those that were activated before it.
 
 import { NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
 import { ERROR_CAUSE } from '../radius/attributes.ts';
@@ -9,7 +9,7 @@ import type { Dialect, NoOptions } from './dialect.ts';
 
 export const cisco: Dialect<NoOptions> = {
   options: {},
-  // All that is given must match, or Cisco answers 407, and User-Name is not among what it knows a session by.
+  // Every attribute must match the session, else Cisco replies 407; it does not look up sessions by User-Name.
   identification: ['Acct-Session-Id', ...NAS_IDENTITY_ATTRIBUTES],
   servicesPerCommand: { activate: 1, deactivate: 1 },
   activate: (services) => services.flatMap((service) => command('activate-service', service)),

@@ -1,4 +1,5 @@
-// The dialects by name. A new make of NAS is a new file and a new entry here.
+// The dialects by name. A new make of NAS is a new file and a new entry here, with a NAS of that make in
+// local/peers/nas-dialects.ts.
 
 import { cisco } from './cisco.ts';
 import type { Dialect } from './dialect.ts';
@@ -7,7 +8,9 @@ import { generic } from './generic.ts';
 
 const TABLE = { erx, cisco, generic } as const;
 
+/** The value of `nases[].dialect` in a site file. */
 export type DialectName = keyof typeof TABLE;
+/** All names, in the order in which errors list them. */
 export const DIALECT_NAMES = Object.keys(TABLE) as DialectName[];
 
 /** Each dialect takes the options that its own schema has read. */

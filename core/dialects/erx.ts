@@ -1,4 +1,4 @@
-// Juniper E-series and MX: vendor 4874, one tag for each activation and what belongs to it.
+// Juniper E-series and MX: vendor 4874. Each activation and its thresholds share a tag.
 
 import * as v from 'valibot';
 import { NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
@@ -7,7 +7,7 @@ import type { Attribute } from '../radius/codec.ts';
 import type { ServiceTerms, Statistics } from '../services/terms.ts';
 import type { Dialect } from './dialect.ts';
 
-/** ERX-Service-Statistics. */
+/** Values of ERX-Service-Statistics. */
 export const ERX_STATISTICS: Readonly<Record<Statistics, number>> = { off: 0, time: 1, 'time+volume': 2 };
 
 /** Tags run from 1 to 8 ("Using Tags with RADIUS Attributes"). */

@@ -1,6 +1,6 @@
-// Any NAS with RFC 5176 and nothing more: Filter-Id. What a CoA-Request includes replaces all values of that attribute
-// (section 3.6, note 3), so each command names every service that the session has afterwards: first the old ones beside
-// the new, then those that stay.
+// A NAS with RFC 5176 and no vendor attributes: a service is a Filter-Id. The Filter-Ids of a CoA-Request replace all
+// that the session had (section 3.6, note 3). Each command therefore names every service that the session has
+// afterwards: the old and the new ones to activate, those that stay to deactivate.
 
 import { NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
 import { ERROR_CAUSE } from '../radius/attributes.ts';
@@ -8,10 +8,10 @@ import type { Attribute } from '../radius/codec.ts';
 import type { ServiceTerms } from '../services/terms.ts';
 import type { Dialect, NoOptions } from './dialect.ts';
 
-/** Leaving an attribute out means that it stays, so having none needs a name. */
+/** The Filter-Id of a session without services: a request without Filter-Id would change nothing. */
 export const NO_SERVICE = 'none';
 
-/** As many as a packet has room for at the usual length of a name. */
+/** A packet has room for that many names of usual length. */
 const SERVICES_PER_COMMAND = 64;
 
 export const generic: Dialect<NoOptions> = {
@@ -20,7 +20,7 @@ export const generic: Dialect<NoOptions> = {
   servicesPerCommand: { activate: SERVICES_PER_COMMAND, deactivate: SERVICES_PER_COMMAND },
   activate: (services, { staying }) => filters([...staying, ...services]),
   deactivate: (_, { staying }) => filters(staying),
-  // A filter that is not there is no error. A session that is not there has taken its filters with it.
+  // The NAS refuses no Filter-Id for being absent; a session that is gone has no filters.
   alreadyGone: [ERROR_CAUSE['Session-Context-Not-Found']],
 };
 

@@ -1,20 +1,23 @@
-// The attributes that we can read and write, under the names of their RFCs and of FreeRADIUS' dictionaries. What is
-// not here is decoded as unknown. Passwords are left out on purpose: they are obfuscated, which in a CoA-Request
-// protects nothing (its Request Authenticator is no nonce).
+// The attributes that Interlock reads and writes, by the names in their RFCs and in FreeRADIUS' dictionaries. All others
+// are decoded as unknown. Passwords are left out on purpose: they are obfuscated with the Request Authenticator, which
+// in a CoA-Request is no nonce, so the obfuscation protects nothing.
 import type { ValueType, ValueTypes } from './value-types.ts';
 
+/** How an attribute is encoded. */
 export interface AttributeDefinition {
+  /** Its type, 1 to 255 (RFC 2865 section 5). */
   readonly number: number;
-  /** Private enterprise number; `number` then is the vendor type inside of Vendor-Specific (26). */
+  /** Private enterprise number; `number` is then the vendor type within Vendor-Specific (RFC 2865 section 5.26). */
   readonly vendor?: number;
   readonly type: ValueType;
-  /** A tag octet may stand before the value (RFC 2868 section 3.1). */
+  /** A tag octet may precede the value (RFC 2868 section 3.1). */
   readonly tagged?: true;
 }
 
 const CISCO = 9;
 const ERX = 4874;
 
+/** The table of attributes, grouped by RFC; a comment names the section. */
 export const ATTRIBUTES = {
   // RFC 2865: Remote Authentication Dial In User Service
   'User-Name': { number: 1, type: 'text' }, // 5.1
@@ -95,7 +98,8 @@ export const ATTRIBUTES = {
   // Cisco ISG and IOS XE
   'Cisco-AVPair': { vendor: CISCO, number: 1, type: 'text' },
 
-  // JunosE and Junos OS. Service-Deactivate has no tag, but is sent with one: text never starts like that.
+  // JunosE and Junos OS. Service-Deactivate is specified without a tag, but some clients send one. No text begins with
+  // an octet that is a tag.
   'ERX-Virtual-Router-Name': { vendor: ERX, number: 1, type: 'text' },
   'ERX-Service-Activate': { vendor: ERX, number: 65, type: 'text', tagged: true },
   'ERX-Service-Deactivate': { vendor: ERX, number: 66, type: 'text', tagged: true },
@@ -116,9 +120,10 @@ export const ATTRIBUTES = {
   'ERX-Acct-Request-Reason': { vendor: ERX, number: 210, type: 'integer' },
 } as const satisfies Record<string, AttributeDefinition>;
 
+/** The name of an attribute of the table. */
 export type AttributeName = keyof typeof ATTRIBUTES;
 
-/** What the value of an attribute is: a string, a number or octets. */
+/** The type of an attribute's value: a string, a number or octets. */
 export type AttributeValue<N extends AttributeName> = ValueTypes[(typeof ATTRIBUTES)[N]['type']];
 
 const key = (number: number, vendor = 0) => vendor * 256 + number;
@@ -129,7 +134,7 @@ const NAMES = new Map(
   ]),
 );
 
-/** The name of an attribute, or of a vendor's; undefined when the table has none. */
+/** The name of the attribute of that type, or of that vendor and vendor type; undefined if the table has none. */
 export function attributeNameAt(number: number, vendor?: number): AttributeName | undefined {
   return NAMES.get(key(number, vendor));
 }
@@ -154,20 +159,16 @@ export const ERROR_CAUSE = {
   'Request-Initiated': 507,
   'Multiple-Session-Selection-Unsupported': 508,
 } as const;
+/** A value of Error-Cause that RFC 5176 defines. */
 export type ErrorCause = (typeof ERROR_CAUSE)[keyof typeof ERROR_CAUSE];
 
 const ERROR_CAUSE_NAMES = new Map<number, string>(
   Object.entries(ERROR_CAUSE).map(([name, value]) => [value, name]),
 );
 
-/** The RFC's name of an Error-Cause; undefined for a value that RFC 5176 does not define. */
+/** The RFC's name of a value of Error-Cause; undefined for a value that RFC 5176 section 3.5 does not define. */
 export function errorCauseName(value: number): string | undefined {
   return ERROR_CAUSE_NAMES.get(value);
-}
-
-/** ` 404 Invalid-Request`, to be appended to the name of a reply; empty where it has no Error-Cause. */
-export function causeText(errorCause: number | undefined): string {
-  return errorCause === undefined ? '' : ` ${errorCause} ${errorCauseName(errorCause) ?? ''}`.trimEnd();
 }
 
 /** Values of Acct-Status-Type: RFC 2866 section 5.1. */

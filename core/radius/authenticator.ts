@@ -1,4 +1,4 @@
-// Signing and verifying. Each of the two rules is written once; to verify is to sign again and compare.
+// Signing and verifying. Each of the two rules is written once: verifying is signing again and comparing.
 import { timingSafeEqual } from 'node:crypto';
 import type { Secret } from './digest.ts';
 import { CODE, HEADER_OCTETS, MAX_PACKET_OCTETS, type Packet } from './packet.ts';
@@ -11,25 +11,28 @@ const ZERO = new Uint8Array(16);
 /** An attribute whose value is zero until it is computed. */
 const BLANK_MESSAGE_AUTHENTICATOR = Uint8Array.of(MESSAGE_AUTHENTICATOR, 18, ...ZERO);
 
+/** Why a request does not verify. */
 export type RequestFailure =
   | 'wrong-request-authenticator'
   | 'wrong-message-authenticator'
   | 'several-message-authenticators'
   | 'missing-message-authenticator';
 
+/** Why a reply does not verify. */
 export type ReplyFailure =
   | 'identifier-mismatch'
   | 'code-mismatch'
   | 'wrong-response-authenticator'
   | Exclude<RequestFailure, 'wrong-request-authenticator'>;
 
+/** The result of verifying; `reason` names the first check that failed. */
 export type Verification<F> = { readonly ok: true } | { readonly ok: false; readonly reason: F };
 
 /**
- * The octets of an Accounting-, Disconnect- or CoA-Request. They are a pure function of the arguments, so a
- * retransmission is byte-identical. `attributes` are encoded, without a Message-Authenticator: one is put first
- * unless `messageAuthenticator` is false.
- * @throws RangeError above 4096 octets.
+ * The octets of an Accounting-Request, Disconnect-Request or CoA-Request (RFC 2866 section 3, RFC 5176 section 2.3).
+ * Equal arguments give equal octets, so a retransmission is byte-identical. `attributes` are encoded, without a
+ * Message-Authenticator; one is put first unless `messageAuthenticator` is false.
+ * @throws RangeError when the packet is longer than 4096 octets.
  */
 export function signRequest(
   request: { readonly code: number; readonly identifier: number; readonly attributes: Uint8Array },
@@ -40,9 +43,9 @@ export function signRequest(
 }
 
 /**
- * The octets of a reply to `request`, with its Identifier. A Message-Authenticator is put first when the request
- * had one, unless `messageAuthenticator` says otherwise.
- * @throws RangeError above 4096 octets.
+ * The octets of a reply to `request`, with its Identifier (RFC 2866 section 3, RFC 5176 section 2.3). By default, a
+ * Message-Authenticator is put first if the request had one; `messageAuthenticator` overrides that.
+ * @throws RangeError when the packet is longer than 4096 octets.
  */
 export function signReply(
   request: Packet,
@@ -59,8 +62,8 @@ export function signReply(
 }
 
 /**
- * Whether a request of code 4, 40 or 43 was made with `secret`. A Message-Authenticator is optional but has to be
- * right where there is one (RFC 5176 section 3.4).
+ * Whether a request of code 4, 40 or 43 was signed with `secret`. A Message-Authenticator is optional, but must verify if
+ * present (RFC 5176 section 3.4).
  */
 export function verifyRequest(
   packet: Packet,
@@ -74,8 +77,9 @@ export function verifyRequest(
 }
 
 /**
- * Whether `reply` answers `request` and was made with `secret`. With `zeroAuthenticator` a Message-Authenticator
- * over a zero authenticator is accepted too, as FreeRADIUS 3.2 writes it into the replies that it proxies.
+ * Whether `reply` answers `request` and was signed with `secret` (RFC 2866 section 3, RFC 5176 sections 2.3 and 3.4).
+ * With `zeroAuthenticator`, a Message-Authenticator computed over a zero authenticator is accepted as well: FreeRADIUS
+ * 3.2 writes such into the replies that it proxies.
  */
 export function verifyReply(
   reply: Packet,
@@ -135,15 +139,15 @@ function sign(
 
 /**
  * Request Authenticator (`salt` zero) or Response Authenticator (`salt` the request's authenticator): MD5 over the
- * packet with `salt` for its authenticator, then the secret (RFC 2866 section 3, RFC 5176 section 2.3).
+ * packet with `salt` in place of its authenticator, then the secret (RFC 2866 section 3, RFC 5176 section 2.3).
  */
 const authenticator = (bytes: Uint8Array, salt: Uint8Array, secret: Secret) =>
   secret.md5(bytes.subarray(0, AUTHENTICATOR_OFFSET), salt, bytes.subarray(HEADER_OCTETS));
 
 /**
- * Message-Authenticator of the attribute at `offset`: HMAC-MD5 over the packet with `salt`, as above, for its
- * authenticator and zero for the attribute's value (RFC 5176 section 3.4; in accounting packets, of which no RFC
- * speaks, as FreeRADIUS does).
+ * The value of the Message-Authenticator at `offset`: HMAC-MD5 over the packet with `salt`, as above, in place of its
+ * authenticator and zeros in place of that value (RFC 5176 section 3.4). No RFC defines it for accounting packets; there
+ * it is computed as FreeRADIUS does.
  */
 const messageAuthenticator = (bytes: Uint8Array, offset: number, salt: Uint8Array, secret: Secret) =>
   secret.hmacMd5(
@@ -157,6 +161,6 @@ const messageAuthenticator = (bytes: Uint8Array, offset: number, salt: Uint8Arra
 const messageAuthenticatorsOf = (packet: Packet) =>
   packet.attributes.filter((attribute) => attribute.type === MESSAGE_AUTHENTICATOR);
 
-/** The codes of a reply follow the code of its request: acknowledged, then, save for accounting, refused. */
+/** The ACK's code is the request's plus 1, the NAK's plus 2; accounting has no NAK. */
 const answers = (reply: number, request: number) =>
   reply === request + 1 || (reply === request + 2 && request !== CODE.AccountingRequest);

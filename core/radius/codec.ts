@@ -1,5 +1,5 @@
-// Attributes between their octets and their values. The table knows the attributes, value-types.ts the values; this
-// file knows Vendor-Specific and the tag, and loses nothing that it does not understand.
+// Decodes and encodes attributes. attributes.ts has the table of attributes and value-types.ts the types of values; this
+// file handles Vendor-Specific and tags. It keeps the octets of what it cannot decode.
 import {
   ATTRIBUTES,
   type AttributeDefinition,
@@ -8,13 +8,13 @@ import {
   attributeNameAt,
 } from './attributes.ts';
 import type { Packet } from './packet.ts';
-import { hex, refusal, VALUE_CODECS, type ValueCodec } from './value-types.ts';
+import { hex, mismatch, VALUE_CODECS, type ValueCodec } from './value-types.ts';
 
 const VENDOR_SPECIFIC = 26;
 const MAX_VALUE_OCTETS = 253;
 const MAX_TAG = 0x1f;
 
-/** An attribute of the table. `tag` only where it carried one, 1 to 31. */
+/** An attribute of the table. `tag` is present if the attribute has one, 1 to 31 (RFC 2868 section 3.1). */
 export type KnownAttribute = {
   [N in AttributeName]: {
     readonly name: N;
@@ -23,28 +23,29 @@ export type KnownAttribute = {
   };
 }[AttributeName];
 
-/** Where an attribute stands: in the packet, or in a Vendor-Specific. */
+/** The type of an attribute, or its vendor and vendor type within a Vendor-Specific (RFC 2865 section 5.26). */
 export type AttributePlace =
   | { readonly type: number; readonly vendor?: undefined; readonly vendorType?: undefined }
   | { readonly type: typeof VENDOR_SPECIFIC; readonly vendor: number; readonly vendorType: number };
 
-/** An attribute that the table does not have. */
+/** An attribute that is not in the table. */
 export interface UnknownAttribute {
   readonly unknown: AttributePlace;
   readonly value: Uint8Array;
 }
 
-/** An attribute whose value is not what its type demands, and why; a Vendor-Specific whose inside does not parse. */
+/** An attribute whose value does not fit its type, or a Vendor-Specific whose content does not parse; with the reason. */
 export interface MalformedAttribute {
   readonly malformed: AttributePlace & { readonly reason: string };
   readonly value: Uint8Array;
 }
 
+/** An attribute as decoded. */
 export type Attribute = KnownAttribute | UnknownAttribute | MalformedAttribute;
 
 /**
- * All attributes in the packet's order. Several sub-attributes in one Vendor-Specific come as several attributes.
- * Octets are views into the packet.
+ * All attributes, in the packet's order. Each sub-attribute of a Vendor-Specific is an attribute of its own. It never
+ * throws: what does not decode is malformed or unknown. Octets are views into the packet.
  */
 export function decodeAttributes(packet: Pick<Packet, 'attributes'>): readonly Attribute[] {
   return packet.attributes.flatMap(({ type, value }) =>
@@ -53,20 +54,20 @@ export function decodeAttributes(packet: Pick<Packet, 'attributes'>): readonly A
 }
 
 /**
- * The octets of `list`, in its order. Unknown and malformed attributes are written as they were read.
- * @throws RangeError naming the attribute whose value does not fit.
+ * The octets of `list`, in its order. Unknown and malformed attributes are encoded as they were read.
+ * @throws RangeError that names the attribute whose value or tag does not fit.
  */
 export function encodeAttributes(list: readonly Attribute[]): Uint8Array {
   return Buffer.concat(list.map(encodeOne));
 }
 
-/** Recognizes the attributes of one name: `list.filter(isNamed('ERX-Service-Activate'))`. */
+/** A test for attributes of one name: `list.filter(isNamed('ERX-Service-Activate'))`. */
 export const isNamed =
   <N extends AttributeName>(name: N) =>
   (attribute: Attribute): attribute is Extract<Attribute, { readonly name: N }> =>
     'name' in attribute && attribute.name === name;
 
-/** The value of the first attribute of that name. */
+/** The value of the first attribute of that name; undefined if there is none. */
 export function firstValue<N extends AttributeName>(
   list: readonly Attribute[],
   name: N,
@@ -127,7 +128,7 @@ function decodeOne(place: AttributePlace, octets: Uint8Array): Attribute {
   const definition: AttributeDefinition = ATTRIBUTES[name];
   const { tag, rest } = splitTag(definition, octets);
   const result =
-    tag > MAX_TAG ? refusal(`a tag of at most ${MAX_TAG}`, tag) : VALUE_CODECS[definition.type].decode(rest);
+    tag > MAX_TAG ? mismatch(`a tag of at most ${MAX_TAG}`, tag) : VALUE_CODECS[definition.type].decode(rest);
   if (!result.ok) return { malformed: { ...place, reason: result.reason }, value: octets };
   const { value } = result;
   // The table ties the name to the type that the value was decoded as.
@@ -150,8 +151,8 @@ function encodeOne(attribute: Attribute): Uint8Array {
 }
 
 /**
- * RFC 2868 section 3.1: the first octet of an integer is its tag, zero for none. That of a text is one unless it can
- * be the text's own; zero again stands for none.
+ * RFC 2868 section 3.1: the first octet of an integer is its tag, and zero means none. The first octet of a text is a tag
+ * if it is at most 31; zero means none here, too.
  */
 function splitTag({ tagged, type }: AttributeDefinition, octets: Uint8Array) {
   const [first] = octets;
@@ -165,12 +166,12 @@ function joinTag(name: AttributeName, tag: number | undefined, octets: Uint8Arra
   if (tag !== undefined && !(tagged && Number.isInteger(tag) && tag >= 1 && tag <= MAX_TAG)) {
     throw new RangeError(`${name}: expected ${tagged ? `a tag from 1 to ${MAX_TAG}` : 'no tag'}, got ${tag}`);
   }
-  // Text without a tag stands alone, unless its own first octet would be taken for one.
+  // Text without a tag needs a zero octet only if its own first octet would be read as a tag.
   const needsTag = tagged && (type !== 'text' || (octets[0] ?? 0) <= MAX_TAG);
   return tag !== undefined || needsTag ? Buffer.concat([Uint8Array.of(tag ?? 0), octets]) : octets;
 }
 
-/** Puts an attribute's header, and the vendor's if there is one, before its value. */
+/** The value behind the header of its attribute, and that of its vendor if there is one. */
 function wrap(place: AttributePlace, value: Uint8Array): Uint8Array {
   const { type, vendor, vendorType } = place;
   const inner =

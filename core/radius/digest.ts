@@ -1,12 +1,12 @@
-// MD5 and HMAC-MD5 keyed by a shared secret, in the two shapes that RADIUS has.
+// MD5 and HMAC-MD5 with a shared secret, as RADIUS uses them.
 import { hash } from 'node:crypto';
 
 const BLOCK_OCTETS = 64;
 const DIGEST_OCTETS = 16;
 
 /**
- * A shared secret, ready to digest with. It can be used but not read: neither logging nor JSON shows it.
- * The HMAC pads are computed once, which leaves two one-shot hashes for a Message-Authenticator.
+ * A shared secret. It can be used but not read: it appears neither in logs nor in JSON. The HMAC pads are computed once,
+ * so that a Message-Authenticator takes two hashes.
  */
 export class Secret {
   readonly #octets: Uint8Array;
@@ -36,13 +36,13 @@ export class Secret {
 }
 
 /**
- * Prepares a shared secret; its octets are the text's UTF-8.
- * @throws RangeError when it is empty (RFC 2865 section 3).
+ * The shared secret whose octets are the UTF-8 of `text`.
+ * @throws RangeError when `text` is empty (RFC 2865 section 3).
  */
 export function prepareSecret(text: string): Secret {
   if (text === '') throw new RangeError('a RADIUS shared secret must not be empty');
   return new Secret(Buffer.from(text));
 }
 
-/** One-shot and through a binary string: a third of createHash's time, two thirds of asking `hash` for a Buffer. */
+/** Through a binary string, `hash` takes a third of createHash's time, and two thirds of its own for a Buffer. */
 const md5 = (data: Uint8Array): Buffer => Buffer.from(hash('md5', data, 'binary'), 'binary');

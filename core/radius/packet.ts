@@ -1,6 +1,6 @@
-// The packet as it lies on the wire: header and attributes, not yet verified, not yet understood.
+// The packet on the wire: header and attributes, neither verified nor decoded.
 
-/** RFC 2866 section 3, RFC 5176 section 2.3. */
+/** Codes of packets: RFC 2866 section 3, RFC 5176 section 2.3. */
 export const CODE = {
   AccountingRequest: 4,
   AccountingResponse: 5,
@@ -12,17 +12,19 @@ export const CODE = {
   CoaNak: 45,
 } as const;
 
+/** Length of the header: RFC 2865 section 3. */
 export const HEADER_OCTETS = 20;
+/** The greatest length of a packet: RFC 2865 section 3. */
 export const MAX_PACKET_OCTETS = 4096;
 
-/** One attribute, undecoded. `value` is a view into the packet, `offset` the place of its type octet in it. */
+/** One attribute, undecoded. `value` is a view into the packet; `offset` is that of its type octet in the packet. */
 export interface RawAttribute {
   readonly type: number;
   readonly value: Uint8Array;
   readonly offset: number;
 }
 
-/** A well-formed packet. Nothing in it is to be believed before `verifyRequest` or `verifyReply` said so. */
+/** A well-formed packet. It must not be trusted before `verifyRequest` or `verifyReply` has verified it. */
 export interface Packet {
   readonly code: number;
   readonly identifier: number;
@@ -32,6 +34,7 @@ export interface Packet {
   readonly bytes: Uint8Array;
 }
 
+/** Why octets are no packet, one reason a check. */
 export type ParseFailure =
   | 'datagram-too-short'
   | 'length-below-20'
@@ -40,13 +43,14 @@ export type ParseFailure =
   | 'attribute-length-below-2'
   | 'attribute-past-end';
 
+/** A packet; or why there is none, and where. */
 export type ParseResult =
   | { readonly ok: true; readonly packet: Packet }
   | { readonly ok: false; readonly reason: ParseFailure; readonly offset: number };
 
 /**
- * Reads one datagram; the packet shares its memory. Octets after Length are padding and ignored (RFC 2865
- * section 3). `offset` of a failure is where in the datagram the offending field or attribute begins.
+ * The packet in a datagram, which it shares its memory with. Octets beyond Length are padding and ignored (RFC 2865
+ * section 3). `offset` of a failure is that of the field or attribute at fault in the datagram.
  */
 export function parsePacket(datagram: Uint8Array): ParseResult {
   if (datagram.length < HEADER_OCTETS) return failure('datagram-too-short', 0);
@@ -78,5 +82,5 @@ export function parsePacket(datagram: Uint8Array): ParseResult {
 
 const failure = (reason: ParseFailure, offset: number) => ({ ok: false, reason, offset }) as const;
 
-/** An octet that is known to be there. */
+/** The octet at `offset`, which must exist. */
 const at = (octets: Uint8Array, offset: number): number => octets[offset] ?? 0;

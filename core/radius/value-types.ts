@@ -1,6 +1,6 @@
-// How values lie on the wire: one pair of functions per value type (RFC 2865 section 5, RFC 3162, RFC 8044).
+// Values on the wire: a pair of functions for each type of value (RFC 2865 section 5, RFC 3162, RFC 8044).
 
-/** What a value of each type is to its users. */
+/** The JavaScript type of each type of value. */
 export interface ValueTypes {
   /** UTF-8, at least one octet. */
   text: string;
@@ -8,7 +8,7 @@ export interface ValueTypes {
   octets: Uint8Array;
   /** 32 bits, unsigned. */
   integer: number;
-  /** 24 bits, unsigned: what is left of an integer behind a tag (RFC 2868 section 3.1). */
+  /** 24 bits, unsigned: the rest of an integer after its tag (RFC 2868 section 3.1). */
   integer24: number;
   /** Seconds since 1970-01-01 UTC. */
   time: number;
@@ -21,14 +21,15 @@ export interface ValueTypes {
   /** `0011:2233:4455:6677` */
   'interface-id': string;
 }
+/** The name of a type of value. */
 export type ValueType = keyof ValueTypes;
 
-/** A value or its octets, or the reason why there are none: what was expected and what was found. */
+/** A value or its octets; or the reason why there are none: what was expected and what was found. */
 export type Result<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly reason: string };
 
-/** Bytes from a peer that are no such value give a reason; so does a value of ours that has no such bytes. */
+/** Decodes and encodes one type of value. It never throws: octets or a value that do not fit give a reason. */
 export interface ValueCodec<T> {
   decode(octets: Uint8Array): Result<T>;
   encode(value: T): Result<Uint8Array>;
@@ -36,29 +37,29 @@ export interface ValueCodec<T> {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const success = <T>(value: T): Result<T> => ({ ok: true, value });
-/** What was expected, and what there was. */
-export const refusal = (expected: string, found: string | number): Result<never> => ({
+/** The result for octets or a value that do not fit. */
+export const mismatch = (expected: string, found: string | number): Result<never> => ({
   ok: false,
   reason: `expected ${expected}, got ${found}`,
 });
 
 const text: ValueCodec<string> = {
   decode(octets) {
-    if (octets.length === 0) return refusal('at least 1 octet', 0);
+    if (octets.length === 0) return mismatch('at least 1 octet', 0);
     try {
       return success(UTF8.decode(octets));
     } catch {
-      return refusal('UTF-8', 'other octets');
+      return mismatch('UTF-8', 'other octets');
     }
   },
   encode(value) {
-    if (!value.isWellFormed()) return refusal('well-formed Unicode', JSON.stringify(value));
-    return value === '' ? refusal('at least 1 octet', 0) : success(Buffer.from(value));
+    if (!value.isWellFormed()) return mismatch('well-formed Unicode', JSON.stringify(value));
+    return value === '' ? mismatch('at least 1 octet', 0) : success(Buffer.from(value));
   },
 };
 
 const octets: ValueCodec<Uint8Array> = {
-  decode: (value) => (value.length === 0 ? refusal('at least 1 octet', 0) : success(value)),
+  decode: (value) => (value.length === 0 ? mismatch('at least 1 octet', 0) : success(value)),
   encode: (value) => octets.decode(value),
 };
 
@@ -67,32 +68,32 @@ const unsigned = (size: number): ValueCodec<number> => ({
   decode: (octets) =>
     octets.length === size
       ? success(octets.reduce((value, octet) => value * 256 + octet, 0))
-      : refusal(`${size} octets`, octets.length),
+      : mismatch(`${size} octets`, octets.length),
   encode(value) {
     const most = 256 ** size - 1;
     if (!Number.isInteger(value) || value < 0 || value > most) {
-      return refusal(`an integer from 0 to ${most}`, value);
+      return mismatch(`an integer from 0 to ${most}`, value);
     }
     return success(Uint8Array.from({ length: size }, (_, index) => value / 256 ** (size - 1 - index)));
   },
 });
 
 const ipv4: ValueCodec<string> = {
-  decode: (octets) => (octets.length === 4 ? success(octets.join('.')) : refusal('4 octets', octets.length)),
+  decode: (octets) => (octets.length === 4 ? success(octets.join('.')) : mismatch('4 octets', octets.length)),
   encode(value) {
     const octets = value.split('.');
     return octets.length === 4 &&
       octets.every((octet) => /^(0|[1-9]\d{0,2})$/.test(octet) && Number(octet) < 256)
       ? success(Uint8Array.from(octets, Number))
-      : refusal('an IPv4 address', JSON.stringify(value));
+      : mismatch('an IPv4 address', JSON.stringify(value));
   },
 };
 
 const ipv6: ValueCodec<string> = {
   decode: (octets) =>
-    octets.length === 16 ? success(canonicalIpv6(toGroups(octets))) : refusal('16 octets', octets.length),
+    octets.length === 16 ? success(canonicalIpv6(toGroups(octets))) : mismatch('16 octets', octets.length),
   encode(value) {
-    if (!isIpv6(value)) return refusal('an IPv6 address', JSON.stringify(value));
+    if (!isIpv6(value)) return mismatch('an IPv6 address', JSON.stringify(value));
     const [left = [], right = []] = canonicalIpv6(value)
       .split('::')
       .map((half) => half.split(':').filter((group) => group !== ''));
@@ -101,15 +102,15 @@ const ipv6: ValueCodec<string> = {
   },
 };
 
-/** A reserved octet, the prefix length in bits, then as many octets of the prefix as it takes (RFC 3162, 2.3). */
+/** A reserved octet, the prefix length in bits, and the octets of the prefix (RFC 3162 section 2.3). */
 const ipv6Prefix: ValueCodec<string> = {
   decode(octets) {
-    if (octets.length < 2 || octets.length > 18) return refusal('2 to 18 octets', octets.length);
+    if (octets.length < 2 || octets.length > 18) return mismatch('2 to 18 octets', octets.length);
     const [, bits = 0, ...prefix] = octets;
-    if (bits > 128) return refusal('a prefix length of at most 128', bits);
-    if (prefix.length * 8 < bits) return refusal(`${bits} bits of prefix`, prefix.length * 8);
+    if (bits > 128) return mismatch('a prefix length of at most 128', bits);
+    if (prefix.length * 8 < bits) return mismatch(`${bits} bits of prefix`, prefix.length * 8);
     if (prefix.some((octet, index) => octet & ~mask(bits, index))) {
-      return refusal(`zeros behind ${bits} bits of prefix`, hex(octets));
+      return mismatch(`zeros behind ${bits} bits of prefix`, hex(octets));
     }
     const address = Uint8Array.from({ length: 16 }, (_, index) => prefix[index] ?? 0);
     return success(`${canonicalIpv6(toGroups(address))}/${bits}`);
@@ -119,20 +120,21 @@ const ipv6Prefix: ValueCodec<string> = {
     const prefix = ipv6.encode(address);
     const bits = Number(digits);
     if (!prefix.ok || bits > 128 || prefix.value.some((octet, index) => octet & ~mask(bits, index))) {
-      return refusal('an IPv6 prefix', JSON.stringify(value));
+      return mismatch('an IPv6 prefix', JSON.stringify(value));
     }
     return success(Uint8Array.from([0, bits, ...prefix.value.subarray(0, Math.ceil(bits / 8))]));
   },
 };
 
 const interfaceId: ValueCodec<string> = {
-  decode: (octets) => (octets.length === 8 ? success(toGroups(octets)) : refusal('8 octets', octets.length)),
+  decode: (octets) => (octets.length === 8 ? success(toGroups(octets)) : mismatch('8 octets', octets.length)),
   encode: (value) =>
     /^[0-9a-f]{1,4}(:[0-9a-f]{1,4}){3}$/i.test(value)
       ? success(fromGroups(value.split(':')))
-      : refusal('four groups of hexadecimal digits', JSON.stringify(value)),
+      : mismatch('four groups of hexadecimal digits', JSON.stringify(value)),
 };
 
+/** The codec of each type of value. */
 export const VALUE_CODECS: { readonly [T in ValueType]: ValueCodec<ValueTypes[T]> } = {
   text,
   octets,
@@ -145,7 +147,7 @@ export const VALUE_CODECS: { readonly [T in ValueType]: ValueCodec<ValueTypes[T]
   'interface-id': interfaceId,
 };
 
-/** `0x` and two digits per octet. */
+/** Octets in hexadecimal: `0x` and two digits an octet. */
 export const hex = (octets: Uint8Array) => `0x${Buffer.from(octets).toString('hex')}`;
 
 /** The bits of the octet at `index` that belong to a prefix of `bits` bits. */
@@ -160,8 +162,12 @@ const toGroups = (octets: Uint8Array) =>
 const fromGroups = (groups: readonly string[]) =>
   Buffer.from(groups.map((group) => group.padStart(4, '0')).join(''), 'hex');
 
+/** Whether `address` is an IPv6 address in one of its text forms, without zone (RFC 4291 section 2.2). */
 export const isIpv6 = (address: string) =>
   /^[0-9a-f:.]+$/i.test(address) && URL.canParse(`http://[${address}]`);
 
-/** RFC 5952's form of any other one, which is how the URL standard writes such a host. */
+/**
+ * The form of RFC 5952 of an IPv6 address, in which the URL standard writes a host.
+ * @throws TypeError when `address` is no IPv6 address.
+ */
 export const canonicalIpv6 = (address: string) => new URL(`http://[${address}]`).hostname.slice(1, -1);

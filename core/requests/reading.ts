@@ -9,10 +9,12 @@ export interface Refusal {
   readonly reason: string;
 }
 
+/** A value that was read, or the refusal. */
 export type Reading<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly refusal: Refusal };
 
+/** A refusal with that Error-Cause (RFC 5176 section 3.5); `reason` is for logs and operators. */
 export function refused(errorCause: Refusal['errorCause'], reason: string): Reading<never> {
   return { ok: false, refusal: { errorCause, reason } };
 }

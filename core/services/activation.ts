@@ -1,4 +1,5 @@
-// The activation string, `tiered(1280000, 5120000)`: what a client writes and what identifies a service session.
+// The activation string, `tiered(1280000, 5120000)`: a client requests a service with it, and it identifies the
+// service session.
 
 /** A service and its concrete parameters, with the canonical string that identifies the two together. */
 export interface Activation {
@@ -8,14 +9,14 @@ export interface Activation {
   readonly canonical: string;
 }
 
-/** A Vendor-Specific value holds 247 octets; Service-Activate spends one on its tag (RFC 2865 section 5.26). */
-export const MAX_ACTIVATION_OCTETS = 246;
-
 const ACTIVATION = /^\s*([A-Za-z][A-Za-z0-9_.-]*)\s*(?:\(([^()]*)\)\s*)?$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
-/** Reads an activation string; a reason says what was expected instead. */
+/**
+ * Reads an activation string: a name, and in parentheses its parameters, with blanks anywhere between them. It is not
+ * ok with control characters, without a name, or with an empty parameter; `reason` says what was expected.
+ */
 export function parseActivation(
   text: string,
 ): { readonly ok: true; readonly activation: Activation } | { readonly ok: false; readonly reason: string } {

@@ -8,7 +8,7 @@ export interface ServiceDefinition extends Omit<ServiceTerms, 'activation'> {
 }
 
 export interface Catalogue {
-  /** By the name of the service. */
+  /** By name. */
   readonly services: Readonly<Record<string, ServiceDefinition>>;
   /** Groups with `policy: refuse`: a service is refused while another member is active. */
   readonly refusingGroups: readonly number[];

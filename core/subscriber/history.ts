@@ -49,7 +49,7 @@ export interface HistoryItem {
   /** How often the NAS was told to deactivate what it has still not confirmed; when it failed just now. */
   readonly retryAttempts?: number;
   /** When it may be deleted: seconds since 1970-01-01 UTC, as DynamoDB's TTL wants it. */
-  readonly expiresAt: number;
+  readonly expiresAtSeconds: number;
 }
 
 const ATTRIBUTES: Readonly<Record<keyof HistoryItem, true>> = {
@@ -65,7 +65,7 @@ const ATTRIBUTES: Readonly<Record<keyof HistoryItem, true>> = {
   command: true,
   requests: true,
   retryAttempts: true,
-  expiresAt: true,
+  expiresAtSeconds: true,
 };
 /** All that a history item may have. None of it is a key of an index. */
 export const HISTORY_ATTRIBUTES = Object.keys(ATTRIBUTES);
@@ -125,7 +125,7 @@ function frame({ nas, acctSessionId }: Session, atMs: number, version: number) {
     sk: historySortKey(atMs, version),
     atMs,
     version,
-    expiresAt: Math.floor(atMs / 1000) + HISTORY_RETENTION_DAYS * 86_400,
+    expiresAtSeconds: Math.floor(atMs / 1000) + HISTORY_RETENTION_DAYS * 86_400,
   };
 }
 

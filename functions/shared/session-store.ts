@@ -20,6 +20,9 @@ const SESSION_IS_NEW = 'attribute_not_exists(pk)';
 /** An item of 0.1.0 has no revision: its version, which grew with each write, was the lock. */
 const SESSION_IS_AS_READ = 'revision = :revision OR (attribute_not_exists(revision) AND version = :revision)';
 
+/** What an item has for the table and its indexes beside `pk`; 0.1.0 wrote `dueAt` where `dueAtMs` is now. */
+const INDEX_ATTRIBUTES: ReadonlySet<string> = new Set(['sk', 'userName', 'dueBucket', 'dueAtMs', 'dueAt']);
+
 export interface SessionStore {
   /** The session as it is now, or undefined when there is none. */
   read(key: SessionKey, signal?: AbortSignal): Promise<Session | undefined>;
@@ -62,7 +65,7 @@ export function createSessionStore(client: DynamoDBClient, tableName: string): S
 
 /** The item of a session. Its revision is one more than that of the session, which is the one that was read. */
 function imageOf(session: Session): Image {
-  const dueAt = dueAtMs(session);
+  const dueMs = dueAtMs(session);
   const userName = session.identity['User-Name'];
   const item = {
     pk: sessionPartitionKey(session.nas.name, session.acctSessionId),
@@ -71,7 +74,7 @@ function imageOf(session: Session): Image {
     ...session,
     revision: session.revision + 1,
     userName,
-    ...(dueAt !== undefined && { dueBucket: DUE_BUCKET, dueAt }),
+    ...(dueMs !== undefined && { dueBucket: DUE_BUCKET, dueAtMs: dueMs }),
   };
   return marshall(item, { removeUndefinedValues: true });
 }
@@ -81,6 +84,7 @@ function imageOf(session: Session): Image {
  * @throws UnreadableItem when it has a later shape than this code knows, or is no session.
  */
 export function sessionFromImage(image: Image): Session {
-  const { pk, sk: _sk, userName: _user, dueBucket: _bucket, dueAt: _due, ...session } = unmarshall(image);
-  return upgrade(session, String(pk));
+  const { pk, ...item } = unmarshall(image);
+  const session = Object.entries(item).filter(([name]) => !INDEX_ATTRIBUTES.has(name));
+  return upgrade(Object.fromEntries(session), String(pk));
 }

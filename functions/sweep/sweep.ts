@@ -39,25 +39,25 @@ export function createSweep({ dynamodb, tableName, sqs, dueQueueUrl, now, report
       {
         TableName: tableName,
         IndexName: TABLE.dueIndex.name,
-        KeyConditionExpression: 'dueBucket = :bucket AND dueAt <= :horizon',
+        KeyConditionExpression: 'dueBucket = :bucket AND dueAtMs <= :horizon',
         ExpressionAttributeValues: marshall({ ':bucket': DUE_BUCKET, ':horizon': horizonMs }),
-        ProjectionExpression: 'pk, dueAt',
+        ProjectionExpression: 'pk, dueAtMs',
       },
     );
     let found = 0;
     let overdueMs = 0;
     let refused: BatchResultErrorEntry | undefined;
     for await (const { Items = [] } of pages) {
-      const due = Items.map((item) => unmarshall(item) as { pk: string; dueAt: number });
+      const due = Items.map((item) => unmarshall(item) as { pk: string; dueAtMs: number });
       if (due.length === 0) continue;
-      const Entries = due.map(({ pk, dueAt }, index) => ({
+      const Entries = due.map(({ pk, dueAtMs }, index) => ({
         Id: String(index),
-        ...dueEntry(sessionKeyOf(pk), dueAt, now()),
+        ...dueEntry(sessionKeyOf(pk), dueAtMs, now()),
       }));
       const { Failed = [] } = await sqs.send(new SendMessageBatchCommand({ QueueUrl: dueQueueUrl, Entries }));
       refused ??= Failed[0];
       found += due.length - Failed.length;
-      overdueMs = Math.max(overdueMs, ...due.map(({ dueAt }) => startedAtMs - dueAt));
+      overdueMs = Math.max(overdueMs, ...due.map(({ dueAtMs }) => startedAtMs - dueAtMs));
     }
     report({ kind: 'swept', found, overdueMs });
     if (refused !== undefined)

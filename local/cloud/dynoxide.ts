@@ -1,4 +1,4 @@
-// DynamoDB on this machine: dynoxide, a native program out of an npm package, as a child process.
+// DynamoDB on this machine: dynoxide, a native program from an npm package, as a child process.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
@@ -8,11 +8,11 @@ import type { Duplex } from 'node:stream';
 import { ConfigurationError } from '../../core/config/problems.ts';
 
 export interface DynoxideOptions {
-  /** @default a free one */
+  /** @default a free port */
   readonly port?: number;
-  /** SQLite file that keeps the tables. @default none: they live in memory */
+  /** SQLite file that keeps the tables. @default none: they are in memory */
   readonly databaseFile?: string | undefined;
-  /** Told when dynoxide ends though nobody stopped it. */
+  /** Called when dynoxide ends without `stop`. */
   readonly onDeath: (reason: string) => void;
 }
 
@@ -22,14 +22,14 @@ export interface Dynoxide {
   stop(): Promise<void>;
 }
 
-/** The shell becomes dynoxide and leaves a watcher behind, which ends it when file descriptor 3 closes: the kernel
- * does that however our process dies. */
+/** The shell starts a watcher, then becomes dynoxide. The watcher kills it when file descriptor 3 closes: the kernel
+ * closes it however our process ends. */
 const END_WITH_PARENT = '{ read -r _; kill $$; } <&3 2>/dev/null & exec "$@" 3<&-';
 
 /**
  * Starts dynoxide on 127.0.0.1; resolves when it listens.
  * @throws ConfigurationError when it is not installed for this machine.
- * @throws Error with its own last words when it does not start.
+ * @throws Error with the last line of its output when it does not start.
  */
 export async function startDynoxide(options: DynoxideOptions): Promise<Dynoxide> {
   const port = options.port ?? (await freePort());
@@ -37,24 +37,24 @@ export async function startDynoxide(options: DynoxideOptions): Promise<Dynoxide>
   if (options.databaseFile !== undefined) command.push('--db-path', options.databaseFile);
   const child = spawn('/bin/sh', ['-c', END_WITH_PARENT, 'dynoxide', ...command], {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
-    // A process group of its own: Ctrl-C is for our process, which still needs its table to finish.
+    // A process group of its own: on Ctrl-C, our process still needs the table to finish its work.
     detached: true,
   });
   child.once('exit', () => (child.stdio[3] as Duplex).destroy());
 
-  let lastWords = '';
+  let lastLine = '';
   const listening = new Promise<void>((resolve) => {
     createInterface({ input: child.stderr as Duplex }).on('line', (line) => {
-      if (line !== '') lastWords = line;
+      if (line !== '') lastLine = line;
       if (line.startsWith('Dynoxide listening')) resolve();
     });
   });
   const ended = once(child, 'close').then(
-    ([code, signal]) => `dynoxide ended (${signal ?? code}): ${lastWords}`,
+    ([code, signal]) => `dynoxide ended (${signal ?? code}): ${lastLine}`,
   );
   const failure = await Promise.race([listening, ended]);
   if (failure !== undefined) {
-    // Between finding a free port and using it, somebody else may take it.
+    // Another process may take the free port before dynoxide does.
     if (options.port === undefined && /in use/.test(failure)) return startDynoxide(options);
     throw new Error(failure);
   }
@@ -74,7 +74,7 @@ export async function startDynoxide(options: DynoxideOptions): Promise<Dynoxide>
 
 /**
  * The path of the program in the package for `platform`.
- * @throws ConfigurationError that names the way out when the package is not installed.
+ * @throws ConfigurationError when the package is not installed; it names the alternative.
  */
 export function findDynoxide(platform = `${process.platform}-${process.arch}`): string {
   const file = `@dynoxide/${platform}/dynoxide`;
@@ -83,7 +83,7 @@ export function findDynoxide(platform = `${process.platform}-${process.arch}`): 
   } catch {
     throw new ConfigurationError([
       `the embedded DynamoDB needs the npm package @dynoxide/${platform}, which is not installed here: ` +
-        'give the address of a DynamoDB of your own with --dynamodb URL or AWS_ENDPOINT_URL_DYNAMODB=URL',
+        'give the endpoint of another DynamoDB with --dynamodb URL or AWS_ENDPOINT_URL_DYNAMODB=URL',
     ]);
   }
 }

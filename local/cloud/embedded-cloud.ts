@@ -1,10 +1,10 @@
-// What Interlock uses of AWS, on this machine: the table in dynoxide, the queues in fauxqs.
+// The AWS services that Interlock uses, on this machine: the table in dynoxide, the queues in fauxqs.
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { LOCAL_TABLE_NAME } from '../../core/cloud/table.ts';
 import { ConfigurationError } from '../../core/config/problems.ts';
-import { claimDataDirectory } from '../data-directory.ts';
+import { claimDataDirectory } from './data-directory.ts';
 import { startDynoxide } from './dynoxide.ts';
 import { startFauxqs } from './fauxqs.ts';
 import { type CloudQueues, ensureQueues } from './queues.ts';
@@ -12,11 +12,11 @@ import { ensureTable } from './table.ts';
 
 export interface EmbeddedCloudOptions {
   readonly sites: readonly string[];
-  /** Keeps table and queues over a restart. @default none: all of it lives in memory */
+  /** Keeps table and queues over a restart. @default none: they are in memory */
   readonly dataDirectory?: string;
   /** A DynamoDB to use instead of the embedded one. */
   readonly dynamodbEndpoint?: string;
-  /** Told when the embedded DynamoDB ends though nobody stopped it. */
+  /** Called when the embedded DynamoDB ends without `stop`. */
   readonly onDeath: (reason: string) => void;
 }
 
@@ -30,7 +30,7 @@ export interface ClientConfig {
 export interface EmbeddedCloud extends CloudQueues {
   /** For the table and for its stream. */
   readonly dynamodb: ClientConfig;
-  /** SDK clients would otherwise send to the host in a queue's URL. */
+  /** Without `useQueueUrlAsEndpoint: false`, an SDK client sends to the host in the URL of a queue. */
   readonly sqs: ClientConfig & { readonly useQueueUrlAsEndpoint: false };
   readonly tableName: string;
   readonly streamArn: string;
@@ -40,8 +40,8 @@ export interface EmbeddedCloud extends CloudQueues {
 const LOCAL = { region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
 
 /**
- * Starts the emulators on free ports of 127.0.0.1 and creates in them what is not there yet.
- * @throws ConfigurationError when there is no DynamoDB to use, its table is not ours, or the data directory is in use.
+ * Starts the emulators on free ports of 127.0.0.1, and creates the table and the queues that they lack.
+ * @throws ConfigurationError when DynamoDB or its table cannot be used, or the data directory is in use
  */
 export async function startEmbeddedCloud(options: EmbeddedCloudOptions): Promise<EmbeddedCloud> {
   const { sites, dataDirectory, dynamodbEndpoint, onDeath } = options;
@@ -87,8 +87,8 @@ function checkEndpoint(endpoint: string): void {
 
 function unusable(endpoint: string, error: NodeJS.ErrnoException): Error {
   if (error instanceof ConfigurationError) return error;
-  // Where a name has several addresses and none of them answers, the error has a code but no message.
+  // Where a host has several addresses and none answers, the error has a code but no message.
   return new ConfigurationError([
-    `the DynamoDB on ${endpoint} cannot be used: ${error.message || error.code}`,
+    `the DynamoDB at ${endpoint} cannot be used: ${error.message || error.code}`,
   ]);
 }

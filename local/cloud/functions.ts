@@ -1,4 +1,4 @@
-// What invokes the functions on AWS, for the functions on this machine.
+// Invokes the functions on this machine, as the event source mappings and the schedule do on AWS.
 import { DynamoDBStreamsClient } from '@aws-sdk/client-dynamodb-streams';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import {
@@ -24,24 +24,24 @@ export type FunctionEvent =
 export interface FunctionsOptions {
   readonly cloud: Omit<EmbeddedCloud, 'stop'>;
   readonly handlers: Handlers;
-  /** File that keeps how far the stream has been read. @default none: it is read from its start */
+  /** File that keeps the position in the stream. @default none: the stream is read from its start */
   readonly checkpointFile?: string | undefined;
-  /** @default as on AWS, once a minute */
+  /** @default 60, as on AWS */
   readonly sweepIntervalSeconds?: number | undefined;
   readonly report: (event: FunctionEvent) => void;
 }
 
 interface Part {
-  /** Finishes what is in hand. */
+  /** Resolves when the invocations under way have finished. */
   stop(): Promise<unknown>;
 }
 
-/** A failed message comes again after so long; on AWS it waits for its visibility timeout. */
+/** How long until a failed message is delivered again. On AWS that is its visibility timeout. */
 const RETRY_DELAY_SECONDS = 5;
 
 /**
  * Starts account on the stream, decide on its queues and sweep on its schedule.
- * @throws ConfigurationError when `checkpointFile` holds something else.
+ * @throws ConfigurationError when `checkpointFile` holds no checkpoints.
  */
 export function startFunctions({
   cloud,
@@ -55,7 +55,7 @@ export function startFunctions({
   const problem = (sentence: string) =>
     report({ source: 'cloud', event: { kind: 'problem', problem: sentence } });
 
-  // Before the others, because its checkpoints may be no checkpoints.
+  // Before the other parts start: it may throw.
   const accountOnStream = mapStream({
     streams: new DynamoDBStreamsClient(cloud.dynamodb),
     streamArn,
@@ -87,7 +87,7 @@ export function startFunctions({
   return { stop: () => Promise.all(parts.map((part) => part.stop())) };
 }
 
-/** Runs `task` every so often, as EventBridge does; a run that fails is told of and the next one goes on. */
+/** Runs `task` at this interval, as EventBridge does. After a failure, which is reported, the next run goes on. */
 function startSchedule(
   task: () => Promise<unknown>,
   intervalSeconds: number,

@@ -1,4 +1,4 @@
-// The functions that are deployed to AWS, in this process.
+// The handlers that are deployed to AWS, in this process.
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import type { DynamoDBRecord, SQSRecord } from 'aws-lambda';
@@ -15,7 +15,7 @@ import { createSweep } from '../../functions/sweep/sweep.ts';
 import type { EmbeddedCloud } from './embedded-cloud.ts';
 import type { LambdaFunction } from './event-source-mapper/lambda-function.ts';
 
-/** What AWS calls. */
+/** The entry point of each function. */
 export interface Handlers {
   readonly decide: LambdaFunction<SQSRecord>['handler'];
   readonly account: LambdaFunction<DynamoDBRecord>['handler'];
@@ -32,6 +32,7 @@ export interface HandlersOptions {
   readonly report: (event: HandlerEvent) => void;
 }
 
+/** Creates the functions against the emulated cloud. */
 export function createHandlers({ cloud, deployment, report }: HandlersOptions): Handlers {
   const { tableName } = cloud;
   const sqs = new SQSClient(cloud.sqs);

@@ -1,4 +1,4 @@
-// The queues of the deployed stack on any SQS endpoint.
+// The queues of the deployed stack, on any SQS endpoint.
 import {
   CreateQueueCommand,
   GetQueueAttributesCommand,
@@ -22,7 +22,7 @@ export interface Queue {
   readonly arn: string;
 }
 
-/** A queue of a site, and where its messages go that nobody could process. */
+/** A queue and its dead-letter queue. */
 export interface WorkQueue extends Queue {
   readonly deadLetters: Queue;
 }
@@ -30,15 +30,15 @@ export interface WorkQueue extends Queue {
 export interface CloudQueues {
   /** By site. */
   readonly queues: Readonly<Record<string, Readonly<Record<QueueName, WorkQueue>>>>;
-  /** What sweep tells decide. */
+  /** From sweep to decide. */
   readonly due: WorkQueue;
-  /** Where the stream records go that account could not process. */
+  /** The on-failure destination of account. */
   readonly accountFailures: Queue;
 }
 
 const RETENTION_SECONDS = RETENTION_DAYS * 24 * 60 * 60;
 
-/** Creates the queues of all sites where they are not there yet, and gives them their attributes of today. */
+/** Creates the queues of all sites that are missing, and sets the attributes of all. */
 export async function ensureQueues(
   client: SQSClient,
   endpoint: string,
@@ -56,7 +56,7 @@ export async function ensureQueues(
     const { Attributes } = await client.send(
       new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }),
     );
-    // A URL that was stored before a restart still has the old port.
+    // A URL from before a restart has the old port.
     return { url: endpoint + new URL(QueueUrl ?? '').pathname, arn: Attributes?.QueueArn ?? '' };
   };
   const ensureWorkQueue = async (

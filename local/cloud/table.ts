@@ -1,4 +1,4 @@
-// The table of the deployed stack on any DynamoDB endpoint.
+// The table of the deployed stack, on any DynamoDB endpoint.
 import {
   CreateTableCommand,
   DescribeTableCommand,
@@ -15,9 +15,9 @@ import { ConfigurationError } from '../../core/config/problems.ts';
 const STREAM_VIEW = 'NEW_AND_OLD_IMAGES';
 
 /**
- * Creates the table where it is not there yet, and gives the ARN of its stream. Whether old history is deleted is up to
- * the endpoint: the embedded one keeps it.
- * @throws ConfigurationError when there is such a table, but without a stream of both images.
+ * Creates the table if it is missing, and gives the ARN of its stream. Time to live is enabled; the embedded DynamoDB
+ * deletes nothing all the same.
+ * @throws ConfigurationError when the table exists without a stream of both images, or with the keys of 0.1.0.
  */
 export async function ensureTable(client: DynamoDBClient, tableName: string): Promise<string> {
   const { partitionKey, sortKey, dueIndex, lookUpIndexes } = TABLE;
@@ -49,10 +49,16 @@ export async function ensureTable(client: DynamoDBClient, tableName: string): Pr
   }
   await waitUntilTableExists({ client, minDelay: 1, maxWaitTime: 60 }, { TableName: tableName });
   const { Table } = await client.send(new DescribeTableCommand({ TableName: tableName }));
-  const { LatestStreamArn, StreamSpecification } = Table ?? {};
+  const { LatestStreamArn, StreamSpecification, GlobalSecondaryIndexes = [] } = Table ?? {};
   if (LatestStreamArn === undefined || StreamSpecification?.StreamViewType !== STREAM_VIEW)
     throw new ConfigurationError([
       `the table ${tableName} has no stream with new and old images: enable one or delete the table`,
+    ]);
+  const due = GlobalSecondaryIndexes.find(({ IndexName }) => IndexName === dueIndex.name);
+  // A key cannot be changed in place, and sweep would find nothing in the index of 0.1.0.
+  if (!due?.KeySchema?.some(({ AttributeName }) => AttributeName === dueIndex.sortKey))
+    throw new ConfigurationError([
+      `the table ${tableName} has no index ${dueIndex.name} on ${dueIndex.sortKey}: another release made it, delete it`,
     ]);
   await enableTimeToLive(client, tableName);
   return LatestStreamArn;
@@ -62,7 +68,7 @@ async function enableTimeToLive(client: DynamoDBClient, tableName: string): Prom
   const { TimeToLiveDescription } = await client.send(
     new DescribeTimeToLiveCommand({ TableName: tableName }),
   );
-  // To enable it twice is an error.
+  // Enabling it twice is an error.
   if (TimeToLiveDescription?.AttributeName === TABLE.timeToLiveAttribute) return;
   await client.send(
     new UpdateTimeToLiveCommand({

@@ -1,4 +1,5 @@
-// What a NAS had for one subscriber session, step by step, as text. An overlap of two bars is a switch without a gap.
+// A chart in text: the services of one subscriber session at the NAS, step by step. Where two bars overlap, the switch
+// had no gap.
 import type { NasRecord } from '../peers/scripted-nas.ts';
 
 /** The mutex groups of a service. */
@@ -8,10 +9,7 @@ const WIDTH = 80;
 const COLUMN = 4;
 const LONGEST_NAME = 26;
 
-/**
- * The steps, counted from 1, that took the last member of `group` away. `steps` is the record of one subscriber
- * session.
- */
+/** The steps, counted from 1, that removed the last member of `group`. `steps` is the record of one session. */
 export function emptyingSteps(
   steps: readonly Pick<NasRecord, 'services'>[],
   group: number,
@@ -22,9 +20,9 @@ export function emptyingSteps(
 }
 
 /**
- * Draws the record of one subscriber session: a column for each step that the NAS was told, the latest ones where not
- * all find room in 80 characters, and × at one that it refused. A row for each service, and one for each mutex group
- * with the latest steps that emptied it.
+ * Draws the record of one subscriber session in 80 characters: a column for each operation at the NAS, the latest ones
+ * if there is no room for all, with × where the NAS refused. There is a row for each service, and one for each mutex
+ * group, which ends with the latest steps that emptied it.
  */
 export function drawChart(
   steps: readonly Pick<NasRecord, 'services' | 'answer'>[],
@@ -40,7 +38,7 @@ export function drawChart(
 
   const row = (name: string, cells: readonly string[], end = '') =>
     `${name.padEnd(nameWidth)}${cells.map((cell) => cell.padEnd(COLUMN)).join('')}  ${end}`.trimEnd();
-  /** A line for as long as one of `members` is there. */
+  /** A line for as long as one of `members` is active. */
   const bar = (line: string, members: readonly string[]) =>
     shown.map((step) =>
       members.some((service) => step.services.includes(service)) ? line.repeat(COLUMN) : '',

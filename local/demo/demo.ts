@@ -1,11 +1,11 @@
-// `npm run demo`: the shipped site and catalogue, and a short story of one subscriber, told by an independent policy
-// server. Ends with 0 only if everything was answered, changed and accounted as it had to be, and if the NAS was told new
-// before old, so that no mutex group was left without a member unless that was asked for.
+// `npm run demo`: the shipped site and catalogue, and five requests for one subscriber from an independent policy
+// server. The exit status is 0 only if every reply, change and accounting record was as expected, and if no mutex group
+// at the NAS was ever without a member, except after the request that removes the last one.
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { ConfigurationError } from '../../core/config/problems.ts';
 import { parseServicesFile } from '../../core/config/services-file.ts';
-import { causeText } from '../../core/radius/attributes.ts';
+import { describeErrorCause } from '../../core/requests/describe-packet.ts';
 import { parseActivation } from '../../core/services/activation.ts';
 import type { Catalogue } from '../../core/services/catalogue.ts';
 import type { NpmAttribute } from '../peers/policy-server/npm-radius.ts';
@@ -18,11 +18,11 @@ interface Step {
   readonly title: string;
   readonly activate?: readonly string[];
   readonly deactivate?: readonly string[];
-  /** Mutex groups that it leaves without a member. */
+  /** Mutex groups that the request leaves without a member. */
   readonly empties?: readonly number[];
   readonly expect: {
     readonly answer: PolicyReply;
-    /** In the table, and in the same order at the NAS. */
+    /** The services in the table, and in the same order at the NAS. */
     readonly changed: readonly string[];
     readonly accounted: readonly string[];
   };
@@ -40,12 +40,12 @@ const STORY: readonly Step[] = [
     expect: { answer: ACK, changed: ['+bronze', '+voice'], accounted: ['Start bronze'] },
   },
   {
-    title: 'client1 buys gold: its group 12 lets bronze go, voice is in no group and stays',
+    title: 'client1 buys gold: bronze is in the same mutex group and ends, voice is in none and stays',
     activate: ['gold'],
     expect: { answer: ACK, changed: ['+gold', '-bronze'], accounted: ['Start gold', 'Stop bronze'] },
   },
   {
-    title: 'client1 moves to a tier of his own',
+    title: 'client1 moves to a tiered service with parameters of his own',
     activate: ['tiered(1280000, 5120000)'],
     expect: {
       answer: ACK,
@@ -54,12 +54,12 @@ const STORY: readonly Step[] = [
     },
   },
   {
-    title: 'a service that the catalogue does not have is refused, and nothing changes',
+    title: 'client1 asks for a service that is not in the catalogue: refused, nothing changes',
     activate: ['platinum'],
     expect: { answer: { code: 'CoA-NAK', errorCause: 404 }, changed: [], accounted: [] },
   },
   {
-    title: 'client1 cancels the tier',
+    title: 'client1 cancels the tiered service',
     deactivate: ['tiered(1280000, 5120000)'],
     empties: [12],
     expect: {
@@ -70,7 +70,7 @@ const STORY: readonly Step[] = [
   },
 ];
 
-const ACCOUNTING_PATIENCE_MS = 10_000;
+const ACCOUNTING_TIMEOUT_MS = 10_000;
 
 try {
   process.exitCode = (await play()) ? 0 : 1;
@@ -93,30 +93,32 @@ async function play(): Promise<boolean> {
   try {
     const [nas] = system.nases;
     if (nas === undefined)
-      throw new ConfigurationError([`${SITE_FILE}: nases.0.address: expected a port that nobody listens on`]);
+      throw new ConfigurationError([
+        `${SITE_FILE}: nases.0.address: expected a port on which no NAS listens`,
+      ]);
     const groupsOf = groupsIn(parseServicesFile(SERVICES_FILE, await readFile(SERVICES_FILE, 'utf8')));
     for (const [index, step] of STORY.entries()) {
       seen.clear();
-      const toldBefore = nas.record.length;
+      const commandsBefore = nas.record.length;
       say(`${index + 1}. ${step.title}`);
       const answer = await policyServer.request(attributesOf(step));
       await seen.accounted(step.expect.accounted.length);
-      const told = nas.record.slice(toldBefore);
+      const commands = nas.record.slice(commandsBefore);
       const found = {
         answer,
-        told: told.map(toldText),
-        emptied: emptiedGroups(nas.record, groupsOf, toldBefore),
+        commands: commands.map(commandText),
+        emptied: emptiedGroups(nas.record, groupsOf, commandsBefore),
         changed: seen.changed(),
         accounted: seen.records(),
       };
-      say(`   asked      ${askedText(step)}`);
-      say(`   NAS told   ${found.told.join(' ') || 'nothing'}`);
-      say(`   changed    ${found.changed.join(' ') || 'nothing'}`);
-      say(`   answered   ${answer.code}${causeText(answer.errorCause)}`);
-      say(`   accounted  ${found.accounted.map((record) => `Acct-${record}`).join(', ') || 'nothing'}`);
-      const isSwitch = new Set(told.map(({ operation }) => operation)).size > 1;
+      say(`   request     ${askedText(step)}`);
+      say(`   NAS         ${found.commands.join(' ') || 'none'}`);
+      say(`   services    ${found.changed.join(' ') || 'none'}`);
+      say(`   reply       ${replyText(answer)}`);
+      say(`   accounting  ${found.accounted.map((record) => `Acct-${record}`).join(', ') || 'none'}`);
+      const isSwitch = new Set(commands.map(({ operation }) => operation)).size > 1;
       if (isSwitch) say(`\n${drawChart(nas.record, groupsOf).replaceAll(/^/gm, '   ')}\n`);
-      const expected = { ...step.expect, told: step.expect.changed, emptied: step.empties ?? [] };
+      const expected = { ...step.expect, commands: step.expect.changed, emptied: step.empties ?? [] };
       if (!isDeepStrictEqual(found, expected)) {
         asExpected = false;
         say(`   NOT AS EXPECTED: ${JSON.stringify(expected)}`);
@@ -128,8 +130,8 @@ async function play(): Promise<boolean> {
   }
   say(
     asExpected
-      ? 'Every answer was as expected, and at the NAS each new service was there before the old one went.'
-      : 'Something was not as expected.',
+      ? 'Every reply was as expected, and the NAS activated each new service before it deactivated the old one.'
+      : 'Not everything was as expected.',
   );
   return asExpected;
 }
@@ -157,11 +159,15 @@ function askedText({ activate = [], deactivate = [] }: Step): string {
   ].join(', ');
 }
 
-function toldText({ operation, service, answer }: NasRecord): string {
+function replyText({ code, errorCause }: PolicyReply): string {
+  return errorCause === undefined ? code : `${code} ${describeErrorCause(errorCause)}`;
+}
+
+function commandText({ operation, service, answer }: NasRecord): string {
   return `${operation === 'activate' ? '+' : '-'}${service}${answer === 'ack' ? '' : ' (refused)'}`;
 }
 
-/** The groups that a step after the first `before` has left without a member. */
+/** The groups that a step after the first `before` steps has left without a member. */
 function emptiedGroups(record: readonly NasRecord[], groupsOf: GroupsOf, before: number): readonly number[] {
   const groups = new Set(record.flatMap(({ services }) => services.flatMap(groupsOf)));
   return [...groups].filter((group) => emptyingSteps(record, group, groupsOf).some((step) => step > before));
@@ -174,7 +180,7 @@ function groupsIn({ services }: Catalogue): GroupsOf {
   };
 }
 
-/** What decide changed and what the accounting server has taken, since the last `clear`. */
+/** The changes of decide and the records that the accounting server has acknowledged, since the last `clear`. */
 function collectEvents() {
   let changed: string[] = [];
   let records: string[] = [];
@@ -182,7 +188,7 @@ function collectEvents() {
   return {
     report({ source, event }: SystemEvent): void {
       if (source === 'decide' && event.kind === 'decided') {
-        // Services that become active together have no order: the table keeps them in a map.
+        // Services that become active in one change have no order: the item keeps them in a map.
         changed.push(
           ...event.activated.toSorted().map((service) => `+${service}`),
           ...event.deactivated.map((service) => `-${service}`),
@@ -199,13 +205,13 @@ function collectEvents() {
       changed = [];
       records = [];
     },
-    /** Resolves when so many records are taken, or when it has taken too long. */
+    /** Resolves when this many records are acknowledged, or after 10 s. */
     accounted(count: number): Promise<void> {
       return new Promise((resolve) => {
-        const patience = setTimeout(resolve, ACCOUNTING_PATIENCE_MS);
+        const timeout = setTimeout(resolve, ACCOUNTING_TIMEOUT_MS);
         onRecord = () => {
           if (records.length < count) return;
-          clearTimeout(patience);
+          clearTimeout(timeout);
           resolve();
         };
         onRecord();

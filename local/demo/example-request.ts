@@ -1,4 +1,4 @@
-// A first CoA-Request for whoever has just started Interlock.
+// The CoA-Request that `npm start` suggests, as a shell command.
 
 import type { Client } from '../../core/config/site-file.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
@@ -9,15 +9,15 @@ import type { Catalogue } from '../../core/services/catalogue.ts';
 export interface ExampleOptions {
   readonly coaAddress: Endpoint;
   readonly catalogue: Catalogue;
-  /** Of the site. */
+  /** The NASes of the site. */
   readonly nases: readonly KnownNas[];
-  /** Who asks, where the site has a client that may ask from this machine. */
+  /** The client that requests from this machine belong to, if the site has one. */
   readonly client: Client | undefined;
 }
 
 /**
- * A line for the shell of this machine that activates a service with radclient. Of the client's secret it has what the
- * site file says in plain text, or else the word SECRET.
+ * A shell command that activates a service with radclient. It has the client's secret if that is plain text in the site
+ * file, else the word SECRET.
  */
 export function exampleRequest({ coaAddress, catalogue, nases, client }: ExampleOptions): string {
   const attributes = [
@@ -32,12 +32,12 @@ export function exampleRequest({ coaAddress, catalogue, nases, client }: Example
   return `printf '%s\\n' ${attributes.map(shellWord).join(' ')} | radclient -x ${destination} coa ${spoken}`;
 }
 
-/** Where a program on this machine reaches who listens on `address`. */
+/** The address at which a program on this machine reaches a server that listens on `address`. */
 export function reachable({ address, port }: Endpoint): Endpoint {
   return { address: address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address, port };
 }
 
-/** The only NAS of a site needs no name. */
+/** Nothing where the site has one NAS only: a request need not name it. */
 function nasIdentification(nases: readonly KnownNas[]): readonly string[] {
   const [nas, ...others] = nases;
   if (nas === undefined || others.length === 0) return [];
@@ -46,7 +46,7 @@ function nasIdentification(nases: readonly KnownNas[]): readonly string[] {
     .map(([attribute, value]) => `${attribute} = ${JSON.stringify(value)}`);
 }
 
-/** Preferably one without parameters: what would be right values is not known here. */
+/** Preferably a service without parameters: their values are not known here. */
 function anyService({ services }: Catalogue): string {
   const entries = Object.entries(services);
   const [name, definition] =

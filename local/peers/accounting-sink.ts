@@ -1,4 +1,4 @@
-// A RADIUS accounting server for a machine that has none: answers every record and shows it.
+// The built-in RADIUS accounting server: it acknowledges every record and reports it.
 
 import type { Endpoint } from '../../core/endpoint.ts';
 import type { Secret } from '../../core/radius/authenticator.ts';
@@ -14,8 +14,8 @@ export interface AccountingSink {
 }
 
 /**
- * Listens on `address` unless somebody else does.
- * @returns undefined when the port is in use, or the address is not one of this machine.
+ * Listens on `address`.
+ * @returns undefined when the port is in use, or this machine does not have the address.
  */
 export async function startAccountingSink(
   address: Endpoint,
@@ -31,7 +31,7 @@ export async function startAccountingSink(
     onRecord(decodeAttributes(packet));
     const attributes = new Uint8Array();
     const response = signReply(packet, { code: CODE.AccountingResponse, attributes }, secret);
-    // A response that cannot leave is as good as lost: the relay asks again.
+    // A response that cannot be sent counts as lost: the relay retransmits.
     socket.send(response, source).catch(() => {});
   };
   const opened = await unlessTaken(bindSocket(address, { onDatagram: receive, onError: () => {} }));

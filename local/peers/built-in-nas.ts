@@ -1,17 +1,17 @@
-// A NAS for a machine that has none.
+// The built-in NAS, for a machine that has none.
 import type { Nas } from '../../core/config/site-file.ts';
 import type { Secret } from '../../core/radius/authenticator.ts';
 import { type NasRecord, type ScriptedNas, startScriptedNas } from './scripted-nas.ts';
 import { unlessTaken } from './unless-taken.ts';
 
 export interface BuiltInNas extends ScriptedNas {
-  /** Of the NAS in the site file whose place it takes. */
+  /** Name of the NAS in the site file. */
   readonly name: string;
 }
 
 /**
- * Takes the place of a NAS of the site file that has to be told and would be on this machine, on a loopback address.
- * @returns undefined when it is another kind of NAS, or when somebody listens there.
+ * Starts a NAS on the address of one in the site file, if that has `enforcement: coa` and a loopback address.
+ * @returns undefined for any other NAS, or when the port is in use.
  */
 export async function startBuiltInNas(
   { name, address, enforcement, dialect }: Nas,

@@ -1,5 +1,5 @@
-// A NAS for demonstrations and tests: it does what CoA-Requests tell it, or what its script would rather have, and
-// keeps the record of what it was told. What a subscriber had and when is asserted on that record and nowhere else.
+// A NAS for demonstrations and tests: it carries out CoA-Requests, or does what its script says instead, and records
+// each operation. Tests assert on this record which services a subscriber had, and when.
 import type { DialectName } from '../../core/dialects/dialects.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
@@ -11,44 +11,44 @@ import { encodeReply } from '../../core/requests/reply.ts';
 import type { Answer } from '../../core/subscriber/session.ts';
 import { checkRequest } from '../../relay/radius/checks.ts';
 import { bindSocket } from '../../relay/radius/udp.ts';
-import { type NasOperation, readAsNas } from './nas-brains.ts';
+import { type NasOperation, readAsNas } from './nas-dialects.ts';
 
-/** One operation that the NAS was told to do, and what it answered. */
+/** One operation of a CoA-Request, and the reply of the NAS. */
 export interface NasRecord extends NasOperation, Answer {
   readonly atMs: number;
   readonly acctSessionId: string;
-  /** What the subscriber session has after it, in the order of activation. */
+  /** The services of the subscriber session after it, in the order of activation. */
   readonly services: readonly string[];
 }
 
-/** A CoA-Request that has come, or come again. */
+/** A CoA-Request, received for the first time or repeated. */
 export interface NasRequest {
   readonly acctSessionId: string | undefined;
   readonly operations: readonly NasOperation[];
   readonly attributes: readonly Attribute[];
-  /** 1 when it comes for the first time. */
+  /** 1 for the first time that it is received. */
   readonly attempt: number;
 }
 
 /**
- * What becomes of a request. A NAS that was told twice does it once: for a repeat of what it has answered, all but the
- * ways of losing the answer mean that the stored one goes out.
+ * What the NAS does with a request. It carries out a repeated request once: for a repeat it sends the stored reply,
+ * unless the move loses the request or the reply.
  */
 export type NasMove =
-  /** Does it, or refuses what cannot be done, and says so. */
+  /** Carries it out, or refuses what it cannot, and replies. */
   | 'ack'
-  /** Refuses, with this Error-Cause if any. */
+  /** Replies with CoA-NAK, with this Error-Cause if any. */
   | { readonly nak: number | undefined }
-  /** The request is lost on its way: it is not done, nor in the record. */
-  | 'silence-before'
-  /** It is done, and the answer is lost. */
-  | 'silence-after'
-  /** It is done, and the answer is damaged. */
+  /** The request is lost: it is not carried out and not recorded. */
+  | 'lose-request'
+  /** The request is carried out, and the reply is lost. */
+  | 'lose-reply'
+  /** The request is carried out, and the reply has a wrong authenticator. */
   | 'wrong-authenticator'
-  /** It is done, and the answer comes twice. */
+  /** The request is carried out, and the reply is sent twice. */
   | 'duplicate';
 
-/** Nothing is done before the promise resolves; meanwhile repeats are dropped. */
+/** The NAS does nothing before the promise resolves; repeats in the meantime are dropped. */
 export type NasScript = (request: NasRequest) => NasMove | Promise<NasMove>;
 
 export interface ScriptedNasOptions {
@@ -57,25 +57,25 @@ export interface ScriptedNasOptions {
   readonly secrets: readonly Secret[];
   /** @default erx */
   readonly dialect?: DialectName;
-  /** @default everything is done and answered */
+  /** @default every request is carried out and answered */
   readonly script?: NasScript;
-  /** Milliseconds since 1970-01-01 UTC. An Event-Timestamp must be near. */
+  /** Milliseconds since 1970-01-01 UTC. An Event-Timestamp must be within 300 s of it. */
   readonly now: () => number;
   readonly onRecord?: (entry: NasRecord) => void;
 }
 
 export interface ScriptedNas {
   readonly address: Endpoint;
-  /** The latest operations, oldest first. A request that makes no sense is refused and not recorded. */
+  /** The latest 10,000 operations, oldest first. A request that cannot be read is refused and not recorded. */
   readonly record: readonly NasRecord[];
-  /** What a subscriber session has now, in the order of activation. */
+  /** The services of a subscriber session, in the order of activation. */
   services(acctSessionId: string): readonly string[];
-  /** Forgets the requests that it knows, as a new process does, but not the services. */
+  /** Forgets the requests that it has received, but not the services. */
   restart(): void;
   stop(): Promise<void>;
 }
 
-/** A request that it has seen. One with the same source and Identifier but other bytes takes its place. */
+/** A request that was received. One with the same source and Identifier but another authenticator replaces it. */
 interface Exchange {
   readonly authenticator: string;
   attempts: number;
@@ -124,7 +124,7 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     const { packet, secret } = request;
     const key = `${formatEndpoint(source)} ${packet.identifier}`;
     const exchange = exchangeOf(key, packet);
-    // RFC 5080 section 2.2.2: a repeat of what is being carried out is dropped.
+    // RFC 5080 section 2.2.2: a repeat of a request in progress is dropped.
     if (exchange.isUnderWay) return;
     exchange.isUnderWay = true;
     exchange.attempts += 1;
@@ -134,13 +134,13 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     const operations = reading.ok ? reading.operations : [];
     const move = await script({ acctSessionId, operations, attributes, attempt: exchange.attempts });
     exchange.isUnderWay = false;
-    // It may have been restarted meanwhile.
-    if (move === 'silence-before' || exchanges.get(key) !== exchange) return;
+    // The NAS may have been restarted since.
+    if (move === 'lose-request' || exchanges.get(key) !== exchange) return;
     if (exchange.answer === undefined) {
       const { answer, errorCause } = carryOut(acctSessionId, attributes, move);
       exchange.answer = encodeReply(packet, secret, answer, errorCause);
     }
-    // An answer that cannot leave is as good as lost: the relay asks again.
+    // A reply that cannot be sent counts as lost: the relay retransmits.
     for (const answer of sent(exchange.answer, move)) socket.send(answer, source).catch(() => {});
   }
 
@@ -156,7 +156,7 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     return exchange;
   }
 
-  /** All of a request or nothing of it (RFC 5176 section 2.3). */
+  /** Carries out all of a request or nothing of it (RFC 5176 section 2.3). */
   function carryOut(
     acctSessionId: string | undefined,
     attributes: readonly Attribute[],
@@ -198,10 +198,10 @@ function changed(services: readonly string[], { operation, service }: NasOperati
   return services.includes(service) ? services : [...services, service];
 }
 
-/** The datagrams in which an answer arrives. */
+/** The datagrams that are sent for a reply. */
 function sent(answer: Uint8Array, move: NasMove): readonly Uint8Array[] {
   switch (move) {
-    case 'silence-after':
+    case 'lose-reply':
       return [];
     case 'wrong-authenticator':
       return [answer.with(FIRST_AUTHENTICATOR_OCTET, ~(answer[FIRST_AUTHENTICATOR_OCTET] ?? 0))];

@@ -1,5 +1,5 @@
 /**
- * What was opened on an address, or undefined where somebody else listens or this machine does not have the address.
+ * The result of opening an address; undefined where the port is in use or this machine does not have the address.
  * Rejects with any other error of the system.
  */
 export function unlessTaken<T>(opening: Promise<T>): Promise<T | undefined> {

@@ -48,10 +48,10 @@ describe('the bundled functions', () => {
     }
   });
 
-  it('are small: decide has less than 60,000 bytes, and the others have less than decide', () => {
+  it('are small: decide, which checks each item with a schema, has less than 75,000 bytes, and the others have less', () => {
     const bytes = (folder: string) => statSync(join(folder, 'index.mjs')).size;
 
-    expect(bytes(decide)).toBeLessThan(60_000);
+    expect(bytes(decide)).toBeLessThan(75_000);
     for (const folder of others) expect(bytes(folder)).toBeLessThan(bytes(decide));
   });
 

@@ -88,7 +88,7 @@ describe('the sessions table', () => {
       Properties: {
         BillingMode: 'PAY_PER_REQUEST',
         StreamSpecification: { StreamViewType: 'NEW_AND_OLD_IMAGES' },
-        TimeToLiveSpecification: { AttributeName: 'expiresAt', Enabled: true },
+        TimeToLiveSpecification: { AttributeName: 'expiresAtSeconds', Enabled: true },
         PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
         DeletionProtectionEnabled: true,
       },
@@ -106,13 +106,13 @@ describe('the sessions table', () => {
   it('has an index of what is due, in order of time, and those that find a session by its names', () => {
     const Projection = { ProjectionType: 'KEYS_ONLY' };
     expect(resources('AWS::DynamoDB::Table').get('SessionsTable')).toMatchObject({
-      AttributeDefinitions: expect.arrayContaining([{ AttributeName: 'dueAt', AttributeType: 'N' }]),
+      AttributeDefinitions: expect.arrayContaining([{ AttributeName: 'dueAtMs', AttributeType: 'N' }]),
       GlobalSecondaryIndexes: [
         {
           IndexName: 'due',
           KeySchema: [
             { AttributeName: 'dueBucket', KeyType: 'HASH' },
-            { AttributeName: 'dueAt', KeyType: 'RANGE' },
+            { AttributeName: 'dueAtMs', KeyType: 'RANGE' },
           ],
           Projection,
         },
@@ -169,6 +169,7 @@ describe('account', () => {
       FilterCriteria: { Filters: [{ Pattern: '{"dynamodb":{"Keys":{"sk":{"S":["STATE"]}}}}' }] },
       FunctionResponseTypes: ['ReportBatchItemFailures'],
       BisectBatchOnFunctionError: true,
+      ParallelizationFactor: 10,
       MaximumRetryAttempts: 100,
     });
     expect(target(at(changes, 'DestinationConfig', 'OnFailure', 'Destination'))).toBe(

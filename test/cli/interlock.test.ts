@@ -66,7 +66,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
     await storedSession('0002', 'client1@isp1.com');
     const { code, stdout, stderr } = await show('client1@isp1.com');
     expect(code).toBe(0);
-    expect(stderr).toBe(`table sessions, ${table.endpoint}\n`);
+    expect(stderr).toBe(`table sessions at ${table.endpoint}\n`);
     const sessions = stdout.split(/\n\n(?=User-Name)/);
     expect(sessions.map((text) => text.split('\n')[1])).toEqual([
       'Acct-Session-Id  0001',
@@ -79,7 +79,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
     const sessions = [await storedSession('j1', 'json'), await storedSession('j2', 'json')];
     const item = historyItem(undefined, sessions[1], 0);
     if (item === undefined) throw new Error('a change has an item');
-    const yet = { ...item, expiresAt: Math.ceil(Date.now() / 1000) + 60 };
+    const yet = { ...item, expiresAtSeconds: Math.ceil(Date.now() / 1000) + 60 };
     await createHistoryWriter(table.client, table.name)(yet, AbortSignal.timeout(10_000));
     const { stdout } = await show('json', '--json');
     const lines = stdout.trim().split('\n');
@@ -89,11 +89,11 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
     ]);
   });
 
-  it('ends with 1 and a sentence when nobody has that name', async () => {
-    expect(await show('nobody')).toEqual({
+  it('ends with 1 and a sentence when no session has that name', async () => {
+    expect(await show('client9')).toEqual({
       code: 1,
       stdout: '',
-      stderr: `table sessions, ${table.endpoint}\nno session has the User-Name or Acct-Session-Id nobody\n`,
+      stderr: `table sessions at ${table.endpoint}\nno session has the User-Name or Acct-Session-Id client9\n`,
     });
   });
 
@@ -101,7 +101,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
     await storedSession(name, 'environment');
     const environment = { ...SOMEWHERE, [name]: table.endpoint };
     const { code, stderr } = await interlock(['show', name, '--table', table.name], environment);
-    expect([code, stderr]).toEqual([0, `table sessions, ${table.endpoint}\n`]);
+    expect([code, stderr]).toEqual([0, `table sessions at ${table.endpoint}\n`]);
   });
 
   it('says why it cannot read', async () => {
@@ -112,25 +112,42 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
     ]);
     expect(missing).toMatchObject({
       code: 1,
-      stderr: `table nowhere, ${table.endpoint}\ncannot be read: ResourceNotFoundException: Requested resource not found\n`,
+      stderr: `table nowhere at ${table.endpoint}\ncannot read the table: ResourceNotFoundException: Requested resource not found\n`,
     });
     expect(refused).toMatchObject({
       code: 1,
       stderr:
-        'table interlock, http://127.0.0.1:9\ncannot be read: Error: connect ECONNREFUSED 127.0.0.1:9\n',
+        'table interlock at http://127.0.0.1:9\ncannot read the table: Error: connect ECONNREFUSED 127.0.0.1:9\n',
     });
-    expect(lost).toMatchObject({ code: 1, stderr: expect.stringMatching(/^no region: .*\nusage: /) });
+    expect(lost).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^no region: .*; give --region or --endpoint\n$/),
+    });
   });
 
-  it('says how it is used when it is used otherwise', async () => {
-    const misused = [[], ['show'], ['show', 'one', 'two'], ['hide', 'one'], ['show', 'one', '--loud']];
-    for (const ended of await Promise.all(misused.map((args) => interlock(args)))) {
+  it('prints its usage on request', async () => {
+    const asked = [['--help'], ['-h'], ['show', '--help'], ['show', 'one', 'two', '-h']];
+    for (const ended of await Promise.all(asked.map((args) => interlock(args, {})))) {
       expect(ended).toEqual({
-        code: 1,
-        stdout: '',
-        stderr: expect.stringMatching(/\nusage: npx interlock show /),
+        code: 0,
+        stdout: expect.stringMatching(/^usage: npx interlock show /),
+        stderr: '',
       });
     }
+  });
+
+  it.each([
+    [[], 'a command is missing'],
+    [['show'], 'show takes one NAME'],
+    [['show', 'one', 'two'], 'show takes one NAME'],
+    [['hide', 'one'], 'hide is not a command'],
+    [['show', 'one', '--loud'], "Unknown option '--loud'.*"],
+  ])('says what is wrong with the arguments %j, and its usage', async (args, problem) => {
+    expect(await interlock(args)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(new RegExp(`^${problem}\nusage: npx interlock show `)),
+    });
   });
 });
 
@@ -170,7 +187,7 @@ nases: [{ name: bng-1, address: "192.0.2.9:3799", secret: testing123, identified
         ['Vendor-Specific', 4874, [['ERX-Service-Activate', 1, 'gold']]],
       ]);
       const { code, stdout, stderr } = await show();
-      expect(stderr).toMatch(/^table interlock, http:\/\/127\.0\.0\.1:\d+\n$/);
+      expect(stderr).toMatch(/^table interlock at http:\/\/127\.0\.0\.1:\d+\n$/);
       expect(code).toBe(0);
       expect(stdout).toMatch(/\n {2}gold {2}12 {5}active /);
       // History comes through the stream.
@@ -185,7 +202,7 @@ nases: [{ name: bng-1, address: "192.0.2.9:3799", secret: testing123, identified
     expect(await ended).toEqual([0, null]);
     expect(await show()).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^no Interlock runs here: /),
+      stderr: expect.stringMatching(/^Interlock does not run on this machine: /),
     });
   });
 });

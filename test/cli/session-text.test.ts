@@ -12,14 +12,14 @@ function shown(events: Events, afterMs = 3_000, timeZone = 'Europe/Berlin'): rea
   return describeSession(session, [], NOW + afterMs, timeZone).split('\n');
 }
 
-/** What stands below a title. */
+/** The lines below a title. */
 function section(title: string, lines: readonly string[]): readonly string[] {
   const start = lines.indexOf(title);
   const end = lines.indexOf('', start);
   return start === -1 ? [] : lines.slice(start + 1, end === -1 ? lines.length : end);
 }
 
-describe('a session at rest', () => {
+describe('an idle session', () => {
   const identity = { 'User-Name': 'müller@isp1.com', 'NAS-Port-Id': 'ge-1/0/1:100', 'NAS-Port': 7 };
   const tier = service('tiered(1280000,5120000)', { timeoutSeconds: 3600, groups: [-1, 12] });
   const voice = service('voice', { statistics: 'off' });
@@ -35,15 +35,15 @@ describe('a session at rest', () => {
       'NAS-Port-Id      ge-1/0/1:100',
       'Acct-Session-Id  s1',
       'NAS              bng-1, site demo, dialect erx, enforcement none',
-      'State            at rest',
+      'State            idle',
       'Changed          2026-11-22T13:00:00+01:00 (5 min 3 s ago)',
       '',
       'Services',
-      '  Name                     Mutex  State   Owner     Statistics  Since                                      Timeout left',
+      '  Name                     Mutex  State   Request   Statistics  Since                                      Timeout left',
       '  tiered(1280000,5120000)  -1,12  active  0b3c1f2a  time        2026-11-22T13:00:00+01:00 (5 min 3 s ago)  54 min 57 s',
       '  voice                    -      active  0b3c1f2a  off         2026-11-22T13:00:00+01:00 (5 min 3 s ago)  -',
       '',
-      'Latest requests',
+      'Latest requests, oldest first',
       '  2026-11-22T13:00:00+01:00 (5 min 3 s ago)  0b3c1f2a  activate tiered(1280000,5120000), activate voice  CoA-ACK',
       '  2026-11-22T13:00:00+01:00 (5 min 3 s ago)  9d41aa07  deactivate voice                                  CoA-NAK 503 Session-Context-Not-Found: NAS-Port is not that of the session',
     ]);
@@ -81,7 +81,7 @@ describe('a session at rest', () => {
   });
 });
 
-describe('a change under way', () => {
+describe('a transition', () => {
   const COA = { nas: nas({ enforcement: 'coa' }) };
   const switching: Events = [
     asked(request('r1', { ...COA, activate: [service('silver', { timeoutSeconds: 60 }), 'voice'] })),
@@ -89,50 +89,50 @@ describe('a change under way', () => {
     asked(request('r2', { ...COA, activate: ['gold'], deactivate: ['voice'] })),
   ];
 
-  it('shows what the NAS is told, since when, for whom, and what comes and goes', () => {
+  it('shows the command to the NAS, its time and request, and what it activates and deactivates', () => {
     const lines = shown(switching);
     expect(lines).toContain('State            activating');
     expect(section('Services', lines)).toEqual([
-      '  Name    Mutex  State       Owner  Statistics  Since                                Timeout left',
-      '  silver  12     active      r1     time        2026-11-22T13:00:00+01:00 (3 s ago)  57 s',
-      '  voice   -      active      r1     time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
-      '  gold    12     activating  r2     time        -                                    -',
+      '  Name    Mutex  State       Request  Statistics  Since                                Timeout left',
+      '  silver  12     active      r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  57 s',
+      '  voice   -      active      r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
+      '  gold    12     activating  r2       time        -                                    -',
     ]);
-    expect(section('Under way', lines)).toEqual([
-      '  Command    activate gold',
-      '  Since      2026-11-22T13:00:00+01:00 (3 s ago)',
-      '  Deadline   2026-11-22T13:01:15+01:00 (in 1 min 12 s)',
-      '  Request    r2 of policy at 127.0.0.1:4000: activate gold, deactivate voice',
-      '  Activates  gold',
-      '  Removes    silver, voice',
+    expect(section('In progress', lines)).toEqual([
+      '  Command      activate gold',
+      '  Since        2026-11-22T13:00:00+01:00 (3 s ago)',
+      '  Deadline     2026-11-22T13:01:15+01:00 (in 1 min 12 s)',
+      '  Request      r2 from policy at 127.0.0.1:4000: activate gold, deactivate voice',
+      '  Activates    gold',
+      '  Deactivates  silver, voice',
     ]);
   });
 
-  it('shows what has to go, and the answer that waits for it', () => {
+  it('shows what is being deactivated, and the reply that follows', () => {
     const lines = shown([...switching, (s) => outcome(s, 'ack')]);
     expect(lines).toContain('State            deactivating');
     expect(section('Services', lines)).toEqual([
-      '  Name    Mutex  State         Owner  Statistics  Since                                Timeout left',
-      '  silver  12     deactivating  r1     time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
-      '  voice   -      deactivating  r1     time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
-      '  gold    12     active        r2     time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
+      '  Name    Mutex  State         Request  Statistics  Since                                Timeout left',
+      '  silver  12     deactivating  r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
+      '  voice   -      deactivating  r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
+      '  gold    12     active        r2       time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
     ]);
-    expect(section('Under way', lines)).toEqual([
+    expect(section('In progress', lines)).toEqual([
       '  Command   deactivate silver, voice',
       '  Since     2026-11-22T13:00:00+01:00 (3 s ago)',
       '  Deadline  2026-11-22T13:01:15+01:00 (in 1 min 12 s)',
-      '  Request   r2 of policy at 127.0.0.1:4000: activate gold, deactivate voice',
-      '  Answer    CoA-ACK',
+      '  Request   r2 from policy at 127.0.0.1:4000: activate gold, deactivate voice',
+      '  Reply     CoA-ACK',
     ]);
   });
 
-  it('shows what is taken back while nobody waits for it', () => {
+  it('shows an activation that is undone after its reply', () => {
     const lines = shown([...switching, (s) => outcome(s, 'timeout')]);
-    expect(section('Under way', lines)).toContain('  Request   r2, for which nobody waits');
+    expect(section('In progress', lines)).toContain('  Request   r2, no reply pending');
     expect(section('Services', lines)).toContain(
-      '  gold    12     deactivating  r2     time        -                                    -',
+      '  gold    12     deactivating  r2       time        -                                    -',
     );
-    expect(section('Latest requests', lines).at(-1)).toMatch(
+    expect(section('Latest requests, oldest first', lines).at(-1)).toMatch(
       /CoA-NAK 505 Other-Proxy-Processing-Error: the NAS did not answer$/,
     );
   });
@@ -143,7 +143,7 @@ describe('a change under way', () => {
       asked(request('r1', { ...cisco, activate: ['silver', 'voice', 'video'] })),
       (s) => outcome(s, 'ack'),
     ]);
-    expect(section('Under way', lines)).toEqual(
+    expect(section('In progress', lines)).toEqual(
       expect.arrayContaining([
         '  Command    activate voice',
         '  Next       activate video',
@@ -153,7 +153,7 @@ describe('a change under way', () => {
     );
   });
 
-  it('shows a service that was on its way out as activating when it is asked for again', () => {
+  it('shows a deactivating service that is requested again as activating', () => {
     const lines = shown([
       ...switching,
       (s) => outcome(s, 'ack'),
@@ -161,25 +161,25 @@ describe('a change under way', () => {
       asked(request('r3', { ...COA, activate: ['silver'] })),
     ]);
     expect(section('Services', lines)[1]).toBe(
-      '  silver  12     activating    r1     time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
+      '  silver  12     activating    r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  -',
     );
   });
 
-  it('shows what waits, in order', () => {
+  it('shows waiting requests, in order', () => {
     const waiting = ['bronze', 'video'].map((activation, index) =>
       asked(request(`w${index}`, { ...COA, activate: [activation] })),
     );
-    expect(section('Waiting', shown([...switching, ...waiting]))).toEqual([
-      '  1  w0 of policy at 127.0.0.1:4000: activate bronze',
-      '  2  w1 of policy at 127.0.0.1:4000: activate video',
+    expect(section('Waiting requests', shown([...switching, ...waiting]))).toEqual([
+      '  1  w0 from policy at 127.0.0.1:4000: activate bronze',
+      '  2  w1 from policy at 127.0.0.1:4000: activate video',
     ]);
   });
 
-  it('shows a deactivation that failed, and when it is tried again', () => {
+  it('shows a deactivation that failed, and the time of the next attempt', () => {
     const lines = shown([...switching, (s) => outcome(s, 'ack'), (s) => outcome(s, 'nak', 506)]);
     expect(lines).toEqual(
       expect.arrayContaining([
-        'State            at rest',
+        'State            idle',
         'Retry            attempt 1 failed, next 2026-11-22T13:00:15+01:00 (in 12 s)',
       ]),
     );
@@ -187,17 +187,17 @@ describe('a change under way', () => {
 });
 
 describe('the history of a session', () => {
-  /** What stands there after these events. */
+  /** The rows after these events. */
   function changes(events: Events): readonly string[] {
     const states = events.map((_, index) => play(events.slice(0, index + 1)).session);
     const history = states.flatMap((after, index) => historyItem(states[index - 1], after, NOW) ?? []);
     const session = states.findLast((state) => state !== undefined);
     if (session === undefined) throw new Error('these events make no session');
     const lines = describeSession(session, history.reverse(), NOW + 3_000, 'UTC').split('\n');
-    return section('Latest changes, newest first', lines);
+    return section('History, newest first', lines);
   }
 
-  it('says of each change what made it, what came and went, what the NAS was told and who was answered', () => {
+  it('says of each change its cause, the services, the command to the NAS and the replies', () => {
     const coa = { nas: nas({ enforcement: 'coa' }) };
     expect(
       changes([
@@ -210,29 +210,29 @@ describe('the history of a session', () => {
         (s) => outcome(s, 'ack'),
       ]),
     ).toEqual([
-      '  At                                   Owner     Cause                      Services                 NAS is told      Requests',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        outcome                    -gold                    -                r3 deactivate gold: CoA-ACK',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome, attempt 1 failed  -                        deactivate gold  r2 activate silver: CoA-ACK',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome                    +silver, gold has to go  deactivate gold  -',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        request                    -                        -                r3 deactivate gold',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        request                    -                        activate silver  r2 activate silver',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  outcome                    +gold                    -                9d41aa07 activate gold: CoA-ACK',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  request                    -                        activate gold    9d41aa07 activate gold',
+      '  At                                   Request   Cause                      Services                     NAS command      Client requests',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        outcome                    -gold                        -                r3 deactivate gold: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome, attempt 1 failed  -                            deactivate gold  r2 activate silver: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome                    +silver, gold: deactivating  deactivate gold  -',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        request                    -                            -                r3 deactivate gold',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        request                    -                            activate silver  r2 activate silver',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  outcome                    +gold                        -                9d41aa07 activate gold: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  request                    -                            activate gold    9d41aa07 activate gold',
     ]);
   });
 
-  it('says that somebody removed the session before', () => {
+  it('says that the item of the session was removed', () => {
     const { session } = play([asked(request('r1', { activate: ['gold'] }))]);
     const removal = historyItem(session, undefined, NOW);
     const lines = session && removal && describeSession(session, [removal], NOW, 'UTC').split('\n');
     expect(lines?.at(-1)).toBe(
-      '  2026-11-22T12:00:00+00:00 (0 s ago)  -      removal  -gold     -            -',
+      '  2026-11-22T12:00:00+00:00 (0 s ago)  -        removal  -gold     -            -',
     );
   });
 
   it('is not there before there is any', () => {
     const { session } = play([asked(request('r1', { activate: ['gold'] }))]);
-    expect(session && describeSession(session, [], NOW, 'UTC')).not.toContain('Latest changes');
+    expect(session && describeSession(session, [], NOW, 'UTC')).not.toContain('History, newest first');
   });
 });
 

@@ -9,23 +9,88 @@ import { origin } from '../core/support.ts';
 /** What a line says behind its time. */
 const line = (event: SystemEvent) => readableLine(event, 0)?.replace('00:00:00.000  ', '');
 
-describe('of what the relay tells', () => {
+describe('of the events of the relay', () => {
   it.each<[RelayEvent, string]>([
     [
+      {
+        kind: 'request-forwarded',
+        correlationId: 'c1',
+        client: 'policy',
+        source: { address: '192.0.2.7', port: 4000 },
+        code: 43,
+        identifier: 185,
+      },
+      'request    c1        CoA-Request Id 185 from policy at 192.0.2.7:4000',
+    ],
+    [
+      {
+        kind: 'reply-sent',
+        correlationId: 'c1',
+        client: 'policy',
+        destination: { address: '192.0.2.7', port: 4000 },
+        code: 45,
+        errorCause: 506,
+        latencyMs: 132.6,
+      },
+      'reply      c1        CoA-NAK 506 Resources-Unavailable after 133 ms',
+    ],
+    [
+      {
+        kind: 'discarded',
+        reason: 'repeat-in-progress',
+        source: { address: '2001:db8::7', port: 4000 },
+        correlationId: 'c1',
+      },
+      'discarded  c1        datagram from [2001:db8::7]:4000: repeat-in-progress',
+    ],
+    [
+      {
+        kind: 'command-sent',
+        correlationId: 'c1',
+        commandId: 'c1/1',
+        nas: 'bng-1',
+        acctSessionId: '0001',
+        operation: 'activate',
+        services: ['gold', 'voice'],
+      },
+      'command    c1        bng-1 0001: activate gold, voice',
+    ],
+    [
+      {
+        kind: 'command-answered',
+        correlationId: 'c1',
+        commandId: 'c1/1',
+        nas: 'bng-1',
+        result: 'ack',
+        latencyMs: 12.3,
+      },
+      'outcome    c1        CoA-ACK from bng-1 after 12 ms',
+    ],
+    [
+      {
+        kind: 'command-unanswered',
+        correlationId: 'c1',
+        commandId: 'c1/1',
+        nas: 'bng-1',
+        result: 'timeout',
+      },
+      'outcome    c1        no reply from bng-1: timeout',
+    ],
+    [
       { kind: 'weak-secret', path: 'clients.0.secret' },
-      'note                 clients.0.secret: a secret of 12 characters or fewer is soon guessed',
+      'note                 clients.0.secret: the secret has 12 characters or fewer; use a longer one',
     ],
     [
       { kind: 'accounting-waiting', server: '192.0.2.9:1813', records: 7, oldestMs: 61_200 },
-      'waiting              192.0.2.9:1813 has not taken 7 accounting records, the oldest for 61 s',
+      'waiting              192.0.2.9:1813 has not acknowledged 7 accounting records; the oldest has waited 61 s',
     ],
     [
       { kind: 'accounting-server-changed', from: '192.0.2.8:1813', to: '192.0.2.9:1813' },
-      'note                 accounting goes to 192.0.2.9:1813 instead of 192.0.2.8:1813',
+      'note                 the accounting server is now 192.0.2.9:1813, no longer 192.0.2.8:1813',
     ],
     [
       { kind: 'queue-entry-refused', queue: 'inbox', error: 'InvalidMessageContents' },
-      'problem              inbox: a message was refused: InvalidMessageContents',
+      'problem              queue inbox: SQS refused a message: InvalidMessageContents',
     ],
   ])('$kind is a line', (event, text) => {
     expect(line({ source: 'relay', event })).toBe(text);
@@ -34,6 +99,19 @@ describe('of what the relay tells', () => {
   it.each<RelayEvent>([{ kind: 'draining' }, { kind: 'stopped' }])('$kind is none', (event) => {
     expect(line({ source: 'relay', event })).toBeUndefined();
   });
+});
+
+it('shows control characters of a client in hexadecimal, so that no terminal obeys them', () => {
+  const event = {
+    kind: 'refused',
+    correlationId: 'c1',
+    errorCause: 407,
+    reason: 'ERX-Service-Activate "\x1b[2J": expected name or name(parameter, …)',
+    receivedAtMs: 0,
+  } as const;
+  expect(line({ source: 'decide', event })).toBe(
+    'refused    c1        407 Invalid-Attribute-Value: ERX-Service-Activate "\\x1b[2J": expected name or name(parameter, …)',
+  );
 });
 
 describe('of a session, tells apart', () => {
@@ -81,48 +159,40 @@ describe('of a session, tells apart', () => {
     ],
     ['a refusal', { ...request, effects: [refusal], reason: 'too many' }, 'activate gold: too many'],
     [
-      'a refusal that comes again',
+      'a refusal of a repeated request',
       { ...request, effects: [refusal] },
-      'activate gold: a repeat, answered as before',
+      'activate gold: repeated request: same reply',
     ],
+    ['a request for an active service', { ...request, effects: [reply] }, 'activate gold: no change'],
+    ['a request that waits', request, 'activate gold: waiting for the request in progress'],
     [
-      'a request for what is there already',
-      { ...request, effects: [reply] },
-      'activate gold: nothing to change',
-    ],
-    ['a request that waits', request, 'activate gold: waits for what is under way'],
-    [
-      'a request that the NAS hears of',
-      { ...request, effects: [command] },
-      'activate gold: the NAS is told first',
+      'a request that needs the NAS',
+      { ...request, effects: [{ ...command, operation: 'activate' }] },
+      'activate gold: activating gold',
     ],
     [
       'a deactivation that failed',
       { ...nak, effects: [reply], retryAttempts: 2 },
-      'the NAS: nak 506: deactivation failed (attempt 2) and is tried again',
+      'the NAS: nak 506: deactivation failed (attempt 2), Interlock will retry',
     ],
     [
       'a refusal whose undoing failed, too',
       { ...nak, effects: [refusal], reason: 'the NAS refused gold', retryAttempts: 1 },
-      'the NAS: nak 506: the NAS refused gold; deactivation failed (attempt 1) and is tried again',
+      'the NAS: nak 506: the NAS refused gold; deactivation failed (attempt 1), Interlock will retry',
     ],
-    [
-      'an outcome with more to follow',
-      { ...nak, effects: [command] },
-      'the NAS: nak 506: the NAS is told to deactivate gold',
-    ],
-    ['an outcome too late', nak, 'the NAS: nak 506: nobody waits for it any more'],
+    ['an outcome with more to follow', { ...nak, effects: [command] }, 'the NAS: nak 506: deactivating gold'],
+    ['an outcome too late', nak, 'the NAS: nak 506: ignored: no longer expected'],
     [
       'an activation of what was active already',
       { cause: 'the NAS: ack', result: 'ack', effects: [reply] },
-      'the NAS: ack: nothing to change',
+      'the NAS: ack: no change',
     ],
-    ['a time that has come', { effects: [command] }, 'its time has come: the NAS is told to deactivate gold'],
+    ['a timer', { effects: [command] }, 'its time has come: deactivating gold'],
   ])('%s', (_, event, text) => {
     expect(decided(event)).toBe(`transition r1        client1 0001: ${text}`);
   });
 
-  it('a reminder with nothing left to do, which is no line', () => {
+  it('a timer that finds nothing to do, which is no line', () => {
     expect(decided({})).toBeUndefined();
   });
 });

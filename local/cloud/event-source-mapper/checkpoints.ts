@@ -1,10 +1,10 @@
-// How far a stream has been read, shard by shard.
+// The position in a stream, for each shard.
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { ConfigurationError } from '../../../core/config/problems.ts';
 
 export interface Checkpoints {
-  /** Sequence number of the last record that is settled; undefined before the first. */
+  /** Sequence number of the last record that is done with; undefined before the first. */
   read(shardId: string): string | undefined;
   write(shardId: string, sequenceNumber: string): void;
 }
@@ -16,8 +16,8 @@ const CheckpointFile = v.pipe(
 );
 
 /**
- * Checkpoints of one stream: in `file`, which outlives the process, or in memory. Those of another stream that the
- * file may hold, of a table that was deleted, do not count.
+ * Checkpoints of one stream: in `file`, which outlives the process, or in memory. Checkpoints of another stream in the
+ * file, such as that of a deleted table, are ignored.
  * @throws ConfigurationError when the file holds anything else.
  */
 export function openCheckpoints(streamArn: string, file?: string): Checkpoints {
@@ -27,7 +27,7 @@ export function openCheckpoints(streamArn: string, file?: string): Checkpoints {
     write: (shardId, sequenceNumber) => {
       shards.set(shardId, sequenceNumber);
       if (file === undefined) return;
-      // Renaming replaces the file as a whole: a crash leaves the old or the new one, never half of it.
+      // Renaming replaces the file as a whole: a crash leaves the old file or the new one.
       writeFileSync(`${file}.new`, JSON.stringify({ streamArn, shards: Object.fromEntries(shards) }));
       renameSync(`${file}.new`, file);
     },

@@ -1,11 +1,11 @@
 // Lambda's event filtering, as far as it compares for equality.
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
 
-/** The same object as in the `Pattern` of a filter on AWS: the leaves list the values that pass. */
+/** The `Pattern` of a filter on AWS as an object: each leaf lists the values that pass. */
 export type EventPattern = { readonly [key: string]: EventPattern | readonly unknown[] };
 
 /**
- * A test for events; a key that an event does not have passes nothing.
+ * A test whether an event passes. An event without a key of the pattern does not.
  * @throws Error when `pattern` holds anything but lists of strings, numbers and booleans.
  */
 export function compileEventFilter(pattern: EventPattern, path = ''): (event: unknown) => boolean {
@@ -19,9 +19,9 @@ export function compileEventFilter(pattern: EventPattern, path = ''): (event: un
 }
 
 function oneOf(values: readonly unknown[], path: string): (value: unknown) => boolean {
-  const strange = values.find((value) => !['string', 'number', 'boolean'].includes(typeof value));
-  if (strange !== undefined || values.length === 0) {
-    const found = values.length === 0 ? 'an empty list' : JSON.stringify(strange);
+  const unsupported = values.find((value) => !['string', 'number', 'boolean'].includes(typeof value));
+  if (unsupported !== undefined || values.length === 0) {
+    const found = values.length === 0 ? 'an empty list' : JSON.stringify(unsupported);
     throw new Error(`the filter on ${path} must list strings, numbers or booleans, not ${found}`);
   }
   return (value) => values.includes(value);

@@ -1,5 +1,5 @@
-// A Lambda function in this process: called with a batch as AWS calls it, within its timeout, and its answer read
-// by the rules of ReportBatchItemFailures.
+// A Lambda function in this process: invoked with a batch and a timeout as on AWS, and its response read by the rules
+// of ReportBatchItemFailures.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from 'aws-lambda';
@@ -7,21 +7,21 @@ import * as v from 'valibot';
 
 export interface LambdaFunction<R> {
   readonly name: string;
-  /** An invocation that takes longer has failed. It is not interrupted: there is no process of its own to kill. */
+  /** An invocation that takes longer counts as failed. It is not interrupted: it has no process of its own. */
   readonly timeoutSeconds: number;
   readonly handler: (event: { Records: R[] }, context: Context) => unknown;
 }
 
-/** What became of the records of one invocation, each list in their order. */
+/** The result for the records of one invocation. Each list keeps their order. */
 export interface BatchOutcome<R> {
   readonly requestId: string;
   readonly done: readonly R[];
   readonly failed: readonly R[];
-  /** Why all of them failed, unless the handler named them all itself. */
+  /** Why all of them failed, unless the handler listed them itself. */
   readonly error?: unknown;
 }
 
-/** No answer means that all went well. */
+/** An empty response means that all records are done. */
 const BatchResponse = v.nullish(
   v.object({
     batchItemFailures: v.nullish(v.array(v.object({ itemIdentifier: v.pipe(v.string(), v.nonEmpty()) }))),
@@ -29,7 +29,7 @@ const BatchResponse = v.nullish(
   {},
 );
 
-/** Invokes `target` with `records`, which `idOf` tells apart. Never rejects: an error is part of the outcome. */
+/** Invokes `target` with `records`; `idOf` gives their ids. Never rejects: an error is part of the result. */
 export async function invokeBatch<R>(
   target: LambdaFunction<R>,
   records: readonly R[],
@@ -37,7 +37,7 @@ export async function invokeBatch<R>(
 ): Promise<BatchOutcome<R>> {
   const requestId = randomUUID();
   try {
-    // A copy: what the handler does to a record must not show when that record comes again.
+    // A copy: a record that is delivered again must not show what the handler did to it.
     const response = await invoke(target, { Records: structuredClone([...records]) }, requestId);
     const failedIds = readResponse(response, new Set(records.map(idOf)));
     return {
@@ -50,6 +50,7 @@ export async function invokeBatch<R>(
   }
 }
 
+/** The ARN of a function in the account and region of the emulators. */
 export function functionArn(name: string): string {
   return `arn:aws:lambda:us-east-1:000000000000:function:${name}`;
 }
@@ -88,15 +89,15 @@ async function invoke<R>(
 }
 
 function refuseCallback(): never {
-  throw new Error('Node.js 24 on Lambda knows no context.done, fail and succeed: return a promise');
+  throw new Error('Node.js 24 on Lambda has no context.done, fail or succeed: return a promise');
 }
 
-/** The identifiers in the answer. Throws when Lambda would take it for "everything failed". */
+/** The identifiers in the response. Throws where Lambda would count every record as failed. */
 function readResponse(response: unknown, known: ReadonlySet<string>): ReadonlySet<string> {
   const result = v.safeParse(BatchResponse, response);
-  if (!result.success) throw new Error(`the answer is no batch response: ${v.summarize(result.issues)}`);
+  if (!result.success) throw new Error(`the response is no batch response: ${v.summarize(result.issues)}`);
   const ids = (result.output.batchItemFailures ?? []).map(({ itemIdentifier }) => itemIdentifier);
-  const stranger = ids.find((id) => !known.has(id));
-  if (stranger !== undefined) throw new Error(`the answer names ${stranger}, which is not part of the batch`);
+  const unknown = ids.find((id) => !known.has(id));
+  if (unknown !== undefined) throw new Error(`the response names ${unknown}, which is not part of the batch`);
   return new Set(ids);
 }

@@ -18,16 +18,16 @@ export interface QueueMapping extends Surroundings {
   readonly target: LambdaFunction<SQSRecord>;
   /** Messages in a batch, at most 10. @default 10 */
   readonly batchSize?: number;
-  /** Invocations side by side. SQS keeps back a group while one of its messages is in hand. @default 10 */
+  /** Invocations at a time. SQS holds back a group while one of its messages is in flight. @default 10 */
   readonly maximumConcurrency?: number;
-  /** When a failed message comes again. @default when the queue's visibility timeout is over */
+  /** How long until a failed message is delivered again. @default the queue's visibility timeout */
   readonly retryDelaySeconds?: number;
 }
 
-/** Short enough for stop() to wait for it: an aborted poll may take messages along until they are visible again. */
+/** Short, since stop() waits for the poll: an aborted poll could hide messages for a visibility timeout. */
 const LONG_POLL_SECONDS = 1;
 
-/** Starts to poll the queue. */
+/** Starts to poll the queue and to invoke the function. */
 export function mapQueue(mapping: QueueMapping): Mapping {
   const { sqs, queue, target, batchSize = 10, maximumConcurrency = 10, retryDelaySeconds, report } = mapping;
   const QueueUrl = queue.url;
@@ -40,7 +40,7 @@ export function mapQueue(mapping: QueueMapping): Mapping {
     );
     if (first !== undefined) throw new Error(`${first.Code} ${first.Message ?? ''}`);
   };
-  const comeAgain = async (records: readonly SQSRecord[]) => {
+  const retryLater = async (records: readonly SQSRecord[]) => {
     if (records.length === 0 || retryDelaySeconds === undefined) return;
     const Entries = records.map((record, index) => ({
       ...entry(record, index),
@@ -53,10 +53,10 @@ export function mapQueue(mapping: QueueMapping): Mapping {
     if (error !== undefined)
       report(`${target.name} failed on ${records.length} messages of ${name}: ${error}`);
     try {
-      await Promise.all([remove(done), comeAgain(failed)]);
+      await Promise.all([remove(done), retryLater(failed)]);
     } catch (problem) {
       report(
-        `${name} did not take what became of ${records.length} messages, which may come again: ${problem}`,
+        `${name} cannot be updated for ${records.length} messages, which may be delivered again: ${problem}`,
       );
     }
   };
@@ -88,7 +88,7 @@ export function mapQueue(mapping: QueueMapping): Mapping {
   };
 }
 
-/** A received message as Lambda shows it to the function. */
+/** A received message as Lambda passes it to the function. */
 export function sqsRecord(message: Message, queueArn: string): SQSRecord {
   const { MessageId = '', ReceiptHandle = '', Body = '', MD5OfBody = '', MD5OfMessageAttributes } = message;
   return {

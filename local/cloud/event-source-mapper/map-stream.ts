@@ -1,5 +1,7 @@
 // The event source mapping from a table's stream to a function with ReportBatchItemFailures.
 // https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+// It processes one batch of a shard at a time, as AWS does with a ParallelizationFactor of 1. The stack sets 10, which
+// keeps the order of each item's records and no other order; the one here is stricter.
 import { isDeepStrictEqual } from 'node:util';
 import {
   DescribeStreamCommand,
@@ -11,6 +13,7 @@ import {
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { DynamoDBRecord } from 'aws-lambda';
 import type { Checkpoints } from './checkpoints.ts';
+import { type BatchSteps, deliverBatch, type RetryPolicy } from './deliver-batch.ts';
 import { compileEventFilter, type EventPattern } from './event-filter.ts';
 import { invokeBatch, type LambdaFunction } from './lambda-function.ts';
 import {
@@ -22,19 +25,18 @@ import {
   wait,
 } from './poll-loop.ts';
 import { lambdaRecord, onFailureRecord, sequenceNumber } from './stream-record.ts';
-import { type BatchSteps, type RetryPolicy, workOff } from './work-off.ts';
 
 export interface StreamMapping extends Surroundings, Partial<RetryPolicy> {
   readonly streams: DynamoDBStreamsClient;
   readonly streamArn: string;
   readonly target: LambdaFunction<DynamoDBRecord>;
-  /** A shard that has none is read from its oldest record on. */
+  /** A shard without one is read from its oldest record. */
   readonly checkpoints: Checkpoints;
   /** Records in a batch, at most 1,000. @default 100 */
   readonly batchSize?: number;
-  /** What a record must be like to reach the function. @default every record does */
+  /** Which records reach the function. @default all */
   readonly filter?: EventPattern;
-  /** Gets the metadata of each batch that is given up. @default nobody does */
+  /** Gets the metadata of each batch that is given up. @default none */
   readonly onFailure?: { readonly sqs: SQSClient; readonly queueUrl: string };
 }
 
@@ -43,8 +45,8 @@ const SHORTEST_IDLE_MS = 25;
 const LONGEST_IDLE_MS = 200;
 
 /**
- * Starts to poll the stream: each shard by itself, but after its parent.
- * @throws Error when the filter asks for more than equality.
+ * Starts to poll the stream: shards in parallel, a shard after its parent.
+ * @throws Error when the filter needs more than equality.
  */
 export function mapStream(mapping: StreamMapping): Mapping {
   const { streamArn, filter = {}, delay = wait } = mapping;
@@ -93,7 +95,7 @@ function followShard(
       const MessageBody = JSON.stringify(onFailureRecord(records, last, about));
       await onFailure?.sqs.send(new SendMessageCommand({ QueueUrl: onFailure.queueUrl, MessageBody }));
       report(
-        `${target.name} failed ${invocations} times on ${records.length} stream records, which are given up`,
+        `${target.name} failed ${invocations} times on ${records.length} stream records: they are given up`,
       );
     },
     backOff: (failures, stopping) => delay(backOffMs(failures), stopping),
@@ -105,14 +107,14 @@ function followShard(
     await parentEnded;
     if (stopping.aborted) return 'end';
     const ShardIterator = iterator ?? (await iteratorAt(checkpoints.read(shardId), shardId, mapping));
-    // Should this round fail, the checkpoint says where to go on.
+    // If this round fails, the next one starts from the checkpoint.
     iterator = undefined;
     const { Records = [], NextShardIterator } = await streams.send(
       new GetRecordsCommand({ ShardIterator, Limit: batchSize }),
     );
     const records = Records.map((record) => lambdaRecord(record, streamArn));
     const batch = records.filter((record) => isChange(record) && passes(record));
-    await workOff(batch, { bisectBatchOnError, maximumRetryAttempts }, steps, stopping);
+    await deliverBatch(batch, { bisectBatchOnError, maximumRetryAttempts }, steps, stopping);
     if (stopping.aborted) return 'end';
     settle(records);
     // dynoxide gives an EndingSequenceNumber to open shards too: only the missing iterator proves the end.
@@ -124,7 +126,7 @@ function followShard(
   });
 }
 
-/** dynoxide makes a record of a write that changes nothing; DynamoDB does not. */
+/** dynoxide writes a record for a write that changes nothing; DynamoDB does not. */
 function isChange({ dynamodb }: DynamoDBRecord): boolean {
   return !isDeepStrictEqual(dynamodb?.OldImage, dynamodb?.NewImage);
 }
@@ -146,7 +148,7 @@ async function iteratorAt(
   return ShardIterator;
 }
 
-/** All shards, parents first: a shard's id begins with the time of its birth. */
+/** All shards, parents first: the id of a shard begins with its creation time. */
 async function listShards({ streams, streamArn }: StreamMapping): Promise<readonly Shard[]> {
   const shards: Shard[] = [];
   let last: string | undefined;

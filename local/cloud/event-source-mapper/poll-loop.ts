@@ -1,28 +1,28 @@
-// The loop under every mapping: poll, and when that fails, wait longer and longer and say so once.
+// The loop of every mapping: it polls, and after failures backs off exponentially. The first failure is reported.
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What runs until it is stopped. */
+/** It runs until it is stopped. */
 export interface Mapping {
-  /** Finishes what is in hand and polls no more. */
+  /** Stops polling; resolves when the invocations under way have finished. */
   stop(): Promise<void>;
 }
 
 export interface Surroundings {
-  /** Told, in a sentence, what an operator should know. */
+  /** Gets a problem as a sentence, for the operator. */
   readonly report: (problem: string) => void;
   /** Resolves after so many milliseconds, or as soon as `stopping` aborts. @default a timer */
   readonly delay?: (milliseconds: number, stopping: AbortSignal) => Promise<unknown>;
 }
 
 export interface PollLoop extends Mapping {
-  /** Resolves when `poll` has answered `end`, or after `stop`. */
+  /** Resolves when `poll` has given `end`, or after `stop`. */
   readonly ended: Promise<void>;
 }
 
 const FIRST_BACK_OFF_MS = 100;
 const LONGEST_BACK_OFF_MS = 5_000;
 
-/** Calls `poll` again and again. `name` is what a report calls the thing that is polled. */
+/** Calls `poll` repeatedly until it gives `end`. `name` is the name of its source in reports. */
 export function startPollLoop(
   name: string,
   { report, delay = wait }: Surroundings,
@@ -38,7 +38,7 @@ export function startPollLoop(
         if (failures > 0) report(`${name} can be polled again`);
         failures = 0;
       } catch (error) {
-        if (failures === 0) report(`${name} cannot be polled; trying again: ${error}`);
+        if (failures === 0) report(`${name} cannot be polled, retrying: ${error}`);
         failures += 1;
         await delay(backOffMs(failures), stopping);
       }
@@ -54,7 +54,7 @@ export function startPollLoop(
   };
 }
 
-/** How long to wait after so many failures in a row. */
+/** The pause after this many failures in a row, at least 1: 100 ms, 200 ms … 5 s. */
 export function backOffMs(failures: number): number {
   return Math.min(FIRST_BACK_OFF_MS * 2 ** (failures - 1), LONGEST_BACK_OFF_MS);
 }

@@ -1,4 +1,4 @@
-// A stream record as Lambda shows it to the function, and what becomes of one that the function could not process.
+// A stream record as Lambda passes it to the function, and the message to the on-failure destination.
 import type { _Record as StreamRecord } from '@aws-sdk/client-dynamodb-streams';
 import type { DynamoDBRecord } from 'aws-lambda';
 import { type BatchOutcome, functionArn } from './lambda-function.ts';
@@ -13,11 +13,12 @@ export function lambdaRecord(record: StreamRecord, streamArn: string): DynamoDBR
   return JSON.parse(json) as DynamoDBRecord;
 }
 
+/** The sequence number of a record, which identifies it in its shard. */
 export function sequenceNumber({ dynamodb }: DynamoDBRecord): string {
   return dynamodb?.SequenceNumber ?? '';
 }
 
-/** The metadata that an on-failure destination gets of a batch that was given up. */
+/** The metadata of a batch that was given up, for the on-failure destination. */
 export function onFailureRecord(
   batch: readonly DynamoDBRecord[],
   last: BatchOutcome<DynamoDBRecord>,

@@ -1,5 +1,5 @@
-// The npm package `radius`, an implementation that is independent of ours. It compares digests as text and computes
-// the CoA Message-Authenticator differently from RFC 5176, so it is a peer where it is right, and nothing more.
+// The npm package `radius`, an implementation that is independent of ours. It compares digests as text, and computes
+// the Message-Authenticator of a CoA-Request differently from RFC 5176: it serves as a peer only where it is right.
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 

@@ -11,15 +11,16 @@ export interface PolicyReply {
 }
 
 export interface PolicyServer {
-  /** Sends a CoA-Request and repeats it as RFC 5080 has it until it is answered. */
+  /** Sends a CoA-Request and retransmits it after 2, 6 and 14 s (RFC 5080 section 2.2.1). Rejects after 30 s. */
   request(attributes: readonly NpmAttribute[]): Promise<PolicyReply>;
   close(): void;
 }
 
 const REPEAT_AFTER_MS = [2_000, 4_000, 8_000, 16_000];
-/** FreeRADIUS' and npm's dictionaries have names for the values of Error-Cause; the numbers are what we compare. */
+/** Type of Error-Cause (RFC 5176 section 3.5). It is read here: the package gives a name instead of the number. */
 const ERROR_CAUSE = 101;
 
+/** Opens a policy server on a free port. It sends to `das`, the Dynamic Authorization Server (RFC 5176 section 1.3). */
 export function openPolicyServer(das: Endpoint, secret: string): PolicyServer {
   const socket = createSocket('udp4');
   let identifier = 0;
@@ -40,7 +41,7 @@ export function openPolicyServer(das: Endpoint, secret: string): PolicyServer {
         if (!signal.aborted) throw error;
       }
     }
-    throw new Error(`${das.address}:${das.port} does not answer`);
+    throw new Error(`${das.address}:${das.port} does not reply`);
   }
 
   function readReply(reply: Buffer): PolicyReply {

@@ -45,7 +45,7 @@ describe('a reference to a secret', () => {
     expect(parseSecretReference(text)).toEqual({
       ok: false,
       reason:
-        'expected arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-123456, with :KEY:STAGE behind it if need be',
+        'expected arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-123456, followed by :KEY:STAGE if needed',
     });
   });
 

@@ -213,7 +213,7 @@ describe('a site file is refused, with line and path, for', () => {
     [
       8,
       '    secret: arn:aws:secretsmanager:eu-central-1:123456789012:secret:policy',
-      'clients.0.secret: expected arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-123456, with :KEY:STAGE behind it if need be',
+      'clients.0.secret: expected arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-123456, followed by :KEY:STAGE if needed',
     ],
     [
       8,

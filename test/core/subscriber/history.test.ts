@@ -12,7 +12,7 @@ function told(events: Parameters<typeof play>[0], start?: Session) {
   const before = play(events.slice(0, -1), start).session;
   const item = historyItem(before, play(events.slice(-1), before).session, 0);
   if (item === undefined) throw new Error('there is no item');
-  const { pk: _pk, sk: _sk, atMs: _at, version: _version, expiresAt: _expires, ...rest } = item;
+  const { pk: _pk, sk: _sk, atMs: _at, version: _version, expiresAtSeconds: _expires, ...rest } = item;
   return rest;
 }
 
@@ -31,7 +31,7 @@ describe('the history item of a change', () => {
       activated: ['silver'],
       deactivated: ['gold'],
       requests: [{ correlationId: 'r2', origin, asked: 'activate silver', answer: 'ack' }],
-      expiresAt: NOW / 1000 + 90 + HISTORY_RETENTION_DAYS * 86_400,
+      expiresAtSeconds: NOW / 1000 + 90 + HISTORY_RETENTION_DAYS * 86_400,
     });
   });
 
@@ -191,7 +191,7 @@ describe('the history of a session that somebody removes', () => {
       version: 2,
       cause: 'removal',
       deactivated: ['gold', 'voice'],
-      expiresAt: NOW / 1000 + 60 + HISTORY_RETENTION_DAYS * 86_400,
+      expiresAtSeconds: NOW / 1000 + 60 + HISTORY_RETENTION_DAYS * 86_400,
     });
   });
 

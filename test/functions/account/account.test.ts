@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { QueryCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
@@ -7,7 +9,7 @@ import { STATE_SORT_KEY, sessionPartitionKey, TABLE } from '../../../core/cloud/
 import { type AccountingMessage, messageGroup } from '../../../core/messages.ts';
 import { type HistoryItem, historyItem } from '../../../core/subscriber/history.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
-import { SHAPE } from '../../../core/subscriber/upgrade.ts';
+import { SHAPE, UnreadableItem } from '../../../core/subscriber/upgrade.ts';
 import {
   type AccountDependencies,
   type AccountReport,
@@ -30,6 +32,10 @@ function history(acctSessionId: string): { readonly gold: Session; readonly silv
   if (gold === undefined || silver === undefined) throw new Error('a request always makes a session');
   return { gold, silver };
 }
+
+/** Items as 0.1.0 wrote them, by what was under way. */
+const ITEMS_010: Readonly<Record<string, { pk: string; version: number; recentEvents: unknown }>> =
+  JSON.parse(readFileSync(join(import.meta.dirname, '../../core/subscriber/items/0.1.0.json'), 'utf8'));
 
 let sequenceNumber = 0;
 
@@ -220,6 +226,40 @@ describe('account', () => {
     expect(reports.filter(({ kind }) => kind === 'failed')).toMatchObject([
       { sequenceNumber: numberOf(1), error: { message: 'no queue' } },
     ]);
+  });
+
+  it('fails a record of a later shape by name, with the later ones of its session, and no others', async () => {
+    const { gold, silver } = history('later');
+    const { deliver, sent, written, reports } = startAccount();
+    const later = changed(gold, silver);
+    const NewImage = { ...later.dynamodb?.NewImage, shape: { N: String(SHAPE + 1) } };
+    const records: DynamoDBRecord[] = [
+      changed(undefined, gold),
+      { ...later, dynamodb: { ...later.dynamodb, NewImage } },
+      changed(undefined, history('healthy').gold),
+      changed(silver, undefined),
+    ];
+    const numberOf = (index: number) => records[index]?.dynamodb?.SequenceNumber;
+    expect(await deliver(...records)).toEqual([numberOf(1), numberOf(3)]);
+    expect(written.map(({ pk }) => pk)).toEqual(
+      ['later', 'healthy'].map((id) => sessionPartitionKey('bng-1', id)),
+    );
+    expect(sent().map(brief)).toEqual(['Start gold', 'Start gold']);
+    const [failure, ...others] = reports.filter((report) => report.kind === 'failed');
+    expect(failure).toMatchObject({ sequenceNumber: numberOf(1), error: expect.any(UnreadableItem) });
+    expect(others).toEqual([]);
+  });
+
+  it.each(Object.entries(ITEMS_010))('reads an item of 0.1.0 without recentEvents: %s', async (_, item) => {
+    const { recentEvents: __, ...rest } = item;
+    const { deliver, sent, written, reports } = startAccount();
+    const record = changed(undefined, history('old').gold);
+    expect(
+      await deliver({ ...record, dynamodb: { ...record.dynamodb, NewImage: marshall(rest) as Image } }),
+    ).toEqual([]);
+    expect(sent().map(brief)).toContain('Start gold');
+    expect(written).toMatchObject([{ pk: item.pk, version: item.version }]);
+    expect(reports.filter(({ kind }) => kind === 'failed')).toEqual([]);
   });
 
   it('fails a record of a site that it has no queue for', async () => {

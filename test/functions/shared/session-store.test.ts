@@ -1,10 +1,16 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DUE_BUCKET, STATE_SORT_KEY, sessionPartitionKey, TABLE } from '../../../core/cloud/table.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { dueAtMs } from '../../../core/subscriber/transition.ts';
-import { createSessionStore, type SessionStore } from '../../../functions/shared/session-store.ts';
+import {
+  createSessionStore,
+  type SessionStore,
+  sessionFromImage,
+} from '../../../functions/shared/session-store.ts';
 import { asked, NOW, nas, outcome, play, request, service, stored } from '../../core/support.ts';
 import { dynoxide } from '../../local/cloud/emulators.ts';
 import { startTable, type Table } from '../support.ts';
@@ -41,6 +47,19 @@ const rich = (id: string) =>
     asked(request('r3', { ...who, activate: [service('silver', { refusingGroups: [7] })] })),
     asked(request('r4', { ...who, activate: ['bronze'] })),
   );
+
+const ITEMS_010: Readonly<Record<string, { acctSessionId: string; version: number }>> = JSON.parse(
+  readFileSync(join(import.meta.dirname, '../../core/subscriber/items/0.1.0.json'), 'utf8'),
+);
+
+describe('the session in an item of 0.1.0', () => {
+  it.each(Object.entries(ITEMS_010))('%s: is without what 0.1.0 wrote for the indexes', (_, item) => {
+    const { acctSessionId, version, ...session } = sessionFromImage(marshall(item));
+    expect([acctSessionId, version]).toEqual([item.acctSessionId, item.version]);
+    for (const name of ['pk', 'sk', 'userName', 'dueBucket', 'dueAt'])
+      expect(session).not.toHaveProperty(name);
+  });
+});
 
 describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
   let table: Table;
@@ -130,7 +149,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
         new QueryCommand({
           TableName: table.name,
           IndexName: TABLE.dueIndex.name,
-          KeyConditionExpression: 'dueBucket = :bucket AND dueAt <= :now',
+          KeyConditionExpression: 'dueBucket = :bucket AND dueAtMs <= :now',
           FilterExpression: 'pk = :pk',
           ExpressionAttributeValues: marshall({
             ':bucket': DUE_BUCKET,
@@ -139,7 +158,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
           }),
         }),
       );
-      return Items.map(({ dueAt }) => dueAt?.N);
+      return Items.map(({ dueAtMs }) => dueAtMs?.N);
     };
     await store.write(expiring);
     expect(dueAtMs(expiring)).toBe(NOW + 60_000);

@@ -98,7 +98,7 @@ describe('findDynoxide', () => {
   it('names the way out on a machine that dynoxide is not installed for', () => {
     expect(() => findDynoxide('plan9-mips')).toThrow(
       'the embedded DynamoDB needs the npm package @dynoxide/plan9-mips, which is not installed here: ' +
-        'give the address of a DynamoDB of your own with --dynamodb URL or AWS_ENDPOINT_URL_DYNAMODB=URL',
+        'give the endpoint of another DynamoDB with --dynamodb URL or AWS_ENDPOINT_URL_DYNAMODB=URL',
     );
   });
 });

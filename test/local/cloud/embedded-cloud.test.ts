@@ -41,7 +41,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the embedded cloud'), () => {
           IndexName: 'due',
           KeySchema: [
             { AttributeName: 'dueBucket', KeyType: 'HASH' },
-            { AttributeName: 'dueAt', KeyType: 'RANGE' },
+            { AttributeName: 'dueAtMs', KeyType: 'RANGE' },
           ],
           Projection: { ProjectionType: 'KEYS_ONLY' },
         },
@@ -80,7 +80,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the embedded cloud'), () => {
     const { TimeToLiveDescription } = await new DynamoDBClient(cloud.dynamodb).send(
       new DescribeTimeToLiveCommand({ TableName: cloud.tableName }),
     );
-    expect(TimeToLiveDescription).toEqual({ TimeToLiveStatus: 'ENABLED', AttributeName: 'expiresAt' });
+    expect(TimeToLiveDescription).toEqual({ TimeToLiveStatus: 'ENABLED', AttributeName: 'expiresAtSeconds' });
   });
 
   it('is there for this machine alone', async () => {
@@ -141,6 +141,35 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an embedded cloud with a DynamoDB
       startEmbeddedCloud({ sites: ['east'], dynamodbEndpoint: own.endpoint, onDeath }),
     ).rejects.toThrow('the table interlock has no stream with new and old images');
     await vi.waitFor(() => expect(servers()).toBe(before));
+  });
+
+  it('refuses a table with the index of 0.1.0, in which sweep would find nothing', async () => {
+    const own = await startDynoxide({ onDeath });
+    onTestFinished(own.stop);
+    const key = (name: string, KeyType: 'HASH' | 'RANGE') => ({ AttributeName: name, KeyType });
+    const text = (name: string) => ({ AttributeName: name, AttributeType: 'S' }) as const;
+    await new DynamoDBClient({ endpoint: own.endpoint, ...LOCAL }).send(
+      new CreateTableCommand({
+        TableName: 'interlock',
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: [
+          ...['pk', 'sk', 'dueBucket'].map(text),
+          { AttributeName: 'dueAt', AttributeType: 'N' },
+        ],
+        KeySchema: [key('pk', 'HASH'), key('sk', 'RANGE')],
+        GlobalSecondaryIndexes: [
+          {
+            IndexName: 'due',
+            KeySchema: [key('dueBucket', 'HASH'), key('dueAt', 'RANGE')],
+            Projection: { ProjectionType: 'KEYS_ONLY' },
+          },
+        ],
+        StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' },
+      }),
+    );
+    await expect(
+      startEmbeddedCloud({ sites: ['east'], dynamodbEndpoint: own.endpoint, onDeath }),
+    ).rejects.toThrow('the table interlock has no index due on dueAtMs');
   });
 });
 

@@ -307,7 +307,7 @@ describe('a scripted NAS whose script says', () => {
   });
 
   it('that a request is lost does what its repeat says', async () => {
-    await start({ script: first('silence-before') });
+    await start({ script: first('lose-request') });
     const asked = request([SESSION, activate('gold')]);
     await relay.send(asked, nas.address);
     expect(describeAnswer(await send(asked))).toBe('ACK');
@@ -316,7 +316,7 @@ describe('a scripted NAS whose script says', () => {
   });
 
   it('that an answer is lost has it ready for the repeat', async () => {
-    await start({ script: first('silence-after') });
+    await start({ script: first('lose-reply') });
     const asked = request([SESSION, activate('gold')]);
     await relay.send(asked, nas.address);
     await expect.poll(() => nas.record).toHaveLength(1);

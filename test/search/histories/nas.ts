@@ -4,7 +4,7 @@ import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
 import { prepareSecret, verifyRequest } from '../../../core/radius/authenticator.ts';
 import { decodeAttributes, firstValue } from '../../../core/radius/codec.ts';
 import { encodeReply } from '../../../core/requests/reply.ts';
-import { readAsNas } from '../../../local/peers/nas-brains.ts';
+import { readAsNas } from '../../../local/peers/nas-dialects.ts';
 import { packetOf } from '../../relay/support.ts';
 
 export const NAS_SECRET = prepareSecret('between relay and NAS...');

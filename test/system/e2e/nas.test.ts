@@ -88,7 +88,7 @@ describe.skipIf(dynoxide.skip).concurrent(dynoxide.title('a subscriber at a NAS 
 
   it('is switched once though an answer of the NAS is lost', async ({ expect }) => {
     const acctSessionId = 'lossy';
-    scripts.set(acctSessionId, ({ attempt }) => (attempt === 1 ? 'silence-after' : 'ack'));
+    scripts.set(acctSessionId, ({ attempt }) => (attempt === 1 ? 'lose-reply' : 'ack'));
     expect((await ask({ acctSessionId, activate: ['gold'] })).code).toBe(CODE.CoaAck);
     expect(told(acctSessionId)).toEqual([['+gold', 'gold']]);
     expect(active(await system.session(acctSessionId))).toEqual(['gold']);
@@ -97,7 +97,7 @@ describe.skipIf(dynoxide.skip).concurrent(dynoxide.title('a subscriber at a NAS 
   it('is left as he was by a NAS that stays silent, and the client hears 505', async ({ expect }) => {
     const acctSessionId = 'silent';
     await ask({ acctSessionId, activate: ['gold'] });
-    scripts.set(acctSessionId, () => 'silence-before');
+    scripts.set(acctSessionId, () => 'lose-request');
     const reply = await ask({ acctSessionId, activate: ['silver'], identifier: 2 });
     scripts.delete(acctSessionId);
     expect(reply.code).toBe(CODE.CoaNak);

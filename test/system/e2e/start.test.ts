@@ -173,7 +173,7 @@ describe.skipIf(dynoxide.skip).concurrent(dynoxide.title('npm start'), { timeout
     const { pid, end } = await start(spawnStart, ['--data', data]);
     const files = ['--services', SERVICES_FILE, '--site', site];
     expect(await complaintOf([...files, '--data', data])).toBe(
-      `${data}: process ${pid} keeps its state there: stop it, or give another directory\n`,
+      `${data}: process ${pid} uses this directory: stop it, or give another directory\n`,
     );
     await end('SIGTERM');
     await start(spawnStart, ['--data', data]);
@@ -182,12 +182,19 @@ describe.skipIf(dynoxide.skip).concurrent(dynoxide.title('npm start'), { timeout
   it('leaves accounting and NASes to the real ones with --no-built-in', async ({ spawnStart, expect }) => {
     const absent = { accountingPort: await closedPort(), nasPort: await closedPort() };
     const lonely = await write('lonely.yaml', siteFile(absent));
-    const builtIn = expect.stringContaining('a built-in');
+    const builtIn = expect.stringMatching(/^ {2}built-in /);
     const usual = await start(spawnStart, ['--site', lonely]);
-    expect(usual.lines.all.filter((line) => line.includes('nobody listened'))).toEqual([builtIn, builtIn]);
+    expect(usual.lines.all.filter((line) => line.includes('listened'))).toEqual([builtIn, builtIn]);
     await usual.end('SIGTERM');
     const { lines } = await start(spawnStart, ['--site', lonely, '--no-built-in']);
     expect(lines.all).not.toContainEqual(builtIn);
+  });
+
+  it('prints its usage on request', async ({ spawnStart, expect }) => {
+    const child = spawnStart(['--help']);
+    const exit = once(child, 'exit');
+    expect(await text(child.stdout ?? process.stdin)).toMatch(/^usage: npm start -- /);
+    expect(await exit).toEqual([0, null]);
   });
 
   it('uses the DynamoDB that the environment names', async ({ spawnStart, expect, onTestFinished }) => {
@@ -201,7 +208,7 @@ describe.skipIf(dynoxide.skip).concurrent(dynoxide.title('npm start'), { timeout
     const endpoint = `http://127.0.0.1:${await closedPort()}`;
     const files = ['--services', SERVICES_FILE, '--site', site];
     const complaint = await complaintOf([...files, '--dynamodb', endpoint]);
-    expect(complaint).toMatch(/^the DynamoDB on \S+ cannot be used: connect ECONNREFUSED \S+\n$/);
+    expect(complaint).toMatch(/^the DynamoDB at \S+ cannot be used: connect ECONNREFUSED \S+\n$/);
     expect(complaint).toContain(endpoint);
   });
 
@@ -253,7 +260,11 @@ describe.concurrent('npm start exits with 1 and says what is wrong with', { time
   });
 
   it.for([
-    ['a data directory', ['--data', SERVICES_FILE], `${SERVICES_FILE}: cannot keep state there (EEXIST)\n`],
+    [
+      'a data directory',
+      ['--data', SERVICES_FILE],
+      `${SERVICES_FILE}: cannot be used as data directory (EEXIST)\n`,
+    ],
     [
       'the URL of a DynamoDB',
       ['--dynamodb', 'nonsense'],

@@ -53,15 +53,15 @@ describe('a batch response', () => {
   });
 
   it.each([
-    ['is no object', 'ok', 'the answer is no batch response'],
-    ['has failures that are no list', { batchItemFailures: 'first' }, 'the answer is no batch response'],
+    ['is no object', 'ok', 'the response is no batch response'],
+    ['has failures that are no list', { batchItemFailures: 'first' }, 'the response is no batch response'],
     ['has a failure of another shape', { batchItemFailures: [{ id: 'first' }] }, 'no batch response'],
-    ['has an empty identifier', failures(''), 'the answer is no batch response'],
-    ['has null for an identifier', failures(null), 'the answer is no batch response'],
+    ['has an empty identifier', failures(''), 'the response is no batch response'],
+    ['has null for an identifier', failures(null), 'the response is no batch response'],
     [
       'names a stranger',
       failures('first', 'fourth'),
-      'the answer names fourth, which is not part of the batch',
+      'the response names fourth, which is not part of the batch',
     ],
   ])('means complete failure when it %s', async (_, response, reason) => {
     expect(await outcomeOf(async () => response)).toEqual({

@@ -236,7 +236,9 @@ describe('a queue mapping', () => {
     const queue = await createFifoQueue(client);
     await send(client, queue, 'group', 'message');
     const { reports } = start(queue, () => server.stop(), { sqs: client });
-    const report = expect.stringContaining('did not take what became of 1 messages, which may come again: ');
+    const report = expect.stringContaining(
+      'cannot be updated for 1 messages, which may be delivered again: ',
+    );
     await vi.waitFor(() => expect(reports).toContainEqual(report), { timeout: 10_000 });
   });
 
@@ -258,7 +260,7 @@ describe('a queue mapping', () => {
     await send(client, queue, 'group', 'message');
     await vi.waitUntil(() => seen.length === 1, { timeout: 10_000 });
     expect(reports).toEqual([
-      expect.stringContaining(`${nameOf(queue)} cannot be polled; trying again: `),
+      expect.stringContaining(`${nameOf(queue)} cannot be polled, retrying: `),
       `${nameOf(queue)} can be polled again`,
     ]);
   });

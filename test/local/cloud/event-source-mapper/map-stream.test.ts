@@ -185,7 +185,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a stream mapping'), () => {
       },
     });
     expect(reports).toContain('account failed on 4 stream records: Error: 3 is poisoned');
-    expect(reports).toContain('account failed 3 times on 1 stream records, which are given up');
+    expect(reports).toContain('account failed 3 times on 1 stream records: they are given up');
   });
 
   it('gives up nothing before the on-failure queue has taken it, and repeats nothing else meanwhile', async () => {
@@ -309,7 +309,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a stream mapping'), () => {
     await vi.waitUntil(() => reports.length === 2, PATIENCE);
     expect(batches).toEqual([['1'], ['2']]);
     expect(reports).toEqual([
-      expect.stringContaining('cannot be polled; trying again: '),
+      expect.stringContaining('cannot be polled, retrying: '),
       expect.stringContaining('can be polled again'),
     ]);
   });

@@ -39,7 +39,7 @@ describe('a poll loop', () => {
 
   it('reports once that the polls fail, and once that they succeed again', async () => {
     expect((await run(['error', 'error', 'ok', 'ok'])).reports).toEqual([
-      'the queue cannot be polled; trying again: Error: connection refused',
+      'the queue cannot be polled, retrying: Error: connection refused',
       'the queue can be polled again',
     ]);
   });

@@ -1,17 +1,17 @@
-// The directory that keeps the state over a restart. It belongs to one process at a time.
+// The directory that keeps the state over a restart. One process at a time may use it.
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { ConfigurationError } from '../core/config/problems.ts';
+import { ConfigurationError } from '../../core/config/problems.ts';
 
 const SQLITE_BUSY = 5;
-/** For whoever is just about to write down its number, or to go. */
+/** How long to wait for a process that is about to write its id, or to exit. */
 const PATIENCE_MS = 1000;
 
 /**
- * Makes `directory` where it is not there yet, and keeps other processes out of it until it is released. A lock of
- * SQLite does that, which the kernel takes back however the process ends.
- * @throws ConfigurationError when no state can be kept there, or another process does so already, which is named.
+ * Creates `directory` if needed, and keeps other processes out of it until it is released. It holds a lock of SQLite,
+ * which the kernel releases however the process ends.
+ * @throws ConfigurationError when the directory cannot be used, or another process uses it, with its process id
  */
 export function claimDataDirectory(directory: string): { release(): void } {
   let database: DatabaseSync | undefined;
@@ -19,7 +19,7 @@ export function claimDataDirectory(directory: string): { release(): void } {
     makeDirectory(directory);
     database = new DatabaseSync(join(directory, 'owner.db'), { timeout: PATIENCE_MS });
     database.exec('BEGIN IMMEDIATE');
-    // Where others can read it: a number in the file's header, of which SQLite itself makes no use.
+    // Other processes can read user_version despite the lock; SQLite itself does not use it.
     database.exec(`PRAGMA user_version = ${process.pid}; COMMIT; BEGIN IMMEDIATE`);
     const claimed = database;
     return { release: () => claimed.close() };
@@ -30,13 +30,13 @@ export function claimDataDirectory(directory: string): { release(): void } {
     database?.close();
     throw new ConfigurationError([
       isTaken
-        ? `${directory}: process ${owner} keeps its state there: stop it, or give another directory`
-        : `${directory}: cannot keep state there (${errcode === undefined ? code : message})`,
+        ? `${directory}: process ${owner} uses this directory: stop it, or give another directory`
+        : `${directory}: cannot be used as data directory (${errcode === undefined ? code : message})`,
     ]);
   }
 }
 
-/** With its parents. The `recursive` of mkdir never comes to an end in /proc. */
+/** With its parents. mkdir with `recursive` never returns for a path in /proc. */
 function makeDirectory(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
   makeDirectory(dirname(path));

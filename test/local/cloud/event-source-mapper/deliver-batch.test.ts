@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type RetryPolicy, workOff } from '../../../../local/cloud/event-source-mapper/work-off.ts';
+import { deliverBatch, type RetryPolicy } from '../../../../local/cloud/event-source-mapper/deliver-batch.ts';
 
 interface Script extends Partial<RetryPolicy> {
   /** How often each record fails before it succeeds. */
@@ -19,7 +19,7 @@ async function run(batch: string, script: Script) {
   const settled: string[] = [];
   const givenUp: string[] = [];
   const backOffs: number[] = [];
-  await workOff(
+  await deliverBatch(
     [...batch],
     {
       bisectBatchOnError: script.bisectBatchOnError ?? false,

@@ -1,5 +1,5 @@
-// What NASes of different makes understand of a CoA-Request. The counterpart of core/dialects, written from the other
-// side and on its own, so that a NAS which obeys is evidence that it was told the right thing.
+// How a NAS of each make reads a CoA-Request. The counterpart of core/dialects, written independently from the side of
+// the NAS: that it carries a command out is evidence that the command is right.
 
 import type { DialectName } from '../../core/dialects/dialects.ts';
 import { NO_SERVICE } from '../../core/dialects/generic.ts';
@@ -14,24 +14,24 @@ const ERX_THRESHOLDS = [
   'ERX-Service-Acct-Interval',
 ] as const;
 
-/** One thing that a CoA-Request wants to have done. */
+/** One operation that a CoA-Request asks for. */
 export interface NasOperation {
   readonly operation: 'activate' | 'deactivate';
-  /** As it was written. */
+  /** The service, as the request spells it. */
   readonly service: string;
-  /** What came with an activation, where anything did. */
+  /** The thresholds of an activation, where it has any. */
   readonly thresholds?: Readonly<Partial<Record<(typeof ERX_THRESHOLDS)[number], number>>>;
 }
 
-/** What is wanted, in order, or the Error-Cause of a request that makes no sense. */
+/** The operations, in order, or the Error-Cause of a request that cannot be read. */
 export type NasReading =
   | { readonly ok: true; readonly operations: readonly NasOperation[] }
   | { readonly ok: false; readonly errorCause: number };
 
-interface NasBrain {
-  /** What it takes besides the attributes that identify a session or protect the packet. */
+interface NasDialect {
+  /** The attributes that it supports besides those that identify the session or protect the packet. */
   readonly attributes: readonly AttributeName[];
-  /** `services`: what the session has. */
+  /** `services`: those that the session has. */
   read(attributes: readonly KnownAttribute[], services: readonly string[]): NasReading;
 }
 
@@ -41,7 +41,7 @@ const refuse = (cause: keyof typeof ERROR_CAUSE): NasReading => ({
 });
 
 /** JunosE: a tag from 1 to 8 for each activation and its thresholds ("Using Tags with RADIUS Attributes"). */
-const erx: NasBrain = {
+const erx: NasDialect = {
   attributes: [
     'ERX-Virtual-Router-Name',
     'ERX-Service-Activate',
@@ -84,7 +84,7 @@ const CISCO_COMMANDS: Readonly<Record<string, NasOperation['operation']>> = {
 };
 
 /** Cisco ISG: one command and one service in a request. */
-const cisco: NasBrain = {
+const cisco: NasDialect = {
   attributes: ['Cisco-AVPair'],
   read(attributes) {
     const [first, second, ...others] = allValues(attributes, 'Cisco-AVPair');
@@ -96,8 +96,8 @@ const cisco: NasBrain = {
   },
 };
 
-/** RFC 5176 section 3.6, note 3: the Filter-Ids of a request take the place of all there were. */
-const generic: NasBrain = {
+/** RFC 5176 section 3.6, note 3: the Filter-Ids of a request replace all that the session had. */
+const generic: NasDialect = {
   attributes: ['Filter-Id'],
   read(attributes, services) {
     const filters = allValues(attributes, 'Filter-Id');
@@ -115,9 +115,9 @@ const generic: NasBrain = {
   },
 };
 
-const BRAINS: Readonly<Record<DialectName, NasBrain>> = { erx, cisco, generic };
+const NAS_DIALECTS: Readonly<Record<DialectName, NasDialect>> = { erx, cisco, generic };
 
-/** What every NAS takes: who is meant (RFC 5176 section 3), and what protects and routes the packet. */
+/** What every NAS supports: identification (RFC 5176 section 3), and what protects and routes the packet. */
 const COMMON: readonly AttributeName[] = [
   'User-Name',
   ...NAS_IDENTITY_ATTRIBUTES,
@@ -135,21 +135,21 @@ const COMMON: readonly AttributeName[] = [
 ];
 
 /**
- * Reads a CoA-Request as a NAS of that dialect does, for a session that has `services`. Everything in it is mandatory
- * (RFC 5176 section 2.3): one attribute that it does not know refuses the whole.
+ * Reads a CoA-Request as a NAS of that dialect does, for a session that has `services`. Every attribute is mandatory
+ * (RFC 5176 section 2.3): an unsupported one refuses the whole request.
  */
 export function readAsNas(
   dialect: DialectName,
   attributes: readonly Attribute[],
   services: readonly string[],
 ): NasReading {
-  const brain = BRAINS[dialect];
+  const nas = NAS_DIALECTS[dialect];
   const known: KnownAttribute[] = [];
   for (const attribute of attributes) {
     if ('malformed' in attribute) return refuse('Invalid-Attribute-Value');
-    if ('unknown' in attribute || ![...COMMON, ...brain.attributes].includes(attribute.name))
+    if ('unknown' in attribute || ![...COMMON, ...nas.attributes].includes(attribute.name))
       return refuse('Unsupported-Attribute');
     known.push(attribute);
   }
-  return brain.read(known, services);
+  return nas.read(known, services);
 }

@@ -4,10 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { ConfigurationError } from '../../core/config/problems.ts';
-import { claimDataDirectory } from '../../local/data-directory.ts';
+import { ConfigurationError } from '../../../core/config/problems.ts';
+import { claimDataDirectory } from '../../../local/cloud/data-directory.ts';
 
-const MODULE = join(import.meta.dirname, '../../local/data-directory.ts');
+const MODULE = join(import.meta.dirname, '../../../local/cloud/data-directory.ts');
 
 /** In a directory that is there, one that is not, within another. */
 async function newDirectory(): Promise<string> {
@@ -21,7 +21,7 @@ it('is for one owner at a time', async () => {
   const first = claimDataDirectory(directory);
   expect(() => claimDataDirectory(directory)).toThrow(
     new ConfigurationError([
-      `${directory}: process ${process.pid} keeps its state there: stop it, or give another directory`,
+      `${directory}: process ${process.pid} uses this directory: stop it, or give another directory`,
     ]),
   );
   first.release();
@@ -37,7 +37,7 @@ it('names the process that has it, and is free again once that was killed', asyn
   const owner = spawn(process.execPath, ['--input-type=module', '-e', script]);
   onTestFinished(() => void owner.kill('SIGKILL'));
   await once(owner.stdout, 'data');
-  expect(() => claimDataDirectory(directory)).toThrow(`process ${owner.pid} keeps its state there`);
+  expect(() => claimDataDirectory(directory)).toThrow(`process ${owner.pid} uses this directory`);
   const exit = once(owner, 'exit');
   owner.kill('SIGKILL');
   await exit;
@@ -46,7 +46,7 @@ it('names the process that has it, and is free again once that was killed', asyn
 
 it.each(['', '/inside'])('cannot be a file%s', (inside) => {
   expect(() => claimDataDirectory(MODULE + inside)).toThrow(
-    new ConfigurationError([`${MODULE}${inside}: cannot keep state there (EEXIST)`]),
+    new ConfigurationError([`${MODULE}${inside}: cannot be used as data directory (EEXIST)`]),
   );
 });
 
@@ -54,5 +54,7 @@ it.runIf(process.platform === 'linux').each([
   ['/proc', 'unable to open database file'],
   ['/proc/interlock', 'ENOENT'],
 ])('cannot be %s, where nothing can be written', (directory, reason) => {
-  expect(() => claimDataDirectory(directory)).toThrow(`${directory}: cannot keep state there (${reason})`);
+  expect(() => claimDataDirectory(directory)).toThrow(
+    `${directory}: cannot be used as data directory (${reason})`,
+  );
 });

@@ -1,15 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import type { Dialect } from '../../core/dialects/dialect.ts';
-import { DIALECT_NAMES, DIALECTS, type DialectName } from '../../core/dialects/dialects.ts';
-import type { Identity } from '../../core/identity.ts';
-import type { NasProfile } from '../../core/nas.ts';
-import { decodeAttributes, describeAttribute } from '../../core/radius/codec.ts';
-import { MAX_ACTIVATION_OCTETS } from '../../core/services/activation.ts';
-import type { PlannedService } from '../../core/services/terms.ts';
-import type { Session } from '../../core/subscriber/session.ts';
-import type { Result } from '../../core/subscriber/transition.ts';
-import { craft, packetOf } from './radius/craft.ts';
-import { asked, brief, nas, outcome, play, request, service, services } from './support.ts';
+import type { Dialect } from '../../../core/dialects/dialect.ts';
+import { DIALECT_NAMES, DIALECTS, type DialectName } from '../../../core/dialects/dialects.ts';
+import type { Identity } from '../../../core/identity.ts';
+import type { NasProfile } from '../../../core/nas.ts';
+import { decodeAttributes, describeAttribute } from '../../../core/radius/codec.ts';
+import type { PlannedService } from '../../../core/services/terms.ts';
+import type { Session } from '../../../core/subscriber/session.ts';
+import type { Result } from '../../../core/subscriber/transition.ts';
+import { craft, packetOf } from '../radius/craft.ts';
+import { asked, brief, nas, outcome, play, request, service, services } from '../support.ts';
+
+/** A Vendor-Specific value holds 247 octets (RFC 2865 section 5.26); ERX-Service-Activate spends one on its tag. */
+const MAX_ACTIVATION_OCTETS = 246;
 
 const CONTEXT = { staying: [], options: { tagDeactivations: false } };
 

@@ -1,0 +1,48 @@
+// The sessions table that a command reads: that of the system on this machine, or one that the options name.
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { LOCAL_TABLE_NAME } from '../core/cloud/table.ts';
+import { ConfigurationError } from '../core/config/problems.ts';
+import { findSystem } from './running-system.ts';
+
+export interface TableOptions {
+  /** The data directory of a running `npm start`. */
+  readonly data?: string | undefined;
+  readonly table?: string | undefined;
+  readonly endpoint?: string | undefined;
+  readonly region?: string | undefined;
+}
+
+export interface FoundTable {
+  readonly client: DynamoDBClient;
+  readonly tableName: string;
+  /** Its endpoint, or its region. */
+  readonly place: string;
+}
+
+/**
+ * The table of the system that `npm start` runs, unless a table, an endpoint or a region is given without `data`.
+ * @throws ConfigurationError when no system runs here, or no region is known
+ */
+export async function findTable({ data, table, endpoint, region }: TableOptions): Promise<FoundTable> {
+  if (data !== undefined || (table ?? endpoint ?? region) === undefined) {
+    const system = await findSystem(data);
+    if (system === undefined) {
+      throw new ConfigurationError([
+        'Interlock does not run on this machine: start it with `npm start`, or give --table, --endpoint or --region',
+      ]);
+    }
+    const { tableName, dynamodb } = system;
+    return { tableName, client: new DynamoDBClient(dynamodb), place: dynamodb.endpoint };
+  }
+  const client = new DynamoDBClient({
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+  });
+  return { tableName: table ?? LOCAL_TABLE_NAME, client, place: endpoint ?? (await regionOf(client)) };
+}
+
+function regionOf(client: DynamoDBClient): Promise<string> {
+  return client.config.region().catch((error) => {
+    throw new ConfigurationError([`no region: ${error.message}; give --region or --endpoint`]);
+  });
+}
