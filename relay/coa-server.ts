@@ -1,10 +1,11 @@
-// The site's side towards its clients: a datagram becomes a request in the inbox, a reply from the outbox becomes a
-// datagram. It decides who may ask, and nothing about what is asked.
+// The RADIUS server of the site (RFC 5176 section 2.3): a request of a client goes to the inbox, a reply from the outbox
+// goes to the client. It decides which clients may ask. What a request means is decided in the cloud.
 import type { Endpoint } from '../core/endpoint.ts';
 import { messageGroup, type ReplyMessage, type RequestMessage, writeMessage } from '../core/messages.ts';
 import { ATTRIBUTES } from '../core/radius/attributes.ts';
 import type { Packet } from '../core/radius/packet.ts';
 import { encodeReply } from '../core/requests/reply.ts';
+import type { Clock } from './clock.ts';
 import { InProgress, type RequestInProgress } from './in-progress.ts';
 import type { Inbox } from './queues/inbox.ts';
 import type { OutgoingMessage } from './queues/queue.ts';
@@ -16,19 +17,16 @@ export interface CoaServerOptions {
   readonly findClient: FindClient;
   readonly eventTimestampWindowSeconds: number;
   readonly inbox: Inbox;
-  /** Sends a datagram from the port that clients ask (RFC 5176 section 2.3); rejects when it cannot leave. */
-  readonly send: (datagram: Uint8Array, destination: Endpoint) => Promise<void>;
-  /** Milliseconds since 1970-01-01 UTC. */
-  readonly now: () => number;
-  /** Milliseconds since any moment, never set back. */
-  readonly monotonicNow: () => number;
-  /** A correlation id that no request had before. */
+  /** Sends a packet from the port that clients ask (RFC 5176 section 2.3); rejects when it cannot leave. */
+  readonly send: (packet: Uint8Array, destination: Endpoint) => Promise<void>;
+  readonly clock: Clock;
+  /** A correlation id, unique over all relays of the site. */
   readonly newId: () => string;
   readonly report: Report;
 }
 
-/** A request that has been taken on. */
-interface TakenRequest {
+/** A request that has passed all checks. */
+interface AcceptedRequest {
   readonly correlationId: string;
   readonly receivedAtMs: number;
   readonly client: string;
@@ -44,22 +42,22 @@ interface Discarded {
 export class CoaServer {
   readonly #options: CoaServerOptions;
   readonly #inProgress = new InProgress();
-  /** Set from `drain` on; called when the last request in progress is over. */
+  /** Set by `drain`; called when no request is in progress any more. */
   #drained: (() => void) | undefined;
 
   constructor(options: CoaServerOptions) {
     this.#options = options;
   }
 
-  /** How many requests wait for their reply. */
+  /** How many requests have no reply yet. */
   get inProgress(): number {
-    return this.#inProgress.count(this.#options.monotonicNow());
+    return this.#inProgress.count(this.#options.clock.monotonicNow());
   }
 
-  /** Takes a datagram that came to the CoA port: into the inbox, or nowhere. */
+  /** Takes a datagram that came to the CoA port. It goes to the inbox, or is discarded and reported. */
   receive(datagram: Uint8Array, source: Endpoint): void {
     const client = this.#options.findClient(source.address);
-    const discarded = this.#takeOn(datagram, source, client);
+    const discarded = this.#accept(datagram, source, client);
     if (discarded === undefined) return;
     this.#options.report({
       kind: 'discarded',
@@ -70,11 +68,12 @@ export class CoaServer {
   }
 
   /**
-   * Answers a client. Its request came along and is verified once more: this proves that the client did ask, picks
-   * the secret to sign with, works in a relay that never saw the request, and needs no secret in the cloud.
+   * Sends a reply to a client. The message carries the request, which is verified again: this proves that the client
+   * has sent it, selects the secret to sign with, works in a relay that has never seen the request, and needs no secret
+   * in the cloud. A reply that is not sent is reported.
    */
   async answer(message: ReplyMessage): Promise<void> {
-    const { findClient, monotonicNow, send, report } = this.#options;
+    const { findClient, clock, send, report } = this.#options;
     const { correlationId, client: destination, answer, errorCause } = message;
     const request = authenticate(Buffer.from(message.request, 'base64'), findClient(destination.address));
     if (!request.ok) {
@@ -103,11 +102,11 @@ export class CoaServer {
       destination,
       code: reply[0] ?? 0,
       ...(answer === 'nak' && errorCause !== undefined && { errorCause }),
-      ...(began !== undefined && { latencyMs: monotonicNow() - began.beganAtMs }),
+      ...(began !== undefined && { latencyMs: clock.monotonicNow() - began.beganAtMs }),
     });
   }
 
-  /** Takes on no more requests; resolves when those in progress have been answered, or `abandon` aborts. */
+  /** Discards requests from now on. Resolves when those in progress are answered, or `abandon` aborts. */
   drain(abandon: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       this.#drained = resolve;
@@ -116,35 +115,36 @@ export class CoaServer {
     });
   }
 
-  #takeOn(datagram: Uint8Array, source: Endpoint, client: Client | undefined): Discarded | undefined {
-    const { inbox, now, monotonicNow, newId, eventTimestampWindowSeconds } = this.#options;
+  /** Checks a datagram and offers the request to the inbox. Returns why it was discarded, if it was. */
+  #accept(datagram: Uint8Array, source: Endpoint, client: Client | undefined): Discarded | undefined {
+    const { inbox, clock, newId, eventTimestampWindowSeconds } = this.#options;
     if (this.#drained !== undefined) return { reason: 'draining' };
-    const receivedAtMs = now();
+    const receivedAtMs = clock.now();
     const request = checkRequest(datagram, client, receivedAtMs, eventTimestampWindowSeconds);
     if (!request.ok) return { reason: request.reason };
     const { packet } = request;
     const correlationId = newId();
-    const repeated = this.#inProgress.begin(source, packet, correlationId, monotonicNow());
+    const repeated = this.#inProgress.begin(source, packet, correlationId, clock.monotonicNow());
     if (repeated !== undefined) {
       return { reason: 'repeat-in-progress', correlationId: repeated.correlationId };
     }
-    const taken = { correlationId, receivedAtMs, client: request.client.name, source, packet };
-    const forwarded = inbox.offer(requestMessage(taken));
+    const accepted = { correlationId, receivedAtMs, client: request.client.name, source, packet };
+    const forwarded = inbox.offer(requestMessage(accepted));
     if (forwarded === undefined) {
       this.#end(source, packet);
       return { reason: 'inbox-full', correlationId };
     }
-    void forwarded.then((isForwarded) => this.#settle(taken, isForwarded));
+    void forwarded.then((isForwarded) => this.#settle(accepted, isForwarded));
     return undefined;
   }
 
-  #settle({ correlationId, client, source, packet }: TakenRequest, isForwarded: boolean): void {
+  #settle({ correlationId, client, source, packet }: AcceptedRequest, isForwarded: boolean): void {
     const { report } = this.#options;
     if (isForwarded) {
       const { code, identifier } = packet;
       report({ kind: 'request-forwarded', correlationId, client, source, code, identifier });
     } else {
-      // The client's next repeat is a new chance.
+      // The client's next retransmission is forwarded.
       this.#end(source, packet);
       report({ kind: 'discarded', reason: 'inbox-unavailable', source, client, correlationId });
     }
@@ -167,7 +167,7 @@ function requestMessage({
   client,
   source,
   packet,
-}: TakenRequest): OutgoingMessage {
+}: AcceptedRequest): OutgoingMessage {
   const message: RequestMessage = {
     kind: 'request',
     correlationId,
@@ -179,7 +179,7 @@ function requestMessage({
   return {
     body: writeMessage(message),
     group: messageGroup(session?.value),
-    // Never derived from the packet: the same bytes may be another request (A, B, then A again).
+    // Never derived from the packet: the same bytes may be a new request (A, then B, then A again).
     deduplicationId: correlationId,
   };
 }

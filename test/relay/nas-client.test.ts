@@ -3,8 +3,10 @@ import type { CommandMessage } from '../../core/messages.ts';
 import { type Secret, signReply, verifyRequest } from '../../core/radius/authenticator.ts';
 import { decodeAttributes, firstValue } from '../../core/radius/codec.ts';
 import { CODE } from '../../core/radius/packet.ts';
+import { systemClock } from '../../relay/clock.ts';
 import { type Nas, NasClient } from '../../relay/nas-client.ts';
 import { RadiusClient } from '../../relay/radius/client.ts';
+import { udpTransport } from '../../relay/radius/udp.ts';
 import {
   answer,
   closedPort,
@@ -35,7 +37,8 @@ beforeEach(async () => {
   events = new EventRecorder();
   nowMs = NOW_MS;
   client = new RadiusClient({
-    monotonicNow: () => performance.now(),
+    transport: udpTransport,
+    clock: systemClock,
     random: Math.random,
     onIgnored: (_, reason) => events.add({ kind: 'reply-ignored', server: 'bng-1', reason }),
   });
@@ -46,9 +49,10 @@ afterEach(async () => {
   await peer.close();
 });
 
-function nasClient(changes: Partial<Nas> = {}, limits = { room: 256, maxWaiting: 256 }): NasClient {
+function nasClient(changes: Partial<Nas> = {}, limits = { maxConcurrent: 256, maxWaiting: 256 }): NasClient {
   const nas = localNas(peer.endpoint, changes);
-  return new NasClient(nas, { client, now: () => nowMs, report: events.add, timings: TIMINGS, limits });
+  const clock = { ...systemClock, now: () => nowMs };
+  return new NasClient(nas, { client, clock, report: events.add, timings: TIMINGS, limits });
 }
 
 const timely = (changes: Partial<CommandMessage> = {}) => command({ startBeforeMs: NOW_MS, ...changes });
@@ -169,7 +173,7 @@ test.each([
 });
 
 test('has so many under way, lets so many wait, and refuses the rest', async () => {
-  const nas = nasClient({}, { room: 1, maxWaiting: 2 });
+  const nas = nasClient({}, { maxConcurrent: 1, maxWaiting: 2 });
   const first = carryOut(nas);
   const second = carryOut(nas, timely({ correlationId: 'second' }));
   const third = carryOut(nas, timely({ correlationId: 'third', startBeforeMs: NOW_MS - 1 }));

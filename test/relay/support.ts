@@ -17,10 +17,13 @@ import type { CommandMessage } from '../../core/messages.ts';
 import { prepareSecret, type Secret, signReply, signRequest } from '../../core/radius/authenticator.ts';
 import { type Attribute, encodeAttributes } from '../../core/radius/codec.ts';
 import { CODE, type Packet, parsePacket } from '../../core/radius/packet.ts';
+import { systemClock } from '../../relay/clock.ts';
 import type { Nas } from '../../relay/nas-client.ts';
+import { udpTransport } from '../../relay/radius/udp.ts';
 import type { Client } from '../../relay/site/clients.ts';
 import type { RelaySite } from '../../relay/site/site.ts';
 import type { RelayEvent } from '../../relay/telemetry/events.ts';
+import { serveHttp } from '../../relay/telemetry/http.ts';
 
 export const LOCALHOST = '127.0.0.1';
 export const SECRET = prepareSecret('a secret of twenty-four.');
@@ -135,12 +138,13 @@ export function wantedAttributes({
   ];
 }
 
-/** What a relay has whatever its site. */
+/** What a relay needs apart from its site. */
 export const surroundings = (cloud: Cloud, { add: report }: EventRecorder) => ({
   queues: cloud.queues,
   sqs: cloud.sqs,
-  now: Date.now,
-  monotonicNow: () => performance.now(),
+  transport: udpTransport,
+  serveHttp,
+  clock: systemClock,
   random: Math.random,
   newId: () => crypto.randomUUID(),
   report,

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { systemClock } from '../../../relay/clock.ts';
 import { Queue } from '../../../relay/queues/queue.ts';
 import { EventRecorder, scriptedSqs } from '../support.ts';
 
@@ -7,7 +8,7 @@ test('gives up a call that nobody answers', async () => {
   const events = new EventRecorder();
   const queue = new Queue('outbox', 'http://localhost/000000000000/outbox', {
     sqs,
-    now: () => 7,
+    clock: { ...systemClock, now: () => 7 },
     report: events.add,
     callTimeoutMs: 20,
   });
@@ -29,7 +30,7 @@ test('takes a call that was called off for no trouble', async () => {
   const events = new EventRecorder();
   const queue = new Queue('outbox', 'http://localhost/000000000000/outbox', {
     sqs,
-    now: () => 0,
+    clock: systemClock,
     report: events.add,
   });
   expect(
@@ -48,7 +49,7 @@ test('deletes what is done in one turn of the event loop ten to a call', async (
   });
   const queue = new Queue('outbox', 'http://localhost/000000000000/outbox', {
     sqs,
-    now: () => 0,
+    clock: systemClock,
     report: () => undefined,
   });
   await Promise.all(Array.from({ length: 12 }, (_, index) => queue.delete(`receipt-${index}`)));

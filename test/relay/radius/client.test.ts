@@ -2,7 +2,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { signReply } from '../../../core/radius/authenticator.ts';
 import { encodeAttributes } from '../../../core/radius/codec.ts';
 import { CODE } from '../../../core/radius/packet.ts';
+import { systemClock } from '../../../relay/clock.ts';
 import { type ExchangePolicy, RadiusClient, type RadiusServer } from '../../../relay/radius/client.ts';
+import { udpTransport } from '../../../relay/radius/udp.ts';
 import {
   closedPort,
   packetOf,
@@ -30,7 +32,8 @@ beforeEach(async () => {
   server = await udpPeer();
   ignored = new Recorder();
   client = new RadiusClient({
-    monotonicNow: () => performance.now(),
+    transport: udpTransport,
+    clock: systemClock,
     random: Math.random,
     onIgnored: (_, reason) => ignored.add(reason),
   });

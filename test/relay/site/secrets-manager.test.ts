@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { StoredSecret } from '../../../core/config/secret-reference.ts';
+import { systemClock } from '../../../relay/clock.ts';
 import { secretsManager } from '../../../relay/site/secrets-manager.ts';
 import { type SecretsManagerServer, startSecretsManager } from './secrets-manager-server.ts';
 
@@ -33,7 +34,7 @@ afterEach(async () => {
 });
 
 test('reads a version of a secret from the region that its ARN names', async () => {
-  const read = secretsManager();
+  const read = secretsManager(systemClock);
   expect(await read(stored('demo'))).toBe('new');
   expect(await read(stored('demo', 'AWSPREVIOUS'))).toBe('old');
   expect(server.asked).toEqual([
@@ -47,5 +48,5 @@ test.each([
   ['that a secret is not text', 'binary', 'expected text, and the secret is binary'],
   ['that nobody answers', 'silent', 'no answer within 0.5 seconds'],
 ])('says %s', async (_, name, reason) => {
-  await expect(secretsManager({ callTimeoutMs: 500 })(stored(name))).rejects.toThrow(reason);
+  await expect(secretsManager(systemClock, { callTimeoutMs: 500 })(stored(name))).rejects.toThrow(reason);
 });
