@@ -5,6 +5,7 @@ import { messageGroup, type ReplyMessage, type RequestMessage, writeMessage } fr
 import { ATTRIBUTES } from '../core/radius/attributes.ts';
 import type { Packet } from '../core/radius/packet.ts';
 import { encodeReply } from '../core/requests/reply.ts';
+import { ArrivalTimes } from './arrival-times.ts';
 import type { Clock } from './clock.ts';
 import { InProgress, type RequestInProgress } from './in-progress.ts';
 import type { Inbox } from './queues/inbox.ts';
@@ -32,6 +33,8 @@ interface AcceptedRequest {
   readonly client: string;
   readonly source: Endpoint;
   readonly packet: Packet;
+  /** The message group of its session. */
+  readonly group: string;
 }
 
 interface Discarded {
@@ -42,6 +45,7 @@ interface Discarded {
 export class CoaServer {
   readonly #options: CoaServerOptions;
   readonly #inProgress = new InProgress();
+  readonly #arrivals = new ArrivalTimes();
   /** Set by `drain`; called when no request is in progress any more. */
   #drained: (() => void) | undefined;
 
@@ -119,8 +123,8 @@ export class CoaServer {
   #accept(datagram: Uint8Array, source: Endpoint, client: Client | undefined): Discarded | undefined {
     const { inbox, clock, newId, eventTimestampWindowSeconds } = this.#options;
     if (this.#drained !== undefined) return { reason: 'draining' };
-    const receivedAtMs = clock.now();
-    const request = checkRequest(datagram, client, receivedAtMs, eventTimestampWindowSeconds);
+    const nowMs = clock.now();
+    const request = checkRequest(datagram, client, nowMs, eventTimestampWindowSeconds);
     if (!request.ok) return { reason: request.reason };
     const { packet } = request;
     const correlationId = newId();
@@ -128,7 +132,10 @@ export class CoaServer {
     if (repeated !== undefined) {
       return { reason: 'repeat-in-progress', correlationId: repeated.correlationId };
     }
-    const accepted = { correlationId, receivedAtMs, client: request.client.name, source, packet };
+    const session = packet.attributes.find(({ type }) => type === ATTRIBUTES['Acct-Session-Id'].number);
+    const group = messageGroup(session?.value);
+    const receivedAtMs = this.#arrivals.next(group, nowMs);
+    const accepted = { correlationId, receivedAtMs, client: request.client.name, source, packet, group };
     const forwarded = inbox.offer(requestMessage(accepted));
     if (forwarded === undefined) {
       this.#end(source, packet);
@@ -167,6 +174,7 @@ function requestMessage({
   client,
   source,
   packet,
+  group,
 }: AcceptedRequest): OutgoingMessage {
   const message: RequestMessage = {
     kind: 'request',
@@ -175,10 +183,9 @@ function requestMessage({
     client: { name: client, ...source },
     packet: Buffer.from(packet.bytes).toString('base64'),
   };
-  const session = packet.attributes.find(({ type }) => type === ATTRIBUTES['Acct-Session-Id'].number);
   return {
     body: writeMessage(message),
-    group: messageGroup(session?.value),
+    group,
     // Never derived from the packet: the same bytes may be a new request (A, then B, then A again).
     deduplicationId: correlationId,
   };
