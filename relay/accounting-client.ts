@@ -8,11 +8,13 @@ import type { Ending } from './queues/visibility-extender.ts';
 import type { ExchangePolicy, RadiusClient, RadiusServer } from './radius/client.ts';
 import type { Report } from './telemetry/events.ts';
 
+/** An accounting server of the site file. */
 export interface AccountingServer extends RadiusServer {
   /** For logs. */
   readonly name: string;
 }
 
+/** Durations in milliseconds. */
 export interface AccountingTimings {
   /** Initial retransmission time (RFC 5080 section 2.2.1). */
   readonly irtMs: number;
@@ -34,6 +36,7 @@ const TIMINGS: AccountingTimings = {
   giveWayMs: 300_000,
 };
 
+/** A client of several accounting servers, of which one is used at a time. */
 export class AccountingClient {
   readonly #servers: readonly AccountingServer[];
   readonly #client: RadiusClient;

@@ -15,6 +15,7 @@ type MessageLeft = Extract<RelayEvent, { kind: 'message-left' }>;
 /** How many records are held at a time; fewer than one channel has Identifiers. */
 const MAX_HELD = 64;
 
+/** Takes records from the queue to the accounting servers (RFC 2866 section 2). */
 export class AccountingDelivery {
   readonly #queue: Queue;
   readonly #client: AccountingClient;

@@ -1,7 +1,7 @@
 /**
- * Times of arrival that are unique for each subscriber session, so that they tell which of two requests came first.
- * decide needs that when a queue delivers a request again. Without it, two requests of one millisecond have no order,
- * and after a step of the wall clock they have the wrong one.
+ * Times of arrival that differ for each request of a subscriber session, so that they tell which of two requests came
+ * first. decide needs this when a queue delivers a request again. The wall clock alone gives two requests of one
+ * millisecond no order, and after it is set back the wrong one.
  */
 export class ArrivalTimes {
   /** By message group, of arrivals that `nowMs` has not passed yet. */

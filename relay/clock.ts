@@ -8,6 +8,7 @@ export interface Timer {
   cancel(): void;
 }
 
+/** The time and the timers of a process. */
 export interface Clock {
   /** Wall time in milliseconds since 1970-01-01 UTC. It may be set back. */
   readonly now: () => number;

@@ -1,5 +1,5 @@
-// The RADIUS server of the site (RFC 5176 section 2.3): a request of a client goes to the inbox, a reply from the outbox
-// goes to the client. It decides which clients may ask. What a request means is decided in the cloud.
+// The RADIUS server of the site (RFC 5176 section 2.3): a request of a client goes to the inbox, a reply from the
+// outbox goes to the client. It decides which clients may ask. What a request means is decided in the cloud.
 import type { Endpoint } from '../core/endpoint.ts';
 import { messageGroup, type ReplyMessage, type RequestMessage, writeMessage } from '../core/messages.ts';
 import { ATTRIBUTES } from '../core/radius/attributes.ts';
@@ -14,6 +14,7 @@ import { authenticate, checkRequest } from './radius/checks.ts';
 import type { Client, FindClient } from './site/clients.ts';
 import type { DiscardReason, Report } from './telemetry/events.ts';
 
+/** What a CoA server is made of. */
 export interface CoaServerOptions {
   readonly findClient: FindClient;
   readonly eventTimestampWindowSeconds: number;
@@ -42,6 +43,7 @@ interface Discarded {
   readonly correlationId?: string;
 }
 
+/** The relay as a Dynamic Authorization Server towards its clients (RFC 5176 section 1.3). */
 export class CoaServer {
   readonly #options: CoaServerOptions;
   readonly #inProgress = new InProgress();

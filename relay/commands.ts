@@ -31,6 +31,7 @@ export interface CommandsOptions {
   readonly maxHeld?: number;
 }
 
+/** The commands that this relay holds, of all NASes. */
 export class Commands {
   readonly #options: CommandsOptions;
   readonly #nases: ReadonlyMap<string, NasClient>;
@@ -54,7 +55,7 @@ export class Commands {
     return Array.from(this.#nases.values(), ({ name, inFlight }) => [name, inFlight]);
   }
 
-  /** Begins a command and returns at once. If `abandon` aborts before it is reported, `finish` makes it visible again. */
+  /** Begins a command and returns at once. If `abandon` aborts before it is reported, `finish` reveals it again. */
   take(command: CommandMessage, message: QueueMessage, abandon: AbortSignal): void {
     const { outbox, report, maxHeld = MAX_HELD } = this.#options;
     const { commandId, correlationId } = command;

@@ -1,5 +1,6 @@
 // How many operations may run at a time.
 
+/** The limits of a ConcurrencyLimit. */
 export interface ConcurrencyLimits {
   /** How many may run at a time. */
   readonly maxConcurrent: number;

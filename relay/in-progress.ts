@@ -4,6 +4,7 @@
 import type { Endpoint } from '../core/endpoint.ts';
 import type { Packet } from '../core/radius/packet.ts';
 
+/** A request without a reply. */
 export interface RequestInProgress {
   readonly correlationId: string;
   /** Monotonic time at which it came, in milliseconds. */
@@ -14,6 +15,7 @@ interface Entry extends RequestInProgress {
   readonly authenticator: string;
 }
 
+/** The requests in progress of all clients. */
 export class InProgress {
   /** By client address, port and Identifier, the oldest first. */
   readonly #entries = new Map<string, Entry>();

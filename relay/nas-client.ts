@@ -25,6 +25,7 @@ const TIMINGS: CommandTimings = { irtMs: 2_000, mrtMs: 16_000, mrc: 5 };
 /** As many commands at a time as one channel has Identifiers. */
 const LIMITS: ConcurrencyLimits = { maxConcurrent: 256, maxWaiting: 256 };
 
+/** The relay as a Dynamic Authorization Client of one NAS (RFC 5176 section 1.3). */
 export class NasClient {
   readonly #nas: Nas;
   readonly #client: RadiusClient;

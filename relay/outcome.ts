@@ -4,6 +4,7 @@ import { ERROR_CAUSE } from '../core/radius/attributes.ts';
 import { decodeAttributes, firstValue } from '../core/radius/codec.ts';
 import { CODE, type Packet } from '../core/radius/packet.ts';
 
+/** What became of a command. */
 export interface Outcome {
   /** `ack` and `nak` come from the NAS; the others leave open whether it has carried the command out. */
   readonly result: OutcomeMessage['result'];
@@ -11,14 +12,14 @@ export interface Outcome {
   readonly errorCause?: number;
 }
 
-/** The outcome of a command that the NAS has answered. Error-Cause is optional, and for a NAK only (RFC 5176 section 3.5). */
+/** The outcome of a command that the NAS has answered. Only a NAK has an Error-Cause (RFC 5176 section 3.5), if any. */
 export function outcomeOfReply(reply: Packet): Outcome & { readonly result: 'ack' | 'nak' } {
   if (reply.code === CODE.CoaAck) return { result: 'ack' };
   const errorCause = firstValue(decodeAttributes(reply), 'Error-Cause');
   return { result: 'nak', ...(errorCause !== undefined && { errorCause }) };
 }
 
-/** The outcome of a command that this relay has not sent, by reason. Only a `nak` says that the NAS has changed nothing. */
+/** The outcome of a command that was not sent, by reason. Only a `nak` says that the NAS has changed nothing. */
 export const UNSENT = {
   /** A relay has received it before, and may have sent it. */
   'received-before': { result: 'interrupted' },

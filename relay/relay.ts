@@ -26,6 +26,7 @@ import { countEvents, showLoad } from './telemetry/metrics.ts';
 /** Less than the 10 s after which `docker stop` kills. */
 const DRAIN_MS = 8_000;
 
+/** What a relay is made of. Everything that it has from outside is here. */
 export interface RelayOptions {
   /** The result of `readSite`. Port 0 takes a free one. */
   readonly site: RelaySite;
@@ -50,6 +51,7 @@ export interface RelayOptions {
   };
 }
 
+/** A relay that has been started. */
 export interface Relay {
   /** The address and port for CoA-Requests that it listens on in fact. */
   readonly coaAddress: Endpoint;

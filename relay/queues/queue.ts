@@ -16,12 +16,14 @@ import type { Report } from '../telemetry/events.ts';
 /** SQS takes and returns at most this many messages in a call. */
 export const BATCH = 10;
 
+/** A message to send. SQS keeps the order in a group. For 5 min it drops messages with the same deduplication id. */
 export interface OutgoingMessage {
   readonly body: string;
   readonly group: string;
   readonly deduplicationId: string;
 }
 
+/** A message that was received. */
 export interface QueueMessage {
   readonly id: string;
   /** MessageGroupId; the message's own id where the queue has no groups. */
@@ -41,6 +43,7 @@ export type QueueHealth =
 /** The part of the SDK's client that the relay uses. */
 export type SqsClient = Pick<SQSClient, 'send'>;
 
+/** A queue, by its URL. `name` is for events. */
 export class Queue {
   readonly name: QueueName;
   readonly #url: string;

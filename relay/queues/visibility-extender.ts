@@ -15,6 +15,7 @@ interface Held {
   receipt: string;
 }
 
+/** Holds received messages of one queue while they are worked on. */
 export class VisibilityExtender {
   readonly #queue: Queue;
   readonly #visibilitySeconds: number;
@@ -89,7 +90,7 @@ export class VisibilityExtender {
     await once(this.#events, 'released', { signal }).catch(() => undefined);
   }
 
-  /** Waits until all work has ended, then makes what was abandoned visible, so that the next relay receives it at once. */
+  /** Waits until all work has ended, then reveals what was abandoned, so that the next relay receives it at once. */
   async finish(): Promise<void> {
     await Promise.all(this.#lastOfGroup.values());
     this.#stopExtending();

@@ -5,7 +5,9 @@ import { type RequestFailure, type Secret, verifyRequest } from '../../core/radi
 import { CODE, type Packet, type ParseFailure, parsePacket } from '../../core/radius/packet.ts';
 import type { Client } from '../site/clients.ts';
 
+/** Why a datagram is no request of its client. */
 export type AuthenticationFailure = 'unknown-source' | ParseFailure | 'unexpected-code' | RequestFailure;
+/** Why a datagram is discarded. */
 export type CheckFailure =
   | AuthenticationFailure
   | 'missing-event-timestamp'

@@ -12,6 +12,7 @@ import type { ClientChannel, Transport } from './transport.ts';
 /** Each channel to a server has 256 Identifiers. */
 const MAX_CHANNELS = 16;
 
+/** A server and how its packets are signed. */
 export interface RadiusServer extends Endpoint {
   readonly secret: Secret;
   /** Whether requests carry a Message-Authenticator. */
@@ -22,6 +23,7 @@ export interface RadiusServer extends Endpoint {
   readonly zeroAuthenticatorReplies: boolean;
 }
 
+/** When to retransmit, and when an exchange ends without a reply. */
 export interface ExchangePolicy extends RetransmissionPolicy {
   /** Whether an ICMP port unreachable ends the exchange. Otherwise it goes on: the server may start meanwhile. */
   readonly endsWhenUnreachable: boolean;
@@ -56,6 +58,7 @@ interface Exchange {
   readonly settle: (result: ExchangeResult) => void;
 }
 
+/** A client of any number of servers. Each has up to 16 channels, and so 4096 requests at a time. */
 export class RadiusClient {
   readonly #transport: Transport;
   readonly #clock: Clock;

@@ -22,6 +22,7 @@ interface Timing {
   readonly deadlineMs: number;
 }
 
+/** The pending exchanges of a client. */
 export class Pending<Exchange> {
   readonly #timings = new Map<Exchange, Timing>();
   readonly #random: () => number;

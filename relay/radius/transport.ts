@@ -2,6 +2,7 @@
 // a packet, and which reply belongs to which request, is the business of those who use it.
 import type { Endpoint } from '../../core/endpoint.ts';
 
+/** Opens what packets are sent and received on. */
 export interface Transport {
   /**
    * Opens an endpoint that takes requests on `local`; port 0 takes a free one.
@@ -15,7 +16,7 @@ export interface Transport {
   connect(remote: Endpoint, owner: ChannelOwner): Promise<ClientChannel>;
 }
 
-/** What the owner of a server endpoint is told. */
+/** The callbacks of a server endpoint. */
 export interface ServerOwner {
   /** A packet has come from `source`. Over UDP it is the whole datagram, with any padding behind the packet. */
   onPacket(packet: Uint8Array, source: Endpoint): void;
@@ -23,6 +24,7 @@ export interface ServerOwner {
   onError(error: Error): void;
 }
 
+/** Takes requests from any client and sends replies. */
 export interface ServerEndpoint {
   /** The address and port that it listens on in fact. */
   readonly local: Endpoint;
@@ -33,23 +35,27 @@ export interface ServerEndpoint {
   close(): Promise<void>;
 }
 
-/** What the owner of a client channel is told. */
+/** The callbacks of a client channel. */
 export interface ChannelOwner {
   /** A packet has come from the peer. Those of other sources are dropped. */
   onPacket(packet: Uint8Array): void;
-  /** The peer's host says that no process listens on the port; over UDP with an ICMP port unreachable (RFC 1122, 4.1.3.1). */
+  /**
+   * The peer's host says that no process listens on the port; over UDP with an ICMP port unreachable (RFC 1122 section
+   * 4.1.3.1).
+   */
   onRefused(): void;
   /** The channel can no longer be used: its route or its local address may be gone. */
   onFailure(error: Error): void;
 }
 
+/** Sends requests to one server and takes its replies. */
 export interface ClientChannel {
   /**
-   * Whether it delivers what it takes, or fails. A request is never sent again over such a channel, as RFC 6613
-   * section 2.6.1 says of TCP; over UDP it is (RFC 5080 section 2.2.1).
+   * Whether it either delivers what it takes or fails. Over such a channel a request is never retransmitted, as RFC 6613
+   * section 2.6.1 says of TCP. Over UDP it is (RFC 5080 section 2.2.1).
    */
   readonly isReliable: boolean;
-  /** Sends a packet. The owner is told of errors. */
+  /** Sends a packet. Errors go to `onRefused` and `onFailure`. */
   send(packet: Uint8Array): void;
   close(): Promise<void>;
 }

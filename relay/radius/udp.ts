@@ -8,6 +8,7 @@ import type { ChannelOwner, ServerOwner, Transport } from './transport.ts';
 /** Room for some thousand requests while this process is busy. The kernel cuts it to net.core.rmem_max. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 
+/** Opens a UDP socket for each server endpoint and each client channel. */
 export const udpTransport: Transport = {
   async bind(local: Endpoint, owner: ServerOwner) {
     const socket = createUdpSocket(local);

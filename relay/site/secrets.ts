@@ -3,11 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { SecretReference, StoredSecret } from '../../core/config/secret-reference.ts';
 
+/** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Reads the text of one version of a secret in Secrets Manager. Rejects with an Error whose message is for the operator. */
+/** Reads one version of a secret in Secrets Manager. Rejects with an Error whose message is for the operator. */
 export type ReadStoredSecret = (secret: StoredSecret) => Promise<string>;
 
+/** Where secrets come from. */
 export interface SecretSources {
   /** The folder that `file:PATH` is relative to. */
   readonly folder: string;
@@ -15,6 +17,7 @@ export interface SecretSources {
   readonly readStoredSecret: ReadStoredSecret;
 }
 
+/** A secret, or why there is none, for the operator. */
 export type Resolved =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly reason: string };

@@ -1,5 +1,6 @@
 // Counters, gauges and histograms in the text format 0.0.4 of Prometheus.
 
+/** Label values by label name. */
 export type Labels = Readonly<Record<string, string>>;
 
 interface Family {
@@ -32,7 +33,7 @@ export class Counters {
     this.#families.push({ name, help, type: 'gauge', samples });
   }
 
-  /** Adds a histogram with the upper bounds `bounds`, in ascending order, and returns the function that adds a value. */
+  /** Adds a histogram with upper bounds in ascending order, and returns the function that adds a value. */
   histogram(name: string, help: string, bounds: readonly number[]): (value: number) => void {
     const counts = bounds.map(() => 0);
     let count = 0;

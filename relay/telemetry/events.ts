@@ -15,6 +15,7 @@ export type DiscardReason =
   | 'inbox-unavailable'
   | 'draining';
 
+/** What has happened; times in its fields are durations in milliseconds. */
 export type RelayEvent =
   // The relay
   | {
@@ -126,7 +127,7 @@ export type RelayEvent =
       readonly result: 'timeout' | 'unreachable' | 'busy';
     }
   | { readonly kind: 'accounting-server-changed'; readonly from: string; readonly to: string }
-  /** Records without an Accounting-Response. Reported each time when the visibility timeout of the oldest is renewed. */
+  /** Records without an Accounting-Response. Reported each time when their visibility timeout is renewed. */
   | {
       readonly kind: 'accounting-waiting';
       readonly server: string;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { Endpoint } from '../../core/endpoint.ts';
 
+/** A server that has been started. */
 export interface HttpServer {
   /** The address and port that it listens on in fact. */
   readonly local: Endpoint;
