@@ -4,7 +4,7 @@ import { termsOf } from '../histories/deployment.ts';
 import { type Checker, type Expect, expectSame, type Facts } from './promise.ts';
 
 export const sentence =
-  'A service session with statistics on has one Acct-Start and one Acct-Stop, in this order; the Start of a newcomer precedes the Stop of what it replaced.';
+  'A service session with statistics on has one Acct-Start and one Acct-Stop, in this order; the Start of a new service precedes the Stop of what it replaced.';
 
 /** Each service session has one Start and, once it has ended, one Stop; the same record may come twice. */
 export const checker = (_: Facts, expect: Expect): Checker => {
