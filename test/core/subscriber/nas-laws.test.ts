@@ -39,7 +39,7 @@ interface Answered {
   readonly deactivate: readonly string[];
   readonly reply: ReplyEffect;
   readonly before: readonly string[];
-  /** What the table knew before. */
+  /** What the table knew before, unless it was unconfirmed. */
   readonly known: readonly string[];
   readonly atReply: readonly string[];
   readonly atRest: readonly string[];
@@ -64,7 +64,9 @@ function playAt({ order, dialect, isStrict, refusesCoexistence, ...plan }: Plan)
 
   return plan.wishes.flatMap(({ activate, deactivate }, index) => {
     const before = atNas;
-    const known = Object.keys(session?.services ?? {});
+    const known = Object.values(session?.services ?? {})
+      .filter(({ state }) => state !== 'unconfirmed')
+      .map(({ activation }) => activation);
     states = [before];
     faults = 0;
     let atReply: readonly string[] = [];
@@ -180,7 +182,7 @@ describe('laws at a NAS with services of its own', () => {
     });
   });
 
-  // A service from log-in that is activated once more cannot be told from one that is not: its undo takes it away where
+  // A service from log-in, or one that was unconfirmed, that is activated once more cannot be told from one that is not: its undo takes it away where
   // its group keeps another member.
   it('a NAK leaves the NAS as it was, but for what the table shows as unconfirmed', () => {
     law(({ activate, known, reply, before, atRest, session }) => {
