@@ -96,12 +96,27 @@ function deactivationDone(draft: Draft<States['deactivating']>, how: Pick<Job, '
   return tellToActivate(draft, job, chunks(left, dialect(session).servicesPerCommand.activate));
 }
 
+/** The service is not there, whatever becomes of the request: there is nothing to be waited for or restored. */
+function notThere(draft: Draft<States['deactivating']>, name: string): Draft {
+  const { session } = draft;
+  const { job, remaining, correlationId } = session.transition;
+  const isOther = (activation: string) => activation !== name;
+  const rest: Job = {
+    ...job,
+    explicit: job.explicit.filter(({ activation }) => isOther(activation)),
+    victims: job.victims.filter(isOther),
+  };
+  const known = session.services[name] === undefined ? session : end(session, [name], correlationId);
+  const transition = { ...session.transition, job: rest, underWay: [], remaining };
+  return deactivationDone({ ...draft, session: { ...known, transition } }, {});
+}
+
 export function deactivationRefused(draft: Draft<States['deactivating']>, event: OutcomeEvent): Draft {
   const { session } = draft;
   const { job, underWay, remaining, isConfirmed } = session.transition;
   const make = dialect(session);
   const refusal = refusalOf(event);
-  const isGone = isConfirmed && make.isGone(refusal);
+  const isGone = make.isGone(refusal);
   const [name = '', ...others] = underWay;
   const named = job.explicit.find(({ activation }) => activation === name);
   if (others.length > 0 && (isGone || make.mayBeGone(refusal))) {
@@ -109,12 +124,14 @@ export function deactivationRefused(draft: Draft<States['deactivating']>, event:
     // by itself shows which one.
     return tellToDeactivate(draft, job, [...underWay.map((one) => [one]), ...remaining]);
   }
-  const isFine =
-    others.length === 0 &&
-    (named?.isOptional
-      ? make.isGone(refusal) || make.mayBeGone(refusal)
-      : isGone && session.services[name] !== undefined);
-  if (isFine) return deactivationDone(draft, {});
+  const known = session.services[name];
+  // 503 may also mean that the NAS does not know the subscriber by what the request says. A victim in doubt needs no proof:
+  // the activation that follows has the same identification.
+  const isProven = isConfirmed || (named === undefined && known?.state === 'unconfirmed');
+  const isFine = named?.isOptional
+    ? isGone || make.mayBeGone(refusal)
+    : isGone && isProven && known !== undefined;
+  if (others.length === 0 && isFine) return notThere(draft, name);
   const owed = {
     request: job.request,
     ...passedOn(event, `the NAS refused to deactivate ${underWay.join(', ')}`),
@@ -172,7 +189,7 @@ export function restorationConfirmed(draft: Draft<States['restoring']>, _: Outco
   const { underWay, remaining, correlationId, isClearing } = session.transition;
   if (isClearing) return tellToRestore(draft, correlationId, [underWay, ...remaining], true);
   const active = underWay.flatMap((activation) => {
-    const { retry: _, ...service } = session.services[activation] ?? {};
+    const { retry: _, isLost: __, ...service } = session.services[activation] ?? {};
     return isService(service) ? [{ ...service, state: 'active' as const }] : [];
   });
   return tellToRestore({ ...draft, session: withServices(session, active) }, correlationId, remaining);
@@ -180,7 +197,7 @@ export function restorationConfirmed(draft: Draft<States['restoring']>, _: Outco
 
 /** A NAK is an answer: there is nothing more to be found out, and nothing is undone after it. */
 export function restorationRefused(draft: Draft<States['restoring']>, event: OutcomeEvent): Draft {
-  const { session } = draft;
+  const { session, nowMs } = draft;
   const { underWay, remaining, correlationId, isClearing } = session.transition;
   if (isClearing || dialect(session).isThere(refusalOf(event))) return restorationConfirmed(draft, event);
   if (isSessionGone(session, event)) {
@@ -189,8 +206,12 @@ export function restorationRefused(draft: Draft<States['restoring']>, event: Out
   if (underWay.length > 1) {
     return tellToRestore(draft, correlationId, [...underWay.map((one) => [one]), ...remaining]);
   }
+  if (underWay.some((activation) => wouldBeLast(session, activation))) {
+    const failing = failed(session, underWay, nowMs);
+    return tellToRestore({ ...draft, session: failing }, correlationId, remaining);
+  }
   const settled = Object.values(session.services).flatMap((service) => {
-    const { retry: _, undo, ...rest } = service;
+    const { retry: _, isLost: __, undo, ...rest } = service;
     if (underWay.includes(service.activation)) return [{ ...rest, state: 'unconfirmed' as const }];
     return undo ? [rest] : [];
   });
@@ -202,6 +223,21 @@ export function restorationUnanswered(draft: Draft<States['restoring']>, _: Unkn
   const { underWay, remaining, correlationId } = session.transition;
   const failing = postponed(failed(session, underWay, nowMs), remaining.flat(), nowMs);
   return proceed({ ...draft, session: failing }, correlationId);
+}
+
+/** With `order: deactivate-first` a service that is certainly gone has to come back, where its group has no other member. */
+function wouldBeLast({ nas, services }: Session, activation: string): boolean {
+  const service = services[activation];
+  return (
+    nas.order === 'deactivate-first' &&
+    service?.isLost === true &&
+    service.groups.some((group) =>
+      Object.values(services).every(
+        (other) =>
+          other.activation === activation || other.state !== 'active' || !other.groups.includes(group),
+      ),
+    )
+  );
 }
 
 function isService(service: object): service is Session['services'][string] {

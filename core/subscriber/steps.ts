@@ -133,9 +133,13 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
     // The undo of a refresh gives the former terms again.
     return known.state === 'deactivating' ? [] : [restoring(known)];
   });
+  // What was in doubt and is gone was there; what is still in doubt may have been the last of its group.
+  const mayHaveBeen = (activation: string, { state }: ServiceSession) =>
+    state === 'unconfirmed' && (job.ended.includes(activation) || job.victims.includes(activation));
   const lost = [...job.ended, ...deactivated].flatMap((activation): ServiceSession[] => {
     const known = services[activation];
-    return known !== undefined && isMember(known) ? [restoring(known)] : [];
+    const isLost = known !== undefined && (isMember(known) || mayHaveBeen(activation, known));
+    return isLost ? [{ ...restoring(known), isLost: true }] : [];
   });
   const marked = withServices(session, [...undone, ...lost]);
   const unknown = job.explicit.filter(({ isKnown, isOptional }) => !isKnown && !isOptional);
@@ -164,7 +168,7 @@ function learn(session: Session, { request }: Job): Session {
   };
 }
 
-function restoring({ retry: _, undo: __, ...service }: ServiceSession): ServiceSession {
+function restoring({ retry: _, undo: __, isLost: ___, ...service }: ServiceSession): ServiceSession {
   return { ...service, state: 'restoring' };
 }
 
@@ -176,6 +180,7 @@ function strangers(
   state: ServiceSession['state'],
 ): readonly ServiceSession[] {
   return named.map(({ activation, spelling, groups }, index) => ({
+    ...(state === 'restoring' && { isLost: true as const }),
     ...NO_TERMS,
     activation,
     ...(spelling !== activation && { spelling }),
@@ -250,15 +255,16 @@ export function tellToRestore(
   const { session, nowMs } = draft;
   const services = servicesOf(session.services, underWay);
   // A NAS of this kind may refuse what is there already, which would look like a refusal for good.
-  if (session.nas.order === 'deactivate-first' && !isCleared) {
+  const lost = services.filter(({ isLost }) => isLost);
+  if (session.nas.order === 'deactivate-first' && !isCleared && lost.length > 0) {
     const clearing = {
       activate: [],
-      deactivate: services,
+      deactivate: lost,
       staying: staying(session, underWay),
       correlationId,
     };
     const { draft: told, step } = tell(draft, clearing);
-    return under(told, { step: 'restore', ...step, remaining, isClearing: true });
+    return under(told, { step: 'restore', ...step, underWay, remaining, isClearing: true });
   }
   const activate = services.map((service) => withRemainingTime(service, nowMs));
   const { draft: told, step } = tell(draft, {

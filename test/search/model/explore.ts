@@ -1,14 +1,15 @@
-// Visits every state that several subscribers can come to together, within one budget of requests and faults.
-import type { ServiceRequest } from '../../../core/subscriber/session.ts';
+// Visits every state that one subscriber can come to, within a budget of requests and faults, and then looks whether each of
+// them can come to rest when nothing goes wrong any more.
 import { keyOf } from './key-of.ts';
 import {
   type Budget,
   checkRest,
+  isAtRest,
   moves,
-  NEW_SUBSCRIBER,
+  newSubscriber,
   type Subscriber,
-  type Transition,
   Violation,
+  type World,
 } from './subscriber-world.ts';
 
 export interface Exploration {
@@ -26,99 +27,119 @@ interface Step {
   readonly cost: readonly number[];
 }
 
-/** Two subscribers, by the numbers of their states, and what is left of the budget. */
-interface World {
-  readonly parts: readonly [number, number];
-  readonly left: readonly number[];
+/** A state of the subscriber; it is dropped once its steps are known. */
+interface Local {
+  readonly isAtRest: boolean;
+  subscriber: Subscriber | undefined;
+  steps?: readonly Step[];
 }
 
-const MAX_LOCAL_STATES = 2 ** 21;
+/** A state of the subscriber, and what is left of the budget, in one number. */
+type Code = number;
 
-/**
- * Two subscribers do not touch one another, so what one of them can do next is worked out once for each of its own
- * states; the states of the world are the pairs of these with what is left of the budget, which they share.
- */
-export function explore(budget: Budget, menu: readonly ServiceRequest[], decide: Transition): Exploration {
+export function explore(budget: Budget, world: World): Exploration {
   const ids = new Map<string, number>();
-  const locals: { readonly subscriber: Subscriber; steps?: readonly Step[] }[] = [];
+  const locals: Local[] = [];
   const intern = (subscriber: Subscriber): number => {
     const key = keyOf(subscriber);
     const known = ids.get(key);
     if (known !== undefined) return known;
-    checkRest(subscriber);
+    checkRest(subscriber, world);
     ids.set(key, locals.length);
-    return locals.push({ subscriber }) - 1;
+    return locals.push({ isAtRest: isAtRest(subscriber), subscriber }) - 1;
   };
   const stepsOf = (id: number): readonly Step[] => {
     const local = locals[id];
-    if (local === undefined || locals.length > MAX_LOCAL_STATES) throw new Error(`no local state ${id}`);
-    local.steps ??= moves(local.subscriber, menu, decide).map(({ name, to, cost }) => ({
-      name,
-      to: intern(to),
-      cost: RESOURCES.map((resource) => cost?.[resource] ?? 0),
-    }));
-    return local.steps;
+    if (local === undefined) throw new Error(`no local state ${id}`);
+    if (local.subscriber !== undefined) {
+      local.steps = moves(local.subscriber, world).map(({ name, to, cost }) => ({
+        name,
+        to: intern(to),
+        cost: RESOURCES.map((resource) => cost?.[resource] ?? 0),
+      }));
+      // Some hundred thousand of them would not fit.
+      local.subscriber = undefined;
+    }
+    return local.steps ?? [];
   };
 
-  // A world is one number, so that millions of them fit: the budget in the low digits, then the two parts, the smaller
-  // first, as worlds that differ only in which subscriber is which are one.
   const bases = RESOURCES.map((resource) => budget[resource] + 1);
-  const encode = ({ parts: [a, b], left }: World): number => {
-    const amounts = left.reduce((sum, amount, index) => sum * (bases[index] ?? 1) + amount, 0);
-    const budgets = bases.reduce((product, base) => product * base, 1);
-    return (Math.max(a, b) * MAX_LOCAL_STATES + Math.min(a, b)) * budgets + amounts;
-  };
-  const decode = (code: number): World => {
-    let rest = code;
-    const digit = (base: number) => {
-      const value = rest % base;
+  const budgets = bases.reduce((product, base) => product * base, 1);
+  const encode = (id: number, left: readonly number[]): Code =>
+    id * budgets + left.reduce((sum, amount, index) => sum * (bases[index] ?? 1) + amount, 0);
+  const decode = (code: Code): { readonly id: number; readonly left: readonly number[] } => {
+    let rest = code % budgets;
+    const left = bases.toReversed().map((base) => {
+      const amount = rest % base;
       rest = Math.floor(rest / base);
-      return value;
-    };
-    const left = bases.toReversed().map(digit).toReversed();
-    const parts: [number, number] = [digit(MAX_LOCAL_STATES), rest];
-    return { parts, left };
+      return amount;
+    });
+    return { id: Math.floor(code / budgets), left: left.toReversed() };
   };
-  /** Each next world, with the name of what led to it. */
-  function* next({ parts, left }: World): Generator<readonly [name: string, code: number]> {
-    for (const which of [0, 1] as const) {
-      for (const { name, to, cost } of stepsOf(parts[which])) {
-        const after = left.map((amount, index) => amount - (cost[index] ?? 0));
-        if (after.some((amount) => amount < 0)) continue;
-        const moved: [number, number] = which === 0 ? [to, parts[1]] : [parts[0], to];
-        yield [`${'AB'[which]}: ${name}`, encode({ parts: moved, left: after })];
-      }
+  /** Each next state, with the name of what led to it, and whether that is free of faults. */
+  function* next(code: Code): Generator<readonly [name: string, to: Code, isFree: boolean]> {
+    const { id, left } = decode(code);
+    for (const { name, to, cost } of stepsOf(id)) {
+      const after = left.map((amount, index) => amount - (cost[index] ?? 0));
+      if (after.some((amount) => amount < 0)) continue;
+      yield [name, encode(to, after), cost.every((amount) => amount === 0)];
     }
   }
 
-  const newcomer = intern(NEW_SUBSCRIBER);
-  const start = encode({ parts: [newcomer, newcomer], left: RESOURCES.map((resource) => budget[resource]) });
-  const cameFrom = new Map([[start, start]]);
-  const frontier = [start];
+  const start = encode(
+    intern(newSubscriber(world)),
+    RESOURCES.map((resource) => budget[resource]),
+  );
+  const cameFrom = new Map<Code, Code>([[start, start]]);
+  /** By state, those that lead to it when nothing goes wrong. */
+  const freely = new Map<Code, Code[]>();
+  const queue: Code[] = [start];
   let transitions = 0;
-  for (let code = frontier.pop(); code !== undefined; code = frontier.pop()) {
+  for (const code of queue) {
     try {
-      for (const [, to] of next(decode(code))) {
+      for (const [, to, isFree] of next(code)) {
         transitions++;
+        if (isFree) {
+          const before = freely.get(to);
+          if (before === undefined) freely.set(to, [code]);
+          else before.push(code);
+        }
         if (cameFrom.has(to)) continue;
         cameFrom.set(to, code);
-        frontier.push(to);
+        queue.push(to);
       }
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
-      return {
-        states: cameFrom.size,
-        transitions,
-        violation: { message: error.message, trace: traceTo(code) },
-      };
+      return found(error.message, code);
     }
   }
+
+  const resting = [...cameFrom.keys()].filter((code) => {
+    return locals[decode(code).id]?.isAtRest;
+  });
+  const comesToRest = new Set(resting);
+  for (let code = resting.pop(); code !== undefined; code = resting.pop()) {
+    for (const before of freely.get(code) ?? []) {
+      if (comesToRest.has(before)) continue;
+      comesToRest.add(before);
+      resting.push(before);
+    }
+  }
+  const restless = cameFrom.keys().find((code) => !comesToRest.has(code));
+  if (restless !== undefined) return found('never at rest again, though nothing goes wrong', restless);
   return { states: cameFrom.size, transitions };
 
-  function traceTo(code: number): readonly string[] {
-    const before = cameFrom.get(code);
-    if (before === undefined || before === code) return [];
-    const name = next(decode(before)).find(([, to]) => to === code)?.[0] ?? '?';
-    return [...traceTo(before), name];
+  function found(message: string, code: Code): Exploration {
+    return { states: cameFrom.size, transitions, violation: { message, trace: traceTo(code) } };
+  }
+
+  function traceTo(code: Code): readonly string[] {
+    const trace: string[] = [];
+    for (let to = code; ; ) {
+      const before = cameFrom.get(to);
+      if (before === undefined || before === to) return trace.reverse();
+      trace.push(next(before).find(([, reached]) => reached === to)?.[0] ?? '?');
+      to = before;
+    }
   }
 }

@@ -1,9 +1,8 @@
-// What of a subscriber decides on what can happen next. Not in it: the clock, versions, how often a thing was tried,
-// the numbers of service sessions, and what commands are called, but for which of them are the same one. Two states
-// that differ in these alone have the same future, so only one of them is looked into.
-
+// What of a subscriber decides on what can happen next. Not in it: the clock, versions, how often a thing was tried, the
+// numbers of service sessions, and what commands are called, but for which of them are the same one. Two states that differ
+// in these alone have the same future, so only one of them is explored.
 import type { Event } from '../../../core/subscriber/event.ts';
-import type { Effect, Session } from '../../../core/subscriber/session.ts';
+import type { Effect, Job, Session } from '../../../core/subscriber/session.ts';
 import { type Subscriber, wishOf } from './subscriber-world.ts';
 
 export function keyOf(subscriber: Subscriber): string {
@@ -24,7 +23,7 @@ export function keyOf(subscriber: Subscriber): string {
     session && sessionParts(session, command, effect, inbox),
     subscriber.nas,
     inbox.map(event),
-    commands.map(({ commandId, operation, services }) => [command(commandId), operation, services]),
+    commands.map((one) => [command(one.commandId), one.operation, one.services, one.deactivates]),
     replies.map((reply) => JSON.stringify(effect(reply))).sort(),
   ];
   const known = (id: string) => names.has(id);
@@ -35,7 +34,7 @@ export function keyOf(subscriber: Subscriber): string {
     ),
     subscriber.asked.map(wishOf),
     subscriber.heard,
-    subscriber.held,
+    subscriber.expected,
     started
       .filter((id) => !stopped.includes(id))
       .map((id) => serviceOf(session, id))
@@ -44,39 +43,60 @@ export function keyOf(subscriber: Subscriber): string {
 }
 
 function sessionParts(
-  { services, transition, waiting, answered, retry, recentEvents }: Session,
+  session: Session,
   command: (id: string) => number,
   effect: (effect: Effect) => unknown,
   inbox: readonly Event[],
 ) {
+  const { services, identity, transition, waiting, answered, recentEvents, nextServiceNumber } = session;
   const eventId = (id: string) =>
     id.endsWith('/outcome') ? command(id.replace('/outcome', '')) : id.replace(/^due.*/, 'due');
+  const times = [...new Set(Object.values(services).flatMap(({ retry }) => retry?.atMs ?? []))].sort(
+    (a, b) => a - b,
+  );
   return [
     Object.values(services)
-      .map((one) => [one.activation, one.state, one.activatedAtMs !== undefined])
+      .map(({ activation, state, activatedAtMs, retry, undo, isLost }) => [
+        activation,
+        state,
+        activatedAtMs !== undefined,
+        retry && [times.indexOf(retry.atMs), retry.atMs > session.changedAtMs, retry.alsoGone],
+        undo,
+        isLost,
+      ])
       .sort(),
+    identity,
+    nextServiceNumber === 1,
     transition && [
       transition.step,
       command(transition.commandId),
       transition.underWay,
       transition.remaining,
-      transition.step === 'activate'
-        ? [
-            transition.request.correlationId,
-            Object.keys(transition.planned),
-            transition.confirmed,
-            transition.victims,
-          ]
-        : [transition.owed?.request.correlationId, transition.owed?.answer, transition.owed?.errorCause],
+      transition.isConfirmed,
+      'job' in transition && jobParts(transition.job),
+      'along' in transition && transition.along,
+      'isClearing' in transition,
+      'owed' in transition && transition.owed?.request.correlationId,
     ],
     waiting.map(({ correlationId }) => correlationId),
     answered.map(({ correlationId, answer, errorCause }) => [correlationId, answer, errorCause]),
-    retry !== undefined,
     // Only what is in the inbox still can be delivered again.
     recentEvents
       .map(({ id, effects }, index) => ({ id, effects, age: recentEvents.length - index }))
       .filter(({ id }) => inbox.some((event) => event.id === id))
       .map(({ id, effects, age }) => [eventId(id), effects.map(effect), age]),
+  ];
+}
+
+function jobParts({ request, planned, explicit, victims, confirmed, ended, isAcknowledged }: Job) {
+  return [
+    request.correlationId,
+    Object.keys(planned),
+    explicit.map(({ activation, isKnown }) => [activation, isKnown]),
+    victims,
+    confirmed,
+    ended,
+    isAcknowledged,
   ];
 }
 

@@ -1,16 +1,21 @@
-// One subscriber as a small world: the session's item, the queues, the relay and the NAS, with everything that can go
-// wrong between them. Every function here is pure; `moves` lists all that can happen next, faults included.
+// One subscriber as a small world: the session's item, the queues, the relay and the NAS, with everything that can go wrong
+// between them. Every function here is pure; `moves` lists all that can happen next, faults included.
 //
-// What is modelled: the inbox is FIFO and delivers a message again when decide crashed before deleting it; a crash can
-// come before the write, between the write and the first sending, and between any two sendings. The outbox keeps the
-// order of commands, drops one that is sent twice (SQS does for five minutes, by its deduplication id), and delivers one
-// again when the relay crashed before deleting it; a relay that receives a command for the second time does not know
-// what became of the first, does not send it, and reports that. UDP loses a command or its answer
-// (silence: carried out or not) and repeats packets, which the NAS recognises by Identifier and authenticator; a packet
-// is not delivered after the exchange it belongs to has been given up. The NAS acknowledges, refuses or stays silent, for
-// each command anew. An outcome may be late: the deadline then passes, after which the relay does not start the command.
-
+// What is modelled: the inbox is FIFO and delivers a message again when decide crashed before deleting it; a crash can come
+// before the write, between the write and the first sending, between any two sendings, and before an empty session is
+// removed. The outbox keeps the order of commands, drops one that is sent twice (SQS does for five minutes, by its
+// deduplication id), and delivers one again when the relay crashed before deleting it; a relay that receives a command for
+// the second time does not know what became of the first, does not send it, and reports that. UDP loses a command or its
+// answer and repeats packets, which the NAS recognises by Identifier and authenticator; a packet is not delivered after the
+// exchange it belongs to has been given up. The NAS acknowledges, refuses or does not answer, each command anew. An outcome
+// may be late: the deadline then passes, after which the relay does not start the command.
+//
+// The NAS has services of its own from log-in, which the table does not know. A strict one refuses to activate what it has; one
+// that refuses coexistence refuses to activate a second member of a group; and each refuses a User-Name that is not that of
+// the subscriber.
 import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
+import { decodeAttributes, firstValue } from '../../../core/radius/codec.ts';
+import { CODE, parsePacket } from '../../../core/radius/packet.ts';
 import { accountingRecords } from '../../../core/service-accounting.ts';
 import type { Event } from '../../../core/subscriber/event.ts';
 import type {
@@ -20,17 +25,36 @@ import type {
   ServiceRequest,
   Session,
 } from '../../../core/subscriber/session.ts';
-import { dueAtMs, type Result, type transition } from '../../../core/subscriber/transition.ts';
+import { dueAtMs, isEmpty, type Result, type transition } from '../../../core/subscriber/transition.ts';
 import { stored } from '../../core/support.ts';
 
-/** What may still go wrong, and what may still be asked, in the whole world. */
+export type Transition = typeof transition;
+
+/** What may still go wrong, and what may still be asked. */
 export interface Budget {
   readonly requests: number;
-  /** Everything that goes wrong is one fault: a repeat, a crash, a refusal of the NAS, a silence. */
+  /** Everything that goes wrong is one fault: a repeat, a crash, a refusal of the NAS, a timeout. */
   readonly faults: number;
   /** How many of the faults may be crashes. */
   readonly crashes: number;
 }
+
+/** What there is to be explored. */
+export interface World {
+  readonly decide: Transition;
+  readonly menu: readonly ServiceRequest[];
+  /** Mutex groups of each service that the NAS may have. */
+  readonly groups: Readonly<Record<string, readonly number[]>>;
+  /** Services that the NAS has from log-in, unknown to the table. */
+  readonly fromLogIn?: readonly string[];
+  /** Refuses to activate what is there. */
+  readonly isStrict?: boolean;
+  /** Refuses to activate a second member of a group. */
+  readonly refusesCoexistence?: boolean;
+}
+
+/** The subscriber's name, as the NAS knows it. */
+export const USER_NAME = 'client1@isp1.com';
 
 export interface Subscriber {
   readonly session: Session | undefined;
@@ -47,27 +71,32 @@ export interface Subscriber {
   /** Requests that were sent, and the answers that were given to each. */
   readonly asked: readonly ServiceRequest[];
   readonly heard: readonly string[];
-  /** Groups in which the subscriber had a confirmed service. */
-  readonly held: readonly number[];
+  /** How often one of them was sent again: each has a correlation id of its own. */
+  readonly repeats: number;
+  /** Services that the acknowledged requests add up to, with those from log-in; `known`: the table was asked for them. */
+  readonly expected: Readonly<Record<string, 'known' | 'unknown'>>;
   readonly started: readonly string[];
   readonly stopped: readonly string[];
 }
 
-export const NEW_SUBSCRIBER: Subscriber = {
-  session: undefined,
-  nas: [],
-  inbox: [],
-  commands: [],
-  sent: [],
-  received: [],
-  replies: [],
-  expired: [],
-  asked: [],
-  heard: [],
-  held: [],
-  started: [],
-  stopped: [],
-};
+export function newSubscriber({ fromLogIn = [] }: World): Subscriber {
+  return {
+    session: undefined,
+    nas: fromLogIn.toSorted(),
+    inbox: [],
+    commands: [],
+    sent: [],
+    received: [],
+    replies: [],
+    expired: [],
+    asked: [],
+    heard: [],
+    repeats: 0,
+    expected: Object.fromEntries(fromLogIn.map((name) => [name, 'unknown'])),
+    started: [],
+    stopped: [],
+  };
+}
 
 export interface Move {
   readonly name: string;
@@ -78,27 +107,21 @@ export interface Move {
 const FAULT = { faults: 1 };
 const CRASH = { faults: 1, crashes: 1 };
 
-export type Transition = typeof transition;
-
-/** A property that does not hold, in words. */
+/** A promise that is not kept, in words. */
 export class Violation extends Error {}
 
-/** All that can happen next to one subscriber. Throws a Violation where what happens must not. */
-export function moves(
-  from: Subscriber,
-  menu: readonly ServiceRequest[],
-  decide: Transition,
-): readonly Move[] {
+/** All that can happen next. @throws Violation where what happens must not */
+export function moves(from: Subscriber, world: World): readonly Move[] {
   return [
-    ...clientMoves(from, menu),
-    ...decideMoves(from, decide),
+    ...clientMoves(from, world),
+    ...decideMoves(from, world),
     ...from.replies.map((_, index) => replyMove(from, index)),
-    ...commandMoves(from),
-    ...timeMoves(from, decide),
+    ...commandMoves(from, world),
+    ...timeMoves(from, world),
   ];
 }
 
-function clientMoves(from: Subscriber, menu: readonly ServiceRequest[]): Move[] {
+function clientMoves(from: Subscriber, { menu }: World): Move[] {
   const fresh = menu.map((wish): Move => {
     const id = `r${from.asked.length}`;
     const request = { ...wish, correlationId: id, origin: { ...wish.origin, key: id } };
@@ -114,11 +137,12 @@ function clientMoves(from: Subscriber, menu: readonly ServiceRequest[]): Move[] 
     };
   });
   const again = from.asked.map((request): Move => {
-    const id = `${request.origin.key} again`;
+    const id = `${request.origin.key} again ${from.repeats}`;
     return {
       name: `client: ${id}`,
       to: {
         ...from,
+        repeats: from.repeats + 1,
         inbox: [...from.inbox, { kind: 'request', id, request: { ...request, correlationId: id } }],
       },
       cost: FAULT,
@@ -128,11 +152,11 @@ function clientMoves(from: Subscriber, menu: readonly ServiceRequest[]): Move[] 
 }
 
 /** decide takes the head of the inbox: all of it, or it crashes after the write and `sent` of the effects. */
-function decideMoves(from: Subscriber, decide: Transition): Move[] {
+function decideMoves(from: Subscriber, world: World): Move[] {
   const [event, ...inbox] = from.inbox;
   if (event === undefined) return [];
-  const result = decide(from.session, event, timeOf(from.session));
-  const written = write(from, event, result);
+  const result = world.decide(from.session, event, timeOf(from.session));
+  const written = write(from, event, result, world);
   const crashes = result.effects.map(
     (_, sent): Move => ({
       name: `decide ${event.id}, crash after ${sent} of ${result.effects.length} effects`,
@@ -142,49 +166,118 @@ function decideMoves(from: Subscriber, decide: Transition): Move[] {
   );
   const sent = send(written, result.effects);
   return [
-    { name: `decide ${event.id}`, to: { ...sent, inbox } },
-    { name: `decide ${event.id}, crash before the message is deleted`, to: sent, cost: CRASH },
+    { name: `decide ${event.id}`, to: { ...removed(sent, result), inbox } },
+    {
+      name: `decide ${event.id}, crash before the message is deleted`,
+      to: removed(sent, result),
+      cost: CRASH,
+    },
+    ...(result.session && isEmpty(result.session)
+      ? [{ name: `decide ${event.id}, crash before the session is removed`, to: sent, cost: CRASH }]
+      : []),
     ...crashes,
   ];
 }
 
-/** Stores what was decided, and has account look at the change. */
-function write(from: Subscriber, event: Event, { session: next, effects }: Result): Subscriber {
+/** A session with nothing in it is not kept, and what its requests heard is forgotten with it. */
+function removed(from: Subscriber, { session }: Result): Subscriber {
+  if (session === undefined || !isEmpty(session)) return from;
+  return { ...from, session: undefined, heard: from.heard.map(forgotten) };
+}
+
+const FORGOTTEN = ' (forgotten)';
+
+function forgotten(answer: string): string {
+  return answer.endsWith(FORGOTTEN) ? answer : `${answer}${FORGOTTEN}`;
+}
+
+/** Stores what was decided, and has account look at the write. */
+function write(from: Subscriber, event: Event, result: Result, world: World): Subscriber {
+  const { session: next, effects } = result;
+  let { expected } = from;
+  for (const effect of effects) {
+    if (effect.kind !== 'reply' || isRepeatedEffect(from, event)) continue;
+    checkAnswer(from, effect, world);
+    if (effect.answer === 'ack')
+      expected = carriedOut(expected, requestOf(from, effect.correlationId), world);
+  }
   if (next === undefined) return from;
   const session = stored(next);
-  for (const effect of effects) if (effect.kind === 'reply') checkAnswer(from, session, effect);
+  checkRetries(from.session, session);
   const records = accountingRecords(from.session, session);
-  const started = [
-    ...from.started,
-    ...records
-      .filter(({ message }) => message.status === 'Start')
-      .map(({ message }) => message.acctSessionId),
-  ];
-  const stopped = [
-    ...from.stopped,
-    ...records.filter(({ message }) => message.status === 'Stop').map(({ message }) => message.acctSessionId),
-  ];
+  const of = (status: 'Start' | 'Stop') =>
+    records.filter(({ message }) => message.status === status).map(({ message }) => message.acctSessionId);
+  const started = [...from.started, ...of('Start')];
+  const stopped = [...from.stopped, ...of('Stop')];
   for (const list of [started, stopped]) {
     if (new Set(list).size < list.length)
       throw new Violation(`accounted twice: ${list.join(' ')} at ${event.id}`);
   }
-  const confirmed = Object.values(session.services).flatMap(({ state, groups }) =>
-    state === 'active' ? groups : [],
-  );
-  return { ...from, session, started, stopped, held: [...new Set([...from.held, ...confirmed])].sort() };
+  return { ...from, session, started, stopped, expected };
 }
 
-/** An ACK says that the change is made, at the NAS too; a NAK that nothing of it became visible. */
-function checkAnswer(from: Subscriber, session: Session, reply: Extract<Effect, { kind: 'reply' }>): void {
+/** Whether the effects of an event are those of its first delivery. */
+function isRepeatedEffect({ session }: Subscriber, event: Event): boolean {
+  if (session?.recentEvents.some(({ id }) => id === event.id)) return true;
+  return (
+    event.kind === 'request' && session?.answered.some(({ key }) => key === event.request.origin.key) === true
+  );
+}
+
+/** What the subscriber has once a request is acknowledged. */
+function carriedOut(
+  expected: Subscriber['expected'],
+  request: ServiceRequest,
+  { groups }: World,
+): Subscriber['expected'] {
+  const newcomers = request.activate.map(({ activation }) => activation);
+  const named = request.deactivate.map(({ activation }) => activation);
+  const excluded = newcomers.flatMap((activation) => groups[activation] ?? []);
+  const kept = Object.entries(expected).filter(
+    ([name, knowledge]) =>
+      !named.includes(name) &&
+      (knowledge === 'unknown' || !groups[name]?.some((group) => excluded.includes(group))),
+  );
+  return Object.fromEntries([...kept, ...newcomers.map((name) => [name, 'known'] as const)].sort());
+}
+
+/** An ACK says that every change was made (RFC 5176 section 2.3), a 503 that the NAS does not know the subscriber so. */
+function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups }: World): void {
   const request = requestOf(from, reply.correlationId);
-  for (const { activation } of request.activate) {
-    if (reply.answer === 'ack' && isTold(request) && !from.nas.includes(activation)) {
-      throw new Violation(`${request.origin.key}: ACK without ${activation} at the NAS`);
+  const { key } = request.origin;
+  if (reply.answer === 'ack' && isTold(request)) {
+    for (const { activation } of request.activate) {
+      if (!from.nas.includes(activation)) throw new Violation(`${key}: ACK without ${activation} at the NAS`);
     }
-    const had = from.session?.services[activation]?.state === 'active';
-    if (reply.answer === 'nak' && !had && session.services[activation]?.state === 'active') {
-      throw new Violation(`${request.origin.key}: NAK with ${activation} active`);
+    for (const { activation } of request.deactivate) {
+      if (from.nas.includes(activation)) throw new Violation(`${key}: ACK with ${activation} at the NAS`);
     }
+  }
+  const isStranger = request.identity['User-Name'] !== USER_NAME;
+  const isAboutAbsent = request.deactivate.some(
+    ({ activation }) => !(activation in groups) || !from.nas.includes(activation),
+  );
+  if (reply.errorCause === ERROR_CAUSE['Session-Context-Not-Found'] && !isStranger && !isAboutAbsent)
+    throw new Violation(`${key}: 503, and the NAS knows the subscriber`);
+  if (reply.answer === 'ack' && isTold(request) && isStranger)
+    throw new Violation(`${key}: ACK for another subscriber`);
+}
+
+/** No service has to wait for longer because another one failed. */
+function checkRetries(before: Session | undefined, after: Session): void {
+  for (const service of Object.values(after.services)) {
+    const earlier = before?.services[service.activation];
+    if (service.retry === undefined || earlier?.retry === undefined || earlier.number !== service.number)
+      continue;
+    const { atMs, attempts } = service.retry;
+    const isPushedOut = atMs > earlier.retry.atMs && earlier.retry.atMs > after.changedAtMs;
+    if (isPushedOut && attempts === earlier.retry.attempts)
+      throw new Violation(`${service.activation} is told later than it was to be, and did not fail`);
+    const pauseMs = Math.min(15_000 * 2 ** Math.max(0, attempts - 1), 900_000);
+    if (atMs > earlier.retry.atMs && atMs > after.changedAtMs + pauseMs)
+      throw new Violation(
+        `${service.activation} is told later than it was to be: it failed ${attempts} times`,
+      );
   }
 }
 
@@ -214,11 +307,52 @@ function replyMove(from: Subscriber, index: number): Move {
   };
 }
 
+// --- The NAS --------------------------------------------------------------------------------------------------
+
+const userNames = new Map<string, string | undefined>();
+
+/** The User-Name in the attributes of a command. */
+function userNameOf(attributes: string): string | undefined {
+  if (!userNames.has(attributes)) {
+    const octets = Buffer.from(attributes, 'base64');
+    const header = Buffer.alloc(20);
+    header[0] = CODE.CoaRequest;
+    header.writeUInt16BE(20 + octets.length, 2);
+    const parsed = parsePacket(Buffer.concat([header, octets]));
+    if (!parsed.ok) throw new Error(parsed.reason);
+    userNames.set(attributes, firstValue(decodeAttributes(parsed.packet), 'User-Name'));
+  }
+  return userNames.get(attributes);
+}
+
+/** What a NAS that nothing is wrong with says to a command, and has then. */
+function nasDoes(
+  nas: readonly string[],
+  command: CommandEffect,
+  { groups, isStrict, refusesCoexistence }: World,
+): { readonly nas: readonly string[]; readonly errorCause?: number } {
+  const { operation, services, deactivates = [], attributes } = command;
+  const userName = userNameOf(attributes);
+  const notFound = { nas, errorCause: ERROR_CAUSE['Session-Context-Not-Found'] };
+  if (userName !== undefined && userName !== USER_NAME) return notFound;
+  const comes = operation === 'deactivate' ? [] : services;
+  const goes = operation === 'deactivate' ? services : deactivates;
+  // All or nothing (RFC 5176 section 2.3): one service that is not there refuses the whole deactivation.
+  if (goes.some((one) => !nas.includes(one))) return notFound;
+  const refused = { nas, errorCause: ERROR_CAUSE['Administratively-Prohibited'] };
+  if (isStrict && comes.some((one) => nas.includes(one))) return refused;
+  const left = nas.filter((one) => !goes.includes(one));
+  const clashes = (one: string, other: string) =>
+    one !== other && groups[one]?.some((group) => groups[other]?.includes(group));
+  if (refusesCoexistence && comes.some((one) => left.some((other) => clashes(one, other)))) return refused;
+  return { nas: [...new Set([...left, ...comes])].sort() };
+}
+
 /** The relay takes the first command, and the NAS does with it what it likes. */
-function commandMoves(from: Subscriber): Move[] {
+function commandMoves(from: Subscriber, world: World): Move[] {
   const [command, ...commands] = from.commands;
   if (command === undefined) return [];
-  const { commandId, operation, services } = command;
+  const { commandId, operation, services, deactivates = [] } = command;
   const report = (result: 'ack' | 'nak' | 'timeout', errorCause?: number): Event => ({
     kind: 'outcome',
     id: `${commandId}/outcome`,
@@ -236,32 +370,28 @@ function commandMoves(from: Subscriber): Move[] {
   if (from.received.includes(commandId)) {
     return [{ name: `relay: ${commandId} was received before`, to: answered(from, 'timeout') }];
   }
-  // All or nothing (RFC 5176 section 2.3): one service that is not there refuses the whole deactivation.
-  const gone = operation === 'deactivate' && services.some((one) => !from.nas.includes(one));
-  const changed =
-    operation === 'activate'
-      ? [...new Set([...from.nas, ...services])].sort()
-      : from.nas.filter((one) => !services.includes(one));
-  const nas = gone ? from.nas : changed;
-  const carriedOut = checkHeld({ ...from, nas });
-  const acked = gone
-    ? answered(carriedOut, 'nak', ERROR_CAUSE['Session-Context-Not-Found'])
-    : answered(carriedOut, 'ack');
+  const done = nasDoes(from.nas, command, world);
+  const carriedOut = checkHeld(from, { ...from, nas: done.nas }, world);
+  const told =
+    done.errorCause === undefined
+      ? answered(carriedOut, 'ack')
+      : answered(carriedOut, 'nak', done.errorCause);
   const refused = answered(from, 'nak', ERROR_CAUSE['Resources-Unavailable']);
   const crashed = (to: Subscriber): Subscriber => ({
     ...to,
     commands: from.commands,
     received: [...from.received, commandId],
   });
-  const what = `${operation} ${services.join(' ')}`;
+  const what = [operation, ...services, ...deactivates.map((one) => `-${one}`)].join(' ');
+  const said = done.errorCause === undefined ? 'ACK' : `NAK ${done.errorCause}`;
   return [
-    { name: `NAS: ${what}, ACK`, to: acked },
+    { name: `NAS: ${what}, ${said}`, to: told },
     { name: `NAS: ${what}, refused`, to: refused, cost: FAULT },
     { name: `NAS: ${what}, lost`, to: answered(from, 'timeout'), cost: FAULT },
     { name: `NAS: ${what}, its answer lost`, to: answered(carriedOut, 'timeout'), cost: FAULT },
     { name: `relay: ${what}, crash before it is sent`, to: crashed(from), cost: CRASH },
     { name: `relay: ${what}, crash before the report`, to: crashed(carriedOut), cost: CRASH },
-    { name: `relay: ${what}, ACK, crash after the report`, to: crashed(acked), cost: CRASH },
+    { name: `relay: ${what}, ${said}, crash after the report`, to: crashed(told), cost: CRASH },
     {
       name: `relay: ${what}, refused, crash after the report`,
       to: crashed(refused),
@@ -270,83 +400,124 @@ function commandMoves(from: Subscriber): Move[] {
   ];
 }
 
-/** The sweep: a deadline passes, or what failed is tried again. */
-function timeMoves(from: Subscriber, decide: Transition): Move[] {
+/** The sweep: a deadline passes, or what failed is told again. */
+function timeMoves(from: Subscriber, world: World): Move[] {
   const { session } = from;
   const due = session && dueAtMs(session);
   if (session === undefined || due === undefined) return [];
   const event: Event = { kind: 'due', id: `due ${session.revision}` };
-  const result = decide(session, event, due);
+  const result = world.decide(session, event, due);
   const expired =
     session.transition === undefined ? from.expired : [...from.expired, session.transition.commandId];
-  const written = write(from, event, result);
-  // A deadline that passes is one silence more; a retry is free, so that the world can come to rest.
+  const written = write(from, event, result, world);
+  // A deadline that passes is one timeout more; a retry is free, so that the world can come to rest.
   const cost = session.transition === undefined ? {} : FAULT;
   const early: Event = { kind: 'due', id: `due ${session.revision} early` };
-  const premature = decide(session, early, timeOf(session));
+  const premature = world.decide(session, early, timeOf(session));
   return [
-    { name: 'sweep', to: send({ ...written, expired }, result.effects), cost },
+    { name: 'sweep', to: removed(send({ ...written, expired }, result.effects), result), cost },
     {
       name: 'a due message of long ago',
-      to: send(write(from, early, premature), premature.effects),
+      to: send(write(from, early, premature, world), premature.effects),
       cost: FAULT,
     },
   ];
 }
 
-/** A subscriber who had a confirmed service of a group is never without one, as the NAS sees it, unless it was asked to
- * take one away. */
-function checkHeld(subscriber: Subscriber): Subscriber {
-  const groups = new Set(subscriber.nas.flatMap((activation) => groupsOf(subscriber, activation)));
-  const renounced = subscriber.asked
-    .flatMap(({ deactivate }) => deactivate)
-    .flatMap((activation) => groupsOf(subscriber, activation));
-  for (const group of subscriber.held) {
-    if (!groups.has(group) && !renounced.includes(group))
-      throw new Violation(`the NAS has no service of group ${group} left`);
-  }
-  return subscriber;
+// --- Promises -------------------------------------------------------------------------------------------------
+
+/** A subscriber who had a service of a group is never without one, as the NAS sees it, unless it was asked to take one away.
+ * With `order: deactivate-first` there is a gap; it has to be closed again at rest. */
+function checkHeld(before: Subscriber, after: Subscriber, world: World): Subscriber {
+  const isGapAllowed = world.menu.some(({ nas }) => nas.order === 'deactivate-first');
+  const lost = lostGroups(before.nas, after, world);
+  if (!isGapAllowed && lost.length > 0) throw new Violation(`the NAS has no service of group ${lost} left`);
+  return after;
 }
 
-/** At rest the NAS, the item and the last successful request for each group agree, and the accounts are balanced. */
-export function checkRest(subscriber: Subscriber): void {
-  const { session, nas, inbox, commands, replies, heard, started, stopped } = subscriber;
-  if (session === undefined || session.transition !== undefined || session.retry !== undefined) return;
-  if (inbox.length + commands.length + replies.length > 0) return;
-  const item = Object.keys(session.services).sort();
-  if (item.join() !== (isTold(session) ? nas : item).join())
-    throw new Violation(`at rest the item has ${item}, the NAS ${nas}`);
-  const open = started.filter((id) => !stopped.includes(id)).length;
-  if (open !== item.length)
-    throw new Violation(`at rest ${item.length} services are active and ${open} accounts open`);
-  if (heard.includes('')) throw new Violation(`at rest a request has no answer: ${heard}`);
+function lostGroups(
+  had: readonly string[],
+  { nas, asked }: Subscriber,
+  { groups }: World,
+): readonly number[] {
+  const groupsOf = (names: readonly string[]) => names.flatMap((name) => groups[name] ?? []);
+  const has = groupsOf(nas);
+  const renounced = groupsOf(
+    asked.flatMap(({ deactivate }) => deactivate.map(({ activation }) => activation)),
+  );
+  return groupsOf(had).filter((group) => !has.includes(group) && !renounced.includes(group));
+}
 
-  const successful = session.answered
-    .filter(({ answer }) => answer === 'ack')
-    .map(({ key }) => requestOf(subscriber, key));
-  for (const group of new Set(item.flatMap((activation) => groupsOf(subscriber, activation)))) {
-    const isMember = ({ groups }: { groups: readonly number[] }) => groups.includes(group);
-    const last = successful.findLastIndex(({ activate }) => activate.some(isMember));
-    const later = successful.slice(last + 1).flatMap(({ deactivate }) => deactivate);
-    const expected = successful[last]?.activate.filter(isMember).map(({ activation }) => activation) ?? [];
-    const members = item.filter((activation) => groupsOf(subscriber, activation).includes(group));
-    if (
-      members.join() !==
-      expected
-        .filter((one) => !later.includes(one))
-        .sort()
-        .join()
-    ) {
-      throw new Violation(
-        `at rest group ${group} has ${members}, the last successful request asked for ${expected}`,
+/** Nothing is under way, and nothing is still to be told. */
+export function isAtRest({ session, inbox, commands, replies }: Subscriber): boolean {
+  if (inbox.length + commands.length + replies.length > 0) return false;
+  if (session === undefined) return true;
+  const services = Object.values(session.services);
+  return session.transition === undefined && services.every(({ retry }) => retry === undefined);
+}
+
+/**
+ * At rest the NAS has what the acknowledged requests add up to, but for what the table says is unconfirmed; the table has no
+ * service as active that the NAS does not have; and the accounts are balanced.
+ */
+export function checkRest(subscriber: Subscriber, world: World): void {
+  const { session, nas, heard, started, stopped, expected, asked } = subscriber;
+  const services = Object.values(session?.services ?? {});
+  if (session?.transition === undefined) {
+    const forgotten = services.find(
+      ({ state, retry, undo }) =>
+        (undo || state === 'restoring' || state === 'deactivating') && retry === undefined,
+    );
+    const waits = services.some(({ retry }) => retry !== undefined);
+    if (forgotten !== undefined && !waits)
+      throw new Violation(`${forgotten.activation} is ${forgotten.state}, and will not be told`);
+  }
+  if (!isAtRest(subscriber)) return;
+  if (heard.some((answer) => answer === '' || answer === FORGOTTEN))
+    throw new Violation(`at rest a request has no answer: ${heard}`);
+  const isEnforced = session === undefined || isTold(session);
+  const doubtful = services
+    .filter(({ state }) => state === 'unconfirmed')
+    .map(({ activation }) => activation);
+  const active = services.filter(({ state }) => state === 'active').map(({ activation }) => activation);
+  const has = isEnforced ? nas : active;
+  for (const name of new Set([...has, ...Object.keys(expected)])) {
+    // Once a request has named a service from log-in, the table may know of it: it may be undone, or be a victim.
+    const isAmbiguous =
+      world.fromLogIn?.includes(name) &&
+      asked.some(({ activate, deactivate }) =>
+        [...activate, ...deactivate].some(({ activation }) => activation === name),
       );
-    }
+    // What was in doubt and has since been taken away and restored is there for certain.
+    const isSettled =
+      active.includes(name) &&
+      asked.some(
+        ({ activate }, index) =>
+          heard[index]?.startsWith('nak 505') && activate.some(({ activation }) => activation === name),
+      );
+    const isExempt = doubtful.includes(name) || isAmbiguous || isSettled;
+    if (has.includes(name) !== name in expected && !isExempt)
+      throw new Violation(
+        `at rest the NAS has ${has}, the requests add up to ${Object.keys(expected)}, in doubt ${doubtful}`,
+      );
   }
+  const missing = active.find((name) => !has.includes(name));
+  if (missing !== undefined)
+    throw new Violation(`at rest ${missing} is active in the item, and the NAS does not have it`);
+  const lost = isEnforced ? lostGroups(Object.keys(expected), subscriber, world) : [];
+  if (lost.length > 0) throw new Violation(`at rest the NAS has no service of group ${lost} left`);
+  const open = started.filter((id) => !stopped.includes(id)).length;
+  const accounted = services.filter(
+    ({ activatedAtMs, statistics }) => activatedAtMs !== undefined && statistics !== 'off',
+  ).length;
+  if (open !== accounted)
+    throw new Violation(`at rest ${accounted} services are accounted and ${open} accounts open`);
 }
 
-/** The same request twice gives the same answer. */
+/** The same request twice gives the same answer, as long as its session is kept. */
 function hear(request: ServiceRequest, key: string, before: string, answer: string): string {
   if (request.origin.key !== key) return before;
+  if (before.endsWith(FORGOTTEN)) return forgotten(answer);
   if (before !== '' && before !== answer) throw new Violation(`${key} heard ${before} and then ${answer}`);
   return answer;
 }
@@ -362,16 +533,9 @@ export function wishOf({ origin }: ServiceRequest): string {
 }
 
 function requestOf({ asked }: Subscriber, id: string): ServiceRequest {
-  const found = asked.find(({ origin }) => origin.key === id.replace(/ again$/, ''));
+  const found = asked.find(({ origin }) => origin.key === id.replace(/ again.*$/, ''));
   if (found === undefined) throw new Error(`no request ${id}`);
   return found;
-}
-
-function groupsOf({ asked }: Subscriber, activation: string): readonly number[] {
-  return (
-    asked.flatMap(({ activate }) => activate).find((service) => service.activation === activation)?.groups ??
-    []
-  );
 }
 
 /** decide runs long before the deadline of the command that it waits for. */
