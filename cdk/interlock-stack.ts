@@ -44,7 +44,7 @@ export class InterlockStack extends Stack {
       folder: 'account',
       timeoutSeconds: ACCOUNT_TIMEOUT_SECONDS,
     });
-    sessions.deliverChangesTo(account);
+    sessions.deliverWritesTo(account);
     sessions.grantWriteHistory(account);
     sites.grantSendToAccounting(account);
 

@@ -98,9 +98,11 @@ export class SessionsTable extends Construct {
     user.addEnvironment('TABLE_NAME', this.table.tableName);
   }
 
-  /** Invokes `consumer` with both images of every change of a session's state. A queue gets the position of a change that
-   * `consumer` cannot process, even alone and after the last retry. */
-  deliverChangesTo(consumer: NodeFunction): void {
+  /**
+   * Invokes `consumer` with both images of each write of a session. If it cannot process a record, even alone and after
+   * the last retry, a queue gets the record's place in the stream.
+   */
+  deliverWritesTo(consumer: NodeFunction): void {
     const failures = new DeadLetterQueue(this, 'Failures', {
       queueName: ACCOUNT_FAILURES_QUEUE_NAME,
       heading: 'Changes that account could not process',

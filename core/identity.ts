@@ -1,5 +1,5 @@
-// The attributes that identify a NAS and those that identify a subscriber session (RFC 5176 section 3). Every other list
-// of them is made from these two.
+// The attributes that identify a NAS and those that identify a subscriber session (RFC 5176 section 3). Every other
+// list of them is made from these two.
 
 import { isIpv6 } from './radius/value-types.ts';
 

@@ -2,7 +2,8 @@
 // message carries a secret: only the relay has the secrets, verifies and signs.
 //
 // Every message has a version. A relay and functions that are one release apart understand each other: `upgradeMessage`
-// turns each past version into today's, and `replyFor` writes a reply to a relay of 0.1.0 in the only form that it reads.
+// turns each past version into today's, and `replyFor` writes a reply to a relay of 0.1.0 in the only form that it
+// reads.
 import * as v from 'valibot';
 import type { Endpoint } from './endpoint.ts';
 
@@ -37,7 +38,9 @@ export type MessageOrigin = v.InferOutput<typeof Origin>;
 const RequestMessage = v.object({
   version: Version,
   kind: v.literal('request'),
-  /** Unique for each message; the logs and messages that the request leads to have it, up to Acct-Start and Acct-Stop. */
+  /**
+   * Unique for each message; the logs and messages that the request leads to have it, up to Acct-Start and Acct-Stop.
+   */
   correlationId: Text,
   receivedAtMs: TimeMs,
   origin: Origin,
@@ -99,8 +102,8 @@ const ReplyMessage = v.object({
   errorCause: v.exactOptional(Integer32),
 });
 /**
- * Outbox: the answer to a request. The relay makes the reply from the packet of the origin, and signs it with the secret
- * that verifies that packet.
+ * Outbox: the answer to a request. The relay makes the reply from the packet of the origin, and signs it with the
+ * secret that verifies that packet.
  */
 export type ReplyMessage = v.InferOutput<typeof ReplyMessage>;
 
@@ -143,9 +146,9 @@ export const AccountingMessage = v.object({
 export type AccountingMessage = v.InferOutput<typeof AccountingMessage>;
 
 /**
- * The SQS message group of a subscriber session, whose order a queue keeps. SQS allows 128 characters without blanks, so
- * the group is made of the last 96 octets of Acct-Session-Id. Two sessions that share a group wait for each other, and
- * nothing more.
+ * The SQS message group of a subscriber session, whose order a queue keeps. SQS allows 128 characters without blanks,
+ * so the group is made of the last 96 octets of Acct-Session-Id. Two sessions that share a group wait for each other,
+ * and nothing more.
  */
 export function messageGroup(acctSessionId: Uint8Array | undefined): string {
   if (acctSessionId === undefined || acctSessionId.length === 0) return 'no-session';

@@ -1,5 +1,6 @@
 // Where a request comes from, and so where its answer goes. RADIUS is the only kind so far. Another kind needs a member
-// of the union `Origin`, a case in each function below, and one in functions/decide/messages.ts, which sends the answers.
+// of the union `Origin`, a case in each function below, and one in functions/decide/messages.ts, which sends the
+// answers.
 import type { Endpoint } from './endpoint.ts';
 import type { Packet } from './radius/packet.ts';
 
@@ -21,7 +22,7 @@ export interface RadiusOrigin {
   readonly packet: string;
   /** Address and port of the client, Identifier and Request Authenticator: equal for byte-identical requests. */
   readonly key: string;
-  /** Whether it has an Event-Timestamp, which tells a new request from a retransmission (RFC 5176 section 6.3). */
+  /** Whether it has an Event-Timestamp, which tells a new request from a repeat (RFC 5176 section 6.3). */
   readonly timestamped: boolean;
 }
 
@@ -47,13 +48,13 @@ export function radiusOrigin(
   };
 }
 
-/** A key that a retransmission shares with its request. Two different requests hardly ever share one. */
+/** A key that a repeat shares with its request. Two different requests hardly ever share one. */
 export function repeatKeyOf(origin: Origin): string {
   return origin.key;
 }
 
 /**
- * Whether an equal key always means a retransmission. If not, it means a new request once the session's version has
+ * Whether an equal key always means a repeat. If not, it means a new request once the session's version has
  * changed.
  */
 export function isUniqueRequest(origin: Origin): boolean {

@@ -1,5 +1,5 @@
-// Accounting, made from the table's stream: the session before a write and after it. A service that became active makes an
-// Acct-Start, and one that ended makes an Acct-Stop, unless its statistics are off.
+// Accounting, made from the table's stream: the session before a write and after it. A service that became active makes
+// an Acct-Start, and one that ended makes an Acct-Stop, unless its statistics are off.
 import { type IdentityAttribute, NAS_IDENTITY_ATTRIBUTES, type NasIdentityAttribute } from './identity.ts';
 import { type AccountingMessage, MESSAGE_VERSION } from './messages.ts';
 import { ACCT_STATUS_TYPE, TERMINATE_CAUSE } from './radius/attributes.ts';

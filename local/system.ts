@@ -9,11 +9,14 @@ import { parseSiteFile } from '../core/config/site-file.ts';
 import { deploymentOf } from '../core/deployment.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import type { Attribute } from '../core/radius/codec.ts';
+import { systemClock } from '../relay/clock.ts';
+import { udpTransport } from '../relay/radius/udp.ts';
 import { type Relay, startRelay } from '../relay/relay.ts';
 import { findClientBySource } from '../relay/site/clients.ts';
 import { secretsManager } from '../relay/site/secrets-manager.ts';
 import { readSite } from '../relay/site/site.ts';
 import type { RelayEvent } from '../relay/telemetry/events.ts';
+import { serveHttp } from '../relay/telemetry/http.ts';
 import { type EmbeddedCloud, startEmbeddedCloud } from './cloud/embedded-cloud.ts';
 import { type FunctionEvent, startFunctions } from './cloud/functions.ts';
 import { createHandlers, type Handlers, type HandlersOptions } from './cloud/handlers.ts';
@@ -85,7 +88,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const catalogue = parseServicesFile(servicesFile, await readText(servicesFile));
   const siteDefinition = parseSiteFile(siteFile, await readText(siteFile));
   const reportRelay = (event: RelayEvent) => report({ source: 'relay', event });
-  const relaySite = await readSite(siteFile, environment, reportRelay, secretsManager());
+  const relaySite = await readSite(siteFile, environment, reportRelay, secretsManager(systemClock));
   const { site } = siteDefinition;
   const deployment = deploymentOf(catalogue, [siteDefinition]);
 
@@ -141,8 +144,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       site: relaySite,
       queues: { inbox: queues.inbox.url, outbox: queues.outbox.url, accounting: queues.accounting.url },
       sqs: new SQSClient(cloud.sqs),
-      now: Date.now,
-      monotonicNow: () => performance.now(),
+      transport: udpTransport,
+      serveHttp,
+      clock: systemClock,
       random: Math.random,
       newId: randomUUID,
       report: reportRelay,

@@ -1,26 +1,30 @@
-// Brings one record to one of the site's accounting servers. RFC 2866 section 2 has it sent until it is acknowledged,
-// so nothing is ever given up here; but a record that a server does not want, while it takes others, makes room for them.
-import { setTimeout as delay } from 'node:timers/promises';
+// Sends accounting records to the site's accounting servers. RFC 2866 section 2 has a client send a record until it is
+// acknowledged, so no record is dropped here. A record that stays unanswered while the server answers others goes back
+// to its queue, so that it does not hold up the others.
 import type { AccountingMessage } from '../core/messages.ts';
 import { CODE } from '../core/radius/packet.ts';
+import { type Clock, delay } from './clock.ts';
 import type { Ending } from './queues/visibility-extender.ts';
 import type { ExchangePolicy, RadiusClient, RadiusServer } from './radius/client.ts';
 import type { Report } from './telemetry/events.ts';
 
+/** An accounting server of the site file. */
 export interface AccountingServer extends RadiusServer {
   /** For logs. */
   readonly name: string;
 }
 
+/** Durations in milliseconds. */
 export interface AccountingTimings {
-  /** RFC 5080 section 2.2.1: first and longest wait for an answer. */
+  /** Initial retransmission time (RFC 5080 section 2.2.1). */
   readonly irtMs: number;
+  /** Maximum retransmission time (RFC 5080 section 2.2.1). */
   readonly mrtMs: number;
-  /** How long one server is asked before the next one is, where there are several. */
+  /** Where there are several servers: how long one is tried before the next one. */
   readonly attemptMs: number;
-  /** After a round in which no server answered. */
+  /** The pause after a round in which no server has answered. */
   readonly roundPauseMs: number;
-  /** How long a record is sent in any case. Then it goes, as soon as others are answered while it is not. */
+  /** How long a record is sent in any case. After that it is left as soon as other records are answered. */
   readonly giveWayMs: number;
 }
 
@@ -32,17 +36,18 @@ const TIMINGS: AccountingTimings = {
   giveWayMs: 300_000,
 };
 
-export class AccountingServers {
+/** A client of several accounting servers, of which one is used at a time. */
+export class AccountingClient {
   readonly #servers: readonly AccountingServer[];
   readonly #client: RadiusClient;
   readonly #report: Report;
   readonly #policy: ExchangePolicy;
-  readonly #monotonicNow: () => number;
+  readonly #clock: Clock;
   readonly #roundPauseMs: number;
   readonly #giveWayMs: number;
-  /** All records go to the same server until it stops answering, then to the next. */
+  /** Index of the server in use. All records go to it until it does not answer; then the next one is used. */
   #current = 0;
-  /** Counts answers: who has waited in vain looks whether others have not. */
+  /** How many records have been answered, so that a record without an answer can see that others had one. */
   #answers = 0;
 
   /** `servers`, at least one, in the order in which they are tried. */
@@ -50,12 +55,12 @@ export class AccountingServers {
     servers: readonly AccountingServer[],
     {
       client,
-      monotonicNow,
+      clock,
       report,
       timings = {},
     }: {
       readonly client: RadiusClient;
-      readonly monotonicNow: () => number;
+      readonly clock: Clock;
       readonly report: Report;
       readonly timings?: Partial<AccountingTimings> | undefined;
     },
@@ -72,30 +77,30 @@ export class AccountingServers {
       mrdMs: hasNext ? attemptMs : giveWayMs,
       endsWhenUnreachable: hasNext,
     };
-    this.#monotonicNow = monotonicNow;
+    this.#clock = clock;
     this.#roundPauseMs = roundPauseMs;
     this.#giveWayMs = giveWayMs;
   }
 
-  /** The name of the server that records go to now. */
+  /** The name of the server in use. */
   get current(): string {
     return this.#servers[this.#current]?.name ?? '';
   }
 
   /**
-   * Sends a record until a server has acknowledged it, `abandon` aborts, or it has to make room: then the queue
-   * delivers it again.
-   * @throws RangeError when its attributes make no packet.
+   * Sends a record until a server has acknowledged it (`done`), `abandon` aborts (`abandoned`), or it gives way to
+   * others (`left`).
+   * @throws RangeError when its attributes are malformed, or the packet would exceed 4096 octets.
    */
   async deliver(record: AccountingMessage, abandon: AbortSignal): Promise<Ending> {
     const { correlationId, status, acctSessionId, serviceSession } = record;
     const request = { code: CODE.AccountingRequest, attributes: Buffer.from(record.attributes, 'base64') };
-    let sinceMs = this.#monotonicNow();
+    let sinceMs = this.#clock.monotonicNow();
     let answersBefore = this.#answers;
     const giveWayAtMs = sinceMs + this.#giveWayMs;
     for (let attempt = 1; ; attempt++) {
-      const turn = this.#current;
-      const server = this.#servers[turn];
+      const index = this.#current;
+      const server = this.#servers[index];
       if (server === undefined) throw new Error('there is no accounting server');
       const result = await this.#client.exchange(request, server, this.#policy, abandon);
       if (result.kind === 'aborted') return 'abandoned';
@@ -114,22 +119,20 @@ export class AccountingServers {
         return 'done';
       }
       this.#report({ kind: 'accounting-unanswered', ...about, result: result.kind });
-      // An answer from before this attempt does not count: the server may be down since.
+      // Only answers during this attempt count: the server may have gone down since an earlier one.
       if (sinceMs >= giveWayAtMs && this.#answers > answersBefore) return 'left';
-      sinceMs = this.#monotonicNow();
+      sinceMs = this.#clock.monotonicNow();
       answersBefore = this.#answers;
-      this.#leave(turn);
-      if (attempt % this.#servers.length === 0) await pause(this.#roundPauseMs, abandon);
+      this.#turnFrom(index);
+      if (attempt % this.#servers.length === 0) await delay(this.#clock, this.#roundPauseMs, abandon);
     }
   }
 
-  /** Goes on to the next server, unless another record has done so while this one waited. */
-  #leave(turn: number): void {
-    if (turn !== this.#current || this.#servers.length === 1) return;
+  /** Changes to the server after `index`, unless another record has done so in the meantime. */
+  #turnFrom(index: number): void {
+    if (index !== this.#current || this.#servers.length === 1) return;
     const from = this.current;
-    this.#current = (turn + 1) % this.#servers.length;
+    this.#current = (index + 1) % this.#servers.length;
     this.#report({ kind: 'accounting-server-changed', from, to: this.current });
   }
 }
-
-const pause = (ms: number, signal: AbortSignal) => delay(ms, undefined, { signal }).catch(() => undefined);

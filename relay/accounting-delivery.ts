@@ -1,77 +1,82 @@
-// The site's accounting.fifo: each record stays in the queue until an accounting server has it, and the records of
-// one subscriber session are delivered one after the other.
+// The site's accounting.fifo. A record stays in the queue until an accounting server has acknowledged it, and the
+// records of one subscriber session are delivered one after the other.
 import { QUEUES } from '../core/cloud/queues.ts';
 import { AccountingMessage, readMessage } from '../core/messages.ts';
-import type { AccountingServers } from './accounting-client.ts';
+import type { AccountingClient } from './accounting-client.ts';
+import type { Clock } from './clock.ts';
 import { consume } from './queues/consume.ts';
 import { BATCH, type Queue, type QueueMessage } from './queues/queue.ts';
-import { type Ending, HeldMessages } from './queues/visibility-extender.ts';
+import { type Ending, VisibilityExtender } from './queues/visibility-extender.ts';
 import { describeError } from './telemetry/describe-error.ts';
 import type { RelayEvent, Report } from './telemetry/events.ts';
 
 type MessageLeft = Extract<RelayEvent, { kind: 'message-left' }>;
 
-/** Records under way at a time; fewer than one socket has Identifiers. */
+/** How many records are held at a time; fewer than one channel has Identifiers. */
 const MAX_HELD = 64;
 
-export class Accounting {
+/** Takes records from the queue to the accounting servers (RFC 2866 section 2). */
+export class AccountingDelivery {
   readonly #queue: Queue;
-  readonly #servers: AccountingServers;
+  readonly #client: AccountingClient;
+  readonly #clock: Clock;
   readonly #report: Report;
   readonly #visibilitySeconds: number;
-  /** By message id. Keeps records from being delivered twice, and their receive count from growing, while servers
-   * are silent. */
-  readonly #held: HeldMessages;
+  /** By message id. While no server answers, a record is neither delivered twice nor does its receive count grow. */
+  readonly #messages: VisibilityExtender;
 
   constructor({
     queue,
-    servers,
-    monotonicNow,
+    client,
+    clock,
     report,
     visibilitySeconds = QUEUES.accounting.visibilityTimeoutSeconds,
   }: {
     readonly queue: Queue;
-    readonly servers: AccountingServers;
-    readonly monotonicNow: () => number;
+    readonly client: AccountingClient;
+    readonly clock: Clock;
     readonly report: Report;
-    /** For how long the queue hides a record from others. */
+    /** How long the queue hides a record from other receivers. */
     readonly visibilitySeconds?: number | undefined;
   }) {
     this.#queue = queue;
-    this.#servers = servers;
+    this.#client = client;
+    this.#clock = clock;
     this.#report = report;
     this.#visibilitySeconds = visibilitySeconds;
-    this.#held = new HeldMessages(queue, {
+    this.#messages = new VisibilityExtender(queue, {
       visibilitySeconds,
-      monotonicNow,
-      onHeldOn: (oldestMs) =>
-        report({ kind: 'accounting-waiting', server: servers.current, records: this.size, oldestMs }),
+      clock,
+      onExtended: (oldestMs) =>
+        report({ kind: 'accounting-waiting', server: client.current, records: this.size, oldestMs }),
     });
   }
 
-  /** How many records wait for their Accounting-Response. */
+  /** How many records have no Accounting-Response yet. */
   get size(): number {
-    return this.#held.size;
+    return this.#messages.size;
   }
 
   /**
-   * Works until `stopping` aborts, then finishes what it holds. When `abandon` aborts as well, it gives the rest
-   * back to the queue, where the next relay finds it at once.
+   * Delivers records until `stopping` aborts, then finishes those that it holds. When `abandon` aborts as well, the
+   * rest becomes visible in the queue, so that the next relay receives it at once.
    */
   async run(stopping: AbortSignal, abandon: AbortSignal): Promise<void> {
     await consume(this.#queue, (messages) => this.#take(messages, stopping, abandon), {
+      clock: this.#clock,
       receivers: 1,
       stopping,
       abandon,
       visibilitySeconds: this.#visibilitySeconds,
     });
-    await this.#held.finish();
+    await this.#messages.finish();
   }
 
-  /** Takes a batch on, then waits until there is room for the next. */
+  /** Begins a batch, then waits until there is room for the next one. */
   async #take(messages: readonly QueueMessage[], stopping: AbortSignal, abandon: AbortSignal): Promise<void> {
     for (const message of messages) this.#takeOne(message, abandon);
-    while (this.#held.size > MAX_HELD - BATCH && !stopping.aborted) await this.#held.released(stopping);
+    while (this.#messages.size > MAX_HELD - BATCH && !stopping.aborted)
+      await this.#messages.released(stopping);
   }
 
   #takeOne(message: QueueMessage, abandon: AbortSignal): void {
@@ -83,13 +88,13 @@ export class Accounting {
       this.#reportLeft({ messageId: id, reason: 'malformed', detail: describeError(error) });
       return;
     }
-    this.#held.take(id, message, () => this.#deliver(id, record, abandon));
+    this.#messages.take(id, message, () => this.#deliver(id, record, abandon));
   }
 
   async #deliver(messageId: string, record: AccountingMessage, abandon: AbortSignal): Promise<Ending> {
     const { correlationId, status, acctSessionId } = record;
     try {
-      const ending = await this.#servers.deliver(record, abandon);
+      const ending = await this.#client.deliver(record, abandon);
       if (ending === 'left') {
         const detail = `no server answers ${status} ${acctSessionId}, and others are answered`;
         this.#reportLeft({ messageId, reason: 'unanswered', detail, correlationId });

@@ -1,29 +1,30 @@
-// The site's side towards its clients: a datagram becomes a request in the inbox, a reply from the outbox becomes a
-// datagram. It decides who may ask, and nothing about what is asked.
+// The RADIUS server of the site (RFC 5176 section 2.3): a request of a client goes to the inbox, a reply from the
+// outbox goes to the client. It decides which clients may ask. What a request means is decided in the cloud.
 import type { Endpoint } from '../core/endpoint.ts';
-import type { ReplyMessage } from '../core/messages.ts';
+import { messageGroup, type ReplyMessage } from '../core/messages.ts';
+import { ATTRIBUTES } from '../core/radius/attributes.ts';
 import type { Packet } from '../core/radius/packet.ts';
 import { encodeReply } from '../core/requests/reply.ts';
+import { ArrivalTimes } from './arrival-times.ts';
+import type { Clock } from './clock.ts';
 import { InProgress, type RequestInProgress } from './in-progress.ts';
-import { requestMessage, type TakenRequest } from './messages.ts';
+import { type AcceptedRequest, requestMessage } from './messages.ts';
 import type { Inbox } from './queues/inbox.ts';
 import { authenticate, checkRequest } from './radius/checks.ts';
 import type { Client, FindClient } from './site/clients.ts';
 import type { DiscardReason, Report } from './telemetry/events.ts';
 
+/** What a CoA server is made of. */
 export interface CoaServerOptions {
   /** What the cloud calls this relay. */
   readonly relay: string;
   readonly findClient: FindClient;
   readonly eventTimestampWindowSeconds: number;
   readonly inbox: Inbox;
-  /** Sends a datagram from the port that clients ask (RFC 5176 section 2.3); rejects when it cannot leave. */
-  readonly send: (datagram: Uint8Array, destination: Endpoint) => Promise<void>;
-  /** Milliseconds since 1970-01-01 UTC. */
-  readonly now: () => number;
-  /** Milliseconds since any moment, never set back. */
-  readonly monotonicNow: () => number;
-  /** A correlation id that no request had before. */
+  /** Sends a packet from the port that clients ask (RFC 5176 section 2.3); rejects when it cannot leave. */
+  readonly send: (packet: Uint8Array, destination: Endpoint) => Promise<void>;
+  readonly clock: Clock;
+  /** A correlation id, unique over all relays of the site. */
   readonly newId: () => string;
   readonly report: Report;
 }
@@ -33,25 +34,27 @@ interface Discarded {
   readonly correlationId?: string;
 }
 
+/** The relay as a Dynamic Authorization Server towards its clients (RFC 5176 section 1.3). */
 export class CoaServer {
   readonly #options: CoaServerOptions;
   readonly #inProgress = new InProgress();
-  /** Set from `drain` on; called when the last request in progress is over. */
+  readonly #arrivals = new ArrivalTimes();
+  /** Set by `drain`; called when no request is in progress any more. */
   #drained: (() => void) | undefined;
 
   constructor(options: CoaServerOptions) {
     this.#options = options;
   }
 
-  /** How many requests wait for their reply. */
+  /** How many requests have no reply yet. */
   get inProgress(): number {
-    return this.#inProgress.count(this.#options.monotonicNow());
+    return this.#inProgress.count(this.#options.clock.monotonicNow());
   }
 
-  /** Takes a datagram that came to the CoA port: into the inbox, or nowhere. */
+  /** Takes a datagram that came to the CoA port. It goes to the inbox, or is discarded and reported. */
   receive(datagram: Uint8Array, source: Endpoint): void {
     const client = this.#options.findClient(source.address);
-    const discarded = this.#takeOn(datagram, source, client);
+    const discarded = this.#accept(datagram, source, client);
     if (discarded === undefined) return;
     this.#options.report({
       kind: 'discarded',
@@ -62,11 +65,12 @@ export class CoaServer {
   }
 
   /**
-   * Answers a client. Its request came along and is verified once more: this proves that the client did ask, picks
-   * the secret to sign with, works in a relay that never saw the request, and needs no secret in the cloud.
+   * Sends a reply to a client. The message carries the request, which is verified again: this proves that the client
+   * has sent it, selects the secret to sign with, works in a relay that has never seen the request, and needs no secret
+   * in the cloud. A reply that is not sent is reported.
    */
   async answer(message: ReplyMessage): Promise<void> {
-    const { findClient, monotonicNow, send, report } = this.#options;
+    const { findClient, clock, send, report } = this.#options;
     const { correlationId, origin, answer, errorCause } = message;
     const { address, port } = origin.client;
     const destination = { address, port };
@@ -97,11 +101,11 @@ export class CoaServer {
       destination,
       code: reply[0] ?? 0,
       ...(answer === 'nak' && errorCause !== undefined && { errorCause }),
-      ...(began !== undefined && { latencyMs: monotonicNow() - began.beganAtMs }),
+      ...(began !== undefined && { latencyMs: clock.monotonicNow() - began.beganAtMs }),
     });
   }
 
-  /** Takes on no more requests; resolves when those in progress have been answered, or `abandon` aborts. */
+  /** Discards requests from now on. Resolves when those in progress are answered, or `abandon` aborts. */
   drain(abandon: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       this.#drained = resolve;
@@ -110,35 +114,39 @@ export class CoaServer {
     });
   }
 
-  #takeOn(datagram: Uint8Array, source: Endpoint, client: Client | undefined): Discarded | undefined {
-    const { relay, inbox, now, monotonicNow, newId, eventTimestampWindowSeconds } = this.#options;
+  /** Checks a datagram and offers the request to the inbox. Returns why it was discarded, if it was. */
+  #accept(datagram: Uint8Array, source: Endpoint, client: Client | undefined): Discarded | undefined {
+    const { relay, inbox, clock, newId, eventTimestampWindowSeconds } = this.#options;
     if (this.#drained !== undefined) return { reason: 'draining' };
-    const receivedAtMs = now();
-    const request = checkRequest(datagram, client, receivedAtMs, eventTimestampWindowSeconds);
+    const nowMs = clock.now();
+    const request = checkRequest(datagram, client, nowMs, eventTimestampWindowSeconds);
     if (!request.ok) return { reason: request.reason };
     const { packet } = request;
     const correlationId = newId();
-    const repeated = this.#inProgress.begin(source, packet, correlationId, monotonicNow());
+    const repeated = this.#inProgress.begin(source, packet, correlationId, clock.monotonicNow());
     if (repeated !== undefined) {
       return { reason: 'repeat-in-progress', correlationId: repeated.correlationId };
     }
-    const taken = { correlationId, receivedAtMs, client: request.client.name, source, packet };
-    const forwarded = inbox.offer(requestMessage(relay, taken));
+    const session = packet.attributes.find(({ type }) => type === ATTRIBUTES['Acct-Session-Id'].number);
+    const group = messageGroup(session?.value);
+    const receivedAtMs = this.#arrivals.next(group, nowMs);
+    const accepted = { correlationId, receivedAtMs, client: request.client.name, source, packet, group };
+    const forwarded = inbox.offer(requestMessage(relay, accepted));
     if (forwarded === undefined) {
       this.#end(source, packet);
       return { reason: 'inbox-full', correlationId };
     }
-    void forwarded.then((isForwarded) => this.#settle(taken, isForwarded));
+    void forwarded.then((isForwarded) => this.#settle(accepted, isForwarded));
     return undefined;
   }
 
-  #settle({ correlationId, client, source, packet }: TakenRequest, isForwarded: boolean): void {
+  #settle({ correlationId, client, source, packet }: AcceptedRequest, isForwarded: boolean): void {
     const { report } = this.#options;
     if (isForwarded) {
       const { code, identifier } = packet;
       report({ kind: 'request-forwarded', correlationId, client, source, code, identifier });
     } else {
-      // The client's next repeat is a new chance.
+      // The client's next retransmission is forwarded.
       this.#end(source, packet);
       report({ kind: 'discarded', reason: 'inbox-unavailable', source, client, correlationId });
     }

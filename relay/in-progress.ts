@@ -1,11 +1,13 @@
-// Requests that have been taken on and not yet answered. A client repeats itself until it is answered; the repeats
-// are dropped here (RFC 5080 section 2.2.2). After the answer a repeat may just as well be a new request with the
-// same bytes, which only the cloud can tell, so nothing is remembered of what has been answered.
+// Requests that were forwarded and not answered yet. A client retransmits until it has a reply; the relay drops the
+// retransmissions here (RFC 5080 section 2.2.2). After the reply, the same bytes may be a retransmission or a new
+// request. Only the cloud can tell, so the relay remembers nothing of a request that it has answered.
 import type { Endpoint } from '../core/endpoint.ts';
 import type { Packet } from '../core/radius/packet.ts';
 
+/** A request without a reply. */
 export interface RequestInProgress {
   readonly correlationId: string;
+  /** Monotonic time at which it came, in milliseconds. */
   readonly beganAtMs: number;
 }
 
@@ -13,6 +15,7 @@ interface Entry extends RequestInProgress {
   readonly authenticator: string;
 }
 
+/** The requests in progress of all clients. */
 export class InProgress {
   /** By client address, port and Identifier, the oldest first. */
   readonly #entries = new Map<string, Entry>();
@@ -20,23 +23,25 @@ export class InProgress {
   readonly #capacity: number;
 
   /**
-   * A request whose answer got lost is forgotten after `expiresAfterMs`, the span in which clients retransmit
-   * (RFC 5080: MRD 30 s), so that its next repeat is taken on again. Above `capacity` the oldest go first.
+   * A request is forgotten after `expiresAfterMs`, the time for which clients retransmit (RFC 5080 section 2.2.1: MRD
+   * 30 s). If its reply was lost in the cloud, the next retransmission is then forwarded. Above `capacity` entries the
+   * oldest is forgotten.
    */
   constructor({ expiresAfterMs = 30_000, capacity = 16_384 } = {}) {
     this.#expiresAfterMs = expiresAfterMs;
     this.#capacity = capacity;
   }
 
-  /** How many requests are in progress at `nowMs`. */
+  /** How many requests are in progress at the monotonic time `nowMs`. */
   count(nowMs: number): number {
     this.#expire(nowMs);
     return this.#entries.size;
   }
 
   /**
-   * Takes a request on, or gives the one in progress that it repeats byte for byte. The same Identifier with
-   * another Request Authenticator is a new request: the client has given the old one up (RFC 5080 section 2.2.2).
+   * Begins a request at the monotonic time `nowMs`. Returns the request in progress that it retransmits byte for byte,
+   * if there is one. The same Identifier with another Request Authenticator is a new request: the client has given up
+   * the old one (RFC 5080 section 2.2.2).
    */
   begin(
     source: Endpoint,
@@ -55,7 +60,7 @@ export class InProgress {
     return undefined;
   }
 
-  /** Forgets a request and gives what was known of it; undefined when it is not in progress, or not any more. */
+  /** Ends a request and returns what was known of it; undefined when it is not in progress. */
   end(source: Endpoint, packet: Packet): RequestInProgress | undefined {
     const key = keyOf(source, packet);
     const entry = this.#entries.get(key);
@@ -81,5 +86,5 @@ export class InProgress {
 
 const keyOf = ({ address, port }: Endpoint, { identifier }: Packet) => `${address} ${port} ${identifier}`;
 
-/** As text, so that an entry does not keep the whole datagram alive. */
+/** As text, so that an entry does not keep the whole datagram in memory. */
 const authenticatorOf = ({ authenticator }: Packet) => Buffer.from(authenticator).toString('latin1');

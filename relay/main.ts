@@ -1,12 +1,15 @@
-// The container's entry: `node relay/main.ts SITE.yaml`. Where there is no volume to have a file on, the text of the site
-// file may be in the environment as INTERLOCK_SITE instead.
+// The container's entry: `node relay/main.ts SITE.yaml`. Where no volume can hold the site file, its text may be in the
+// environment variable INTERLOCK_SITE.
 import { randomUUID } from 'node:crypto';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { ConfigurationError } from '../core/config/problems.ts';
+import { systemClock } from './clock.ts';
+import { udpTransport } from './radius/udp.ts';
 import { startRelay } from './relay.ts';
 import type { Environment } from './site/secrets.ts';
 import { secretsManager } from './site/secrets-manager.ts';
 import { type QueueUrls, readSite, resolveSite } from './site/site.ts';
+import { serveHttp } from './telemetry/http.ts';
 import { logEvents } from './telemetry/log.ts';
 
 try {
@@ -18,21 +21,22 @@ try {
 }
 
 async function main(argument: string | undefined, environment: Environment): Promise<void> {
-  // Before the argument: an image that is made for a file has its path in any case.
+  // The variable goes before the argument: the image's command line always has a path.
   const { INTERLOCK_SITE: text } = environment;
   const file = text ? 'INTERLOCK_SITE' : argument;
   if (file === undefined) throw new ConfigurationError(['usage: node relay/main.ts SITE.yaml']);
-  const report = logEvents((line) => process.stdout.write(line), Date.now);
+  const report = logEvents((line) => process.stdout.write(line), systemClock.now);
   const site = text
-    ? await resolveSite(file, text, environment, report, secretsManager())
-    : await readSite(file, environment, report, secretsManager());
+    ? await resolveSite(file, text, environment, report, secretsManager(systemClock))
+    : await readSite(file, environment, report, secretsManager(systemClock));
   const queues = site.queues ?? queuesFrom(environment, file);
   const relay = await startRelay({
     site,
     queues,
     sqs: await sqsClient(environment),
-    now: Date.now,
-    monotonicNow: () => performance.now(),
+    transport: udpTransport,
+    serveHttp,
+    clock: systemClock,
     random: Math.random,
     newId: randomUUID,
     report,
@@ -68,9 +72,9 @@ function queuesFrom(environment: Environment, file: string): QueueUrls {
 async function sqsClient(environment: Environment): Promise<SQSClient> {
   const hasOwnEndpoint = environment.AWS_ENDPOINT_URL_SQS ?? environment.AWS_ENDPOINT_URL;
   const sqs = new SQSClient({
-    // TLS guards the bodies on their way. To hash each of them once more costs a fifth of a call.
+    // TLS protects the bodies. An MD5 of each in addition takes a fifth of the time of a call.
     md5: false,
-    // An emulator is where AWS_ENDPOINT_URL says, whatever its queues' URLs look like.
+    // An emulator listens on AWS_ENDPOINT_URL, whatever host its queues' URLs have.
     useQueueUrlAsEndpoint: hasOwnEndpoint === undefined,
   });
   await sqs.config.region().catch(() => {

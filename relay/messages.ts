@@ -8,13 +8,12 @@ import {
   type RequestMessage,
   writeMessage,
 } from '../core/messages.ts';
-import { ATTRIBUTES } from '../core/radius/attributes.ts';
 import type { Packet } from '../core/radius/packet.ts';
 import type { Outcome } from './outcome.ts';
 import type { OutgoingMessage } from './queues/queue.ts';
 
-/** A verified request that the relay has taken on. */
-export interface TakenRequest {
+/** A request that has passed all checks. */
+export interface AcceptedRequest {
   readonly correlationId: string;
   /** Milliseconds since 1970-01-01 UTC. */
   readonly receivedAtMs: number;
@@ -22,11 +21,13 @@ export interface TakenRequest {
   readonly client: string;
   readonly source: Endpoint;
   readonly packet: Packet;
+  /** The message group of its session. */
+  readonly group: string;
 }
 
 /** A request for the inbox. `relay` names the relay that took it on. */
-export function requestMessage(relay: string, request: TakenRequest): OutgoingMessage {
-  const { correlationId, receivedAtMs, client, source, packet } = request;
+export function requestMessage(relay: string, request: AcceptedRequest): OutgoingMessage {
+  const { correlationId, receivedAtMs, client, source, packet, group } = request;
   const message: RequestMessage = {
     version: MESSAGE_VERSION,
     kind: 'request',
@@ -39,11 +40,10 @@ export function requestMessage(relay: string, request: TakenRequest): OutgoingMe
       packet: Buffer.from(packet.bytes).toString('base64'),
     },
   };
-  const session = packet.attributes.find(({ type }) => type === ATTRIBUTES['Acct-Session-Id'].number);
   return {
     body: writeMessage(message),
-    group: messageGroup(session?.value),
-    // Never derived from the packet: the same bytes may be another request (A, B, then A again).
+    group,
+    // Never derived from the packet: the same bytes may be a new request (A, then B, then A again).
     deduplicationId: correlationId,
   };
 }

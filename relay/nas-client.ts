@@ -1,100 +1,102 @@
-// One NAS of the site and the commands that it is told: CoA-Requests (RFC 5176 section 2.2).
+// Sends commands to one NAS of the site, as CoA-Requests (RFC 5176 section 2.2).
 import type { CommandMessage } from '../core/messages.ts';
 import type { Secret } from '../core/radius/authenticator.ts';
 import { encodeAttributes } from '../core/radius/codec.ts';
 import { CODE } from '../core/radius/packet.ts';
-import { Gate, type GateLimits } from './concurrency-limit.ts';
+import type { Clock } from './clock.ts';
+import { ConcurrencyLimit, type ConcurrencyLimits } from './concurrency-limit.ts';
 import { type Outcome, outcomeOfReply, type Unsent } from './outcome.ts';
 import type { ExchangePolicy, ExchangeResult, RadiusClient, RadiusServer } from './radius/client.ts';
 import type { Report } from './telemetry/events.ts';
 
-/** A NAS of the site file, its secrets resolved: the current one and, during a rotation, its predecessor. */
+/** A NAS of the site file with its secrets: the current one and, during a rotation, the previous one. */
 export interface Nas extends Omit<RadiusServer, 'secret'> {
   readonly name: string;
   readonly secrets: readonly Secret[];
-  /** How long a command is repeated before it counts as unanswered (MRD of RFC 5080). */
+  /** How long a command is retransmitted before it counts as unanswered (MRD of RFC 5080 section 2.2.1). */
   readonly answerTimeoutSeconds: number;
 }
 
-/** RFC 5080 section 2.2.1. */
+/** Retransmission of a command (RFC 5080 section 2.2.1). Its MRD is the answer timeout of the NAS. */
 export type CommandTimings = Pick<ExchangePolicy, 'irtMs' | 'mrtMs' | 'mrc'>;
 
 const TIMINGS: CommandTimings = { irtMs: 2_000, mrtMs: 16_000, mrc: 5 };
 
-/** Commands under way at a time, as many as one socket has Identifiers, and commands that wait for their end. */
-const LIMITS: GateLimits = { room: 256, maxWaiting: 256 };
+/** As many commands at a time as one channel has Identifiers. */
+const LIMITS: ConcurrencyLimits = { maxConcurrent: 256, maxWaiting: 256 };
 
+/** The relay as a Dynamic Authorization Client of one NAS (RFC 5176 section 1.3). */
 export class NasClient {
   readonly #nas: Nas;
   readonly #client: RadiusClient;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #report: Report;
   readonly #policy: ExchangePolicy;
-  readonly #gate: Gate;
-  /** The secret of the latest answer; until there is one, the current secret. */
+  readonly #limit: ConcurrencyLimit;
+  /** The secret of the latest reply; before the first, the current secret. */
   #answersTo: Secret | undefined;
 
   constructor(
     nas: Nas,
     {
       client,
-      now,
+      clock,
       report,
       timings = {},
       limits = LIMITS,
     }: {
       readonly client: RadiusClient;
-      /** Milliseconds since 1970-01-01 UTC. */
-      readonly now: () => number;
+      readonly clock: Clock;
       readonly report: Report;
       readonly timings?: Partial<CommandTimings> | undefined;
-      readonly limits?: GateLimits;
+      readonly limits?: ConcurrencyLimits;
     },
   ) {
     this.#nas = nas;
     this.#client = client;
-    this.#now = now;
+    this.#clock = clock;
     this.#report = report;
     const mrdMs = (nas.answerTimeoutSeconds * 1000) / nas.secrets.length;
     this.#policy = { ...TIMINGS, ...timings, mrdMs, endsWhenUnreachable: true };
-    this.#gate = new Gate(limits);
+    this.#limit = new ConcurrencyLimit(limits);
     this.#answersTo = nas.secrets[0];
   }
 
+  /** The name of the NAS in the site file. */
   get name(): string {
     return this.#nas.name;
   }
 
-  /** How many commands are under way. */
+  /** How many commands have been sent and not answered. */
   get inFlight(): number {
-    return this.#gate.size;
+    return this.#limit.active;
   }
 
-  /** Tells the NAS and gives what became of it, or why it was not told; undefined when `abandon` aborted. */
+  /** Sends a command and returns its outcome, or why it was not sent; undefined when `abandon` aborted. */
   async carryOut(command: CommandMessage, abandon: AbortSignal): Promise<Outcome | Unsent | undefined> {
-    const room = this.#gate.enter();
-    if (room === undefined) return { unsent: 'nas-overloaded' };
-    await room;
+    const acquired = this.#limit.acquire();
+    if (acquired === undefined) return { unsent: 'nas-overloaded' };
+    await acquired;
     try {
-      if (this.#now() > command.startBeforeMs) return { unsent: 'expired' };
-      return await this.#ask(command, abandon);
+      if (this.#clock.now() > command.startBeforeMs) return { unsent: 'expired' };
+      return await this.#send(command, abandon);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       return { unsent: 'no-packet', detail: error.message };
     } finally {
-      this.#gate.leave();
+      this.#limit.release();
     }
   }
 
   /**
-   * During a rotation nobody knows which secret the NAS has by now, and it drops in silence what is signed with the
-   * other one. So half of the time is for the secret that it answered to last. After that the command goes out as
-   * another request, signed with the other secret. If the first was carried out and only its answer was lost, this
-   * one is either dropped or asks for what is there already: to activate or deactivate twice changes nothing more.
-   * An ACK to it is therefore as good as one to the first. A NAK is not: it says that this request has changed
-   * nothing, while the first still may have, so the outcome is as unknown as without it.
+   * During a rotation of secrets the relay does not know which of the two the NAS has, and the NAS discards requests
+   * that are signed with the other one. So half of the answer timeout is for the secret of its latest reply. Then the
+   * command is sent as a second request, signed with the other secret. If the NAS has carried out the first one and its
+   * reply was lost, the NAS discards the second or is asked for what it has done already, which changes nothing. So an
+   * ACK to the second request holds for the command. A NAK does not: the second request has changed nothing, but the
+   * first one may have. The outcome is then a timeout, as without a reply.
    */
-  async #ask(command: CommandMessage, abandon: AbortSignal): Promise<Outcome | Unsent | undefined> {
+  async #send(command: CommandMessage, abandon: AbortSignal): Promise<Outcome | Unsent | undefined> {
     const { correlationId, commandId, operation, services, session } = command;
     const about = { correlationId, commandId, nas: this.name };
     let isSent = false;
@@ -129,14 +131,16 @@ export class NasClient {
     return { result: 'timeout' };
   }
 
-  /** The Event-Timestamp is that of the first sending; repeats keep it (RFC 5176 section 6.3). */
+  /** The Event-Timestamp is the time of the first transmission; retransmissions keep it (RFC 5176 section 6.3). */
   #exchange(
     { attributes }: CommandMessage,
     secret: Secret,
     abandon: AbortSignal,
     onSent: () => void,
   ): Promise<ExchangeResult> {
-    const stamp = encodeAttributes([{ name: 'Event-Timestamp', value: Math.floor(this.#now() / 1000) }]);
+    const stamp = encodeAttributes([
+      { name: 'Event-Timestamp', value: Math.floor(this.#clock.now() / 1000) },
+    ]);
     const request = {
       code: CODE.CoaRequest,
       attributes: Buffer.concat([stamp, Buffer.from(attributes, 'base64')]),

@@ -1,5 +1,6 @@
-// The way down: what the cloud wants to have sent.
+// From the cloud to the relay: replies to clients and commands to NASes.
 import { OutboxMessage, readMessage } from '../core/messages.ts';
+import type { Clock } from './clock.ts';
 import type { CoaServer } from './coa-server.ts';
 import type { Commands } from './commands.ts';
 import { consume } from './queues/consume.ts';
@@ -7,12 +8,12 @@ import type { Queue, QueueMessage } from './queues/queue.ts';
 import { describeError } from './telemetry/describe-error.ts';
 import type { Report } from './telemetry/events.ts';
 
-/** Calls side by side: while one hands its batch on, another waits at the queue. */
+/** How many receive calls there are side by side: while one batch is handled, the other call waits for messages. */
 const RECEIVERS = 2;
 
 /**
- * Carries out the messages of `queue` until `stopping` aborts, and then finishes what it has begun unless `abandon`
- * aborts too. A reply waits for no command: commands are started here and nothing more.
+ * Handles the messages of `queue` until `stopping` aborts, then finishes those that it has begun, unless `abandon`
+ * aborts too. Commands are only begun here, so that no reply waits for one.
  */
 export async function runOutbox(
   queue: Queue,
@@ -25,18 +26,20 @@ export async function runOutbox(
     readonly coaServer: CoaServer;
     readonly commands: Commands;
     readonly report: Report;
+    readonly clock: Clock;
     readonly stopping: AbortSignal;
     readonly abandon: AbortSignal;
+    /** How long the queue hides a message from other receivers. */
     readonly visibilitySeconds: number;
   },
 ): Promise<void> {
-  await consume(queue, async (messages) => void (await Promise.all(messages.map(carryOut))), {
+  await consume(queue, async (messages) => void (await Promise.all(messages.map(handle))), {
     receivers: RECEIVERS,
     ...options,
   });
   await commands.finish();
 
-  async function carryOut(queueMessage: QueueMessage): Promise<void> {
+  async function handle(queueMessage: QueueMessage): Promise<void> {
     const { id: messageId, body, receipt } = queueMessage;
     let message: OutboxMessage;
     try {
@@ -51,8 +54,8 @@ export async function runOutbox(
       return;
     }
     await coaServer.answer(message);
-    // Deleted whether it was sent or not. A reply is worth something for the seconds in which its client waits: a
-    // later attempt would come too late, and with the same site file it would be refused for the same reason.
+    // Deleted whether it was sent or not. The client waits for some seconds only: a later attempt would be too late, and
+    // with the same site file it would fail for the same reason.
     await queue.delete(receipt);
   }
 }

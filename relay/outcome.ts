@@ -1,18 +1,20 @@
-// What the cloud is told of a command.
+// What a relay reports of a command.
 import type { OutcomeMessage } from '../core/messages.ts';
 import { ERROR_CAUSE } from '../core/radius/attributes.ts';
 import { decodeAttributes, firstValue } from '../core/radius/codec.ts';
 import { CODE, type Packet } from '../core/radius/packet.ts';
 
+/** What became of a command. */
 export interface Outcome {
+  /** `ack` and `nak` come from the NAS; the others leave open whether it has carried the command out. */
   readonly result: OutcomeMessage['result'];
-  /** Of a NAK, where it has one. */
+  /** Error-Cause of a NAK (RFC 5176 section 3.5), where it has one. */
   readonly errorCause?: number;
   /** What a NAK gives as its reason in words: the vendor's text, or else Reply-Message. */
   readonly text?: string;
 }
 
-/** Of a command that the NAS has answered. Error-Cause is for a NAK only (RFC 5176 section 3.5), and optional. */
+/** The outcome of a command that the NAS has answered. Only a NAK has an Error-Cause (RFC 5176 section 3.5), if any. */
 export function outcomeOfReply(reply: Packet): Outcome & { readonly result: 'ack' | 'nak' } {
   if (reply.code === CODE.CoaAck) return { result: 'ack' };
   const attributes = decodeAttributes(reply);
@@ -25,9 +27,9 @@ export function outcomeOfReply(reply: Packet): Outcome & { readonly result: 'ack
   };
 }
 
-/** Of a command that was not sent, by the reason. Only a NAK says that the NAS did nothing. */
+/** The outcome of a command that was not sent, by reason. Only a `nak` says that the NAS has changed nothing. */
 export const UNSENT = {
-  /** A relay received it before, and nobody knows what became of it. */
+  /** A relay has received it before, and may have sent it. */
   'received-before': { result: 'interrupted' },
   expired: { result: 'expired' },
   'unknown-nas': { result: 'nak', errorCause: ERROR_CAUSE['Request-Not-Routable'] },
@@ -35,6 +37,7 @@ export const UNSENT = {
   'nas-overloaded': { result: 'nak', errorCause: ERROR_CAUSE['Resources-Unavailable'] },
 } as const satisfies Record<string, Outcome>;
 
+/** Why a command was not sent. */
 export interface Unsent {
   readonly unsent: keyof typeof UNSENT;
   readonly detail?: string;

@@ -1,47 +1,48 @@
-// The relay: what it is made of, how it starts and how it stops.
-import type { SQSClient } from '@aws-sdk/client-sqs';
+// The relay: its parts, how it starts and how it stops.
 import { QUEUES } from '../core/cloud/queues.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import { formatEndpoint } from '../core/endpoint.ts';
-import { AccountingServers, type AccountingTimings } from './accounting-client.ts';
-import { Accounting } from './accounting-delivery.ts';
+import { AccountingClient, type AccountingTimings } from './accounting-client.ts';
+import { AccountingDelivery } from './accounting-delivery.ts';
+import type { Clock } from './clock.ts';
 import { CoaServer } from './coa-server.ts';
 import { Commands } from './commands.ts';
 import { type CommandTimings, NasClient } from './nas-client.ts';
 import { runOutbox } from './outbox.ts';
 import { LONG_POLL_SECONDS } from './queues/consume.ts';
 import { Inbox } from './queues/inbox.ts';
-import { Queue } from './queues/queue.ts';
+import { Queue, type SqsClient } from './queues/queue.ts';
 import { RadiusClient } from './radius/client.ts';
-import { bindSocket } from './radius/udp.ts';
+import type { Transport } from './radius/transport.ts';
 import { findClientBySource } from './site/clients.ts';
 import type { QueueUrls, RelaySite } from './site/site.ts';
 import { Counters } from './telemetry/counters.ts';
 import type { Report } from './telemetry/events.ts';
 import { problemsOf } from './telemetry/health.ts';
-import { serveHttp } from './telemetry/http.ts';
+import type { ServeHttp } from './telemetry/http.ts';
 import { countEvents, showLoad } from './telemetry/metrics.ts';
 
-/** Below the ten seconds that `docker stop` gives. */
+/** Less than the 10 s after which `docker stop` kills. */
 const DRAIN_MS = 8_000;
 
+/** What a relay is made of. Everything that it has from outside is here. */
 export interface RelayOptions {
-  /** As `readSite` gives it. Port 0 takes a free one. */
+  /** The result of `readSite`. Port 0 takes a free one. */
   readonly site: RelaySite;
   readonly queues: QueueUrls;
-  readonly sqs: SQSClient;
-  /** Milliseconds since 1970-01-01 UTC. */
-  readonly now: () => number;
-  /** Milliseconds since any moment, never set back: a step of the clock must not stop accounting. */
-  readonly monotonicNow: () => number;
-  /** From 0 up to 1. */
+  readonly sqs: SqsClient;
+  /** Carries RADIUS packets from and to clients, NASes and accounting servers. */
+  readonly transport: Transport;
+  readonly serveHttp: ServeHttp;
+  readonly clock: Clock;
+  /** Returns numbers from 0 up to 1. */
   readonly random: () => number;
-  /** A correlation id that no request had before, in any relay of the site. */
+  /** Returns a correlation id, unique over all relays of the site. */
   readonly newId: () => string;
   readonly report: Report;
   readonly timings?: {
-    /** How long `drain` waits for answers. @default 8000 */
+    /** How long `drain` waits for what is in progress. @default 8000 */
     readonly drainMs?: number;
     readonly commands?: Partial<CommandTimings>;
     readonly outboxVisibilitySeconds?: number;
@@ -50,17 +51,19 @@ export interface RelayOptions {
   };
 }
 
+/** A relay that has been started. */
 export interface Relay {
-  /** Where it listens in fact. */
+  /** The address and port for CoA-Requests that it listens on in fact. */
   readonly coaAddress: Endpoint;
+  /** The address and port for HTTP that it listens on in fact. */
   readonly httpAddress: Endpoint;
-  /** Takes on nothing new, waits some seconds for what is under way, then closes everything. */
+  /** Discards new requests, waits up to 8 s for what is in progress, then closes everything. */
   drain(): Promise<void>;
 }
 
-/** Starts a relay. @throws ConfigurationError when it cannot listen where the site file says. */
+/** Starts a relay. @throws ConfigurationError when it cannot listen on the addresses of the site file. */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
-  const { site, queues, sqs, now, monotonicNow, random, newId, timings = {} } = options;
+  const { site, queues, sqs, transport, clock, random, newId, timings = {} } = options;
   const counters = new Counters();
   const count = countEvents(counters);
   const report: Report = (event) => {
@@ -68,23 +71,23 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     options.report(event);
   };
 
-  const inboxQueue = new Queue('inbox', queues.inbox, { sqs, now, report });
-  const outbox = new Queue('outbox', queues.outbox, { sqs, now, report });
-  const accountingQueue = new Queue('accounting', queues.accounting, { sqs, now, report });
-  const inbox = new Inbox(inboxQueue);
+  const inboxQueue = new Queue('inbox', queues.inbox, { sqs, clock, report });
+  const outbox = new Queue('outbox', queues.outbox, { sqs, clock, report });
+  const accountingQueue = new Queue('accounting', queues.accounting, { sqs, clock, report });
+  const inbox = new Inbox(inboxQueue, { clock });
   const coaServer = new CoaServer({
     relay: site.name,
     findClient: findClientBySource(site.clients),
     eventTimestampWindowSeconds: site.eventTimestampWindowSeconds,
     inbox,
-    send: (datagram, destination) => socket.send(datagram, destination),
-    now,
-    monotonicNow,
+    send: (packet, destination) => endpoint.send(packet, destination),
+    clock,
     newId,
     report,
   });
   const radiusClient = new RadiusClient({
-    monotonicNow,
+    transport,
+    clock,
     random,
     onIgnored: (server, reason) => report({ kind: 'reply-ignored', server: formatEndpoint(server), reason }),
   });
@@ -93,82 +96,86 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     outbox,
     inbox,
     nases: site.nases.map(
-      (nas) => new NasClient(nas, { client: radiusClient, now, report, timings: timings.commands }),
+      (nas) => new NasClient(nas, { client: radiusClient, clock, report, timings: timings.commands }),
     ),
-    now,
-    monotonicNow,
+    clock,
     report,
     visibilitySeconds,
   });
-  const servers = new AccountingServers(site.accounting, {
+  const accountingClient = new AccountingClient(site.accounting, {
     client: radiusClient,
-    monotonicNow,
+    clock,
     report,
     timings: timings.accounting,
   });
   const accounting =
     site.accounting.length === 0
       ? undefined
-      : new Accounting({
+      : new AccountingDelivery({
           queue: accountingQueue,
-          servers,
-          monotonicNow,
+          client: accountingClient,
+          clock,
           report,
           visibilitySeconds: timings.accountingVisibilitySeconds,
         });
   const queuesInUse = accounting === undefined ? [inboxQueue, outbox] : [inboxQueue, outbox, accountingQueue];
   showLoad(counters, { coaServer, inbox, commands, accounting, queues: queuesInUse });
 
-  const socket = await bindSocket(site.coa, {
-    onDatagram: (datagram, source) => coaServer.receive(datagram, source),
-    onError: (error) => report({ kind: 'socket-error', error: error.message }),
-  }).catch(cannotListen('RADIUS', site.coa));
+  const endpoint = await transport
+    .bind(site.coa, {
+      onPacket: (packet, source) => coaServer.receive(packet, source),
+      onError: (error) => report({ kind: 'socket-error', error: error.message }),
+    })
+    .catch(cannotListen('RADIUS', site.coa));
   let isDraining = false;
-  const http = await serveHttp(site.http, {
-    problems: () => [
-      ...(isDraining ? ['the relay is draining'] : []),
-      ...queuesInUse.flatMap((queue) => problemsOf(queue, now())),
-    ],
-    metrics: () => counters.render(),
-  }).catch(async (error) => {
-    await socket.close();
-    return cannotListen('HTTP', site.http)(error);
-  });
+  const http = await options
+    .serveHttp(site.http, {
+      problems: () => [
+        ...(isDraining ? ['the relay is draining'] : []),
+        ...queuesInUse.flatMap((queue) => problemsOf(queue, clock.now())),
+      ],
+      metrics: () => counters.render(),
+    })
+    .catch(async (error) => {
+      await endpoint.close();
+      return cannotListen('HTTP', site.http)(error);
+    });
 
-  const { local: coa, receiveBufferBytes } = socket;
+  const { local: coa, receiveBufferBytes } = endpoint;
   report({ kind: 'listening', site: site.name, coa, http: http.local, receiveBufferBytes });
   if (accounting === undefined) report({ kind: 'accounting-not-configured' });
 
-  const noMoreReplies = new AbortController();
-  const noMoreRecords = new AbortController();
+  const stopOutbox = new AbortController();
+  const stopAccounting = new AbortController();
   const abandon = new AbortController();
   const outboxRun = runOutbox(outbox, {
     coaServer,
     commands,
     report,
-    stopping: noMoreReplies.signal,
+    clock,
+    stopping: stopOutbox.signal,
     abandon: abandon.signal,
     visibilitySeconds,
   });
-  const accountingRun = accounting?.run(noMoreRecords.signal, abandon.signal);
+  const accountingRun = accounting?.run(stopAccounting.signal, abandon.signal);
 
   async function drain(): Promise<void> {
     report({ kind: 'draining' });
     isDraining = true;
     const { drainMs = DRAIN_MS } = timings;
-    // The last calls for replies have to end by themselves before what is still under way is given back.
+    // The last calls to the outbox have to end by themselves before what is in progress is abandoned.
     const lastCallMs = Math.max(0, drainMs - LONG_POLL_SECONDS * 1000);
-    const lastCall = setTimeout(() => noMoreReplies.abort(), lastCallMs);
-    const patience = setTimeout(() => abandon.abort(), drainMs);
-    noMoreRecords.abort();
-    // Until then commands are carried out, too. Requests in progress may need them, and a command that was received
-    // counts as tried: nobody else would send it.
-    await coaServer.drain(noMoreReplies.signal);
-    noMoreReplies.abort();
+    const lastCall = clock.setTimeout(() => stopOutbox.abort(), lastCallMs);
+    const deadline = clock.setTimeout(() => abandon.abort(), drainMs);
+    stopAccounting.abort();
+    // Until then commands are carried out, too. Requests in progress may need them, and no other relay would send a
+    // command that was received once.
+    await coaServer.drain(stopOutbox.signal);
+    stopOutbox.abort();
     await Promise.all([outboxRun, accountingRun]);
-    clearTimeout(lastCall);
-    clearTimeout(patience);
-    await Promise.all([socket.close(), http.close(), radiusClient.close()]);
+    lastCall.cancel();
+    deadline.cancel();
+    await Promise.all([endpoint.close(), http.close(), radiusClient.close()]);
     report({ kind: 'stopped' });
   }
   let drained: Promise<void> | undefined;

@@ -62,7 +62,7 @@ export const STREAM_BATCH_SIZE = 100;
  */
 export const STREAM_BATCHES_PER_SHARD = 10;
 /**
- * How often a stream record that fails is retried. After that its place in the stream goes to
+ * How often AWS redelivers a stream record that account fails to process. After that its place in the stream goes to
  * ACCOUNT_FAILURES_QUEUE_NAME.
  */
 export const STREAM_MAX_RETRIES = 100;

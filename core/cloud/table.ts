@@ -22,8 +22,8 @@ export const HISTORY_SORT_KEY_PREFIX = 'EVENT#';
 
 /**
  * The sort key of a history item: `EVENT#2026-11-22T12:00:00.000Z#000002`. Items sort by time (`atMs`, milliseconds
- * since 1970-01-01 UTC), and by version where two have the same time. A session that was removed starts again at version
- * 1; the time tells its items from the earlier ones.
+ * since 1970-01-01 UTC), and by version where two have the same time. A session that was removed starts again at
+ * version 1; the time tells its items from the earlier ones.
  */
 export function historySortKey(atMs: number, version: number): string {
   return `${HISTORY_SORT_KEY_PREFIX}${new Date(atMs).toISOString()}#${String(version).padStart(6, '0')}`;

@@ -1,6 +1,6 @@
-// The attributes that Interlock reads and writes, by the names in their RFCs and in FreeRADIUS' dictionaries. All others
-// are decoded as unknown. Passwords are left out on purpose: they are obfuscated with the Request Authenticator, which
-// in a CoA-Request is no nonce, so the obfuscation protects nothing.
+// The attributes that Interlock reads and writes, by the names in their RFCs and in FreeRADIUS' dictionaries. All
+// others are decoded as unknown. Passwords are left out on purpose: they are obfuscated with the Request Authenticator,
+// which in a CoA-Request is no nonce, so the obfuscation protects nothing.
 import type { ValueType, ValueTypes } from './value-types.ts';
 
 /** How an attribute is encoded. */

@@ -62,8 +62,8 @@ export function signReply(
 }
 
 /**
- * Whether a request of code 4, 40 or 43 was signed with `secret`. A Message-Authenticator is optional, but must verify if
- * present (RFC 5176 section 3.4).
+ * Whether a request of code 4, 40 or 43 was signed with `secret`. A Message-Authenticator is optional, but must verify
+ * if present (RFC 5176 section 3.4).
  */
 export function verifyRequest(
   packet: Packet,
@@ -146,8 +146,8 @@ const authenticator = (bytes: Uint8Array, salt: Uint8Array, secret: Secret) =>
 
 /**
  * The value of the Message-Authenticator at `offset`: HMAC-MD5 over the packet with `salt`, as above, in place of its
- * authenticator and zeros in place of that value (RFC 5176 section 3.4). No RFC defines it for accounting packets; there
- * it is computed as FreeRADIUS does.
+ * authenticator and zeros in place of that value (RFC 5176 section 3.4). No RFC defines it for accounting packets;
+ * there it is computed as FreeRADIUS does.
  */
 const messageAuthenticator = (bytes: Uint8Array, offset: number, salt: Uint8Array, secret: Secret) =>
   secret.hmacMd5(

@@ -1,5 +1,5 @@
-// Decodes and encodes attributes. attributes.ts has the table of attributes and value-types.ts the types of values; this
-// file handles Vendor-Specific and tags. It keeps the octets of what it cannot decode.
+// Decodes and encodes attributes. attributes.ts has the table of attributes and value-types.ts the types of values;
+// this file handles Vendor-Specific and tags. It keeps the octets of what it cannot decode.
 import {
   ATTRIBUTES,
   type AttributeDefinition,
@@ -34,7 +34,9 @@ export interface UnknownAttribute {
   readonly value: Uint8Array;
 }
 
-/** An attribute whose value does not fit its type, or a Vendor-Specific whose content does not parse; with the reason. */
+/**
+ * An attribute whose value does not fit its type, or a Vendor-Specific whose content does not parse; with the reason.
+ */
 export interface MalformedAttribute {
   readonly malformed: AttributePlace & { readonly reason: string };
   readonly value: Uint8Array;
@@ -151,8 +153,8 @@ function encodeOne(attribute: Attribute): Uint8Array {
 }
 
 /**
- * RFC 2868 section 3.1: the first octet of an integer is its tag, and zero means none. The first octet of a text is a tag
- * if it is at most 31; zero means none here, too.
+ * RFC 2868 section 3.1: the first octet of an integer is its tag, and zero means none. The first octet of a text is a
+ * tag if it is at most 31; zero means none here, too.
  */
 function splitTag({ tagged, type }: AttributeDefinition, octets: Uint8Array) {
   const [first] = octets;

@@ -5,8 +5,8 @@ const BLOCK_OCTETS = 64;
 const DIGEST_OCTETS = 16;
 
 /**
- * A shared secret. It can be used but not read: it appears neither in logs nor in JSON. The HMAC pads are computed once,
- * so that a Message-Authenticator takes two hashes.
+ * A shared secret. It can be used but not read: it appears neither in logs nor in JSON. The HMAC pads are computed
+ * once, so that a Message-Authenticator takes two hashes.
  */
 export class Secret {
   readonly #octets: Uint8Array;

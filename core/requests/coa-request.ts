@@ -1,5 +1,5 @@
-// What a CoA-Request asks for. RFC 5176 section 2.3 makes every attribute in it mandatory: one that cannot be
-// honoured as it stands refuses the whole request, and nothing is changed.
+// Reads a CoA-Request. RFC 5176 section 2.3 makes every attribute in it mandatory: if one cannot be carried out, the
+// whole request is refused and nothing changes.
 
 import { ERX_MAX_TAG, ERX_STATISTICS } from '../dialects/erx.ts';
 import { IDENTITY_ATTRIBUTES, NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
@@ -15,22 +15,28 @@ import type { RequestedDeactivation, ServiceRequest } from '../subscriber/sessio
 import { acctSessionIdOf, identityOf, nasOf } from './identification.ts';
 import { atMostOne, type Reading, type Refusal } from './reading.ts';
 
+/** What a request asks for, or why it is refused. */
 export type Understood =
   | { readonly ok: true; readonly request: ServiceRequest }
   | { readonly ok: false; readonly refusal: Refusal };
 
+/** What the request's message and the deployment say of it. */
 export interface RequestContext {
   readonly correlationId: string;
+  /** When the relay received it, milliseconds since 1970-01-01 UTC. */
   readonly receivedAtMs: number;
-  /** The relay that took the request on; absent for one of 0.1.0. */
+  /** The relay that received it; absent for one of 0.1.0. */
   readonly relay?: string | undefined;
   readonly client: RadiusClient;
   readonly catalogue: Catalogue;
-  /** The NASes of the site that the request came through. */
+  /** The NASes of the relay's site. */
   readonly nases: readonly KnownNas[];
 }
 
-/** Reads a verified CoA-Request. */
+/**
+ * What a verified CoA-Request asks for (RFC 5176 section 2.2), or the refusal for its first fault. A Disconnect-Request
+ * is refused with Unsupported-Extension.
+ */
 export function understandRequest(packet: Packet, context: RequestContext): Understood {
   try {
     return { ok: true, request: read(packet, context) };
@@ -40,7 +46,7 @@ export function understandRequest(packet: Packet, context: RequestContext): Unde
   }
 }
 
-/** Leaves the reading of a request at its first fault; never leaves this file. */
+/** Thrown at the first fault of a request and caught in `understandRequest`. */
 class Refused extends Error {
   readonly refusal: Refusal;
   constructor(errorCause: Refusal['errorCause'], reason: string) {
@@ -66,10 +72,7 @@ function read(packet: Packet, context: RequestContext): ServiceRequest {
   if (both !== undefined)
     throw new Refused('Invalid-Request', `${both.activation} is both activated and deactivated`);
   if (activate.length + deactivate.length === 0) {
-    throw new Refused(
-      'Missing-Attribute',
-      'neither ERX-Service-Activate nor ERX-Service-Deactivate is there',
-    );
+    throw new Refused('Missing-Attribute', 'it has neither ERX-Service-Activate nor ERX-Service-Deactivate');
   }
 
   const { correlationId, receivedAtMs, relay, client } = context;
@@ -129,7 +132,7 @@ function named<N extends AttributeName>(attributes: readonly KnownAttribute[], n
 
 // --- Services -------------------------------------------------------------------------------------------------
 
-/** The attributes that bind to an activation by its tag, and what they mean there. */
+/** The attributes that belong to the activation with their tag, and the terms that they set. */
 const TERMS = {
   'ERX-Service-Timeout': (value: number) => ({ timeoutSeconds: value }),
   'ERX-Service-Volume': (value: number) => ({ volumeMegabytes: value }),
@@ -149,11 +152,11 @@ function activations(attributes: readonly KnownAttribute[], catalogue: Catalogue
       );
     }
     if (byTag.has(tag))
-      throw new Refused('Invalid-Request', `ERX-Service-Activate: the tag ${tag} is there more than once`);
+      throw new Refused('Invalid-Request', `ERX-Service-Activate: the tag ${tag} occurs more than once`);
     if ([...byTag.values()].some((other) => other.activation === activation.canonical)) {
       throw new Refused(
         'Invalid-Request',
-        `ERX-Service-Activate: ${activation.canonical} is there more than once`,
+        `ERX-Service-Activate: ${activation.canonical} occurs more than once`,
       );
     }
     byTag.set(tag, { activation: activation.canonical, ...defaults(activation.name, definition, catalogue) });
@@ -165,11 +168,11 @@ function activations(attributes: readonly KnownAttribute[], catalogue: Catalogue
       if (tag === undefined || service === undefined) {
         throw new Refused(
           'Invalid-Request',
-          `${name}: no ERX-Service-Activate has the tag ${tag ?? 'that is missing here'}`,
+          tag === undefined ? `${name} has no tag` : `${name}: no ERX-Service-Activate has the tag ${tag}`,
         );
       }
       if (bound.has(`${name}:${tag}`))
-        throw new Refused('Invalid-Request', `${name}:${tag} is there more than once`);
+        throw new Refused('Invalid-Request', `${name}:${tag} occurs more than once`);
       bound.add(`${name}:${tag}`);
       byTag.set(tag, { ...service, ...TERMS[name](value) });
     }
@@ -245,7 +248,7 @@ function statisticsOf(value: number): Statistics {
   return found;
 }
 
-/** JunosE raises 1-599 seconds to 600 ("Service Interim Accounting Overview"); its range ends at 86400. */
+/** JunosE raises 1 to 599 seconds to 600 ("Service Interim Accounting Overview"), and allows at most 86,400. */
 function interimInterval(seconds: number): number {
   return seconds === 0 ? 0 : Math.min(Math.max(seconds, 600), 86_400);
 }

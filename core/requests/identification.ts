@@ -1,4 +1,4 @@
-// Which NAS and which subscriber session a request means (RFC 5176 section 3).
+// Which NAS and which subscriber session a request is for (RFC 5176 section 3).
 
 import {
   IDENTITY_ATTRIBUTES,
@@ -10,12 +10,12 @@ import type { KnownNas, NasProfile } from '../nas.ts';
 import type { Attribute } from '../radius/codec.ts';
 import { atMostOne, type Reading, refused } from './reading.ts';
 
-/** Acct-Session-Id of a service is that of the subscriber and seven characters more, in 253 octets. */
+/** A service session appends 7 octets to the Acct-Session-Id of its subscriber session; an attribute holds 253. */
 const MAX_ACCT_SESSION_ID_OCTETS = 246;
 
 /**
- * The Acct-Session-Id (RFC 2866 section 5.5), 1 to 246 octets. Refused with Missing-Attribute without one,
- * Invalid-Attribute-Value where it is empty or longer, and Invalid-Request where there are two.
+ * The Acct-Session-Id (RFC 2866 section 5.5), 1 to 246 octets. Refused with Missing-Attribute if there is none, with
+ * Invalid-Attribute-Value if it is empty or longer, and with Invalid-Request if there are several.
  */
 export function acctSessionIdOf(attributes: readonly Attribute[]): Reading<string> {
   const found = atMostOne(attributes, 'Acct-Session-Id');
@@ -32,9 +32,9 @@ export function acctSessionIdOf(attributes: readonly Attribute[]): Reading<strin
 }
 
 /**
- * The NAS that all NAS identification attributes of a request mean; without any, the only NAS of the site. Refused with
- * NAS-Identification-Mismatch where no NAS of the site has all the values, Missing-Attribute where there is no value
- * and the site has several NASes, and Invalid-Request where an attribute is there twice.
+ * The NAS that all NAS identification attributes of a request identify; if there are none, the only NAS of the site.
+ * Refused with NAS-Identification-Mismatch if no NAS of the site has all the values, with Missing-Attribute if the
+ * request has none and the site has several NASes, and with Invalid-Request if an attribute occurs more than once.
  */
 export function nasOf(attributes: readonly Attribute[], nases: readonly KnownNas[]): Reading<NasProfile> {
   const named: string[] = [];
@@ -57,7 +57,7 @@ export function nasOf(attributes: readonly Attribute[], nases: readonly KnownNas
 
 /**
  * The session identification attributes of a request besides Acct-Session-Id: text and addresses as text, integers as
- * numbers, octets in hexadecimal. Refused with Invalid-Request where an attribute is there twice.
+ * numbers, octets in hexadecimal. Refused with Invalid-Request if an attribute occurs more than once.
  */
 export function identityOf(attributes: readonly Attribute[]): Reading<Identity> {
   const identity: Partial<Record<IdentityAttribute, string | number>> = {};

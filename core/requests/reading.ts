@@ -27,5 +27,5 @@ export function atMostOne<N extends AttributeName>(
   const [value, ...others] = allValues(attributes, name);
   return others.length === 0
     ? { ok: true, value }
-    : refused('Invalid-Request', `${name} is there more than once`);
+    : refused('Invalid-Request', `${name} occurs more than once`);
 }

@@ -1,13 +1,14 @@
-// The answer to a client's request, as octets. What it says is decided elsewhere; how it is said is settled here.
+// The reply to a client's request, as octets.
 import { ATTRIBUTES } from '../radius/attributes.ts';
 import { type Secret, signReply } from '../radius/authenticator.ts';
 import { encodeAttributes } from '../radius/codec.ts';
 import { CODE, MAX_PACKET_OCTETS, type Packet, type RawAttribute } from '../radius/packet.ts';
 
 /**
- * CoA-ACK or -NAK, Disconnect-ACK or -NAK to `request`, signed with the secret that verified it. Every Proxy-State
- * and a CoA-Request's State come back unchanged and in order (RFC 5176 sections 3.1 and 3.3); there is a
- * Message-Authenticator, first, where the request had one. An Error-Cause goes into a NAK only (section 3.5).
+ * A CoA-ACK or CoA-NAK, or a Disconnect-ACK or Disconnect-NAK to `request`, signed with the secret that verified it. It
+ * returns every Proxy-State, and the State of a CoA-Request, unchanged and in order (RFC 5176 sections 3.1 and 3.3). It
+ * begins with a Message-Authenticator if the request had one. Only a NAK has an Error-Cause (section 3.5), and only if
+ * it fits into 4096 octets.
  */
 export function encodeReply(
   request: Packet,
@@ -27,8 +28,8 @@ export function encodeReply(
     answer === 'nak' && errorCause !== undefined
       ? encodeAttributes([{ name: 'Error-Cause', value: errorCause }])
       : new Uint8Array();
-  // Echo and Message-Authenticator are never longer than the request. Only the Error-Cause can be too much for a
-  // request that is nearly all Proxy-State; it MAY be there, the echo MUST.
+  // State, Proxy-State and Message-Authenticator are never longer than the request. Only the Error-Cause may not fit,
+  // if the request is almost all Proxy-State. The Error-Cause MAY be present; the Proxy-State MUST.
   const fits = request.bytes.length + explained.length <= MAX_PACKET_OCTETS;
   const attributes = Buffer.concat([...(fits ? [explained] : []), ...echoed]);
   return signReply(request, { code, attributes }, secret);

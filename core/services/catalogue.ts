@@ -1,12 +1,13 @@
-// The catalogue: the services that can be activated, and the mutex groups that make them exclude one another.
+// The catalogue: the services that can be activated, and the mutex groups in which they exclude one another.
 
 import type { ServiceTerms } from './terms.ts';
 
-/** A service definition: the names of its parameters, and the terms that hold where a request sets none. */
+/** A service definition: the names of its parameters, and the terms that apply if a request sets none. */
 export interface ServiceDefinition extends Omit<ServiceTerms, 'activation'> {
   readonly parameters: readonly string[];
 }
 
+/** The service definitions of a deployment. */
 export interface Catalogue {
   /** By name. */
   readonly services: Readonly<Record<string, ServiceDefinition>>;

@@ -36,6 +36,8 @@ export interface ServiceSession extends ServiceTerms {
   readonly claimed?: Identity;
   /** How often in a row the NAS was told in vain, and when it is told again: of one `deactivating` or `restoring`. */
   readonly retry?: Retry;
+  /** The table knows of it from a deactivation alone: it was never activated through Interlock. */
+  readonly isStranger?: true;
   /** Of one `restoring`: it may have been deactivated. If not, its former terms are given again. */
   readonly isLost?: true;
   /** Of one `unconfirmed`: it is deactivated once nothing is `restoring`, if its groups keep another member. */

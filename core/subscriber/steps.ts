@@ -133,9 +133,11 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
     // The undo of a refresh gives the former terms again.
     return known.state === 'deactivating' ? [] : [restoring(known)];
   });
-  // What was in doubt and is gone was there; what is still in doubt may have been the last of its group.
-  const mayHaveBeen = (activation: string, { state }: ServiceSession) =>
-    state === 'unconfirmed' && (job.ended.includes(activation) || job.victims.includes(activation));
+  // What was in doubt and is gone was there; what is still in doubt may have been the last of its group, unless a client
+  // wanted it gone.
+  const mayHaveBeen = (activation: string, { state, isStranger }: ServiceSession) =>
+    state === 'unconfirmed' &&
+    (job.ended.includes(activation) || (job.victims.includes(activation) && !isStranger));
   const lost = [...job.ended, ...deactivated].flatMap((activation): ServiceSession[] => {
     const known = services[activation];
     const isLost = known !== undefined && (isMember(known) || mayHaveBeen(activation, known));
@@ -180,6 +182,7 @@ function strangers(
   state: ServiceSession['state'],
 ): readonly ServiceSession[] {
   return named.map(({ activation, spelling, groups }, index) => ({
+    isStranger: true as const,
     ...(state === 'restoring' && { isLost: true as const }),
     ...NO_TERMS,
     activation,

@@ -48,6 +48,7 @@ const ServiceSession = v.strictObject({
   spelling: v.exactOptional(Text),
   claimed: v.exactOptional(Identity),
   retry: v.exactOptional(v.strictObject({ attempts: Count, atMs: TimeMs, alsoGone: v.exactOptional(Count) })),
+  isStranger: v.exactOptional(v.literal(true)),
   isLost: v.exactOptional(v.literal(true)),
   undo: v.exactOptional(v.literal(true)),
 });

@@ -2,50 +2,73 @@
 //
 // How it works
 //
-// A request activates services (A) and may deactivate some by name. Its victims are the services that share a mutex
-// group with A and were active before it, and those that it deactivates by name. A becomes active first, then the victims
-// are deactivated, so the subscriber is never without a service of the group:
+// The table of sessions is a memory of what the NAS has said. A request activates services (A) and deactivates some by name
+// (E). Its victims (V) share a mutex group with A. With `order: activate-first` the NAS is told A, then E, then V, so the
+// subscriber is never without a service of the group; the answer depends on A and E:
 //
-//              request                    ack                          ack, nak, timeout
-//     idle ──────────────▶ activating ───────────▶ deactivating ─────────────────────────▶ idle, ACK
-//                              │ nak: NAK, nothing changed
-//                              │ timeout: NAK 505, A is undone
+//              request              ack             ack              ack, nak, timeout
+//     idle ─────────────▶ activating ──▶ deactivating ──▶ excluding ────────────────────▶ idle, ACK
+//                              │ A refused, or      │ E refused, or
+//                              │ unanswered: NAK    │ unanswered: NAK
+//                              ▼                    ▼
+//                         restoring, what was there; then excluding, what is undone ────▶ idle
 //
-// With `enforcement: none` there is no NAS to confirm, and all of it is one step. With `coa` each arrow is one conditional
-// write of the session, and one command to the NAS is under way at a time. A service stays `deactivating` until the NAS
-// has confirmed its deactivation, and is retried with growing pauses; so is one whose activation was never answered, which
-// the NAS may have or not. Requests that arrive meanwhile wait in order.
+// A NAK means that the NAS ends up as it was, an ACK that it ends up as asked. What cannot be found out is `unconfirmed`: it is
+// shown, and the next request of its group settles it. With `order: together` E and V go along with A, with
+// `deactivate-first` they are told before it: `steps.ts` has the order.
+//
+// With `enforcement: none` there is no NAS to confirm anything, and all of it is one step. With `coa` each arrow is one
+// conditional write of the session, and one command to the NAS is under way at a time. What the NAS does not confirm is told
+// again, each service with growing pauses of its own. Requests that arrive meanwhile wait in order.
 //
 // The table below gives what each event does in each state. The same event twice changes nothing the second time but has
 // its effects repeated, so that a crash between writing and sending loses nothing. Where an event can lead, as the
 // exhaustive search sees it:
 //
-//     absent × request → idle, activating
+//     absent × request → idle, activating, deactivating
 //     absent × stray → absent
 //     absent × due → absent
 //     idle × request → idle, activating, deactivating
 //     idle × answered → idle
 //     idle × stray → idle
-//     idle × due → idle, deactivating
+//     idle × due → idle, excluding, restoring
 //     idle × redelivered → idle
 //     activating × request → activating
 //     activating × answered → activating
 //     activating × repeated → activating
-//     activating × ack → idle, activating, deactivating
-//     activating × nak → idle, activating, deactivating
-//     activating × timeout → idle, activating, deactivating
+//     activating × ack → idle, activating, deactivating, excluding
+//     activating × nak → idle, activating, deactivating, excluding, restoring
+//     activating × timeout → idle, activating, deactivating, excluding, restoring
 //     activating × stray → activating
 //     activating × due → activating
 //     activating × redelivered → activating
 //     deactivating × request → deactivating
 //     deactivating × answered → deactivating
 //     deactivating × repeated → deactivating
-//     deactivating × ack → idle, activating, deactivating
-//     deactivating × nak → idle, activating, deactivating
-//     deactivating × timeout → idle, activating, deactivating
+//     deactivating × ack → idle, activating, deactivating, excluding
+//     deactivating × nak → idle, activating, deactivating, excluding, restoring
+//     deactivating × timeout → idle, activating, deactivating, excluding, restoring
 //     deactivating × stray → deactivating
 //     deactivating × due → deactivating
 //     deactivating × redelivered → deactivating
+//     excluding × request → excluding
+//     excluding × answered → excluding
+//     excluding × repeated → excluding
+//     excluding × ack → idle, activating, excluding, restoring
+//     excluding × nak → idle, activating, excluding, restoring
+//     excluding × timeout → idle, activating, excluding, restoring
+//     excluding × stray → excluding
+//     excluding × due → excluding
+//     excluding × redelivered → excluding
+//     restoring × request → restoring
+//     restoring × answered → restoring
+//     restoring × repeated → restoring
+//     restoring × ack → idle, activating, deactivating, excluding, restoring
+//     restoring × nak → idle, activating, deactivating, excluding, restoring
+//     restoring × timeout → idle, activating, deactivating, excluding, restoring
+//     restoring × stray → restoring
+//     restoring × due → restoring
+//     restoring × redelivered → restoring
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { chunks, dialect, toldOf, untellable } from './command.ts';
 import { ACK, activated, answer, type Draft, end, mark, nak, reply, settle, withServices } from './draft.ts';

@@ -1,6 +1,6 @@
-// account: what the table's stream shows of a session becomes its history in the table, and Acct-Starts and Acct-Stops
-// in the accounting queue of its site. The messages of one subscriber session share a group, so a Start precedes its
-// Stop.
+// account: makes of each write of a session, which the table's stream shows, a history item in the table, and
+// Acct-Starts and Acct-Stops in the accounting queue of its site. The messages of one subscriber session share a
+// message group, so its Start precedes its Stop.
 import { createHash } from 'node:crypto';
 import type { Context, DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
 import { STATE_SORT_KEY } from '../../core/cloud/table.ts';
@@ -12,6 +12,7 @@ import type { WriteHistory } from '../shared/history-writer.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
 import { type Image, sessionFromImage } from '../shared/session-store.ts';
 
+/** What account did: it sent an accounting record, or failed to process a record of the stream. */
 export type AccountReport =
   | {
       readonly kind: 'accounted';
@@ -21,13 +22,18 @@ export type AccountReport =
     }
   | { readonly kind: 'failed'; readonly sequenceNumber: string; readonly error: unknown };
 
+/** What account works with. */
 export interface AccountDependencies {
   readonly writeHistory: WriteHistory;
-  /** Sends to the accounting queue of a site, all or an error. */
+  /** Sends to the accounting queue of a site. Rejects unless SQS has taken all messages. */
   send(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
   report(event: AccountReport): void;
 }
 
+/**
+ * The handler of account. Its response names the records that failed, and the later ones of the same sessions; AWS
+ * redelivers these. Images of history items are ignored.
+ */
 export function createAccount(dependencies: AccountDependencies) {
   return (event: DynamoDBStreamEvent, context: Context): Promise<DynamoDBBatchResponse> =>
     processBatch(
@@ -44,15 +50,15 @@ export function createAccount(dependencies: AccountDependencies) {
 }
 
 async function account(
-  change: DynamoDBRecord,
+  record: DynamoDBRecord,
   dependencies: AccountDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const before = session(change.dynamodb?.OldImage);
-  const after = session(change.dynamodb?.NewImage);
-  const item = historyItem(before, after, recordedAtMs(change));
-  // First: whichever fails, the record comes again as a whole, and the table knows the item again for good, SQS the
-  // messages for five minutes.
+  const before = session(record.dynamodb?.OldImage);
+  const after = session(record.dynamodb?.NewImage);
+  const item = historyItem(before, after, recordedAtMs(record));
+  // The history item is written first. If either fails, AWS redelivers the whole record: the table keeps one item
+  // however late that is, but SQS drops duplicate messages for 5 minutes only.
   if (item !== undefined) await dependencies.writeHistory(item, signal);
 
   const known = after ?? before;
@@ -71,18 +77,19 @@ async function account(
 }
 
 function session(image: NonNullable<DynamoDBRecord['dynamodb']>['NewImage']) {
-  // The two types describe one thing; that of the event lacks the members that no item of ours has.
+  // The types are of the same JSON. That of the event lacks kinds of values that these items do not have.
   return image && sessionFromImage(image as Image);
 }
 
 function recordedAtMs({ dynamodb }: DynamoDBRecord): number {
   const { ApproximateCreationDateTime: recordedAt = 0 } = dynamodb ?? {};
-  // Lambda has seconds; a record that an operator hands over has gone through the AWS CLI, which makes ISO 8601 of them.
+  // Lambda has seconds. In a record that an operator passes on by hand (docs/runbook.md), the AWS CLI has made them ISO
+  // 8601.
   return typeof recordedAt === 'number' ? Math.floor(recordedAt * 1000) : Date.parse(recordedAt);
 }
 
 function outgoing({ id, message }: AccountingRecord, group: string): OutgoingMessage {
-  // A stream record that comes twice makes the same identifier, and SQS drops the second for five minutes.
+  // A stream record that is redelivered makes the same identifier, and SQS drops the duplicate for 5 minutes.
   const deduplicationId = createHash('sha256').update(id).digest('hex');
   return { body: message, group, deduplicationId };
 }

@@ -1,4 +1,4 @@
-// account as a Lambda function: the handler, with what its environment names.
+// account as a Lambda function.
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { AccountEnvironment, readEnvironment } from '../shared/environment.ts';
@@ -11,6 +11,7 @@ import { type AccountReport, createAccount } from './account.ts';
 const environment = readEnvironment(AccountEnvironment, process.env);
 const metrics = new Metrics('account');
 
+/** The handler of account, with the table and queues that its environment names. */
 export const handler = withMetrics(
   createAccount({
     writeHistory: createHistoryWriter(new DynamoDBClient({}), environment.TABLE_NAME),

@@ -1,25 +1,36 @@
-// A batch of queue or stream records: groups side by side, the records of one group in order. A record that fails
-// takes the later ones of its group along, and nothing else: they are the ones that come again.
+// Processes a batch of queue or stream records: different groups at the same time, the records of one group in order.
+// If a record fails, it and the later ones of its group have failed. SQS redelivers these only; a stream redelivers all
+// records from the first of these on.
 import { setMaxListeners } from 'node:events';
 
-/** What is left of the function's time for the answer, so that a slow batch is a partial failure and not a timeout:
- * after a timeout the whole batch comes again, also what was done. */
+/**
+ * The part of the function's timeout that is reserved for the response. A slow batch thus fails in part; after a
+ * timeout AWS would redeliver all of it.
+ */
 const ANSWER_WITHIN_MS = 1_000;
 
+/** A batch, and how its records are processed. */
 export interface Batch<R> {
   readonly records: readonly R[];
+  /** The group whose order is kept. */
   groupOf(record: R): string;
-  /** Names the record in the answer. */
+  /** The identifier of the record in the response. */
   idOf(record: R): string;
+  /** Rejects if the record has to be redelivered. `signal` aborts 1 s before the function's timeout. */
   process(record: R, signal: AbortSignal): Promise<void>;
+  /** Called with each record that `process` rejected. */
   onFailure(record: R, error: unknown): void;
 }
 
+/** The response to AWS, which redelivers the records that it names (ReportBatchItemFailures). */
 export interface BatchResponse {
   readonly batchItemFailures: { readonly itemIdentifier: string }[];
 }
 
-/** Processes a batch within the remaining time of the invocation, in milliseconds. */
+/**
+ * Processes a batch within `remainingTimeMs`, the remaining time of the invocation in milliseconds. It never rejects: a
+ * record that fails is named in the response.
+ */
 export async function processBatch<R>(batch: Batch<R>, remainingTimeMs: number): Promise<BatchResponse> {
   const signal = AbortSignal.timeout(Math.max(0, remainingTimeMs - ANSWER_WITHIN_MS));
   setMaxListeners(0, signal);
@@ -28,7 +39,7 @@ export async function processBatch<R>(batch: Batch<R>, remainingTimeMs: number):
   return { batchItemFailures: failed.flat().map((record) => ({ itemIdentifier: batch.idOf(record) })) };
 }
 
-/** The records of the group that have to come again. */
+/** The records of the group that have to be redelivered. */
 async function processGroup<R>(
   batch: Batch<R>,
   group: readonly R[],

@@ -1,10 +1,14 @@
-// The queue of sessions whose time comes. It is not FIFO, so each message has a delay of its own.
+// Sends sessions to the due queue. It is not FIFO, so that each message has a delay of its own.
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { type DueMessage, MESSAGE_VERSION, type SessionKey, writeMessage } from '../../core/messages.ts';
 
-/** Has decide look at a session at `dueAtMs`, milliseconds since 1970-01-01 UTC, at most 15 minutes away. */
+/**
+ * Sends a session to decide at `dueAtMs`, milliseconds since 1970-01-01 UTC. SQS delays a message by at most 15
+ * minutes. Rejects if SQS did not take the message.
+ */
 export type Schedule = (session: SessionKey, dueAtMs: number, signal: AbortSignal) => Promise<void>;
 
+/** A `Schedule` on the due queue. `now` gives milliseconds since 1970-01-01 UTC. */
 export function createScheduler(client: SQSClient, queueUrl: string, now: () => number): Schedule {
   return async (session, dueAtMs, abortSignal) => {
     const entry = dueEntry(session, dueAtMs, now());
@@ -12,7 +16,9 @@ export function createScheduler(client: SQSClient, queueUrl: string, now: () => 
   };
 }
 
-/** The message about a session, with a delay so that it arrives when the time has come and not before. */
+/**
+ * The message of a session that is due at `dueAtMs`, with the delay after which SQS delivers it; not before that time.
+ */
 export function dueEntry(session: SessionKey, dueAtMs: number, nowMs: number) {
   const message: DueMessage = { version: MESSAGE_VERSION, kind: 'due', session, dueAtMs };
   return {

@@ -1,10 +1,10 @@
-// The environment of the functions, read once and as a whole.
+// The environment variables of the functions, read once and as a whole.
 import * as v from 'valibot';
 
 const Json = <S extends v.GenericSchema>(schema: S) => v.pipe(v.string(), v.parseJson(), schema);
 const QueueUrls = Json(v.record(v.string(), v.pipe(v.string(), v.url())));
 
-/** What decide is given: the type of its environment for who deploys it, too. */
+/** The environment of decide. The stack has the type of each environment from these schemas. */
 export const DecideEnvironment = v.object({
   TABLE_NAME: v.pipe(v.string(), v.nonEmpty()),
   /** JSON: outbox URL by site. */
@@ -14,18 +14,23 @@ export const DecideEnvironment = v.object({
   DEPLOYMENT_FILE: v.pipe(v.string(), v.nonEmpty()),
 });
 
+/** The environment of account. */
 export const AccountEnvironment = v.object({
   TABLE_NAME: v.pipe(v.string(), v.nonEmpty()),
   /** JSON: accounting queue URL by site. */
   ACCOUNTING_URLS: QueueUrls,
 });
 
+/** The environment of sweep. */
 export const SweepEnvironment = v.object({
   TABLE_NAME: v.pipe(v.string(), v.nonEmpty()),
   DUE_QUEUE_URL: v.pipe(v.string(), v.url()),
 });
 
-/** @throws Error that lists everything that is missing or wrong. */
+/**
+ * The variables of `schema` in `environment`.
+ * @throws Error that lists all variables that are missing or wrong.
+ */
 export function readEnvironment<S extends v.GenericSchema>(
   schema: S,
   environment: Readonly<Record<string, string | undefined>>,

@@ -1,11 +1,12 @@
-// History in the sessions table: items beside a session's state, which nobody changes and TTL removes.
+// Writes history to the sessions table: items beside that of the session, which never change and which TTL deletes.
 import { type DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import type { HistoryItem } from '../../core/subscriber/history.ts';
 
-/** Writes a history item; the same one once more changes nothing. */
+/** Writes a history item. Writing the same item again changes nothing. Rejects if DynamoDB did not take it. */
 export type WriteHistory = (item: HistoryItem, signal: AbortSignal) => Promise<void>;
 
+/** A `WriteHistory` to the table of that name. */
 export function createHistoryWriter(client: DynamoDBClient, tableName: string): WriteHistory {
   return async (item, abortSignal) => {
     await client.send(new PutItemCommand({ TableName: tableName, Item: marshall(item) }), { abortSignal });

@@ -1,9 +1,9 @@
-// Metrics in CloudWatch's Embedded Metric Format: CloudWatch Logs takes them from a line of JSON that has nothing else.
+// Metrics in CloudWatch's Embedded Metric Format: CloudWatch Logs reads them from a line of JSON that has nothing else.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 import { METRIC_NAMESPACE } from '../../core/cloud/metrics.ts';
 
 type MetricUnit = 'Count' | 'Milliseconds';
-/** Values that are not empty, by name. */
+/** Values by name; none is empty. */
 type Dimensions = Readonly<Record<string, string>>;
 
 interface Measurement {
@@ -13,10 +13,10 @@ interface Measurement {
   readonly dimensions: Dimensions;
 }
 
-/** A line has at most so many values of a metric, and so many metrics. */
+/** A line has at most this many values of a metric, and this many metrics. */
 const MAX_IN_A_LINE = 100;
 
-/** Collects what one function measures. */
+/** Collects the measurements of one function. `service` is its name, and a dimension of all its metrics. */
 export class Metrics {
   readonly #service: string;
   readonly #measured: Measurement[] = [];
@@ -25,12 +25,12 @@ export class Metrics {
     this.#service = service;
   }
 
-  /** Adds a value. Its metric has the dimension `service`, and these. */
+  /** Adds a value to the metric `name`, which has the dimension `service` and these. */
   add(name: string, unit: MetricUnit, value: number, dimensions: Dimensions = {}): void {
     this.#measured.push({ name, unit, value, dimensions });
   }
 
-  /** Gives what has been added as lines, and forgets it. */
+  /** The values added since the last call, as lines. `nowMs` is milliseconds since 1970-01-01 UTC. */
   flush(nowMs: number): readonly string[] {
     const sets = Map.groupBy(this.#measured.splice(0), ({ dimensions }) => JSON.stringify(dimensions));
     const lines: string[] = [];

@@ -1,23 +1,27 @@
-// Sending to FIFO queues: all of it or an error, never a part in silence.
+// Sends messages to FIFO queues: all of them, or an error.
 import {
+  type BatchResultErrorEntry,
   SendMessageBatchCommand,
   type SendMessageBatchRequestEntry,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { writeMessage } from '../../core/messages.ts';
 
+/** SQS takes at most 10 messages in a batch. */
 const MAX_ENTRIES = 10;
 
+/** A message for a FIFO queue. */
 export interface OutgoingMessage {
   readonly body: object;
-  /** What keeps its order, and what makes a second sending of the same thing vanish. */
+  /** The message group, whose order SQS keeps. */
   readonly group: string;
+  /** SQS drops a second message with the same identifier for 5 minutes. */
   readonly deduplicationId: string;
 }
 
 /**
- * Sends `messages` in order.
- * @throws Error when SQS did not take all of them; what follows a message that was not taken is not sent.
+ * Sends `messages` in order, in batches.
+ * @throws Error when SQS did not take all of them. The batches after that are not sent.
  */
 async function sendMessages(
   client: SQSClient,
@@ -31,12 +35,19 @@ async function sendMessages(
       abortSignal,
     });
     const [first] = Failed;
-    if (first !== undefined)
-      throw new Error(`SQS did not take a message: ${first.Code} ${first.Message ?? ''}`);
+    if (first !== undefined) throw notTakenError(first);
   }
 }
 
-/** Sends to the queue that `urls` has for a site. `what` names these queues in an error. */
+/** The error for a message that SQS did not take. */
+export function notTakenError({ Code, Message = '' }: BatchResultErrorEntry): Error {
+  return new Error(`SQS did not take a message: ${Code} ${Message}`);
+}
+
+/**
+ * A function that sends to the queue of a site. `urls` has the queue's URL by site; `what` names these queues in an
+ * error. The function rejects if the site has no queue, or if SQS did not take all messages.
+ */
 export function createSiteSender(client: SQSClient, urls: Readonly<Record<string, string>>, what: string) {
   return async (site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void> => {
     const queueUrl = urls[site];

@@ -1,5 +1,5 @@
-// The sessions table. A session is one item; it is written as a whole, on the condition that it is still the one
-// that was read.
+// Reads and writes the sessions table. A session is one item. It is written as a whole, on the condition that it has
+// not been written since it was read.
 import {
   type AttributeValue,
   ConditionalCheckFailedException,
@@ -15,24 +15,33 @@ import type { Session } from '../../core/subscriber/session.ts';
 import { dueAtMs } from '../../core/subscriber/transition.ts';
 import { SHAPE, upgrade } from '../../core/subscriber/upgrade.ts';
 
+/** An item as DynamoDB represents it. */
 export type Image = Record<string, AttributeValue>;
 
 const SESSION_IS_NEW = 'attribute_not_exists(pk)';
-/** An item of 0.1.0 has no revision: its version, which grew with each write, was the lock. */
+/** An item of 0.1.0 has no revision. Its version, which each write incremented, was the lock. */
 const SESSION_IS_AS_READ = 'revision = :revision OR (attribute_not_exists(revision) AND version = :revision)';
 
 /** What an item has for the table and its indexes beside `pk`; 0.1.0 wrote `dueAt` where `dueAtMs` is now. */
 const INDEX_ATTRIBUTES: ReadonlySet<string> = new Set(['sk', 'userName', 'dueBucket', 'dueAtMs', 'dueAt']);
 
+/** The sessions of a table. Both functions reject if DynamoDB fails. */
 export interface SessionStore {
-  /** The session as it is now, or undefined when there is none. */
+  /**
+   * The session as of now; undefined if there is none.
+   * @throws UnreadableItem when a later release wrote the item, or it is no session.
+   */
   read(key: SessionKey, signal?: AbortSignal): Promise<Session | undefined>;
-  /** Writes what became of the revision that was read. `lost`: another writer was first; read and decide again. */
+  /**
+   * Writes a session as the successor of its `revision`; 0 for a new one. `lost`: another writer has written that
+   * session since, so read it and decide again.
+   */
   write(session: Session, signal?: AbortSignal): Promise<'written' | 'lost'>;
   /** Removes a session that has just been written, unless another writer has written it since. */
   remove(session: Session, signal?: AbortSignal): Promise<void>;
 }
 
+/** The sessions in the table of that name. */
 export function createSessionStore(client: DynamoDBClient, tableName: string): SessionStore {
   return {
     async read({ nas, acctSessionId }, abortSignal) {
@@ -82,7 +91,7 @@ export function createSessionStore(client: DynamoDBClient, tableName: string): S
   };
 }
 
-/** The item of a session. Its revision is one more than that of the session, which is the one that was read. */
+/** The item of a session. Its revision is one more than that of the session, which was read. */
 function imageOf(session: Session): Image {
   const dueMs = dueAtMs(session);
   const userName = session.identity['User-Name'];
@@ -99,8 +108,8 @@ function imageOf(session: Session): Image {
 }
 
 /**
- * The session in an item of the table or of its stream, whichever release wrote it.
- * @throws UnreadableItem when it has a later shape than this code knows, or is no session.
+ * The session in an item of the table or of its stream, also in one that an earlier release wrote.
+ * @throws UnreadableItem when a later release wrote the item, or it is no session.
  */
 export function sessionFromImage(image: Image): Session {
   const { pk, ...item } = unmarshall(image);

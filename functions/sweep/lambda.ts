@@ -1,4 +1,4 @@
-// sweep as a Lambda function: the handler, with what its environment names.
+// sweep as a Lambda function.
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { METRICS } from '../../core/cloud/metrics.ts';
@@ -10,6 +10,7 @@ import { createSweep } from './sweep.ts';
 const environment = readEnvironment(SweepEnvironment, process.env);
 const metrics = new Metrics('sweep');
 
+/** The handler of sweep, with the table and queue that its environment names. */
 export const handler = withMetrics(
   createSweep({
     dynamodb: new DynamoDBClient({}),

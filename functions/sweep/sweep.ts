@@ -1,34 +1,39 @@
-// sweep: finds the sessions whose time comes within the next interval, and has decide look at each at its time.
+// sweep: finds the sessions that are due before its next run, and sends each to decide at its time.
 import { type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import { type BatchResultErrorEntry, SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { SWEEP_INTERVAL_SECONDS } from '../../core/cloud/queues.ts';
 import { DUE_BUCKET, sessionKeyOf, TABLE } from '../../core/cloud/table.ts';
 import { dueEntry } from '../shared/due-queue.ts';
+import { notTakenError } from '../shared/queue.ts';
 
+/** What sweep works with. */
 export interface SweepDependencies {
   readonly dynamodb: DynamoDBClient;
   readonly tableName: string;
   readonly sqs: SQSClient;
   readonly dueQueueUrl: string;
+  /** Milliseconds since 1970-01-01 UTC. */
   now(): number;
   report(event: SweepReport): void;
 }
 
+/** What one run of sweep did. */
 export interface SweepReport {
   readonly kind: 'swept';
-  /** Sessions that were handed to decide. */
+  /** How many sessions it sent to decide. */
   readonly found: number;
-  /** How long the one that has waited longest is overdue. */
+  /** How long the session that has waited longest is overdue; 0 if none is. */
   readonly overdueMs: number;
 }
 
-/** As many as SQS takes at once. */
+/** SQS takes at most 10 messages in a batch. */
 const PAGE = 10;
 
 /**
- * Hands over what is due by the next run, and that once more which was handed over before and is due still.
- * @throws Error when SQS did not take all of it; what it did not take does not hold up the rest.
+ * The handler of sweep. It sends the sessions that are due before the next run to the due queue, also those that it has
+ * sent before and that are still due.
+ * @throws Error (the handler) when SQS did not take all messages. The others have been sent.
  */
 export function createSweep({ dynamodb, tableName, sqs, dueQueueUrl, now, report }: SweepDependencies) {
   return async (): Promise<void> => {
@@ -46,7 +51,7 @@ export function createSweep({ dynamodb, tableName, sqs, dueQueueUrl, now, report
     );
     let found = 0;
     let overdueMs = 0;
-    let refused: BatchResultErrorEntry | undefined;
+    let notTaken: BatchResultErrorEntry | undefined;
     for await (const { Items = [] } of pages) {
       const due = Items.map((item) => unmarshall(item) as { pk: string; dueAtMs: number });
       if (due.length === 0) continue;
@@ -55,12 +60,11 @@ export function createSweep({ dynamodb, tableName, sqs, dueQueueUrl, now, report
         ...dueEntry(sessionKeyOf(pk), dueAtMs, now()),
       }));
       const { Failed = [] } = await sqs.send(new SendMessageBatchCommand({ QueueUrl: dueQueueUrl, Entries }));
-      refused ??= Failed[0];
+      notTaken ??= Failed[0];
       found += due.length - Failed.length;
       overdueMs = Math.max(overdueMs, ...due.map(({ dueAtMs }) => startedAtMs - dueAtMs));
     }
     report({ kind: 'swept', found, overdueMs });
-    if (refused !== undefined)
-      throw new Error(`SQS did not take a message: ${refused.Code} ${refused.Message ?? ''}`);
+    if (notTaken !== undefined) throw notTakenError(notTaken);
   };
 }

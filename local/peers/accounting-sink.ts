@@ -5,7 +5,7 @@ import type { Secret } from '../../core/radius/authenticator.ts';
 import { signReply, verifyRequest } from '../../core/radius/authenticator.ts';
 import { type Attribute, decodeAttributes } from '../../core/radius/codec.ts';
 import { CODE, parsePacket } from '../../core/radius/packet.ts';
-import { bindSocket } from '../../relay/radius/udp.ts';
+import { udpTransport } from '../../relay/radius/udp.ts';
 import { unlessTaken } from './unless-taken.ts';
 
 export interface AccountingSink {
@@ -34,7 +34,7 @@ export async function startAccountingSink(
     // A response that cannot be sent counts as lost: the relay retransmits.
     socket.send(response, source).catch(() => {});
   };
-  const opened = await unlessTaken(bindSocket(address, { onDatagram: receive, onError: () => {} }));
+  const opened = await unlessTaken(udpTransport.bind(address, { onPacket: receive, onError: () => {} }));
   if (opened === undefined) return undefined;
   const socket = opened;
   return { address: socket.local, stop: () => socket.close() };

@@ -11,7 +11,7 @@ import { CODE, type Packet } from '../../core/radius/packet.ts';
 import { encodeReply } from '../../core/requests/reply.ts';
 import type { Answer } from '../../core/subscriber/session.ts';
 import { checkRequest } from '../../relay/radius/checks.ts';
-import { bindSocket } from '../../relay/radius/udp.ts';
+import { udpTransport } from '../../relay/radius/udp.ts';
 import { type NasOperation, readAsNas } from './nas-dialects.ts';
 
 /** One operation of a CoA-Request, and the reply of the NAS. */
@@ -144,8 +144,8 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
   const exchanges = new Map<string, Exchange>();
   const services = (acctSessionId: string | undefined) => sessions.get(acctSessionId ?? '') ?? [];
 
-  const socket = await bindSocket(address, {
-    onDatagram: (datagram, source) => void receive(datagram, source),
+  const socket = await udpTransport.bind(address, {
+    onPacket: (datagram, source) => void receive(datagram, source),
     onError: () => {},
   });
   return {

@@ -1,13 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { type Clock, delay } from '../clock.ts';
 
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 10_000;
+const FIRST_DELAY_MS = 250;
+const MAX_DELAY_MS = 10_000;
 
 /**
- * The pause before something is tried again that has failed `failures` times, at least once: a quarter of a second at
- * first, doubling up to ten seconds. It ends early when `signal` aborts.
+ * Waits before the next attempt after `failures` failures in a row, at least one: 250 ms, 500 ms … 10 s. Resolves early
+ * when `signal` aborts.
  */
-export async function backOff(failures: number, signal: AbortSignal): Promise<void> {
-  const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
-  await delay(pauseMs, undefined, { signal }).catch(() => undefined);
+export function backOff(clock: Clock, failures: number, signal: AbortSignal): Promise<void> {
+  return delay(clock, Math.min(FIRST_DELAY_MS * 2 ** (failures - 1), MAX_DELAY_MS), signal);
 }

@@ -1,4 +1,5 @@
-// The way up: messages, in batches, into the site's inbox.fifo.
+// From the relay to the cloud: messages, in batches, into the site's inbox.fifo.
+import type { Clock } from '../clock.ts';
 import { BATCH, type OutgoingMessage, type Queue } from './queue.ts';
 
 interface Waiting {
@@ -7,20 +8,31 @@ interface Waiting {
 }
 
 /**
- * Collects the messages of one turn of the event loop, because a call costs the same for one message and for ten.
- * Several calls are under way at a time, but never two with messages of one group: they could overtake each other.
+ * Collects the messages of one turn of the event loop, because a call to SQS costs the same for one message and for
+ * ten. Several calls may be open at a time, but never two with messages of one message group: the second could
+ * overtake the first.
  */
 export class Inbox {
   readonly #queue: Queue;
+  readonly #clock: Clock;
   readonly #maxCalls: number;
   readonly #maxWaiting: number;
   #waiting: Waiting[] = [];
   #calls = 0;
-  readonly #groupsUnderWay = new Set<string>();
+  readonly #openGroups = new Set<string>();
   #isFlushScheduled = false;
 
-  constructor(queue: Queue, { maxCalls = 8, maxWaiting = 1000 } = {}) {
+  /** Has at most `maxCalls` calls open, and at most `maxWaiting` messages that wait for one. */
+  constructor(
+    queue: Queue,
+    {
+      clock,
+      maxCalls = 8,
+      maxWaiting = 1000,
+    }: { readonly clock: Clock; readonly maxCalls?: number; readonly maxWaiting?: number },
+  ) {
     this.#queue = queue;
+    this.#clock = clock;
     this.#maxCalls = maxCalls;
     this.#maxWaiting = maxWaiting;
   }
@@ -30,12 +42,12 @@ export class Inbox {
     return this.#waiting.length;
   }
 
-  /** Takes a message for the next call and tells whether SQS has it; undefined when too many wait already. */
+  /** Takes a message for the next call. Resolves to whether SQS has it; undefined when too many wait already. */
   offer(message: OutgoingMessage): Promise<boolean> | undefined {
     if (this.#waiting.length >= this.#maxWaiting) return undefined;
     if (!this.#isFlushScheduled) {
       this.#isFlushScheduled = true;
-      setImmediate(() => {
+      this.#clock.setImmediate(() => {
         this.#isFlushScheduled = false;
         this.#flush();
       });
@@ -51,23 +63,23 @@ export class Inbox {
     }
   }
 
-  /** The longest waiting messages whose groups have no call under way. */
+  /** The messages that have waited longest and whose groups have no open call. */
   #takeBatch(): Waiting[] {
     const batch: Waiting[] = [];
-    const rest: Waiting[] = [];
+    const others: Waiting[] = [];
     for (const waiting of this.#waiting) {
-      const fits = batch.length < BATCH && !this.#groupsUnderWay.has(waiting.message.group);
-      (fits ? batch : rest).push(waiting);
+      const fits = batch.length < BATCH && !this.#openGroups.has(waiting.message.group);
+      (fits ? batch : others).push(waiting);
     }
-    if (batch.length > 0) this.#waiting = rest;
+    if (batch.length > 0) this.#waiting = others;
     return batch;
   }
 
   async #send(batch: readonly Waiting[]): Promise<void> {
     this.#calls++;
-    for (const { message } of batch) this.#groupsUnderWay.add(message.group);
+    for (const { message } of batch) this.#openGroups.add(message.group);
     const sent = await this.#queue.send(batch.map(({ message }) => message));
-    for (const { message } of batch) this.#groupsUnderWay.delete(message.group);
+    for (const { message } of batch) this.#openGroups.delete(message.group);
     this.#calls--;
     batch.forEach(({ settle }, index) => {
       settle(sent[index] === true);

@@ -1,5 +1,5 @@
-// One SQS queue. All calls are made here, so that what is known of the queue's health is known here too. A call that
-// fails is an outcome and not an exception: every caller has to live with it.
+// One SQS queue. The relay calls SQS nowhere else, so this file also knows whether the queue can be reached. A call that
+// fails is a value and not an exception: every caller has to handle it.
 import {
   type BatchResultErrorEntry,
   ChangeMessageVisibilityBatchCommand,
@@ -9,39 +9,46 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import type { QueueName } from '../../core/cloud/queues.ts';
+import type { Clock } from '../clock.ts';
 import { describeError } from '../telemetry/describe-error.ts';
 import type { Report } from '../telemetry/events.ts';
 
-/** SQS takes and gives at most this many messages in a call. */
+/** SQS takes and returns at most this many messages in a call. */
 export const BATCH = 10;
 
+/** A message to send. SQS keeps the order in a group. For 5 min it drops messages with the same deduplication id. */
 export interface OutgoingMessage {
   readonly body: string;
   readonly group: string;
   readonly deduplicationId: string;
 }
 
+/** A message that was received. */
 export interface QueueMessage {
   readonly id: string;
   /** MessageGroupId; the message's own id where the queue has no groups. */
   readonly group: string;
   readonly body: string;
-  /** How often it was delivered, this time among them. */
+  /** How often SQS has delivered it, this delivery included. */
   readonly receiveCount: number;
-  /** Needed to delete or hold it; a message that comes again has a new one. */
+  /** The receipt handle, with which it is deleted or hidden for longer. Each delivery has a new one. */
   readonly receipt: string;
 }
 
-/** What the last call said. `unknown` until there was one. */
+/** The result of the last call; `unknown` before the first. `atMs` is wall time. */
 export type QueueHealth =
   | { readonly state: 'unknown' | 'reachable' }
   | { readonly state: 'unreachable'; readonly error: string; readonly atMs: number };
 
+/** The part of the SDK's client that the relay uses. */
+export type SqsClient = Pick<SQSClient, 'send'>;
+
+/** A queue, by its URL. `name` is for events. */
 export class Queue {
   readonly name: QueueName;
   readonly #url: string;
-  readonly #sqs: SQSClient;
-  readonly #now: () => number;
+  readonly #sqs: SqsClient;
+  readonly #clock: Clock;
   readonly #report: Report;
   readonly #callTimeoutMs: number;
   #health: QueueHealth = { state: 'unknown' };
@@ -52,21 +59,21 @@ export class Queue {
     url: string,
     {
       sqs,
-      now,
+      clock,
       report,
       callTimeoutMs = 5_000,
     }: {
-      readonly sqs: SQSClient;
-      readonly now: () => number;
+      readonly sqs: SqsClient;
+      readonly clock: Clock;
       readonly report: Report;
-      /** How long a call may take, retries of the client among it; to receive, beyond the wait. */
+      /** How long a call may take, with the retries of the SDK; a receive may take its wait in addition. */
       readonly callTimeoutMs?: number;
     },
   ) {
     this.name = name;
     this.#url = url;
     this.#sqs = sqs;
-    this.#now = now;
+    this.#clock = clock;
     this.#report = report;
     this.#callTimeoutMs = callTimeoutMs;
   }
@@ -75,7 +82,7 @@ export class Queue {
     return this.#health;
   }
 
-  /** Sends at most ten messages; gives for each whether SQS has it. Those of one group keep their order. */
+  /** Sends at most ten messages. Returns for each whether SQS has it. Those of one group keep their order. */
   async send(messages: readonly OutgoingMessage[]): Promise<readonly boolean[]> {
     const Entries = messages.map(({ body, group, deduplicationId }, index) => ({
       Id: String(index),
@@ -92,8 +99,8 @@ export class Queue {
   }
 
   /**
-   * Waits up to `waitSeconds` for messages and takes at most ten of them, for `visibilitySeconds`. Undefined when
-   * the call failed or `signal` aborted it.
+   * Waits up to `waitSeconds` for messages and returns at most ten of them. SQS hides them from other receivers for
+   * `visibilitySeconds`. Undefined when the call failed or `signal` aborted it.
    */
   async receive({
     waitSeconds,
@@ -128,15 +135,15 @@ export class Queue {
   }
 
   /**
-   * Deletes a message; settles when SQS has answered. Deletions of one turn of the event loop share a call. One
-   * that fails is not tried again: the message comes again, which everybody must be able to bear anyway.
+   * Deletes a message. Resolves when SQS has answered. Deletions of one turn of the event loop share a call. One
+   * that fails is not retried: SQS delivers the message again, which every consumer has to handle anyway.
    */
   delete(receipt: string): Promise<void> {
-    if (this.#deletions.length === 0) setImmediate(() => this.#deleteAll());
+    if (this.#deletions.length === 0) this.#clock.setImmediate(() => void this.#deleteAll());
     return new Promise((done) => this.#deletions.push({ receipt, done }));
   }
 
-  /** Makes messages invisible for `seconds` from now; zero gives them back at once. */
+  /** Hides messages from other receivers for `seconds` from now; zero makes them visible at once. */
   async setVisibility(receipts: readonly string[], seconds: number): Promise<void> {
     await Promise.all(
       batches(receipts).map(async (batch) => {
@@ -174,8 +181,8 @@ export class Queue {
       signal,
     }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
   ): Promise<Result | undefined> {
-    // Without a limit a connection that died silently would keep its caller for ever.
-    const timeout = AbortSignal.timeout(timeoutMs);
+    // Without a limit, a connection that was lost without a reset would block its caller for ever.
+    const timeout = this.#clock.abortAfter(timeoutMs);
     try {
       const result = await call(signal === undefined ? timeout : AbortSignal.any([signal, timeout]));
       if (this.#health.state === 'unreachable') {
@@ -189,7 +196,7 @@ export class Queue {
       if (this.#health.state !== 'unreachable') {
         this.#report({ kind: 'queue-trouble', queue: this.name, error });
       }
-      this.#health = { state: 'unreachable', error, atMs: this.#now() };
+      this.#health = { state: 'unreachable', error, atMs: this.#clock.now() };
       return undefined;
     }
   }

@@ -1,11 +1,12 @@
-// Messages that take longer than their queue hides them. They are hidden again and again until they are done with,
-// and those of one message group are worked on one after the other.
+// Messages whose work may take longer than the visibility timeout of their queue. They are hidden from other receivers
+// until the work has ended, and the messages of one message group are worked on one after the other.
 import { EventEmitter, once } from 'node:events';
+import type { Clock, Timer } from '../clock.ts';
 import type { Queue, QueueMessage } from './queue.ts';
 
 /**
- * How the work on a message ended. `done`: it is deleted. `left`: it stays in the queue, which delivers it again or
- * moves it to the dead-letter queue. `abandoned`: it is given back by `finish`.
+ * How the work on a message ended. `done`: the message is deleted. `left`: it stays in the queue, which delivers it
+ * again or moves it to the dead-letter queue. `abandoned`: `finish` makes it visible again.
  */
 export type Ending = 'done' | 'left' | 'abandoned';
 
@@ -14,90 +15,102 @@ interface Held {
   receipt: string;
 }
 
-export class HeldMessages {
+/** Holds received messages of one queue while they are worked on. */
+export class VisibilityExtender {
   readonly #queue: Queue;
   readonly #visibilitySeconds: number;
-  readonly #monotonicNow: () => number;
-  readonly #onHeldOn: (oldestMs: number) => void;
+  readonly #clock: Clock;
+  readonly #onExtended: (oldestMs: number) => void;
   /** The oldest first. */
   readonly #held = new Map<string, Held>();
-  /** The end of each message group's line, and how the work on the last message in it ended. */
-  readonly #lines = new Map<string, Promise<Ending>>();
+  /** For each message group, how the work on its last message ends. */
+  readonly #lastOfGroup = new Map<string, Promise<Ending>>();
   readonly #events = new EventEmitter();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
   constructor(
     queue: Queue,
     {
       visibilitySeconds,
-      monotonicNow,
-      onHeldOn = () => undefined,
+      clock,
+      onExtended = () => undefined,
     }: {
-      /** For how long the queue hides a message from others; at half of that it is asked to go on hiding it. */
+      /** How long the queue hides a message. The timeout is renewed each time when half of it is over. */
       readonly visibilitySeconds: number;
-      readonly monotonicNow: () => number;
-      /** Told for how long the oldest has been held, each time when that has been necessary once more. */
-      readonly onHeldOn?: (oldestMs: number) => void;
+      readonly clock: Clock;
+      /** Called at each renewal with how long the oldest message has been held, if that is half the timeout or more. */
+      readonly onExtended?: (oldestMs: number) => void;
     },
   ) {
     this.#queue = queue;
     this.#visibilitySeconds = visibilitySeconds;
-    this.#monotonicNow = monotonicNow;
-    this.#onHeldOn = onHeldOn;
+    this.#clock = clock;
+    this.#onExtended = onExtended;
   }
 
+  /** How many messages are held: worked on, or waiting for one before them in their group. */
   get size(): number {
     return this.#held.size;
   }
 
+  /** Whether the message that was taken as `key` is held. */
   has(key: string): boolean {
     return this.#held.has(key);
   }
 
-  /** Holds a message and works on it after those before it in its group; not a second time while it is held. */
+  /**
+   * Holds a message and does `work` when the messages before it in its group are done. A message that is held already
+   * is not worked on a second time.
+   */
   take(key: string, { group, receipt }: QueueMessage, work: () => Promise<Ending>): void {
     const known = this.#held.get(key);
     if (known !== undefined) {
-      // It slipped out of our hold and came again; only the new receipt will delete it.
+      // Its visibility timeout ran out and SQS has delivered it again. Only the latest receipt can delete it.
       known.receipt = receipt;
       return;
     }
-    this.#timer ??= setInterval(() => this.#holdOn(), this.#holdEveryMs);
-    const held: Held = { sinceMs: this.#monotonicNow(), receipt };
+    this.#timer ??= this.#clock.setInterval(() => this.#extend(), this.#extendEveryMs);
+    const held: Held = { sinceMs: this.#clock.monotonicNow(), receipt };
     this.#held.set(key, held);
-    const line = (this.#lines.get(group) ?? Promise.resolve('done')).then(async (before) => {
-      // Whoever is behind one that is left stays behind it: the queue delivers them again in their order.
+    const ended = (this.#lastOfGroup.get(group) ?? Promise.resolve('done')).then(async (before) => {
+      // What follows a message that was left stays behind it: the queue delivers them again in their order.
       const ending = before === 'left' ? before : await work();
       if (ending === 'done') await this.#queue.delete(held.receipt);
       if (ending !== 'abandoned') this.#held.delete(key);
-      if (this.#lines.get(group) === line) this.#lines.delete(group);
+      if (this.#held.size === 0) this.#stopExtending();
+      if (this.#lastOfGroup.get(group) === ended) this.#lastOfGroup.delete(group);
       this.#events.emit('released');
       return ending;
     });
-    this.#lines.set(group, line);
+    this.#lastOfGroup.set(group, ended);
   }
 
-  /** Resolves when the work on some message has ended, or `signal` aborts. */
+  /** Resolves when the work on any message has ended, or `signal` aborts. */
   async released(signal: AbortSignal): Promise<void> {
     await once(this.#events, 'released', { signal }).catch(() => undefined);
   }
 
-  /** Waits until all work has ended, then gives back what was abandoned, for the next relay to find at once. */
+  /** Waits until all work has ended, then reveals what was abandoned, so that the next relay receives it at once. */
   async finish(): Promise<void> {
-    await Promise.all(this.#lines.values());
-    clearInterval(this.#timer);
+    await Promise.all(this.#lastOfGroup.values());
+    this.#stopExtending();
     await this.#queue.setVisibility(this.#receipts(), 0);
   }
 
-  #holdOn(): void {
+  #extend(): void {
     const [oldest] = this.#held.values();
     if (oldest === undefined) return;
     void this.#queue.setVisibility(this.#receipts(), this.#visibilitySeconds);
-    const oldestMs = this.#monotonicNow() - oldest.sinceMs;
-    if (oldestMs >= this.#holdEveryMs) this.#onHeldOn(oldestMs);
+    const oldestMs = this.#clock.monotonicNow() - oldest.sinceMs;
+    if (oldestMs >= this.#extendEveryMs) this.#onExtended(oldestMs);
   }
 
-  get #holdEveryMs(): number {
+  #stopExtending(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  get #extendEveryMs(): number {
     return (this.#visibilitySeconds * 1000) / 2;
   }
 

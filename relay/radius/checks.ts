@@ -1,18 +1,20 @@
-// What a datagram has to be before it is a request. Whatever fails is discarded without an answer (RFC 5176 sections
-// 2.3 and 6.3): a NAK would tell a stranger that there is somebody to be attacked.
+// The checks that a datagram has to pass to be a request. One that fails is discarded without a reply (RFC 5176 sections
+// 2.3 and 6.3): a NAK would show an attacker that a server listens here.
 import { ATTRIBUTES } from '../../core/radius/attributes.ts';
 import { type RequestFailure, type Secret, verifyRequest } from '../../core/radius/authenticator.ts';
 import { CODE, type Packet, type ParseFailure, parsePacket } from '../../core/radius/packet.ts';
 import type { Client } from '../site/clients.ts';
 
+/** Why a datagram is no request of its client. */
 export type AuthenticationFailure = 'unknown-source' | ParseFailure | 'unexpected-code' | RequestFailure;
+/** Why a datagram is discarded. */
 export type CheckFailure =
   | AuthenticationFailure
   | 'missing-event-timestamp'
   | 'malformed-event-timestamp'
   | 'stale-event-timestamp';
 
-/** A request that `client` has signed with `secret`. */
+/** A request that `client` signed with `secret`. */
 export interface AuthenticRequest {
   readonly ok: true;
   readonly client: Client;
@@ -26,8 +28,8 @@ interface Failure<Reason> {
 }
 
 /**
- * Everything that section 6.3 of RFC 5176 wants of a request. `client` is who the source address belongs to, if
- * anybody; an Event-Timestamp may be `windowSeconds` away from `nowMs`, to either side.
+ * All checks of RFC 5176 section 6.3. `client` is the client with the source address; undefined when there is none. An
+ * Event-Timestamp may differ from the wall time `nowMs` by `windowSeconds`, to either side.
  */
 export function checkRequest(
   datagram: Uint8Array,
@@ -41,7 +43,10 @@ export function checkRequest(
   return reason === undefined ? request : { ok: false, reason };
 }
 
-/** Whether `datagram` is a CoA- or Disconnect-Request of `client`. Each of its secrets is tried. */
+/**
+ * Checks that `datagram` is a CoA-Request or Disconnect-Request of `client` (RFC 5176 section 2.3). Each secret of the
+ * client is tried.
+ */
 export function authenticate(
   datagram: Uint8Array,
   client: Client | undefined,
@@ -57,7 +62,7 @@ export function authenticate(
   for (const secret of client.secrets) {
     const verified = verifyRequest(packet, secret, client);
     if (verified.ok) return { ok: true, client, packet, secret };
-    // A secret that did sign the packet says more about what is wrong with it than one that did not.
+    // The failure with the secret that signed the packet is the one to report.
     if (verified.reason !== 'wrong-request-authenticator') reason = verified.reason;
   }
   return { ok: false, reason };

@@ -1,42 +1,51 @@
-// A RADIUS client: sends requests until they are answered, and believes only answers that are signed.
+// A RADIUS client: sends a request until it has a reply, and takes only replies that are signed. It knows packets and
+// channels, but no socket.
 import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
 import { type ReplyFailure, type Secret, signRequest, verifyReply } from '../../core/radius/authenticator.ts';
 import { type Packet, type ParseFailure, parsePacket } from '../../core/radius/packet.ts';
+import type { Clock, Timer } from '../clock.ts';
 import { Identifiers } from './identifiers.ts';
 import { Pending, type RetransmissionPolicy } from './pending.ts';
-import { type ConnectedSocket, connectSocket } from './udp.ts';
+import type { ClientChannel, Transport } from './transport.ts';
 
-/** Each more socket to a server gives 256 more Identifiers. */
+/** Each channel to a server has 256 Identifiers. */
 const MAX_CHANNELS = 16;
 
+/** A server and how its packets are signed. */
 export interface RadiusServer extends Endpoint {
   readonly secret: Secret;
   /** Whether requests carry a Message-Authenticator. */
   readonly messageAuthenticator: boolean;
-  /** Whether replies have to carry one. If they need not, a wrong one is still never accepted. */
+  /** Whether replies have to carry one. A wrong one is never accepted. */
   readonly requireMessageAuthenticator: boolean;
-  /** Whether that of a reply may be computed over a zero authenticator, too, as FreeRADIUS 3.2 sometimes does. */
+  /** Whether that of a reply may be computed over a zero authenticator, as FreeRADIUS 3.2 does in some cases. */
   readonly zeroAuthenticatorReplies: boolean;
 }
 
+/** When to retransmit, and when an exchange ends without a reply. */
 export interface ExchangePolicy extends RetransmissionPolicy {
-  /** Whether an ICMP port unreachable ends the exchange. If not, the server may come up while it goes on. */
+  /** Whether an ICMP port unreachable ends the exchange. Otherwise it goes on: the server may start meanwhile. */
   readonly endsWhenUnreachable: boolean;
 }
 
-/** `busy`: every Identifier of every socket to this server is taken. `aborted`: the caller lost interest. */
+/**
+ * How an exchange ended. `latencyMs` counts from the first transmission. `busy`: every Identifier of every channel to
+ * this server is in use. `aborted`: the caller's signal aborted.
+ */
 export type ExchangeResult =
   | { readonly kind: 'reply'; readonly packet: Packet; readonly latencyMs: number }
   | { readonly kind: 'timeout' | 'unreachable' | 'busy' | 'aborted' };
 
+/** Why a packet that came from a server is no reply to a request. */
 export type IgnoredReply = ParseFailure | ReplyFailure | 'nothing-pending';
 
-/** One connected socket with its Identifiers: what is sent again comes from the same port (RFC 5176 section 2.3). */
+/** A channel with its Identifiers. A retransmission leaves from the same port as the request (RFC 5176 section 2.3). */
 interface Channel {
   /** Undefined when it could not be opened. */
-  readonly socket: Promise<ConnectedSocket | undefined>;
+  readonly opening: Promise<ClientChannel | undefined>;
   readonly identifiers: Identifiers;
+  /** By Identifier. */
   readonly exchanges: Map<number, Exchange>;
 }
 
@@ -49,33 +58,40 @@ interface Exchange {
   readonly settle: (result: ExchangeResult) => void;
 }
 
+/** A client of any number of servers. Each has up to 16 channels, and so 4096 requests at a time. */
 export class RadiusClient {
-  readonly #now: () => number;
+  readonly #transport: Transport;
+  readonly #clock: Clock;
   readonly #onIgnored: (server: Endpoint, reason: IgnoredReply) => void;
   readonly #pending: Pending<Exchange>;
+  /** By address and port of the server. */
   readonly #channels = new Map<string, Channel[]>();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #wakesAtMs = Number.POSITIVE_INFINITY;
 
-  /** `monotonicNow` in milliseconds, from any origin; `random` from 0 up to 1. */
+  /** `random` returns numbers from 0 up to 1. */
   constructor({
-    monotonicNow,
+    transport,
+    clock,
     random,
     onIgnored,
   }: {
-    readonly monotonicNow: () => number;
+    readonly transport: Transport;
+    readonly clock: Clock;
     readonly random: () => number;
     readonly onIgnored: (server: Endpoint, reason: IgnoredReply) => void;
   }) {
-    this.#now = monotonicNow;
+    this.#transport = transport;
+    this.#clock = clock;
     this.#onIgnored = onIgnored;
     this.#pending = new Pending(random);
   }
 
   /**
-   * Sends a request and waits for its reply; repeats are byte-identical. `attributes` are encoded, without a
-   * Message-Authenticator. `onSent` is told when the request has left for the first time.
-   * @throws RangeError when they make no packet, or one of more than 4096 octets.
+   * Sends a request and waits for its reply. Retransmissions are byte-identical (RFC 5080 section 2.2.1).
+   * `attributes` are encoded, without a Message-Authenticator. `onSent` is called when the request has left for the
+   * first time.
+   * @throws RangeError when the attributes are malformed, or the packet would exceed 4096 octets.
    */
   async exchange(
     { code, attributes }: { readonly code: number; readonly attributes: Uint8Array },
@@ -99,14 +115,14 @@ export class RadiusClient {
         server,
         request: parsed.packet,
         policy,
-        startedAtMs: this.#now(),
+        startedAtMs: this.#clock.monotonicNow(),
         settle,
       };
       const abort = () => settle({ kind: 'aborted' });
       signal.addEventListener('abort', abort);
       channel.exchanges.set(identifier, exchange);
       this.#wakeAt(this.#pending.start(exchange, policy, exchange.startedAtMs));
-      void this.#send(exchange).then((isSent) => isSent && onSent());
+      void this.#transmit(exchange).then((isSent) => isSent && onSent());
       const result = await promise;
       signal.removeEventListener('abort', abort);
       channel.exchanges.delete(identifier);
@@ -117,12 +133,12 @@ export class RadiusClient {
     }
   }
 
-  /** Closes its sockets. To be called when no exchange is under way. */
+  /** Closes its channels. To be called when no exchange is pending. */
   async close(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     const channels = [...this.#channels.values()].flat();
     this.#channels.clear();
-    await Promise.all(channels.map(async ({ socket }) => (await socket)?.close()));
+    await Promise.all(channels.map(async ({ opening }) => (await opening)?.close()));
   }
 
   #takeIdentifier(server: RadiusServer): { channel: Channel; identifier: number } | undefined {
@@ -142,40 +158,47 @@ export class RadiusClient {
     const retire = () => {
       if (!siblings.includes(channel)) return;
       siblings.splice(siblings.indexOf(channel), 1);
-      void channel.socket.then((socket) => socket?.close());
+      void channel.opening.then((opened) => opened?.close());
       for (const { settle } of channel.exchanges.values()) settle({ kind: 'unreachable' });
       channel.exchanges.clear();
     };
     const channel: Channel = {
-      socket: connectSocket(server, {
-        onDatagram: (datagram) => this.#receive(channel, server, datagram),
-        // Whatever else befalls a socket, its route or its own address may be gone for good. Another one finds anew.
-        onError: ({ code }) => (code === 'ECONNREFUSED' ? refused(channel) : retire()),
-      }).catch(() => {
-        retire();
-        return undefined;
-      }),
+      opening: this.#transport
+        .connect(server, {
+          onPacket: (packet) => this.#receive(channel, server, packet),
+          onRefused: () => refused(channel),
+          // The next exchange opens another channel, which finds its route anew.
+          onFailure: retire,
+        })
+        .catch(() => {
+          retire();
+          return undefined;
+        }),
       identifiers: new Identifiers(),
       exchanges: new Map(),
     };
     return channel;
   }
 
-  /** Whether the request has left. It may be over by the time its socket is open, or has been closed. */
-  async #send({ channel, request }: Exchange): Promise<boolean> {
-    const socket = await channel.socket;
-    if (socket === undefined || channel.exchanges.get(request.identifier)?.request !== request) return false;
-    socket.send(request.bytes);
+  /** Whether the request has left. By the time its channel is open, the exchange may have ended. */
+  async #transmit({ channel, request }: Exchange): Promise<boolean> {
+    const opened = await channel.opening;
+    if (opened === undefined || channel.exchanges.get(request.identifier)?.request !== request) return false;
+    opened.send(request.bytes);
     return true;
   }
 
-  #receive(channel: Channel, server: Endpoint, datagram: Uint8Array): void {
-    const ignored = this.#settle(channel, datagram);
+  async #retransmit(exchange: Exchange): Promise<void> {
+    if ((await exchange.channel.opening)?.isReliable === false) await this.#transmit(exchange);
+  }
+
+  #receive(channel: Channel, server: Endpoint, packet: Uint8Array): void {
+    const ignored = this.#settle(channel, packet);
     if (ignored !== undefined) this.#onIgnored(server, ignored);
   }
 
-  #settle({ exchanges }: Channel, datagram: Uint8Array): IgnoredReply | undefined {
-    const parsed = parsePacket(datagram);
+  #settle({ exchanges }: Channel, bytes: Uint8Array): IgnoredReply | undefined {
+    const parsed = parsePacket(bytes);
     if (!parsed.ok) return parsed.reason;
     const { packet } = parsed;
     const exchange = exchanges.get(packet.identifier);
@@ -186,28 +209,29 @@ export class RadiusClient {
       zeroAuthenticator: server.zeroAuthenticatorReplies,
     });
     if (!verified.ok) return verified.reason;
-    settle({ kind: 'reply', packet, latencyMs: this.#now() - startedAtMs });
+    settle({ kind: 'reply', packet, latencyMs: this.#clock.monotonicNow() - startedAtMs });
     return undefined;
   }
 
   #collect(): void {
-    const { again, failed } = this.#pending.collect(this.#now());
-    for (const exchange of again) void this.#send(exchange);
+    const { due, failed } = this.#pending.collect(this.#clock.monotonicNow());
+    for (const exchange of due) void this.#retransmit(exchange);
     for (const exchange of failed) exchange.settle({ kind: 'timeout' });
     this.#wakesAtMs = Number.POSITIVE_INFINITY;
     this.#wakeAt(this.#pending.nextDeadlineMs());
   }
 
-  /** Waking too early does no harm, so an exchange that is over leaves the timer as it is. */
+  /** An exchange that ends leaves the timer as it is: `#collect` finds nothing to do then. */
   #wakeAt(deadlineMs: number): void {
     if (deadlineMs >= this.#wakesAtMs) return;
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#wakesAtMs = deadlineMs;
-    this.#timer = setTimeout(() => this.#collect(), Math.max(0, Math.ceil(deadlineMs - this.#now())));
+    const delayMs = Math.max(0, Math.ceil(deadlineMs - this.#clock.monotonicNow()));
+    this.#timer = this.#clock.setTimeout(() => this.#collect(), delayMs);
   }
 }
 
-/** ICMP tells which port is unreachable, not which request met it: all on the channel are told. */
+/** ICMP says which port is unreachable, not which request met it: it concerns all exchanges on the channel. */
 function refused({ exchanges }: Channel): void {
   for (const { policy, settle } of exchanges.values()) {
     if (policy.endsWhenUnreachable) settle({ kind: 'unreachable' });

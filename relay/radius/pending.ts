@@ -1,59 +1,60 @@
-// Exchanges that wait for a reply, and when each is to be sent again: RFC 5080 section 2.2.1, whose names these are.
-// It knows no socket and no clock; time is handed in.
+// Exchanges without a reply, and when each is retransmitted: RFC 5080 section 2.2.1, which gives the names. No socket and
+// no clock: time is an argument, monotonic and in milliseconds.
 
-/** When to send again and when to give up. Zero lifts a limit. */
+/** When to retransmit and when to give up. Zero means no limit. */
 export interface RetransmissionPolicy {
-  /** Initial retransmission time. */
+  /** IRT, initial retransmission time. */
   readonly irtMs: number;
-  /** Maximum retransmission time: the wait doubles up to here. */
+  /** MRT, maximum retransmission time: the wait doubles up to this. */
   readonly mrtMs: number;
-  /** Maximum retransmission count: how often it is sent at all. */
+  /** MRC, maximum retransmission count: how many transmissions there are, the first included. */
   readonly mrc: number;
-  /** Maximum retransmission duration, from the first sending on. */
+  /** MRD, maximum retransmission duration, from the first transmission. */
   readonly mrdMs: number;
 }
 
 interface Timing {
   readonly policy: RetransmissionPolicy;
   readonly startedAtMs: number;
-  readonly sendings: number;
-  /** RT: how long the wait was, or is, after the latest sending. */
+  readonly transmissions: number;
+  /** RT, retransmission time: the wait after the latest transmission. */
   readonly waitMs: number;
   readonly deadlineMs: number;
 }
 
+/** The pending exchanges of a client. */
 export class Pending<Exchange> {
   readonly #timings = new Map<Exchange, Timing>();
   readonly #random: () => number;
 
-  /** `random` gives numbers from 0 up to 1. */
+  /** `random` returns numbers from 0 up to 1. */
   constructor(random: () => number) {
     this.#random = random;
   }
 
-  /** An exchange has been sent for the first time; gives its first deadline. */
+  /** Adds an exchange that is transmitted for the first time. Returns its first deadline. */
   start(exchange: Exchange, policy: RetransmissionPolicy, nowMs: number): number {
     return this.#wait(
       exchange,
-      { policy, startedAtMs: nowMs, sendings: 1 },
+      { policy, startedAtMs: nowMs, transmissions: 1 },
       this.#spread(policy.irtMs),
       nowMs,
     );
   }
 
-  /** An exchange is over. */
+  /** Removes an exchange that has ended. */
   end(exchange: Exchange): void {
     this.#timings.delete(exchange);
   }
 
-  /** What is due at `nowMs`: to be sent again, or failed for good and no longer pending. */
-  collect(nowMs: number): { readonly again: readonly Exchange[]; readonly failed: readonly Exchange[] } {
-    const again: Exchange[] = [];
+  /** The exchanges to retransmit at `nowMs`, and those that have failed and are no longer pending. */
+  collect(nowMs: number): { readonly due: readonly Exchange[]; readonly failed: readonly Exchange[] } {
+    const due: Exchange[] = [];
     const failed: Exchange[] = [];
     for (const [exchange, timing] of this.#timings) {
       if (timing.deadlineMs > nowMs) continue;
-      const { policy, startedAtMs, sendings, waitMs } = timing;
-      const isSpent = policy.mrc > 0 && sendings >= policy.mrc;
+      const { policy, startedAtMs, transmissions, waitMs } = timing;
+      const isSpent = policy.mrc > 0 && transmissions >= policy.mrc;
       const isOver = policy.mrdMs > 0 && nowMs >= startedAtMs + policy.mrdMs;
       if (isSpent || isOver) {
         this.#timings.delete(exchange);
@@ -61,14 +62,14 @@ export class Pending<Exchange> {
       } else {
         const doubled = waitMs + this.#spread(waitMs);
         const nextMs = policy.mrtMs > 0 && doubled > policy.mrtMs ? this.#spread(policy.mrtMs) : doubled;
-        this.#wait(exchange, { policy, startedAtMs, sendings: sendings + 1 }, nextMs, nowMs);
-        again.push(exchange);
+        this.#wait(exchange, { policy, startedAtMs, transmissions: transmissions + 1 }, nextMs, nowMs);
+        due.push(exchange);
       }
     }
-    return { again, failed };
+    return { due, failed };
   }
 
-  /** When `collect` has something to do next; infinite when nothing is pending. */
+  /** When `collect` has something to do next; Infinity when nothing is pending. */
   nextDeadlineMs(): number {
     let nextMs = Number.POSITIVE_INFINITY;
     for (const { deadlineMs } of this.#timings.values()) nextMs = Math.min(nextMs, deadlineMs);
@@ -88,7 +89,7 @@ export class Pending<Exchange> {
     return deadlineMs;
   }
 
-  /** RAND: up to a tenth to either side, so that clients which started together do not stay together. */
+  /** RAND: up to 10 % to either side, so that clients which start together do not retransmit together. */
   #spread(ms: number): number {
     return ms + (this.#random() * 0.2 - 0.1) * ms;
   }

@@ -1,21 +1,25 @@
-// Who may ask. A client is known by where its datagrams come from (RFC 5176 section 2.3), the narrowest network first.
+// The clients that may send requests. A client is identified by the source address of its datagrams (RFC 5176 section
+// 2.3).
 import { type Network, networkBits, networkNumber } from '../../core/config/network.ts';
 import type { Secret } from '../../core/radius/authenticator.ts';
 
-/** A client of the site file, its secrets resolved: the current one and, during a rotation, its predecessor. */
+/** A client of the site file with its secrets: the current one and, during a rotation, the previous one. */
 export interface Client {
   readonly name: string;
+  /** The networks that it sends from. */
   readonly sources: readonly Network[];
   readonly secrets: readonly Secret[];
   readonly requireMessageAuthenticator: boolean;
   readonly requireEventTimestamp: boolean;
 }
 
-/** The client that sends from `address`, the longest prefix deciding. */
+/** Returns the client that sends from `address`: of several, the one with the longest prefix. */
 export type FindClient = (address: string) => Client | undefined;
 
-/** Prepares the search: one table per prefix length, so that its cost does not grow with the number of clients. No two
- * clients have the same network. */
+/**
+ * Prepares the search. There is one table for each prefix length, so that the cost does not grow with the number of
+ * clients. No two clients have the same network.
+ */
 export function findClientBySource(clients: readonly Client[]): FindClient {
   const tables = new Map<number, Map<bigint, Client>>();
   for (const client of clients) {

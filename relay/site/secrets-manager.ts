@@ -1,20 +1,24 @@
-// The shell around AWS Secrets Manager.
+// Reads secrets from AWS Secrets Manager.
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { Clock } from '../clock.ts';
 import { describeError } from '../telemetry/describe-error.ts';
 import type { ReadStoredSecret } from './secrets.ts';
 
 /**
- * Reads secrets, each from the region that its ARN names. A call, retries of the client among it, may take
- * `callTimeoutMs`. Nothing is made before the first call.
+ * Returns a function that reads secrets, each from the region of its ARN. A call may take `callTimeoutMs`, with the
+ * retries of the SDK. No client is created before the first call.
  */
-export function secretsManager({ callTimeoutMs = 10_000 } = {}): ReadStoredSecret {
+export function secretsManager(
+  clock: Pick<Clock, 'abortAfter'>,
+  { callTimeoutMs = 10_000 } = {},
+): ReadStoredSecret {
   const clients = new Map<string, SecretsManagerClient>();
   return async ({ arn, region, versionStage }) => {
     const client = clients.get(region) ?? new SecretsManagerClient({ region });
     clients.set(region, client);
     const command = new GetSecretValueCommand({ SecretId: arn, VersionStage: versionStage });
-    const abortSignal = AbortSignal.timeout(callTimeoutMs);
-    // The signal does not reach what looks for credentials.
+    const abortSignal = clock.abortAfter(callTimeoutMs);
+    // The SDK does not pass the signal on to what looks for credentials.
     const timeout = new Promise<never>((_, reject) => {
       abortSignal.onabort = () => reject(new Error(`no answer within ${callTimeoutMs / 1000} seconds`));
     });

@@ -1,27 +1,30 @@
-// From what a site file says of its secrets to the secrets.
+// Resolves the secrets of a site file.
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { SecretReference, StoredSecret } from '../../core/config/secret-reference.ts';
 
+/** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Gives the text that Secrets Manager has in one version of a secret; rejects with a reason in words. */
+/** Reads one version of a secret in Secrets Manager. Rejects with an Error whose message is for the operator. */
 export type ReadStoredSecret = (secret: StoredSecret) => Promise<string>;
 
+/** Where secrets come from. */
 export interface SecretSources {
-  /** What `file:PATH` is relative to. */
+  /** The folder that `file:PATH` is relative to. */
   readonly folder: string;
   readonly environment: Environment;
   readonly readStoredSecret: ReadStoredSecret;
 }
 
+/** A secret, or why there is none, for the operator. */
 export type Resolved =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly reason: string };
 
 /**
- * Resolves references, all at the same time. A version of a stored secret is read once, however many refer to it. The
- * newline at the end of a file or a stored secret is not part of it.
+ * Resolves references, all at the same time. A version of a stored secret is read once, however many references it has.
+ * A newline at the end of a file or a stored secret is not part of the secret.
  */
 export async function resolveSecrets(
   references: readonly SecretReference[],
@@ -64,7 +67,7 @@ function found(text: string | undefined, where: string): Resolved {
 function textIn(stored: string, { arn, key }: StoredSecret): Resolved {
   const members = membersOf(stored);
   if (key === undefined) {
-    // The console makes such a secret unless it is told otherwise; no NAS has that for its own.
+    // The AWS console stores a JSON object by default. No NAS has such a text for its secret.
     if (members !== undefined) return { ok: false, reason: `${arn}: expected ARN:KEY, with one of its keys` };
     return found(stored, arn);
   }
@@ -72,7 +75,7 @@ function textIn(stored: string, { arn, key }: StoredSecret): Resolved {
   return found(typeof value === 'string' ? value : undefined, `${arn} under the key ${key}`);
 }
 
-/** What a JSON object has in it; undefined where `text` is none. */
+/** The members of a JSON object; undefined when `text` is none. */
 function membersOf(text: string): ReadonlyMap<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);

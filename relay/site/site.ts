@@ -1,4 +1,4 @@
-// The site file as the relay needs it: with its secrets, which are nowhere else.
+// The site file with its secrets, which only the relay has.
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ConfigurationError } from '../../core/config/problems.ts';
@@ -13,9 +13,10 @@ import type { Report } from '../telemetry/events.ts';
 import type { Client } from './clients.ts';
 import { type Environment, type ReadStoredSecret, resolveSecrets } from './secrets.ts';
 
-/** URLs of the site's three queues. */
+/** The URLs of the site's three queues. */
 export type QueueUrls = NonNullable<Site['queues']>;
 
+/** A site file, its secrets resolved. */
 export interface RelaySite {
   readonly name: string;
   readonly coa: Endpoint;
@@ -27,7 +28,7 @@ export interface RelaySite {
   readonly nases: readonly Nas[];
 }
 
-/** Draft-ietf-radext-deprecating-radius: warn at 12 or fewer; 8 fall within hours. */
+/** draft-ietf-radext-deprecating-radius: warn of 12 characters or fewer; 8 can be found by trial within hours. */
 const WEAK_SECRET_CHARACTERS = 12;
 
 /**
@@ -47,9 +48,9 @@ export async function readSite(
 }
 
 /**
- * Resolves the secrets of a site file of which the text is known already: `${NAME}` from `environment`, `file:PATH`
- * from the file's folder, an ARN with `readStoredSecret`, anything else as it stands. Weak ones are reported.
- * @throws ConfigurationError naming file, line, path and what was expected, for everything that is wrong.
+ * Parses the text of a site file and resolves its secrets: `${NAME}` from `environment`, `file:PATH` relative to the
+ * folder of `file`, an ARN with `readStoredSecret`, anything else as it stands. Weak secrets are reported.
+ * @throws ConfigurationError with file, line, path and what was expected, for every problem.
  */
 export async function resolveSite(
   file: string,
@@ -84,7 +85,8 @@ export async function resolveSite(
   const accounting: AccountingServer[] = [];
   for (const [index, { address, secret, messageAuthenticator }] of site.accounting.entries()) {
     const secrets = secretsFor(secret, 'accounting', index, 'secret');
-    // During a rotation nobody knows which secret the server has by now: the old one is tried like another server.
+    // During a rotation the relay does not know which secret the server has: the previous one is tried like one more
+    // server.
     for (const [age, secret] of secrets.entries()) {
       const name = `${formatEndpoint(address)}${age === 0 ? '' : ' (previous secret)'}`;
       accounting.push({
@@ -92,8 +94,8 @@ export async function resolveSite(
         name,
         secret,
         messageAuthenticator,
-        // The Response Authenticator is what counts. FreeRADIUS computes the Message-Authenticator of an
-        // Accounting-Response over a zero authenticator, where no RFC says how.
+        // The Response Authenticator is required in any case (RFC 2866 section 3). FreeRADIUS computes the
+        // Message-Authenticator of an Accounting-Response over a zero authenticator; no RFC says how.
         requireMessageAuthenticator: false,
         zeroAuthenticatorReplies: true,
       });

@@ -1,5 +1,6 @@
-// Numbers for Prometheus, in its text format 0.0.4.
+// Counters, gauges and histograms in the text format 0.0.4 of Prometheus.
 
+/** Label values by label name. */
 export type Labels = Readonly<Record<string, string>>;
 
 interface Family {
@@ -9,11 +10,11 @@ interface Family {
   readonly samples: () => Iterable<readonly [suffix: string, labels: Labels, value: number]>;
 }
 
-/** A set of counters, gauges and histograms. Label values come from small fixed sets, so it stays small. */
+/** A set of counters, gauges and histograms. Label values have to come from small fixed sets. */
 export class Counters {
   readonly #families: Family[] = [];
 
-  /** A number that only grows, one for each combination of labels. */
+  /** Adds a counter and returns the function that increments it. There is a number for each combination of labels. */
   counter(name: string, help: string): (labels?: Labels) => void {
     const values = new Map<string, { readonly labels: Labels; value: number }>();
     const samples = () => Array.from(values.values(), ({ labels, value }) => ['', labels, value] as const);
@@ -26,13 +27,13 @@ export class Counters {
     };
   }
 
-  /** A number that is read when it is asked for. */
+  /** Adds a gauge, which is read at each scrape. */
   gauge(name: string, help: string, read: () => Iterable<readonly [Labels, number]>): void {
     const samples = () => Array.from(read(), ([labels, value]) => ['', labels, value] as const);
     this.#families.push({ name, help, type: 'gauge', samples });
   }
 
-  /** How many values were at most as large as each of `bounds`, which ascend. */
+  /** Adds a histogram with upper bounds in ascending order, and returns the function that adds a value. */
   histogram(name: string, help: string, bounds: readonly number[]): (value: number) => void {
     const counts = bounds.map(() => 0);
     let count = 0;
@@ -53,7 +54,7 @@ export class Counters {
     };
   }
 
-  /** The text of a scrape. */
+  /** The text that a scrape returns. */
   render(): string {
     const lines = this.#families.flatMap(({ name, help, type, samples }) => [
       `# HELP ${name} ${help}`,

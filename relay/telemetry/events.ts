@@ -1,4 +1,4 @@
-// Everything that the relay has to tell. Log and metrics are made of these and of nothing else.
+// The events of the relay. Log and metrics are made of these only.
 import type { QueueName } from '../../core/cloud/queues.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
 import type { CommandMessage } from '../../core/messages.ts';
@@ -7,7 +7,7 @@ import type { ParseFailure } from '../../core/radius/packet.ts';
 import type { Outcome, Unsent } from '../outcome.ts';
 import type { AuthenticationFailure, CheckFailure } from '../radius/checks.ts';
 
-/** Why a datagram got no further. The client sends it again or has no right to. */
+/** Why a datagram to the CoA port is not forwarded. */
 export type DiscardReason =
   | CheckFailure
   | 'repeat-in-progress'
@@ -15,6 +15,7 @@ export type DiscardReason =
   | 'inbox-unavailable'
   | 'draining';
 
+/** What has happened; times in its fields are durations in milliseconds. */
 export type RelayEvent =
   // The relay
   | {
@@ -22,7 +23,7 @@ export type RelayEvent =
       readonly site: string;
       readonly coa: Endpoint;
       readonly http: Endpoint;
-      /** What the kernel granted to the socket for requests that wait. */
+      /** How many octets the kernel keeps for requests that the relay has not taken yet. */
       readonly receiveBufferBytes: number;
     }
   /** A secret of 12 characters or fewer, at this path of the site file. */
@@ -38,7 +39,7 @@ export type RelayEvent =
       readonly reason: DiscardReason;
       readonly source: Endpoint;
       readonly client?: string;
-      /** Of the request that was not taken on, or for a repeat of the one that it repeats. */
+      /** Of the request that was not forwarded; for a retransmission, of the request in progress. */
       readonly correlationId?: string;
     }
   | {
@@ -56,7 +57,7 @@ export type RelayEvent =
       readonly destination: Endpoint;
       readonly code: number;
       readonly errorCause?: number;
-      /** Since the request came; unknown after a restart, and for a reply that comes twice. */
+      /** From the request to its reply; unknown after a restart, and for a second reply. */
       readonly latencyMs?: number;
     }
   | {
@@ -84,7 +85,7 @@ export type RelayEvent =
       readonly nas: string;
       readonly result: 'ack' | 'nak';
       readonly errorCause?: number;
-      /** From the first sending of the request that was answered to its CoA-ACK or CoA-NAK. */
+      /** From the first transmission to the CoA-ACK or CoA-NAK. */
       readonly latencyMs: number;
     }
   | {
@@ -94,7 +95,7 @@ export type RelayEvent =
       readonly nas: string;
       readonly result: 'timeout' | 'unreachable';
     }
-  /** With the outcome that the cloud is told. */
+  /** With the outcome that is reported to the cloud. */
   | {
       readonly kind: 'command-not-sent';
       readonly correlationId: string;
@@ -105,7 +106,7 @@ export type RelayEvent =
       readonly result: Outcome['result'];
       readonly errorCause?: number;
     }
-  /** During a rotation of secrets: which of the two the NAS has answered to. */
+  /** During a rotation of secrets: the NAS has replied to a request that was signed with the other one of its two. */
   | { readonly kind: 'nas-secret-changed'; readonly nas: string; readonly to: 'current' | 'previous' }
 
   // Accounting
@@ -116,7 +117,7 @@ export type RelayEvent =
       readonly acctSessionId: string;
       readonly serviceSession: string;
       readonly server: string;
-      /** From the first sending of the request that was answered to its Accounting-Response. */
+      /** From the first transmission to the Accounting-Response. */
       readonly latencyMs: number;
     }
   | {
@@ -126,14 +127,14 @@ export type RelayEvent =
       readonly result: 'timeout' | 'unreachable' | 'busy';
     }
   | { readonly kind: 'accounting-server-changed'; readonly from: string; readonly to: string }
-  /** Records that no server has answered for as long as it takes to have to hold them once more. */
+  /** Records without an Accounting-Response. Reported each time when their visibility timeout is renewed. */
   | {
       readonly kind: 'accounting-waiting';
       readonly server: string;
       readonly records: number;
       readonly oldestMs: number;
     }
-  /** A datagram that answers no request of ours: forged, late or broken. */
+  /** A packet of a server that is no valid reply to a pending request: forged, late or malformed. */
   | {
       readonly kind: 'reply-ignored';
       readonly server: string;
@@ -143,9 +144,9 @@ export type RelayEvent =
   // Queues
   | { readonly kind: 'queue-trouble'; readonly queue: QueueName; readonly error: string }
   | { readonly kind: 'queue-recovered'; readonly queue: QueueName }
-  /** SQS took the batch but not this entry of it. */
+  /** SQS took the batch, but not this entry of it. */
   | { readonly kind: 'queue-entry-refused'; readonly queue: QueueName; readonly error: string }
-  /** Not deleted: it comes again, and in the end goes to the dead-letter queue. */
+  /** The message is not deleted: SQS delivers it again, and in the end moves it to the dead-letter queue. */
   | {
       readonly kind: 'message-left';
       readonly queue: QueueName;
@@ -155,4 +156,5 @@ export type RelayEvent =
       readonly correlationId?: string;
     };
 
+/** Takes an event. It has to return at once. */
 export type Report = (event: RelayEvent) => void;

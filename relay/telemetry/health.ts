@@ -1,12 +1,13 @@
-// Whether the relay can do its work, as far as its queues go.
+// The health of the relay, as far as it depends on its queues.
 import type { Queue } from '../queues/queue.ts';
 
-/** A failed call says nothing about a queue that nobody had to call again for so long. */
+/** For so long a failed call counts, unless a later one succeeds. */
 const TROUBLE_MS = 60_000;
 
 /**
- * What is wrong with a queue. It is judged by the last call, because the relay may not do anything with it that is
- * not its work. The inbox is called only when there is something for it, so nothing can be said of it before that.
+ * What is wrong with a queue at the wall time `nowMs`, in words. The last call decides, because the relay's permissions
+ * allow no call that only tests the queue. The inbox is called only when a message is sent, so until then it counts as
+ * reachable.
  */
 export function problemsOf({ name, health }: Queue, nowMs: number): string[] {
   if (health.state === 'unknown' && name !== 'inbox') return [`${name}: not reached yet`];

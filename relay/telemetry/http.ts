@@ -1,21 +1,30 @@
-// The two pages for whoever watches the relay.
+// The HTTP server of the relay: health and metrics.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { Endpoint } from '../../core/endpoint.ts';
 
+/** A server that has been started. */
 export interface HttpServer {
+  /** The address and port that it listens on in fact. */
   readonly local: Endpoint;
   close(): Promise<void>;
 }
 
+/** What is on the pages, read at each request. */
+export interface Pages {
+  /** What is wrong, in words; empty when the relay can do its work. */
+  readonly problems: () => readonly string[];
+  /** Metrics in the text format of Prometheus. */
+  readonly metrics: () => string;
+}
+
+/** Starts an HTTP server. Rejects with the system's error, such as EADDRINUSE. */
+export type ServeHttp = (endpoint: Endpoint, pages: Pages) => Promise<HttpServer>;
+
 /**
- * Serves `/healthz`, 200 while `problems` gives none and else 503 with all of them, and `/metrics`. Rejects with
- * the system's error when `endpoint` is taken.
+ * Serves `/healthz` and `/metrics`. `/healthz` is 200 while there are no problems, and otherwise 503 with all of them.
  */
-export async function serveHttp(
-  endpoint: Endpoint,
-  pages: { readonly problems: () => readonly string[]; readonly metrics: () => string },
-): Promise<HttpServer> {
+export const serveHttp: ServeHttp = async (endpoint, pages) => {
   const server = createServer((request, response) => {
     const [path] = (request.url ?? '').split('?', 1);
     if (path === '/healthz') {
@@ -41,4 +50,4 @@ export async function serveHttp(
       await once(server, 'close');
     },
   };
-}
+};

@@ -1,7 +1,7 @@
-// Events as lines of JSON, for a container's standard output.
+// Events as lines of JSON, for the standard output of a container.
 import type { RelayEvent, Report } from './events.ts';
 
-/** Strangers and broken clients decide how often these happen, so each reason gets a line per span and no more. */
+/** Anyone can cause a discard, at any rate. So each reason is logged at most once in this time. */
 const SPAN_MS = 10_000;
 
 const LEVEL = {
@@ -32,8 +32,9 @@ const LEVEL = {
 } as const satisfies Record<RelayEvent['kind'], string>;
 
 /**
- * A sink that gives each event to `write` as one line with a newline. Of what is discarded or ignored for one reason
- * there is a line in ten seconds, with the number of those `suppressed` since the line before.
+ * Returns a sink that passes each event to `write` as one line with a newline. Of `discarded` and `reply-ignored` there
+ * is one line for each reason in 10 s, with the number of events that were `suppressed` since the line before. `now`
+ * returns wall time.
  */
 export function logEvents(write: (line: string) => void, now: () => number): Report {
   const spans = new Map<string, { readonly endsAtMs: number; suppressed: number }>();

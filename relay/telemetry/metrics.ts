@@ -1,5 +1,5 @@
-// What Prometheus is told of events and load, and under which names.
-import type { Accounting } from '../accounting-delivery.ts';
+// The metrics for Prometheus, made of events and of the relay's load.
+import type { AccountingDelivery } from '../accounting-delivery.ts';
 import type { CoaServer } from '../coa-server.ts';
 import type { Commands } from '../commands.ts';
 import type { Inbox } from '../queues/inbox.ts';
@@ -7,10 +7,10 @@ import type { Queue } from '../queues/queue.ts';
 import type { Counters } from './counters.ts';
 import type { Report } from './events.ts';
 
-/** An answer within two seconds spares the client its first repeat (RFC 5080: IRT 2 s). */
+/** A reply within 2 s comes before the client's first retransmission (RFC 5080 section 2.2.1: IRT 2 s). */
 const LATENCY_BOUNDS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30];
 
-/** A sink that counts events into `counters`. */
+/** Returns a sink that counts events into `counters`. */
 export function countEvents(counters: Counters): Report {
   const forwarded = counters.counter(
     'interlock_relay_requests_forwarded_total',
@@ -108,7 +108,7 @@ export function countEvents(counters: Counters): Report {
   };
 }
 
-/** Puts into `counters` what the parts of a relay hold at the time of a scrape. */
+/** Adds gauges to `counters` that show at each scrape how many things the parts of a relay hold. */
 export function showLoad(
   counters: Counters,
   {
@@ -121,7 +121,7 @@ export function showLoad(
     readonly coaServer: CoaServer;
     readonly inbox: Inbox;
     readonly commands: Commands;
-    readonly accounting: Accounting | undefined;
+    readonly accounting: AccountingDelivery | undefined;
     readonly queues: readonly Queue[];
   },
 ): void {

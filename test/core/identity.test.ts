@@ -13,7 +13,7 @@ it.each([
   expect(nasIdentityAttributeOf(value)).toBe(attribute);
 });
 
-it('no attribute names both a NAS and a session, and the codec knows each', () => {
+it('no attribute identifies both a NAS and a session, and the codec has each', () => {
   const names = [...NAS_IDENTITY_ATTRIBUTES, ...IDENTITY_ATTRIBUTES];
   expect(new Set(names).size).toBe(names.length);
   expect(Object.keys(ATTRIBUTES)).toEqual(expect.arrayContaining(names));

@@ -16,7 +16,7 @@ import {
 } from '../../core/messages.ts';
 
 describe('a message', () => {
-  it('comes back as it was written, whatever characters are in it, and is ASCII on its way', () => {
+  it('is read as it was written, whatever characters it has, and its body is ASCII', () => {
     const text = fc.string({ unit: 'binary', minLength: 1 });
     fc.assert(
       fc.property(text, text, (nas, acctSessionId) => {
@@ -37,14 +37,14 @@ describe('a message', () => {
     ['{', 'is not JSON'],
     ['{}', 'kind: '],
     ['{"kind":"due","session":{"nas":"","acctSessionId":"1"},"dueAtMs":1}', 'session.nas: '],
-  ])('that nobody could have written is refused by its path: %s', (body, reason) => {
+  ])('that no release wrote is refused, and the error names the path: %s', (body, reason) => {
     expect(() => readMessage(DueMessage, body)).toThrow(MalformedMessage);
     expect(() => readMessage(DueMessage, body)).toThrow(reason);
   });
 });
 
 describe('the message group of a session', () => {
-  it('is what SQS allows, for every Acct-Session-Id', () => {
+  it('is valid for SQS, for every Acct-Session-Id', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 253 }), (acctSessionId) => {
         expect(messageGroup(acctSessionId)).toMatch(/^[A-Za-z0-9_-]{1,128}$/);
@@ -52,7 +52,7 @@ describe('the message group of a session', () => {
     );
   });
 
-  it('is one for all requests without a session', () => {
+  it('is the same for all requests without Acct-Session-Id', () => {
     expect(messageGroup(undefined)).toBe(messageGroup(new Uint8Array()));
   });
 });
@@ -75,7 +75,7 @@ describe('a message of 0.1.0, which has no version,', () => {
   it.each(Object.keys(SCHEMAS) as (keyof typeof SCHEMAS)[])('is read: %s', (kind) => {
     const message = read(kind);
     expect(message).toMatchObject({ version: MESSAGE_VERSION, kind });
-    // What is written of it is what is read.
+    // Written in today's version, it is read as the same message.
     expect(readMessage(SCHEMAS[kind], writeMessage(message))).toEqual(message);
   });
 
@@ -94,7 +94,7 @@ describe('a message of 0.1.0, which has no version,', () => {
     });
   });
 
-  it('gets a reply in the shape that its relay reads', () => {
+  it('is answered in the version that its relay reads', () => {
     const reply = read('reply');
     if (reply.kind !== 'reply') throw new Error('no reply');
     expect(replyFor(reply)).toEqual(PAST['reply']);
@@ -102,7 +102,7 @@ describe('a message of 0.1.0, which has no version,', () => {
     expect(replyFor(named)).toEqual(named);
   });
 
-  it('is refused by its path where it was never written', () => {
+  it('is refused if 0.1.0 never wrote it, and the error names the path', () => {
     expect(() => read('request', { packet: 7 })).toThrow('origin.packet: ');
   });
 });

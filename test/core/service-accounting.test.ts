@@ -35,7 +35,7 @@ const gold = play([
 const silver = play([asked(request('r2', { ...who, activate: ['silver'] }))], gold, NOW + 90_500).session;
 
 describe('accounting', () => {
-  it('starts what became active', () => {
+  it('makes an Acct-Start of a service that became active', () => {
     const [start, ...more] = accountingRecords(undefined, gold);
     expect(more).toEqual([]);
     expect(start?.message).toMatchObject({
@@ -60,7 +60,7 @@ describe('accounting', () => {
     ]);
   });
 
-  it('starts the newcomer before it stops the one replaced, which names time, cause and the request that ended it', () => {
+  it('makes the Start of a new service before the Stop of the replaced one, with time, cause and the request that ended it', () => {
     const records = accountingRecords(gold, silver);
     expect(brief(records)).toEqual(['Start silver', 'Stop gold']);
     const stop = records[1];
@@ -79,18 +79,18 @@ describe('accounting', () => {
     );
   });
 
-  it('names each record alike each time it is made, and no two records alike', () => {
+  it('gives a record the same identifier each time that it is made, and no two records the same', () => {
     const again = accountingRecords(gold, silver).map(({ id }) => id);
     expect(again).toEqual(accountingRecords(gold, silver).map(({ id }) => id));
     expect(new Set([...again, ...accountingRecords(undefined, gold).map(({ id }) => id)]).size).toBe(3);
   });
 
-  it('says nothing of services without statistics', () => {
+  it('makes no record of a service without statistics', () => {
     const { session } = play([asked(request('r3', { deactivate: ['voice'] }))], gold);
     expect(accountingRecords(gold, session)).toEqual([]);
   });
 
-  it('says nothing where a service was only refreshed, or an answer only remembered', () => {
+  it('makes no record if a service was only refreshed, or only an answer stored', () => {
     const { session } = play(
       [asked(request('r3', { activate: [service('gold', { timeoutSeconds: 60 })] }))],
       gold,
@@ -98,17 +98,17 @@ describe('accounting', () => {
     expect(accountingRecords(gold, session)).toEqual([]);
   });
 
-  it('stops everything when the session itself is gone', () => {
+  it('makes a Stop of each service if the session was removed', () => {
     expect(brief(accountingRecords(gold, undefined))).toEqual(['Stop gold']);
   });
 
-  it('stops and starts a service that is the same in name only', () => {
+  it('makes Stop and Start of a service that ended and was activated again', () => {
     const left = play([asked(request('r3', { deactivate: ['gold'] }))], gold).session;
     const back = play([asked(request('r4', { activate: ['gold'] }))], left).session;
     expect(brief(accountingRecords(gold, back))).toEqual(['Start gold', 'Stop gold']);
   });
 
-  it('waits for the NAS: Start when it has confirmed, Stop when the victim is gone, nothing for what was undone', () => {
+  it('follows the NAS: Start after its ACK, Stop when the victim is gone, no record of what was undone', () => {
     const coa = { nas: nas({ enforcement: 'coa' }) };
     const asking = play([asked(request('r3', { ...coa, activate: ['silver'] }))], gold).session;
     const confirmed = play([(s) => outcome(s, 'ack')], asking).session;

@@ -34,7 +34,7 @@ const GROUPS: Readonly<Record<string, readonly number[]>> = {
   both: [7, 12],
 };
 
-/** A service by its activation string; the name decides on the mutex groups: 12 for metals, 7 for video. */
+/** A service by its activation string. Its name gives the mutex groups: 12 for metals, 7 for video. */
 export function service(activation: string, over: Partial<PlannedService> = {}): PlannedService {
   const name = activation.replace(/\(.*$/, '');
   return {
@@ -67,13 +67,13 @@ export function deactivation(
 
 export const CLIENT = { name: 'policy', address: '127.0.0.1', port: 4000 };
 
-/** Where a request comes from; its `key` is that of its octets. */
+/** The origin of a request; its packet is the text of `key`. */
 export function origin(key: string, timestamped = false): RadiusOrigin {
   const packet = Buffer.from(key).toString('base64');
   return { kind: 'radius', relay: 'demo', client: CLIENT, packet, key, timestamped };
 }
 
-/** A request; everything about it follows from its `id`, so that the same id is the same bytes. */
+/** A request. By default all of it follows from `id`, so that an equal id means equal octets. */
 export function request(
   id: string,
   { activate = [], deactivate = [], key = id, timestamped = false, ...over }: Wanted = {},
@@ -175,7 +175,7 @@ export interface Played {
   readonly last: Result;
 }
 
-/** Plays events in order, each on what the one before has stored; an event may depend on the session. */
+/** Plays events in order, each on the session that the one before has stored. An event may depend on that session. */
 export function play(
   events: readonly (Event | ((session: Session | undefined) => Event))[],
   start?: Session,

@@ -1,4 +1,4 @@
-// The functions as they are deployed: bundled, each in a process of its own that knows nothing of this project.
+// The functions as deployed: bundled, each in a process of its own without the project's files.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,7 +63,7 @@ describe('the bundle of', () => {
     ],
     ['account', { TABLE_NAME: 'sessions' }, ['ACCOUNTING_URLS']],
     ['sweep', {}, ['TABLE_NAME', 'DUE_QUEUE_URL']],
-  ])('%s names all that is missing in %o', async (name, environment, missing) => {
+  ])('%s names all variables that are missing in %o', async (name, environment, missing) => {
     const complaint: unknown = await start(name, { AWS_REGION: 'eu-central-1', ...environment })
       .invoke({})
       .catch(({ message }) => message);
@@ -131,7 +131,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     return { kind: 'outcome', correlationId, commandId, session: key, result: 'timeout', atMs: NOW };
   }
 
-  it('decide turns a request into an answer, and names what it cannot process', async () => {
+  it('decide answers a request, and names the message that it cannot process', async () => {
     const decide = start('decide', environment);
     const message = requestMessage({ acctSessionId: 'deployed', activate: ['gold'] });
     const poison = inboxRecord('poison', { group: 'poisoned' });
@@ -140,7 +140,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     });
     const { correlationId } = message;
     expect(await sent()).toMatchObject({ kind: 'reply', correlationId, answer: 'ack' });
-    // Warm, and on the state of before.
+    // The same process, on the session of before.
     const other = requestMessage({ acctSessionId: 'deployed', deactivate: ['gold'], identifier: 2 });
     expect(await decide.invoke({ Records: [inboxRecord(other)] })).toEqual({ batchItemFailures: [] });
     expect(await sent()).toMatchObject({ correlationId: other.correlationId, answer: 'ack' });
@@ -158,7 +158,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     );
   });
 
-  it('account turns a change of the table into history and accounting', async () => {
+  it('account makes history and accounting of a write of the table', async () => {
     const account = start('account', environment);
     const { session } = play([asked(request('r1', { acctSessionId: 'deployed', activate: ['gold'] }))]);
     const keys = { pk: 'SESSION#bng-1#deployed', sk: STATE_SORT_KEY };
@@ -183,7 +183,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     expect(account.log()).toContainEqual(expect.objectContaining({ service: 'account', AcctStarts: [1] }));
   });
 
-  it('decide logs the fields of a stuck deactivation that the runbook has in its queries', async () => {
+  it('decide logs the fields of a stuck deactivation that the queries of the runbook use', async () => {
     const decide = start('decide', environment);
     await decide.invoke({ Records: [inboxRecord(await stuck('stuck'))] });
     await decide.stop();
@@ -195,7 +195,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     expect(decide.log()[0]).toMatchObject({ message: { kind: 'decided', retryAttempts: 3 } });
   });
 
-  it('decide and sweep measure what alarms and the dashboard look for', async () => {
+  it('decide and sweep write the metrics that alarms and the dashboard use', async () => {
     const decide = start('decide', environment);
     const sweep = start('sweep', environment);
     await decide.invoke({
@@ -222,7 +222,7 @@ function seriesAndSchema({ namespace, name, dimensions }: EmbeddedMetric): reado
   return [`${metric} ${series}`, `${metric} ${Object.keys(dimensions)}`];
 }
 
-/** Series and schemas of our own metrics in the template. */
+/** Series and schemas of Interlock's metrics in the template. */
 function lookedFor(): readonly string[] {
   const alarms = [...resources('AWS::CloudWatch::Alarm').values()]
     .filter((alarm) => alarm['Namespace'] === METRIC_NAMESPACE)

@@ -1,6 +1,7 @@
-// What the tests of the functions share: a table in dynoxide, messages of the inbox, and what Lambda says of an
-// invocation.
+// Shared by the tests of the functions: a table in dynoxide, messages of the inbox, and the context of an invocation.
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Context, SQSRecord } from 'aws-lambda';
 import { MESSAGE_VERSION, type RequestMessage } from '../../core/messages.ts';
@@ -9,6 +10,18 @@ import { ensureTable } from '../../local/cloud/table.ts';
 import { LOCAL } from '../local/cloud/emulators.ts';
 import { signedRequest, type Wanted, wantedAttributes } from '../relay/support.ts';
 
+interface Item010 {
+  readonly pk: string;
+  readonly acctSessionId: string;
+  readonly version: number;
+  readonly recentEvents: unknown;
+}
+
+/** Items as 0.1.0 wrote them, by what was under way. */
+export const ITEMS_010: Readonly<Record<string, Item010>> = JSON.parse(
+  readFileSync(join(import.meta.dirname, '../core/subscriber/items/0.1.0.json'), 'utf8'),
+);
+
 export interface Table {
   readonly endpoint: string;
   readonly client: DynamoDBClient;
@@ -16,7 +29,7 @@ export interface Table {
   stop(): Promise<void>;
 }
 
-/** Our table in a DynamoDB of its own. */
+/** The sessions table in a DynamoDB of its own. */
 export async function startTable(): Promise<Table> {
   const dynoxide = await startDynoxide({
     onDeath: (reason) => {
@@ -37,7 +50,7 @@ export async function startTable(): Promise<Table> {
   };
 }
 
-/** A context with so much time left. */
+/** The context of an invocation with this remaining time, in milliseconds. */
 export function context(remainingTimeMs = 10_000): Context {
   return {
     functionName: 'under-test',
@@ -47,13 +60,13 @@ export function context(remainingTimeMs = 10_000): Context {
 }
 
 export interface Asked extends Wanted {
-  /** Requests that differ in nothing are byte-identical. */
+  /** Requests that differ in nothing else are byte-identical. */
   readonly identifier?: number;
   readonly correlationId?: string;
   readonly port?: number;
 }
 
-/** A CoA-Request as the relay hands it over. */
+/** A CoA-Request as the relay sends it to the inbox. */
 export function requestMessage({
   identifier = 1,
   correlationId = randomUUID(),
@@ -77,7 +90,7 @@ export function requestMessage({
 
 export const INBOX_ARN = 'arn:aws:sqs:us-east-1:000000000000:demo-inbox.fifo';
 
-/** A message of the inbox as Lambda shows it. */
+/** A message of the inbox as Lambda delivers it. */
 export function inboxRecord(
   body: object | string,
   { group = 'one group', queueArn = INBOX_ARN }: { group?: string; queueArn?: string } = {},

@@ -1,5 +1,5 @@
-// An item that this release cannot read: how long it is retried, what it holds up, and where it ends. The functions run
-// as they are deployed: the same batch size, bisection, retries and deliveries.
+// An item that this release cannot read: how often its record or message is redelivered, which sessions that delays,
+// and where it ends. Batch size, bisection and redeliveries are those of the deployed functions.
 import { DynamoDBClient, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { DynamoDBStreamsClient } from '@aws-sdk/client-dynamodb-streams';
 import { SQSClient } from '@aws-sdk/client-sqs';
@@ -76,7 +76,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an item of a later shape'), { tim
     return Items;
   }
 
-  it('is retried by account alone, then named in the queue of the runbook; other sessions are accounted', async () => {
+  it('has its record redelivered alone, which ends in the queue of the runbook; other sessions are accounted', async () => {
     await store().write(withGold('before'));
     await putUnreadable('later');
     await store().write(withGold('behind'));
@@ -105,7 +105,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an item of a later shape'), { tim
       maximumRetryAttempts: STREAM_MAX_RETRIES,
       onFailure: { sqs, queueUrl: cloud.accountFailures.url },
       report: () => {},
-      // Gives others a turn, and waits for nothing.
+      // No back-off, but a turn of the event loop.
       delay: () => new Promise((resolve) => setImmediate(resolve)),
     });
     onTestFinished(() => mapping.stop());
@@ -129,12 +129,12 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an item of a later shape'), { tim
     expect(await historyOf('behind')).toHaveLength(1);
     expect(await historyOf('later')).toEqual([]);
 
-    // What comes after it in the stream goes on, also when it was written only then.
+    // Records that are written afterwards are processed.
     await store().write(withGold('last'));
     await vi.waitFor(async () => expect(await historyOf('last')).toHaveLength(1), PATIENCE);
   });
 
-  it('has decide retry the message, which ends in the dead-letter queue; other sessions are answered', async () => {
+  it('has its message redelivered, which ends in the dead-letter queue; other sessions are answered', async () => {
     await putUnreadable('later');
     const reports: DecideReport[] = [];
     const decide = createDecide({

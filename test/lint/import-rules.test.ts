@@ -64,6 +64,8 @@ const ALLOWED: readonly Case[] = [
   ['relay/listen.ts', imports('../core/radius/packet.ts')],
   ['relay/listen.ts', imports('@aws-sdk/client-sqs')],
   ['relay/udp/socket.ts', imports('node:dgram')],
+  ['relay/listen.ts', 'export const wait = (clock: Clock) => clock.setTimeout(() => {}, clock.now());'],
+  ['relay/clock.ts', "import { setTimeout as _ } from 'node:timers/promises'; void Date.now();"],
   ['cdk/interlock-stack.ts', imports('../core/cloud.ts')],
   ['cdk/interlock-stack.ts', imports('aws-cdk-lib')],
   ['cdk/interlock-stack.ts', "import type { Environment as _ } from '../functions/decide/lambda.ts';"],
@@ -135,6 +137,20 @@ const FORBIDDEN: readonly Case[] = [
     ['core/radius/codec.ts', `void ${expression};`] as const,
     ['core/config/problems.ts', `void ${expression};`] as const,
   ]),
+
+  // The relay has time and timers from its clock.
+  ...[
+    'void Date.now();',
+    'void new Date();',
+    'void performance.now();',
+    'void AbortSignal.timeout(1);',
+    'setTimeout(() => {}, 1);',
+    'setInterval(() => {}, 1);',
+    'setImmediate(() => {});',
+    'export const timers = { setTimeout };',
+    "import { setTimeout as _ } from 'node:timers/promises';",
+    imports('node:perf_hooks'),
+  ].flatMap((line) => [['relay/listen.ts', line] as const, ['relay/queues/queue.ts', line] as const]),
 ];
 
 /** What Biome, run once with the project's configuration, reports for each case: rule names, mostly none. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MESSAGE_VERSION } from '../../core/messages.ts';
+import { systemClock } from '../../relay/clock.ts';
 import { CoaServer } from '../../relay/coa-server.ts';
 import { Inbox } from '../../relay/queues/inbox.ts';
 import { Queue } from '../../relay/queues/queue.ts';
@@ -22,7 +23,9 @@ beforeEach(async () => {
     return { Successful: entries };
   });
   const url = 'http://localhost/000000000000/inbox.fifo';
-  inbox = new Inbox(new Queue('inbox', url, { sqs, now: () => 0, report: events.add }));
+  inbox = new Inbox(new Queue('inbox', url, { sqs, clock: systemClock, report: events.add }), {
+    clock: systemClock,
+  });
   let ids = 0;
   coaServer = new CoaServer({
     relay: 'demo',
@@ -30,8 +33,7 @@ beforeEach(async () => {
     eventTimestampWindowSeconds: 300,
     inbox,
     send: () => Promise.reject(new Error('no route to host')),
-    now: () => 0,
-    monotonicNow: () => 0,
+    clock: systemClock,
     newId: () => `request-${ids++}`,
     report: events.add,
   });

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type CommandMessage, messageGroup } from '../../core/messages.ts';
 import { decodeAttributes, firstValue } from '../../core/radius/codec.ts';
 import { CODE } from '../../core/radius/packet.ts';
+import { systemClock } from '../../relay/clock.ts';
 import { Commands } from '../../relay/commands.ts';
 import { Inbox } from '../../relay/queues/inbox.ts';
 import { Queue } from '../../relay/queues/queue.ts';
@@ -99,7 +100,7 @@ const page = async ({ httpAddress }: Relay, path: string) => {
 };
 
 test('reports a CoA-ACK in the group of the session, and then deletes the command', async () => {
-  const relay = await start({ now: () => 1_700_000_000_000 });
+  const relay = await start({ clock: { ...systemClock, now: () => 1_700_000_000_000 } });
   await send(command());
   const received = await nas.received.first(() => true);
   expect(outbox().held.length).toBe(1);
@@ -324,13 +325,12 @@ test('answers clients while 300 commands hang', async () => {
 
 test('leaves a command in its queue when it holds too many, but knows those that it holds', async () => {
   const queue = (name: 'inbox' | 'outbox') =>
-    new Queue(name, cloud.queues[name], { sqs: cloud.sqs, now: Date.now, report: events.add });
+    new Queue(name, cloud.queues[name], { sqs: cloud.sqs, clock: systemClock, report: events.add });
   const commands = new Commands({
     outbox: queue('outbox'),
-    inbox: new Inbox(queue('inbox')),
+    inbox: new Inbox(queue('inbox'), { clock: systemClock }),
     nases: [],
-    now: Date.now,
-    monotonicNow: () => performance.now(),
+    clock: systemClock,
     report: events.add,
     visibilitySeconds: 60,
     maxHeld: 1,

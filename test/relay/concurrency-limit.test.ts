@@ -1,29 +1,29 @@
 import { expect, test } from 'vitest';
-import { Gate } from '../../relay/concurrency-limit.ts';
+import { ConcurrencyLimit } from '../../relay/concurrency-limit.ts';
 
-test('lets as many in as there is room, then as many wait as may, then nobody', async () => {
-  const gate = new Gate({ room: 2, maxWaiting: 1 });
-  await gate.enter();
-  await gate.enter();
-  expect(gate.enter()).toBeInstanceOf(Promise);
-  expect(gate.enter()).toBeUndefined();
-  expect(gate.size).toBe(2);
+test('lets so many run, lets so many more wait, and refuses the rest', async () => {
+  const limit = new ConcurrencyLimit({ maxConcurrent: 2, maxWaiting: 1 });
+  await limit.acquire();
+  await limit.acquire();
+  expect(limit.acquire()).toBeInstanceOf(Promise);
+  expect(limit.acquire()).toBeUndefined();
+  expect(limit.active).toBe(2);
 });
 
-test('lets those in who waited, in their order, and has room again when all have left', async () => {
-  const gate = new Gate({ room: 1, maxWaiting: 2 });
+test('lets those run that waited, in their order, and counts none when all have released', async () => {
+  const limit = new ConcurrencyLimit({ maxConcurrent: 1, maxWaiting: 2 });
   const entered: string[] = [];
-  await gate.enter();
-  const first = gate.enter()?.then(() => entered.push('first'));
-  const second = gate.enter()?.then(() => entered.push('second'));
-  gate.leave();
+  await limit.acquire();
+  const first = limit.acquire()?.then(() => entered.push('first'));
+  const second = limit.acquire()?.then(() => entered.push('second'));
+  limit.release();
   await first;
   expect(entered).toEqual(['first']);
-  gate.leave();
+  limit.release();
   await second;
   expect(entered).toEqual(['first', 'second']);
-  gate.leave();
-  expect(gate.size).toBe(0);
-  await gate.enter();
-  expect(gate.size).toBe(1);
+  limit.release();
+  expect(limit.active).toBe(0);
+  await limit.acquire();
+  expect(limit.active).toBe(1);
 });

@@ -9,6 +9,7 @@ import {
 } from '../../core/messages.ts';
 import { verifyReply } from '../../core/radius/authenticator.ts';
 import { CODE, type Packet } from '../../core/radius/packet.ts';
+import { systemClock } from '../../relay/clock.ts';
 import { type Relay, type RelayOptions, startRelay } from '../../relay/relay.ts';
 import {
   type Cloud,
@@ -86,7 +87,7 @@ const page = async ({ httpAddress }: Relay, path: string) => {
 };
 
 test('puts a verified request into the inbox, with its bytes, its client and its session for a group', async () => {
-  const relay = await start({ now: () => 1_700_000_000_123 });
+  const relay = await start({ clock: { ...systemClock, now: () => 1_700_000_000_123 } });
   const request = signedRequest();
   await client.send(Buffer.concat([request, Buffer.from('padding')]), relay.coaAddress);
   const { message, body } = await cloud.takeFromInbox();
@@ -251,7 +252,7 @@ test('forgets a failure of the inbox after a minute in which nobody needed it', 
     isReached = true;
     return {};
   });
-  const relay = await start({ sqs: scripted.sqs, now: () => nowMs });
+  const relay = await start({ sqs: scripted.sqs, clock: { ...systemClock, now: () => nowMs } });
   await client.send(signedRequest(), relay.coaAddress);
   await events.first((event) => event.kind === 'discarded');
   const sick = await page(relay, '/healthz');

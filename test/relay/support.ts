@@ -17,10 +17,14 @@ import { type CommandMessage, MESSAGE_VERSION } from '../../core/messages.ts';
 import { prepareSecret, type Secret, signReply, signRequest } from '../../core/radius/authenticator.ts';
 import { type Attribute, encodeAttributes } from '../../core/radius/codec.ts';
 import { CODE, type Packet, parsePacket } from '../../core/radius/packet.ts';
+import { systemClock } from '../../relay/clock.ts';
 import type { Nas } from '../../relay/nas-client.ts';
+import { udpTransport } from '../../relay/radius/udp.ts';
 import type { Client } from '../../relay/site/clients.ts';
 import type { RelaySite } from '../../relay/site/site.ts';
 import type { RelayEvent } from '../../relay/telemetry/events.ts';
+import { serveHttp } from '../../relay/telemetry/http.ts';
+import type { MemoryNetwork } from './memory-network.ts';
 
 export const LOCALHOST = '127.0.0.1';
 export const SECRET = prepareSecret('a secret of twenty-four.');
@@ -136,12 +140,13 @@ export function wantedAttributes({
   ];
 }
 
-/** What a relay has whatever its site. */
+/** What a relay needs apart from its site. */
 export const surroundings = (cloud: Cloud, { add: report }: EventRecorder) => ({
   queues: cloud.queues,
   sqs: cloud.sqs,
-  now: Date.now,
-  monotonicNow: () => performance.now(),
+  transport: udpTransport,
+  serveHttp,
+  clock: systemClock,
   random: Math.random,
   newId: () => crypto.randomUUID(),
   report,
@@ -207,12 +212,25 @@ export interface Received {
   readonly source: Endpoint;
 }
 
-/** A UDP peer that hears everything and says what it is told to. */
-export interface UdpPeer {
+/** A peer that hears everything and says what it is told to. */
+export interface Peer {
   readonly endpoint: Endpoint;
   readonly received: Recorder<Received>;
   send(datagram: Uint8Array, destination: Endpoint): Promise<void>;
+}
+
+/** One on real UDP. */
+export interface UdpPeer extends Peer {
   close(): Promise<void>;
+}
+
+/** One on a network in memory. */
+export function memoryPeer(network: MemoryNetwork, endpoint: Endpoint): Peer {
+  const received = new Recorder<Received>();
+  const send = network.listen(endpoint, (datagram, source) =>
+    received.add({ datagram: Buffer.from(datagram), source }),
+  );
+  return { endpoint, received, send: async (datagram, destination) => send(datagram, destination) };
 }
 
 /** Opens a peer on a free port of this machine, or on `port`. */
@@ -250,7 +268,7 @@ export interface ReplyParts {
 
 /** Answers what a peer has received, with a CoA-ACK unless told otherwise. */
 export function answer(
-  peer: UdpPeer,
+  peer: Peer,
   { datagram, source }: Received,
   { code = CODE.CoaAck, attributes = [], secret = SECRET, ...options }: ReplyParts = {},
 ): Promise<void> {

@@ -96,6 +96,7 @@ it('every message that the relay writes is one that decide reads', () => {
           client,
           source,
           packet,
+          group: 'g',
         });
         expect(readMessage(InboxMessage, asked.body)).toMatchObject({
           kind: 'request',

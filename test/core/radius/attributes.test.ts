@@ -20,7 +20,7 @@ const DICTIONARIES = ['/usr/share/freeradius', '/usr/local/share/freeradius'].fi
 );
 const dictionaries = peer('FreeRADIUS dictionaries', DICTIONARIES !== undefined);
 
-/** What FreeRADIUS calls our value types. */
+/** FreeRADIUS' names of the types of values. */
 const FREERADIUS_TYPES: Readonly<Record<ValueType, string>> = {
   text: 'string',
   octets: 'octets',
@@ -45,7 +45,7 @@ describe('the attribute table', () => {
     expect(attributeNameAt(65, 9)).toBeUndefined();
   });
 
-  it('has a tag before every 24-bit integer, and before no 32-bit one', () => {
+  it('has a tag for every 24-bit integer, and for no 32-bit one', () => {
     const tagged = TABLE.filter(([, { tagged }]) => tagged).map(([, { type }]) => type);
     expect(new Set(tagged)).toEqual(new Set(['text', 'integer24']));
     expect(TABLE.filter(([, { type, tagged }]) => type === 'integer24' && !tagged)).toEqual([]);
@@ -59,7 +59,7 @@ describe('the attribute table', () => {
 });
 
 describe.skipIf(dictionaries.skip)(dictionaries.title("against FreeRADIUS' dictionaries"), () => {
-  // Read only when it runs: without FreeRADIUS there is nothing to read.
+  // Read only if the tests run: without FreeRADIUS there are no dictionaries.
   const lines = () => {
     const directory = DICTIONARIES ?? '';
     return readdirSync(directory)
@@ -78,7 +78,7 @@ describe.skipIf(dictionaries.skip)(dictionaries.title("against FreeRADIUS' dicti
       name,
       { number: String(number), type: FREERADIUS_TYPES[type], tagged },
     ]);
-    // Theirs has no tag. We read one where it is sent, as JunosE's documentation does in one of its examples.
+    // FreeRADIUS' has no tag. Interlock reads one, since JunosE's documentation has one in an example.
     theirs.set('ERX-Service-Deactivate', { number: '66', type: 'string', tagged: true });
     expect(ours).toEqual(TABLE.map(([name]) => [name, theirs.get(name)]));
   });
@@ -88,7 +88,7 @@ describe.skipIf(dictionaries.skip)(dictionaries.title("against FreeRADIUS' dicti
     ['Acct-Status-Type', ACCT_STATUS_TYPE],
     ['Acct-Terminate-Cause', TERMINATE_CAUSE],
   ])('has the same values of %s', (attribute, constants) => {
-    // Where FreeRADIUS writes shorter than the RFC does.
+    // FreeRADIUS abbreviates some names of the RFC.
     const RFC_NAMES: Readonly<Record<string, string>> = {
       'Residual-Context-Removed': 'Residual-Session-Context-Removed',
       'Proxy-Request-Not-Routable': 'Request-Not-Routable',

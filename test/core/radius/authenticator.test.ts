@@ -27,14 +27,14 @@ const refused = (reason: string) => ({ ok: false, reason });
 describe.each(Object.entries(REQUESTS))('%s', (_, vector) => {
   const { code, identifier, messageAuthenticator, bytes } = vector;
 
-  it('is made octet for octet', () => {
+  it('is signed octet for octet', () => {
     const attributes = encodeAttributes(vector.attributes);
     expect(hex(signRequest({ code, identifier, attributes }, secret, { messageAuthenticator }))).toBe(
       hex(bytes),
     );
   });
 
-  it('is verified, and decoded to its values', () => {
+  it('verifies, and decodes to its values', () => {
     const packet = packetOf(bytes);
     expect(packet).toMatchObject({ code, identifier });
     expect(verifyRequest(packet, secret)).toEqual({ ok: true });
@@ -42,7 +42,7 @@ describe.each(Object.entries(REQUESTS))('%s', (_, vector) => {
     expect(decoded.slice(messageAuthenticator ? 1 : 0)).toEqual(vector.attributes);
   });
 
-  it('is refused with any bit of it turned over', () => {
+  it('is refused if any bit of it is flipped', () => {
     for (const bit of bitsOf(bytes)) {
       const parsed = parsePacket(flipped(bytes, bit));
       expect(parsed.ok && verifyRequest(parsed.packet, secret).ok, `bit ${bit}`).toBe(false);
@@ -54,19 +54,19 @@ describe.each(Object.entries(REPLIES))('%s', (_, vector) => {
   const { code, messageAuthenticator, bytes } = vector;
   const request = packetOf(vector.request.bytes);
 
-  it('is made octet for octet, with a Message-Authenticator exactly when the request had one', () => {
+  it('is signed octet for octet, with a Message-Authenticator if and only if the request had one', () => {
     const attributes = encodeAttributes(vector.attributes);
     expect(hex(signReply(request, { code, attributes }, secret))).toBe(hex(bytes));
   });
 
-  it('is verified, and decoded to its values', () => {
+  it('verifies, and decodes to its values', () => {
     const packet = packetOf(bytes);
     expect(packet).toMatchObject({ code, identifier: request.identifier });
     expect(verifyReply(packet, request, secret)).toEqual({ ok: true });
     expect(decodeAttributes(packet).slice(messageAuthenticator ? 1 : 0)).toEqual(vector.attributes);
   });
 
-  it('is refused with any bit of it turned over', () => {
+  it('is refused if any bit of it is flipped', () => {
     for (const bit of bitsOf(bytes)) {
       const parsed = parsePacket(flipped(bytes, bit));
       expect(parsed.ok && verifyReply(parsed.packet, request, secret).ok, `bit ${bit}`).toBe(false);
@@ -75,14 +75,14 @@ describe.each(Object.entries(REPLIES))('%s', (_, vector) => {
 });
 
 describe('signRequest', () => {
-  it('puts a Message-Authenticator first unless told otherwise', () => {
+  it('puts a Message-Authenticator first by default', () => {
     const request = { code: 43, identifier: 1, attributes: userName };
     expect(packetOf(signRequest(request, secret)).attributes.map(({ type }) => type)).toEqual([80, 1]);
     const options = { messageAuthenticator: false };
     expect(packetOf(signRequest(request, secret, options)).attributes.map(({ type }) => type)).toEqual([1]);
   });
 
-  it('fills a packet of 4096 octets, and throws above', () => {
+  it('makes packets of up to 4096 octets, and throws for longer ones', () => {
     const attributes = Buffer.concat(
       [...Array(15).fill(attribute(25, Buffer.alloc(252))), Buffer.of(25, 248)],
       4058,
@@ -96,7 +96,7 @@ describe('signRequest', () => {
 });
 
 describe('signReply', () => {
-  it('signs with or without Message-Authenticator as it is told, whatever the request had', () => {
+  it('lets the caller decide about the Message-Authenticator, whatever the request had', () => {
     const reply = { code: 44, attributes: new Uint8Array() };
     for (const { bytes } of [COA_REQUEST, COA_REQUEST_MA]) {
       for (const messageAuthenticator of [true, false]) {
@@ -107,14 +107,14 @@ describe('signReply', () => {
     }
   });
 
-  it('throws above 4096 octets', () => {
+  it('throws for more than 4096 octets', () => {
     const reply = { code: 44, attributes: Buffer.alloc(4077) };
     expect(() => signReply(packetOf(COA_REQUEST.bytes), reply, secret)).toThrow(RangeError);
   });
 });
 
 describe('verifyRequest', () => {
-  it('refuses a request made with another secret', () => {
+  it('refuses a request signed with another secret', () => {
     expect(requestVerdict(craft({ attributes: [userName], secret: 'testing124' }))).toEqual(
       refused('wrong-request-authenticator'),
     );
@@ -130,7 +130,7 @@ describe('verifyRequest', () => {
     });
   });
 
-  it('refuses a Message-Authenticator with any bit turned over, though the Request Authenticator is right', () => {
+  it('refuses a Message-Authenticator with any bit flipped, though the Request Authenticator is right', () => {
     const bytes = COA_REQUEST_MA.bytes;
     for (const bit of bitsOf(bytes.subarray(22, 38))) {
       expect(requestVerdict(sealed(flipped(bytes, 22 * 8 + bit)))).toEqual(
@@ -139,7 +139,7 @@ describe('verifyRequest', () => {
     }
   });
 
-  it('refuses a Message-Authenticator over anything but zeros in the place of the authenticator', () => {
+  it('refuses a Message-Authenticator that was not computed over zeros in place of the authenticator', () => {
     const attributes = [MESSAGE_AUTHENTICATOR, userName];
     for (const messageAuthenticatorOver of [Buffer.alloc(16, 1), COA_REQUEST.bytes.subarray(4, 20)]) {
       expect(requestVerdict(craft({ attributes, messageAuthenticatorOver }))).toEqual(
@@ -158,7 +158,7 @@ describe('verifyRequest', () => {
     expect(requestVerdict(craft({ attributes }))).toEqual(refused('several-message-authenticators'));
   });
 
-  it('refuses a request without Message-Authenticator only where one is required', () => {
+  it('refuses a request without Message-Authenticator only if one is required', () => {
     expect(requestVerdict(COA_REQUEST.bytes)).toEqual({ ok: true });
     expect(requestVerdict(COA_REQUEST.bytes, { requireMessageAuthenticator: true })).toEqual(
       refused('missing-message-authenticator'),
@@ -197,20 +197,20 @@ describe('verifyReply', () => {
     expect(replyVerdict(COA_ACK.bytes, request)).toEqual(refused('wrong-response-authenticator'));
   });
 
-  it('refuses a reply made with another secret', () => {
+  it('refuses a reply signed with another secret', () => {
     expect(replyVerdict(reply({ secret: 'testing124' }), request)).toEqual(
       refused('wrong-response-authenticator'),
     );
   });
 
-  it('refuses a Message-Authenticator with any bit turned over, though the Response Authenticator is right', () => {
+  it('refuses a Message-Authenticator with any bit flipped, though the Response Authenticator is right', () => {
     for (const bit of bitsOf(COA_ACK_MA.bytes.subarray(22, 38))) {
       const wrong = sealed(flipped(COA_ACK_MA.bytes, 22 * 8 + bit), requestAuthenticator);
       expect(replyVerdict(wrong, request)).toEqual(refused('wrong-message-authenticator'));
     }
   });
 
-  it('accepts a Message-Authenticator over a zero authenticator only where that is allowed', () => {
+  it('accepts a Message-Authenticator over a zero authenticator only if that is allowed', () => {
     const attributes = [MESSAGE_AUTHENTICATOR];
     const proxied = reply({ attributes, messageAuthenticatorOver: Buffer.alloc(16) });
     expect(replyVerdict(proxied, request)).toEqual(refused('wrong-message-authenticator'));
@@ -227,7 +227,7 @@ describe('verifyReply', () => {
     expect(replyVerdict(reply({ attributes }), request)).toEqual(refused('several-message-authenticators'));
   });
 
-  it('refuses a reply without Message-Authenticator only where one is required', () => {
+  it('refuses a reply without Message-Authenticator only if one is required', () => {
     expect(replyVerdict(reply({}), request)).toEqual({ ok: true });
     expect(replyVerdict(reply({}), request, { requireMessageAuthenticator: true })).toEqual(
       refused('missing-message-authenticator'),

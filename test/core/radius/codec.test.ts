@@ -16,7 +16,7 @@ const encode = (...list: readonly Attribute[]) => Buffer.from(encodeAttributes(l
 const octets = (hex: string) => Buffer.from(hex.replaceAll(' ', ''), 'hex');
 const erx = (type: number, value: string) => vendorSpecific(ERX, attribute(type, octets(value)));
 
-/** Attributes, and the octets that each has to have and to come from. */
+/** Attributes, and the octets that each encodes to and decodes from. */
 const BOTH_WAYS: readonly (readonly [Attribute, octets: string])[] = [
   [{ name: 'User-Name', value: 'Zoë' }, '0106 5a6fc3ab'],
   [{ name: 'NAS-IP-Address', value: '192.0.2.1' }, '0406 c0000201'],
@@ -37,7 +37,7 @@ const BOTH_WAYS: readonly (readonly [Attribute, octets: string])[] = [
   [{ name: 'ERX-Service-Deactivate', tag: 2, value: 'gold' }, '1a0d 0000130a 4207 02 676f6c64'],
   [{ name: 'ERX-Service-Timeout', tag: 2, value: 720 }, '1a0c 0000130a 4406 020002d0'],
   [{ name: 'ERX-Acct-Request-Reason', value: 1024 }, '1a0c 0000130a d206 00000400'],
-  // Text that begins like a tag gets the unused tag before it.
+  // Text whose first octet would be read as a tag gets a zero octet before it.
   [{ name: 'ERX-Update-Service', value: '\u0002x' }, '1a0b 0000130a b405 00 0278'],
   [{ unknown: { type: 241 }, value: octets('0801') }, 'f104 0801'],
   [{ unknown: { type: 2 }, value: octets('') }, '0202'],
@@ -55,7 +55,7 @@ describe.each(BOTH_WAYS)('%o', (value, hex) => {
   });
 });
 
-/** Octets that are no value of their attribute, and why. Each is written back as it was. */
+/** Octets that are no value of their attribute, and why. Each is encoded as it was read. */
 const MALFORMED: readonly (readonly [octets: string, reason: string])[] = [
   ['0102', 'expected at least 1 octet, got 0'],
   ['2102', 'expected at least 1 octet, got 0'],
@@ -110,7 +110,7 @@ describe('decodeAttributes', () => {
     expect(encode(...decode(erx(68, '010000')))).toEqual(erx(68, '010000'));
   });
 
-  it('splits several sub-attributes of one Vendor-Specific, and keeps the order of the packet', () => {
+  it('decodes each sub-attribute of a Vendor-Specific by itself, in the order of the packet', () => {
     const both = Buffer.concat([attribute(65, octets('01676f6c64')), attribute(69, octets('01000002'))]);
     const name = attribute(1, Buffer.from('client1'));
     expect(decode(name, vendorSpecific(ERX, both), name)).toStrictEqual([
@@ -121,27 +121,27 @@ describe('decodeAttributes', () => {
     ]);
   });
 
-  it('takes a zero octet before tagged text for the unused tag, also before a Service-Deactivate', () => {
+  it('reads a zero octet before tagged text as no tag, also before a Service-Deactivate', () => {
     expect(decode(erx(65, '00676f6c64'), erx(66, '00676f6c64'))).toStrictEqual([
       { name: 'ERX-Service-Activate', value: 'gold' },
       { name: 'ERX-Service-Deactivate', value: 'gold' },
     ]);
   });
 
-  it('takes the first octet of tagged text from 0x20 up for text', () => {
+  it('reads a first octet of tagged text of 0x20 or more as text', () => {
     expect(decode(erx(65, '20'), erx(65, '1f20'))).toStrictEqual([
       { name: 'ERX-Service-Activate', value: ' ' },
       { name: 'ERX-Service-Activate', tag: 31, value: ' ' },
     ]);
   });
 
-  it('reads a prefix with all its sixteen octets as it reads the shortest one', () => {
+  it('reads the same prefix from 16 octets and from the fewest', () => {
     expect(decode(octets(`6114 0020 20010db8 ${'00'.repeat(12)}`))).toStrictEqual([
       { name: 'Framed-IPv6-Prefix', value: '2001:db8::/32' },
     ]);
   });
 
-  it('keeps a byte order mark at the head of a text', () => {
+  it('keeps a byte order mark at the beginning of a text', () => {
     expect(decode(octets('0106 efbbbf61'))).toStrictEqual([{ name: 'User-Name', value: '\ufeffa' }]);
   });
 });
@@ -216,13 +216,13 @@ describe('encodeAttributes', () => {
     expect(() => encode({ name: 'NAS-Port', value: 1 }, value)).toThrow(new RangeError(message));
   });
 
-  it('fills an attribute to its last octet', () => {
+  it('encodes values of the greatest length', () => {
     expect(encode({ name: 'User-Name', value: text(253) })).toHaveLength(255);
     expect(encode({ name: 'ERX-Service-Session', value: text(247) })).toHaveLength(255);
     expect(encode({ name: 'ERX-Service-Activate', tag: 1, value: text(246) })).toHaveLength(255);
   });
 
-  it('takes every form of an IPv6 address', () => {
+  it('accepts every text form of an IPv6 address', () => {
     const forms = ['::ffff:192.0.2.1', '2001:DB8:0:0:0:0:0:1', '::'];
     const list = forms.map((value): Attribute => ({ name: 'NAS-IPv6-Address', value }));
     expect(allValues(decode(encode(...list)), 'NAS-IPv6-Address')).toEqual([
@@ -232,7 +232,7 @@ describe('encodeAttributes', () => {
     ]);
   });
 
-  it('makes nothing of an empty list', () => {
+  it('encodes an empty list as no octets', () => {
     expect(encode()).toHaveLength(0);
   });
 });

@@ -1,4 +1,4 @@
-// Packets made with node's own createHash and createHmac, however wrong they are meant to be.
+// Packets made with Node's createHash and createHmac, for tests: valid ones, and ones with a chosen fault.
 import { createHash, createHmac } from 'node:crypto';
 import { type Packet, parsePacket } from '../../../core/radius/packet.ts';
 import { SECRET } from './vectors.ts';
@@ -18,7 +18,7 @@ export const vendorSpecific = (vendor: number, inside: Uint8Array) => {
 export const MESSAGE_AUTHENTICATOR = attribute(80, ZERO);
 
 /**
- * A packet with a right authenticator and `attributes` as given. Every attribute 80 gets the HMAC over the packet
+ * A packet with a valid authenticator and `attributes` as given. Every attribute 80 gets the HMAC over the packet
  * with all of them zero and `messageAuthenticatorOver` in the place of the authenticator.
  */
 export function craft({
@@ -48,7 +48,7 @@ export function craft({
   return sealed(packet, requestAuthenticator, secret);
 }
 
-/** `packet` with its authenticator made anew. */
+/** `packet` with its authenticator computed again. */
 export function sealed(packet: Buffer, requestAuthenticator: Uint8Array = ZERO, secret = SECRET): Buffer {
   const copy = Buffer.from(packet);
   copy.set(requestAuthenticator, 4);
@@ -56,7 +56,7 @@ export function sealed(packet: Buffer, requestAuthenticator: Uint8Array = ZERO, 
   return copy;
 }
 
-/** `octets` with the bit `index` turned over. */
+/** `octets` with the bit `index` flipped. */
 export function flipped(octets: Buffer, index: number): Buffer {
   const copy = Buffer.from(octets);
   copy.writeUInt8(copy.readUInt8(index >> 3) ^ (1 << (index & 7)), index >> 3);

@@ -75,7 +75,7 @@ const request = fc.record({
 });
 
 describe('with the npm package radius', () => {
-  it('makes the same requests of codes 4, 40 and 43, and reads its own back', () => {
+  it('signs the same requests of codes 4, 40 and 43, and reads its own back', () => {
     fc.assert(
       fc.property(request, ({ code: [name, code], identifier, pairs }) => {
         const list = pairs.map(([ours]) => ours);
@@ -117,7 +117,7 @@ describe('with the npm package radius', () => {
     });
   });
 
-  it('makes the same reply, with the Proxy-State of the request', () => {
+  it('signs the same reply, with the Proxy-State of the request', () => {
     const proxyState: Attribute = { name: 'Proxy-State', value: Buffer.from('first') };
     const causes: Attribute = { name: 'Error-Cause', value: 503 };
     const attributes = encodeAttributes([proxyState]);

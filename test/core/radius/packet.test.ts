@@ -31,7 +31,7 @@ describe('parsePacket', () => {
     ]);
   });
 
-  it('reads a packet that lies in the middle of a larger buffer', () => {
+  it('reads a packet from the middle of a larger buffer', () => {
     const buffer = new Uint8Array([9, 9, 9, ...COA_REQUEST.bytes, 9]);
     const packet = packetOf(buffer.subarray(3, -1));
     expect(Buffer.from(packet.bytes)).toEqual(COA_REQUEST.bytes);

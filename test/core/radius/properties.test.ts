@@ -71,7 +71,7 @@ const unknown = fc.oneof(
     .map(([vendor, vendorType, value]): Attribute => ({ unknown: { type: 26, vendor, vendorType }, value })),
 );
 
-/** Attributes as they may come: random ones, and ones whose types are in the table and whose values are random. */
+/** Attributes as a peer may send them: random ones, and ones of the table with random values. */
 const tableNumber = fc.constantFrom(...TABLE.map(([, { number }]) => number));
 const wire = fc.array(
   fc.oneof(
@@ -91,7 +91,7 @@ const decode = (...attributes: readonly Buffer[]) => {
 };
 const encode = (list: readonly Attribute[]) => Buffer.from(encodeAttributes(list));
 
-/** Whether octets and value are the same thing in two shapes: all but prefixes and the unused tag of text. */
+/** Whether the value has one encoding only: all types but prefixes and tagged text. */
 const isLossless = (attribute: Attribute) => {
   if (!('name' in attribute)) return true;
   const { type, tagged }: AttributeDefinition = ATTRIBUTES[attribute.name];
@@ -99,7 +99,7 @@ const isLossless = (attribute: Attribute) => {
 };
 
 describe('the codec', () => {
-  it('reads every list that it writes', () => {
+  it('decodes every list that it encodes', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(known, unknown), { maxLength: 12 }), (list) => {
         expect(decode(encode(list))).toStrictEqual(list);
@@ -108,7 +108,7 @@ describe('the codec', () => {
     );
   });
 
-  it('writes what it read octet for octet', () => {
+  it('encodes what it decoded octet for octet', () => {
     fc.assert(
       fc.property(wire, (attributes) => {
         for (const octets of attributes) {
@@ -120,7 +120,7 @@ describe('the codec', () => {
     );
   });
 
-  it('reads again what it read and wrote, and can describe it', () => {
+  it('decodes the same from what it encoded again, and describes it', () => {
     fc.assert(
       fc.property(wire, (attributes) => {
         const list = decode(...attributes);
@@ -136,7 +136,7 @@ describe('the codec', () => {
 describe('a packet mutated at random', () => {
   const RUNS = Number(process.env['INTERLOCK_FUZZ_RUNS'] ?? 20_000);
 
-  /** What is done to a packet: octets are overwritten, taken out or put in, at a place between its ends. */
+  /** A mutation: octets are overwritten, removed or inserted anywhere in the packet. */
   const mutation = fc.record({
     at: fc.nat({ max: 4096 }),
     remove: fc.oneof(fc.constant(0), fc.constant(1), fc.nat({ max: 40 })),

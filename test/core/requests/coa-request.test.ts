@@ -57,7 +57,7 @@ function understand(
   });
 }
 
-it('takes a NAS-Identifier for one though it is made of hexadecimal digits and colons', () => {
+it('reads a NAS-Identifier of hexadecimal digits and colons as a NAS-Identifier', () => {
   const nases = `  - { name: olt, address: "127.0.0.1:3798", secret: testing123, identifiedBy: ["00:1a:2b:3c:4d:5e", "2001:db8::2"] }`;
   const understood = understand([...SESSION, GOLD], { nases });
   expect(understood.ok && understood.request.nas.identity).toEqual({
@@ -67,7 +67,7 @@ it('takes a NAS-Identifier for one though it is made of hexadecimal digits and c
 });
 
 describe('a request that can be carried out', () => {
-  it('says who it is about, what to activate on which terms, and what to deactivate', () => {
+  it('has its session, the services to activate with their terms, and those to deactivate', () => {
     const understood = understand([
       ...SESSION,
       { name: 'Chargeable-User-Identity', value: Buffer.from([0xff, 0x01]) },
@@ -124,7 +124,7 @@ describe('a request that can be carried out', () => {
     });
   });
 
-  it('takes from the catalogue what it does not say itself', () => {
+  it('has the terms that it does not set from the catalogue', () => {
     const understood = understand([
       ...SESSION,
       { name: 'ERX-Service-Activate', tag: 1, value: 'tiered(1,2)' },
@@ -159,12 +159,12 @@ describe('a request that can be carried out', () => {
     [600, 600],
     [86_400, 86_400],
     [86_401, 86_400],
-  ])('takes an interim interval of %i s as %i s', (value, expected) => {
+  ])('reads an interim interval of %i s as %i s', (value, expected) => {
     const understood = understand([...SESSION, GOLD, { name: 'ERX-Service-Acct-Interval', tag: 1, value }]);
     expect(understood.ok && understood.request.activate[0]?.interimIntervalSeconds).toBe(expected);
   });
 
-  it('is the same for the same bytes from the same client, and another for any other', () => {
+  it('has the same key for the same octets from the same client, and another key for any others', () => {
     const keys = [[GOLD], [GOLD], [{ ...GOLD, tag: 2 }]].map((attributes) => {
       const understood = understand([...SESSION, ...attributes]);
       return understood.ok && understood.request.origin.key;
@@ -275,13 +275,13 @@ describe('a request that is refused', () => {
       why: 'one tag twice',
       attributes: [...SESSION, GOLD, activate('voice')],
       errorCause: 'Invalid-Request',
-      reason: /tag 1 is there more than once/,
+      reason: /tag 1 occurs more than once/,
     },
     {
       why: 'one service twice',
       attributes: [...SESSION, GOLD, activate('gold', 2)],
       errorCause: 'Invalid-Request',
-      reason: /gold is there more than once/,
+      reason: /gold occurs more than once/,
     },
     {
       why: 'terms without an activation',
@@ -304,7 +304,7 @@ describe('a request that is refused', () => {
         { name: 'ERX-Service-Timeout', tag: 1, value: 61 },
       ],
       errorCause: 'Invalid-Request',
-      reason: /ERX-Service-Timeout:1 is there more than once/,
+      reason: /ERX-Service-Timeout:1 occurs more than once/,
     },
     {
       why: 'statistics that are none',
@@ -362,7 +362,7 @@ describe('a request that is refused', () => {
       why: 'a second User-Name',
       attributes: [...SESSION, { name: 'User-Name', value: 'x' }, GOLD],
       errorCause: 'Invalid-Request',
-      reason: /User-Name is there more than once/,
+      reason: /User-Name occurs more than once/,
     },
     {
       why: 'a Disconnect-Request',

@@ -25,7 +25,7 @@ describe('the NAS of a request', () => {
     expect(nasOf(attributes, [BNG_1, BNG_2])).toEqual({ ok: true, value: expected.profile });
   });
 
-  it('is the only NAS of the site where the request names none', () => {
+  it('is the only NAS of the site if the request identifies none', () => {
     expect(nasOf([{ name: 'User-Name', value: 'client1' }], [BNG_2])).toEqual({
       ok: true,
       value: BNG_2.profile,
@@ -60,7 +60,7 @@ describe('the NAS of a request', () => {
       { name, value: '192.0.2.1' },
       { name, value: '192.0.2.1' },
     ];
-    expect(nasOf(twice, [BNG_1])).toEqual(refused('Invalid-Request', `${name} is there more than once`));
+    expect(nasOf(twice, [BNG_1])).toEqual(refused('Invalid-Request', `${name} occurs more than once`));
   });
 });
 
@@ -75,14 +75,14 @@ describe('the Acct-Session-Id of a request', () => {
     ['missing', [], 'Missing-Attribute', 'Acct-Session-Id is missing'],
     ['empty', [id('')], 'Invalid-Attribute-Value', 'Acct-Session-Id: expected 1 to 246 octets'],
     ['longer', [id('ä'.repeat(124))], 'Invalid-Attribute-Value', 'Acct-Session-Id: expected 1 to 246 octets'],
-    ['there twice', [id('0001'), id('0001')], 'Invalid-Request', 'Acct-Session-Id is there more than once'],
-  ])('is refused where it is %s', (_, attributes, errorCause, reason) => {
+    ['present twice', [id('0001'), id('0001')], 'Invalid-Request', 'Acct-Session-Id occurs more than once'],
+  ])('is refused if it is %s', (_, attributes, errorCause, reason) => {
     expect(acctSessionIdOf(attributes)).toEqual(refused(errorCause, reason));
   });
 });
 
 describe('the identity of a request', () => {
-  it('has text as text, integers as numbers and octets in hexadecimal, and nothing that is no part of it', () => {
+  it('has text as text, integers as numbers and octets in hexadecimal, and no other attributes', () => {
     const attributes: readonly Attribute[] = [
       { name: 'Acct-Session-Id', value: '0001' },
       { name: 'NAS-Port', value: 7 },
@@ -102,12 +102,12 @@ describe('the identity of a request', () => {
     });
   });
 
-  it('is empty where the request has none of it', () => {
+  it('is empty if the request has none of these attributes', () => {
     expect(identityOf([identifier('bng-1')])).toEqual({ ok: true, value: {} });
   });
 
   it.each(IDENTITY_ATTRIBUTES)('is refused for two of %s', (name) => {
     const twice = [{ name, value: 'x' } as Attribute, { name, value: 'y' } as Attribute];
-    expect(identityOf(twice)).toEqual(refused('Invalid-Request', `${name} is there more than once`));
+    expect(identityOf(twice)).toEqual(refused('Invalid-Request', `${name} occurs more than once`));
   });
 });

@@ -42,7 +42,7 @@ test.each([
   },
 );
 
-test('answers a Disconnect-Request with the codes of its own', () => {
+test('answers a Disconnect-Request with Disconnect-ACK or Disconnect-NAK', () => {
   const request = requestWith([{ name: 'User-Name', value: 'client1' }], { code: CODE.DisconnectRequest });
   expect(encodeReply(request, secret, 'ack')[0]).toBe(CODE.DisconnectAck);
   expect(encodeReply(request, secret, 'nak', 404)[0]).toBe(CODE.DisconnectNak);
@@ -61,7 +61,7 @@ test('echoes State and every Proxy-State unchanged and in order', () => {
   expect(attributesOf(encodeReply(request, secret, 'ack'))).toEqual(echoed);
 });
 
-test('leaves State out of the reply to a Disconnect-Request, where RFC 5176 section 3.6 does not allow it', () => {
+test('omits State from the reply to a Disconnect-Request, in which RFC 5176 section 3.6 does not allow it', () => {
   const request = requestWith([{ name: 'State', value: Buffer.from('stray') }], {
     code: CODE.DisconnectRequest,
     messageAuthenticator: false,
@@ -76,14 +76,14 @@ test('puts no Error-Cause into an ACK', () => {
   expect(attributesOf(encodeReply(request, secret, 'ack', 503))).toEqual([]);
 });
 
-test('gives up the Error-Cause, not the echo, when both do not fit into 4096 octets', () => {
+test('omits the Error-Cause, not the Proxy-State, if both do not fit into 4096 octets', () => {
   const request = requestWith(proxyStates(4096 - 20), { messageAuthenticator: false });
   expect(request.bytes.length).toBe(4096);
   const reply = encodeReply(request, secret, 'nak', 402);
   expect(Buffer.from(reply.subarray(20)).equals(request.bytes.subarray(20))).toBe(true);
 });
 
-test('is a reply that verifies, whatever is echoed and however long', () => {
+test('verifies, whatever it echoes and however long that is', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 0, max: 4096 - 38 }),
@@ -113,7 +113,7 @@ function requestWith(
   );
 }
 
-/** Proxy-States that fill `octets`, but for one or two that cannot be filled. */
+/** Proxy-States of `octets` in all, or one or two fewer if that cannot be reached. */
 function proxyStates(octets: number): Attribute[] {
   const states: Attribute[] = [];
   for (let left = octets; left >= 3; ) {

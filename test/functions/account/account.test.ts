@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { QueryCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
@@ -21,7 +19,7 @@ import { createSessionStore } from '../../../functions/shared/session-store.ts';
 import { startFauxqs } from '../../../local/cloud/fauxqs.ts';
 import { asked, NOW, play, request, service } from '../../core/support.ts';
 import { createFifoQueue, dynoxide, LOCAL } from '../../local/cloud/emulators.ts';
-import { context, startTable, type Table } from '../support.ts';
+import { context, ITEMS_010, startTable, type Table } from '../support.ts';
 
 const voice = service('voice', { statistics: 'off' });
 
@@ -33,14 +31,10 @@ function history(acctSessionId: string): { readonly gold: Session; readonly silv
   return { gold, silver };
 }
 
-/** Items as 0.1.0 wrote them, by what was under way. */
-const ITEMS_010: Readonly<Record<string, { pk: string; version: number; recentEvents: unknown }>> =
-  JSON.parse(readFileSync(join(import.meta.dirname, '../../core/subscriber/items/0.1.0.json'), 'utf8'));
-
 let sequenceNumber = 0;
 
-/** What the stream shows of a change, as Lambda hands it over; `sk` is that of the item. */
-function changed(
+/** The stream record of a write, as Lambda delivers it; `sk` is that of the item. */
+function streamRecord(
   before: Session | undefined,
   after: Session | undefined,
   sk = STATE_SORT_KEY,
@@ -100,10 +94,10 @@ const brief = ({ body }: OutgoingMessage) => {
 };
 
 describe('account', () => {
-  it('starts what a new session has, save for what is not accounted', async () => {
+  it('sends an Acct-Start for each accounted service of a new session', async () => {
     const { deliver, calls, reports } = startAccount();
     const { gold } = history('new');
-    expect(await deliver(changed(undefined, gold))).toEqual([]);
+    expect(await deliver(streamRecord(undefined, gold))).toEqual([]);
     expect(calls).toEqual([
       {
         site: 'demo',
@@ -125,45 +119,45 @@ describe('account', () => {
     expect(reports).toMatchObject([{ kind: 'accounted', site: 'demo', correlationId: 'r1' }]);
   });
 
-  it('starts the newcomer of a switch before it stops the old one, in one group', async () => {
+  it('sends the Start of a new service before the Stop of the one that it replaces, in one message group', async () => {
     const { deliver, sent } = startAccount();
     const { gold, silver } = history('switch');
-    expect(await deliver(changed(gold, silver))).toEqual([]);
+    expect(await deliver(streamRecord(gold, silver))).toEqual([]);
     expect(sent().map(brief)).toEqual(['Start silver', 'Stop gold']);
     expect(sent().map(({ group }) => group)).toEqual(Array(2).fill(messageGroup(Buffer.from('switch'))));
   });
 
-  it('stops what a removed session had', async () => {
+  it('sends an Acct-Stop for each accounted service of a removed session', async () => {
     const { deliver, sent } = startAccount();
-    expect(await deliver(changed(history('removed').silver, undefined))).toEqual([]);
+    expect(await deliver(streamRecord(history('removed').silver, undefined))).toEqual([]);
     expect(sent().map(brief)).toEqual(['Stop silver']);
   });
 
-  it('keeps the order of the changes of a session', async () => {
+  it('keeps the order of the writes of a session', async () => {
     const { deliver, sent } = startAccount();
     const [one, other] = [history('one'), history('other')];
     await deliver(
-      changed(undefined, one.gold),
-      changed(undefined, other.gold),
-      changed(one.gold, one.silver),
-      changed(other.gold, other.silver),
-      changed(one.silver, undefined),
+      streamRecord(undefined, one.gold),
+      streamRecord(undefined, other.gold),
+      streamRecord(one.gold, one.silver),
+      streamRecord(other.gold, other.silver),
+      streamRecord(one.silver, undefined),
     );
     const ofGroup = (id: string) => sent().filter(({ group }) => group === messageGroup(Buffer.from(id)));
     expect(ofGroup('one').map(brief)).toEqual(['Start gold', 'Start silver', 'Stop gold', 'Stop silver']);
     expect(ofGroup('other').map(brief)).toEqual(['Start gold', 'Start silver', 'Stop gold']);
   });
 
-  it('sends nothing for a change that touches no service, but writes its history', async () => {
+  it('sends nothing for a write that changes no service, but writes its history item', async () => {
     const { deliver, calls, written } = startAccount();
     const { gold } = history('quiet');
     const after = { ...gold, version: 7 };
-    expect(await deliver(changed(gold, after))).toEqual([]);
+    expect(await deliver(streamRecord(gold, after))).toEqual([]);
     expect(calls).toEqual([]);
     expect(written).toEqual([historyItem(gold, after, 0)]);
   });
 
-  it('lets items of history come and go, also those that TTL removes', async () => {
+  it('ignores history items, also those that TTL deletes', async () => {
     const { deliver, calls, written } = startAccount();
     const { gold, silver } = history('past');
     const OldImage = marshall(historyItem(gold, silver, 0) ?? {}) as Image;
@@ -183,19 +177,19 @@ describe('account', () => {
   it.each([
     ['Lambda', NOW / 1000 + 3600],
     ['the AWS CLI', '2026-11-22T14:00:00+01:00'],
-  ])('knows from a record that comes through %s when a session was removed', async (_, recordedAt) => {
+  ])('reads from a record of %s when a session was removed', async (_, recordedAt) => {
     const { deliver, written } = startAccount();
-    const { dynamodb } = changed(history('removed').silver, undefined);
+    const { dynamodb } = streamRecord(history('removed').silver, undefined);
     await deliver({ dynamodb: { ...dynamodb, ApproximateCreationDateTime: recordedAt } } as DynamoDBRecord);
     expect(written).toMatchObject([
       { cause: 'removal', atMs: NOW + 3_600_000, deactivated: ['voice', 'silver'] },
     ]);
   });
 
-  it('makes the same identifiers of a record that comes twice, and other ones of every other', async () => {
+  it('makes equal identifiers of a record that is redelivered, and different ones of different records', async () => {
     const { deliver, sent } = startAccount();
     const { gold, silver } = history('twice');
-    const record = changed(gold, silver);
+    const record = streamRecord(gold, silver);
     await deliver(record);
     await deliver(record);
     const [start, stop, ...again] = sent().map(({ deduplicationId }) => deduplicationId);
@@ -204,21 +198,21 @@ describe('account', () => {
 
     const other = startAccount();
     const neighbour = history('neighbour');
-    await other.deliver(changed(undefined, gold), changed(neighbour.gold, neighbour.silver));
+    await other.deliver(streamRecord(undefined, gold), streamRecord(neighbour.gold, neighbour.silver));
     const others = other.sent().map(({ deduplicationId }) => deduplicationId);
     expect(new Set([start, stop, ...others]).size).toBe(5);
   });
 
-  it('names the record that could not be sent and the later ones of its session, and no others', async () => {
+  it('fails the record whose messages were not sent, and the later ones of its session, and no others', async () => {
     const { gold, silver } = history('failing');
     const { deliver, sent, reports } = startAccount(async (_, messages) => {
       if (messages.some((message) => brief(message) === 'Start silver')) throw new Error('no queue');
     });
     const records = [
-      changed(undefined, gold),
-      changed(gold, silver),
-      changed(undefined, history('healthy').gold),
-      changed(silver, undefined),
+      streamRecord(undefined, gold),
+      streamRecord(gold, silver),
+      streamRecord(undefined, history('healthy').gold),
+      streamRecord(silver, undefined),
     ];
     const numberOf = (index: number) => records[index]?.dynamodb?.SequenceNumber;
     expect(await deliver(...records)).toEqual([numberOf(1), numberOf(3)]);
@@ -231,13 +225,13 @@ describe('account', () => {
   it('fails a record of a later shape by name, with the later ones of its session, and no others', async () => {
     const { gold, silver } = history('later');
     const { deliver, sent, written, reports } = startAccount();
-    const later = changed(gold, silver);
+    const later = streamRecord(gold, silver);
     const NewImage = { ...later.dynamodb?.NewImage, shape: { N: String(SHAPE + 1) } };
     const records: DynamoDBRecord[] = [
-      changed(undefined, gold),
+      streamRecord(undefined, gold),
       { ...later, dynamodb: { ...later.dynamodb, NewImage } },
-      changed(undefined, history('healthy').gold),
-      changed(silver, undefined),
+      streamRecord(undefined, history('healthy').gold),
+      streamRecord(silver, undefined),
     ];
     const numberOf = (index: number) => records[index]?.dynamodb?.SequenceNumber;
     expect(await deliver(...records)).toEqual([numberOf(1), numberOf(3)]);
@@ -253,7 +247,7 @@ describe('account', () => {
   it.each(Object.entries(ITEMS_010))('reads an item of 0.1.0 without recentEvents: %s', async (_, item) => {
     const { recentEvents: __, ...rest } = item;
     const { deliver, sent, written, reports } = startAccount();
-    const record = changed(undefined, history('old').gold);
+    const record = streamRecord(undefined, history('old').gold);
     expect(
       await deliver({ ...record, dynamodb: { ...record.dynamodb, NewImage: marshall(rest) as Image } }),
     ).toEqual([]);
@@ -262,10 +256,10 @@ describe('account', () => {
     expect(reports.filter(({ kind }) => kind === 'failed')).toEqual([]);
   });
 
-  it('fails a record of a site that it has no queue for', async () => {
+  it('fails a record of a site without an accounting queue', async () => {
     const sqs = new SQSClient({ ...LOCAL, endpoint: 'http://127.0.0.1:9' });
     const { deliver, reports } = startAccount(createSiteSender(sqs, {}, 'accounting queue'));
-    const record = changed(undefined, history('homeless').gold);
+    const record = streamRecord(undefined, history('homeless').gold);
     expect(await deliver(record)).toEqual([record.dynamodb?.SequenceNumber]);
     expect(reports).toMatchObject([{ error: { message: 'there is no accounting queue of the site demo' } }]);
   });
@@ -291,17 +285,17 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('account on a table'), () => {
     return Items.map((item) => unmarshall(item));
   }
 
-  it('stores each change once and in order, though all of them come twice', async () => {
+  it('writes one history item for each write, in order, though all records are delivered twice', async () => {
     const { deliver } = startAccount(undefined, write);
     const { gold, silver } = history('stored');
-    const changes = [[undefined, gold] as const, [gold, silver] as const, [silver, undefined] as const];
-    const records = changes.map(([before, after]) => changed(before, after));
+    const writes = [[undefined, gold] as const, [gold, silver] as const, [silver, undefined] as const];
+    const records = writes.map(([before, after]) => streamRecord(before, after));
     expect(await deliver(...records)).toEqual([]);
     expect(await deliver(...records)).toEqual([]);
-    expect(await stored('stored')).toEqual(changes.map(([before, after]) => historyItem(before, after, 0)));
+    expect(await stored('stored')).toEqual(writes.map(([before, after]) => historyItem(before, after, 0)));
   });
 
-  it('has what could not be written come again with the accounting that waits for it, and nothing else', async () => {
+  it('has a record redelivered whose history item was not written, with its accounting, and no others', async () => {
     let isBroken = true;
     const { deliver, sent, reports } = startAccount(undefined, async (item, signal) => {
       if (isBroken && item.pk.endsWith('broken') && item.version === 2) throw new Error('no table');
@@ -309,10 +303,10 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('account on a table'), () => {
     });
     const { gold, silver } = history('broken');
     const records = [
-      changed(undefined, gold),
-      changed(gold, silver),
-      changed(undefined, history('whole').gold),
-      changed(silver, undefined),
+      streamRecord(undefined, gold),
+      streamRecord(gold, silver),
+      streamRecord(undefined, history('whole').gold),
+      streamRecord(silver, undefined),
     ];
     const numberOf = (index: number) => records[index]?.dynamodb?.SequenceNumber;
     expect(await deliver(...records)).toEqual([numberOf(1), numberOf(3)]);
@@ -329,13 +323,13 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('account on a table'), () => {
     expect([...sentOnce.values()].toSorted()).toEqual(['Start gold', ...ofOne].toSorted());
   });
 
-  it('stores a change once though its accounting cannot be sent at first', async () => {
+  it('writes one history item though the accounting is not sent at the first attempt', async () => {
     let isBroken = true;
     const { deliver, sent } = startAccount(async () => {
       if (isBroken) throw new Error('no queue');
     }, write);
     const { gold } = history('late');
-    const record = changed(undefined, gold);
+    const record = streamRecord(undefined, gold);
     expect(await deliver(record)).toEqual([record.dynamodb?.SequenceNumber]);
     isBroken = false;
     expect(await deliver(record)).toEqual([]);
@@ -343,14 +337,14 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('account on a table'), () => {
     expect(sent().map(brief)).toEqual(['Start gold']);
   });
 
-  it('keeps history out of the indexes, and beside a state that stays as it is', async () => {
+  it('keeps history items out of the indexes, and leaves the item of the session unchanged', async () => {
     const store = createSessionStore(table.client, table.name);
     const limited = service('gold', { timeoutSeconds: 60 });
     const { session } = play([asked(request('r1', { acctSessionId: 'beside', activate: [limited] }))]);
     if (session === undefined) throw new Error('a request makes a session');
     await store.write({ ...session, revision: 0 });
     const state = await store.read({ nas: 'bng-1', acctSessionId: 'beside' });
-    await startAccount(undefined, write).deliver(changed(undefined, state));
+    await startAccount(undefined, write).deliver(streamRecord(undefined, state));
 
     expect((await stored('beside')).map(({ sk }) => sk)).toEqual([expect.stringMatching(/^EVENT#/), 'STATE']);
     expect(await store.read({ nas: 'bng-1', acctSessionId: 'beside' })).toEqual(state);
@@ -363,7 +357,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('account on a table'), () => {
 });
 
 describe('account on a queue', () => {
-  it('leaves one message of each record in order, though all of them come twice', async () => {
+  it('leaves one message of each record in order, though all records are delivered twice', async () => {
     const fauxqs = await startFauxqs();
     const sqs = new SQSClient({ endpoint: fauxqs.endpoint, ...LOCAL, useQueueUrlAsEndpoint: false });
     onTestFinished(async () => {
@@ -374,7 +368,7 @@ describe('account on a queue', () => {
     const { deliver } = startAccount(createSiteSender(sqs, { demo: QueueUrl }, 'accounting queue'));
     const many = Array.from({ length: 12 }, (_, index) => `video(${index})`);
     const { session } = play([asked(request('r1', { acctSessionId: 'queue', activate: many }))]);
-    const records = [changed(undefined, session), changed(session, undefined)];
+    const records = [streamRecord(undefined, session), streamRecord(session, undefined)];
     expect(await deliver(...records)).toEqual([]);
     expect(await deliver(...records)).toEqual([]);
 

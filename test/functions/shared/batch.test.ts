@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type Batch, processBatch } from '../../../functions/shared/batch.ts';
 
-/** Time enough for a signal that does not abort. */
+/** So much remaining time that the signal does not abort. */
 const MINUTE_MS = 60_000;
 
-/** A batch of records such as `a1`: the letter is its group. What is done with them goes to `log`. */
+/** A batch of records such as `a1`; the letter is the group. `log` gets what happens to them. */
 function batchOf(records: readonly string[], process: Batch<string>['process']) {
   const log: string[] = [];
   const batch: Batch<string> = {
@@ -32,13 +32,13 @@ const untilAborted = (_: string, signal: AbortSignal) =>
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describe('a batch', () => {
-  it('is processed one record after the other within a group', async () => {
+  it('is processed in order within a group', async () => {
     const { batch, log } = batchOf(['a1', 'a2', 'a3'], turn);
     expect(await processBatch(batch, MINUTE_MS)).toEqual(failures());
     expect(log).toEqual(['a1 begins', 'a1 ends', 'a2 begins', 'a2 ends', 'a3 begins', 'a3 ends']);
   });
 
-  it('is processed side by side across groups', async () => {
+  it('is processed concurrently across groups', async () => {
     const begun: string[] = [];
     const all = Promise.withResolvers<void>();
     const { batch } = batchOf(['a1', 'b1', 'c1'], (record) => {
@@ -49,7 +49,7 @@ describe('a batch', () => {
     expect(begun).toEqual(['a1', 'b1', 'c1']);
   });
 
-  it('fails from the first failure of a group on, and in no other group', async () => {
+  it('fails from the first failure of a group on, and does not fail in other groups', async () => {
     const { batch, log } = batchOf(['a1', 'b1', 'a2', 'b2', 'a3', 'a4'], async (record) => {
       if (record === 'a2') throw new Error('poison');
     });
@@ -59,7 +59,7 @@ describe('a batch', () => {
     expect(log).not.toContain('a3 begins');
   });
 
-  it('takes an error that is thrown before any waiting for a failure like another', async () => {
+  it('counts an error that is thrown synchronously as a failure', async () => {
     const { batch } = batchOf(['a1', 'b1'], (record) => {
       if (record === 'a1') throw new Error('at once');
       return Promise.resolve();
@@ -74,7 +74,7 @@ describe('a batch', () => {
 });
 
 describe('a batch that runs out of time', () => {
-  it('aborts what is under way, begins nothing more, and names all that is left', async () => {
+  it('aborts the records under way, begins no other, and names all that are left', async () => {
     const { batch, log } = batchOf(['a1', 'a2', 'b1', 'b2'], (record, signal) =>
       record === 'b1' ? Promise.resolve() : untilAborted(record, signal),
     );
@@ -83,7 +83,7 @@ describe('a batch that runs out of time', () => {
     expect(log).toContain('a1 fails: The operation was aborted due to timeout');
   });
 
-  it('begins no record once its time is over', async () => {
+  it('begins no record once its time has passed', async () => {
     const { batch, log } = batchOf(['a1', 'a2'], (_, signal) =>
       signal.aborted
         ? Promise.resolve()
@@ -93,7 +93,7 @@ describe('a batch that runs out of time', () => {
     expect(log).toEqual(['a1 begins', 'a1 ends', 'a2 fails: The operation was aborted due to timeout']);
   });
 
-  it('keeps the last second of its time for the answer', async () => {
+  it('reserves the last second of its time for the response', async () => {
     const { batch } = batchOf(['a1'], untilAborted);
     const halfASecond = delay(500, 'too late', { ref: false });
     expect(await Promise.race([processBatch(batch, 1_000), halfASecond])).toEqual(failures('a1'));

@@ -29,8 +29,8 @@ export interface EmbeddedMetric {
 }
 
 /**
- * The metrics in a line of a log; none when it is another line.
- * @throws ValiError when CloudWatch would not take it
+ * The metrics in a line of a log; none if it is another kind of line.
+ * @throws ValiError when CloudWatch would not accept it
  */
 export function embeddedMetrics(line: Readonly<Record<string, unknown>>): readonly EmbeddedMetric[] {
   if (!('_aws' in line)) return [];

@@ -4,7 +4,7 @@ import { embeddedMetrics } from './embedded-metrics.ts';
 
 const NOW = 1_780_000_000_000;
 
-it('makes one line of what has the same dimensions', () => {
+it('writes measurements with equal dimensions on one line', () => {
   const metrics = new Metrics('decide');
   metrics.add('Latency', 'Milliseconds', 12.5);
   metrics.add('Answers', 'Count', 1, { Answer: 'CoA-ACK' });
@@ -41,7 +41,7 @@ it('makes one line of what has the same dimensions', () => {
   ]);
 });
 
-it('makes as many lines as CloudWatch wants for many values', () => {
+it('writes many values on as many lines as CloudWatch needs', () => {
   const metrics = new Metrics('account');
   const values = Array.from({ length: 250 }, (_, index) => index);
   for (const value of values) metrics.add('Records', 'Count', value);
@@ -52,7 +52,7 @@ it('makes as many lines as CloudWatch wants for many values', () => {
   expect(found.flatMap((metric) => metric.values)).toEqual(values);
 });
 
-it('says everything once', () => {
+it('writes each measurement once', () => {
   const metrics = new Metrics('sweep');
   metrics.add('Due', 'Count', 0);
 

@@ -11,7 +11,7 @@ const messages = (count: number): readonly OutgoingMessage[] =>
     deduplicationId: String(index),
   }));
 
-/** A sender to an SQS that refuses the message with this number; gives the calls that it got. */
+/** A sender to an SQS that does not take the message with this number, and the calls that SQS got. */
 async function startSender(refused?: number) {
   const calls: SqsCall[] = [];
   const { sqs, stop } = await scriptedSqs((call) => {
@@ -41,13 +41,13 @@ describe('a sender', () => {
     ]);
   });
 
-  it('calls nobody for nothing', async () => {
+  it('does not call SQS for no messages', async () => {
     const { send, numbers } = await startSender();
     await send(0);
     expect(numbers()).toEqual([]);
   });
 
-  it('says why when SQS refuses one of a batch, and sends nothing behind it', async () => {
+  it('rejects with the reason if SQS does not take a message of a batch, and sends no later batch', async () => {
     const { send, numbers } = await startSender(4);
     await expect(send(11)).rejects.toThrow('SQS did not take a message: InternalError a disk is full');
     expect(numbers()).toHaveLength(1);

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,9 +11,9 @@ import {
 } from '../../../functions/shared/session-store.ts';
 import { asked, NOW, nas, outcome, play, request, service, stored } from '../../core/support.ts';
 import { dynoxide } from '../../local/cloud/emulators.ts';
-import { startTable, type Table } from '../support.ts';
+import { ITEMS_010, startTable, type Table } from '../support.ts';
 
-/** A session out of a history, not yet stored: of revision 0. */
+/** The session that these events make, not yet stored: of revision 0. */
 function session(acctSessionId: string, ...events: Parameters<typeof play>[0]): Session {
   const { session } = play(events);
   if (session === undefined) throw new Error('these events make no session');
@@ -27,10 +25,10 @@ const who = {
   identity: { 'User-Name': 'müller@isp1.com', 'NAS-Port': 4_294_967_295, 'Called-Station-Id': '' },
   classes: ['00ff', ''],
 };
-const atRest = (id: string) => session(id, asked(request('r1', { activate: ['gold'] })));
+const idle = (id: string) => session(id, asked(request('r1', { activate: ['gold'] })));
 const keyOf = ({ nas, acctSessionId }: Session) => ({ nas: nas.name, acctSessionId });
 
-/** Everything that a session can hold: a switch half done, one more waiting, an answer, a victim of an earlier time. */
+/** A session with a transition under way, a waiting request, an answer, and a service that is still deactivating. */
 const rich = (id: string) =>
   session(
     id,
@@ -48,10 +46,6 @@ const rich = (id: string) =>
     asked(request('r3', { ...who, activate: [service('silver', { refusingGroups: [7] })] })),
     asked(request('r4', { ...who, activate: ['bronze'] })),
   );
-
-const ITEMS_010: Readonly<Record<string, { acctSessionId: string; version: number }>> = JSON.parse(
-  readFileSync(join(import.meta.dirname, '../../core/subscriber/items/0.1.0.json'), 'utf8'),
-);
 
 describe('the session in an item of 0.1.0', () => {
   it.each(Object.entries(ITEMS_010))('%s: is without what 0.1.0 wrote for the indexes', (_, item) => {
@@ -71,11 +65,11 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
   });
   afterAll(() => table.stop());
 
-  it('knows nothing of a session that nobody wrote', async () => {
-    expect(await store.read({ nas: 'bng-1', acctSessionId: 'nobody' })).toBeUndefined();
+  it('reads no session that was not written', async () => {
+    expect(await store.read({ nas: 'bng-1', acctSessionId: 'unwritten' })).toBeUndefined();
   });
 
-  it('gives a session back as it was, one revision on', async () => {
+  it('reads a session as it was written, of the next revision', async () => {
     const written = rich('rich');
     expect(written).toMatchObject({
       transition: { step: 'activate' },
@@ -87,38 +81,38 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
     expect(await store.read(keyOf(written))).toStrictEqual(stored(written));
   });
 
-  it('keeps sessions apart by their NAS and by their id', async () => {
-    const one = atRest('apart');
-    const other = { ...atRest('apart'), nas: nas({ name: 'bng-2' }), classes: ['02'] };
+  it('keeps sessions apart by NAS and Acct-Session-Id', async () => {
+    const one = idle('apart');
+    const other = { ...idle('apart'), nas: nas({ name: 'bng-2' }), classes: ['02'] };
     await store.write(one);
     expect(await store.read(keyOf(other))).toBeUndefined();
     expect(await store.write(other)).toBe('written');
     expect(await store.read(keyOf(one))).toStrictEqual(stored(one));
   });
 
-  it('loses a new session to one that is there already', async () => {
-    const first = atRest('new');
+  it('does not write a new session over an existing one: the write is lost', async () => {
+    const first = idle('new');
     expect(await store.write(first)).toBe('written');
     expect(await store.write({ ...first, classes: ['02'] })).toBe('lost');
     expect(await store.read(keyOf(first))).toStrictEqual(stored(first));
   });
 
-  it('loses a change to a session that moved on since it was read, and to one that is gone', async () => {
-    const first = atRest('moved');
+  it('does not write over a session that was written or removed since it was read: the write is lost', async () => {
+    const first = idle('moved');
     await store.write(first);
     const read = stored(first);
     expect(await store.write({ ...read, classes: ['02'] })).toBe('written');
     expect(await store.write({ ...read, classes: ['03'] })).toBe('lost');
     expect(await store.write({ ...read, revision: 5 })).toBe('lost');
     expect(await store.read(keyOf(first))).toStrictEqual({ ...read, classes: ['02'], revision: 2 });
-    expect(await store.write({ ...atRest('gone'), revision: 1 })).toBe('lost');
+    expect(await store.write({ ...idle('gone'), revision: 1 })).toBe('lost');
   });
 
   it.each([
     ['create', 0],
-    ['change', 1],
-  ])('lets one of twenty win that %s a session at once', async (what, revision) => {
-    const before = atRest(`race to ${what}`);
+    ['replace', 1],
+  ])('lets one of twenty writers win that %s a session concurrently', async (what, revision) => {
+    const before = idle(`race to ${what}`);
     if (revision === 1) await store.write(before);
     const rivals = Array.from({ length: 20 }, (_, index) => ({
       ...before,
@@ -132,15 +126,15 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
     expect(winner && (await store.read(keyOf(before)))).toStrictEqual(winner && stored(winner));
   });
 
-  it('rejects with an error that is no lost race, and when it is told to stop', async () => {
+  it('rejects for any error but a lost write, and when its signal aborts', async () => {
     const elsewhere = createSessionStore(table.client, 'nowhere');
-    await expect(elsewhere.write(atRest('elsewhere'))).rejects.toThrow('resource not found');
-    await expect(store.read(keyOf(atRest('stopped')), AbortSignal.abort())).rejects.toThrow('aborted');
-    await expect(store.write(atRest('stopped'), AbortSignal.abort())).rejects.toThrow('aborted');
-    expect(await store.read(keyOf(atRest('stopped')))).toBeUndefined();
+    await expect(elsewhere.write(idle('elsewhere'))).rejects.toThrow('resource not found');
+    await expect(store.read(keyOf(idle('stopped')), AbortSignal.abort())).rejects.toThrow('aborted');
+    await expect(store.write(idle('stopped'), AbortSignal.abort())).rejects.toThrow('aborted');
+    expect(await store.read(keyOf(idle('stopped')))).toBeUndefined();
   });
 
-  it('has a session in the index of what is due while something is, and only then', async () => {
+  it('has a session in the due index only while it is due at some time', async () => {
     const expiring = session(
       'due',
       asked(request('r1', { activate: [service('gold', { timeoutSeconds: 60 })] })),
@@ -164,7 +158,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
     await store.write(expiring);
     expect(dueAtMs(expiring)).toBe(NOW + 60_000);
     expect(await due()).toEqual([String(NOW + 60_000)]);
-    // Away with what expires, and the index forgets the session.
+    // Without the service that expires, the session is no longer in the index.
     await store.write({ ...stored(expiring), services: {} });
     expect(await due()).toEqual([]);
   });
@@ -172,7 +166,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
   it.each([
     ['userName', 'müller@isp1.com'],
     ['acctSessionId', 'looked up'],
-  ])('has a session in the index by %s, with its keys alone', async (name, value) => {
+  ])('has a session in the index by %s, with its keys only', async (name, value) => {
     await store.write(rich('looked up'));
     const { Items } = await table.client.send(
       new QueryCommand({
@@ -190,7 +184,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
     expect(Items).toEqual([marshall({ ...keys, [name]: value })]);
   });
 
-  it('does not take another item of the session for its state', async () => {
+  it('does not read another item with the same partition key as the session', async () => {
     const Item = marshall({ pk: sessionPartitionKey('bng-1', 'history'), sk: `EVENT#${STATE_SORT_KEY}` });
     await table.client.send(new PutItemCommand({ TableName: table.name, Item }));
     expect(await store.read({ nas: 'bng-1', acctSessionId: 'history' })).toBeUndefined();

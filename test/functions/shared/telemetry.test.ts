@@ -1,4 +1,4 @@
-// What Lambda makes of what a handler says, so in a process that has Lambda's console.
+// What Lambda writes of a handler's log, in a process that has the console of Lambda's runtime.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { FunctionProcess } from '../../system/lambda/function-process.ts';
 
 const FUNCTIONS = join(import.meta.dirname, '../../../functions/shared');
 
-/** Invokes a handler with this body once; gives its answer, or its error as text, and its log. */
+/** Invokes a handler with this body once: its response, or its error as text, and its log. */
 async function run(body: string) {
   const folder = await mkdtemp(join(tmpdir(), 'interlock-telemetry-'));
   const from = (file: string) => JSON.stringify(pathToFileURL(join(FUNCTIONS, file)));
@@ -26,7 +26,7 @@ async function run(body: string) {
   return { answer, log: process.log() };
 }
 
-it('gives a record its level, its time and its request', async () => {
+it('writes a record with its level, time and request', async () => {
   const { log } = await run("log({ kind: 'swept', found: 1, nested: { list: [1, undefined] } });");
 
   expect(log).toEqual([
@@ -39,7 +39,7 @@ it('gives a record its level, its time and its request', async () => {
   ]);
 });
 
-it('tells of an error with its causes', async () => {
+it('writes an error with its causes', async () => {
   const { log } = await run(`
     const cause = new Error('nobody listens');
     logFailure({ kind: 'failed', messageId: 'm1', error: new TypeError('not sent', { cause }) });
@@ -52,7 +52,7 @@ it('tells of an error with its causes', async () => {
   expect(error).toContain('[cause]: Error: nobody listens\n');
 });
 
-it('writes what was measured, as lines of their own, also when the handler fails', async () => {
+it('writes metrics on lines of their own, also if the handler fails', async () => {
   const { answer, log } = await run("metrics.add('Due', 'Count', 3); throw new Error('SQS is away');");
 
   expect(answer).toBe('Error: Error: SQS is away');

@@ -67,7 +67,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
           report,
         })();
       },
-      /** What decide will get and after how many seconds, in the order in which it was sent. */
+      /** What decide will get and after how many seconds, in the order of sending. */
       async sent(): Promise<readonly { readonly message: DueMessage; readonly delaySeconds: number }[]> {
         const response = await fetch(`${fauxqs.endpoint}/_fauxqs/queues/${queueName}`);
         const { messages } = (await response.json()) as QueueContents;
@@ -81,7 +81,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
   type Sweep = Awaited<ReturnType<typeof startSweep>>;
   const idsOf = async ({ sent }: Sweep) => (await sent()).map(({ message }) => message.session.acctSessionId);
 
-  it('hands over what is due by its next run, and nothing else', async () => {
+  it('sends the sessions that are due before its next run, and no others', async () => {
     const sweep = await startSweep();
     for (const seconds of [0, 10, 90, 100, 101, 3600]) await sweep.having(`after ${seconds}`, seconds);
     await sweep.run(NOW + 40_000);
@@ -117,7 +117,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
     expect(sweep.reports).toEqual([{ kind: 'swept', found: 3, overdueMs: 30_000 }]);
   });
 
-  it('delays to the second, and never has decide look too early', async () => {
+  it('delays each message to the second, and never delivers it too early', async () => {
     const sweep = await startSweep();
     await sweep.having('s1', 60);
     await sweep.run(NOW + 29_999);
@@ -126,7 +126,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
     expect((await sweep.sent()).map(({ delaySeconds }) => delaySeconds)).toEqual([31, 30, 30]);
   });
 
-  it('takes the time that it needs itself off the delay', async () => {
+  it('subtracts the time that it has run from the delay', async () => {
     const sweep = await startSweep();
     await sweep.having('s1', 60);
     await sweep.having('s2', 60);
@@ -134,7 +134,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
     expect((await sweep.sent()).map(({ delaySeconds }) => delaySeconds).sort()).toEqual([0, 40]);
   });
 
-  it('finds all, however many', async () => {
+  it('finds all sessions, however many', async () => {
     const sweep = await startSweep();
     const ids = Array.from({ length: 23 }, (_, index) => `s${index}`);
     await Promise.all(ids.map((id) => sweep.having(id, 1)));
@@ -163,7 +163,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
     expect(sweep.reports).toEqual([{ kind: 'swept', found: 0, overdueMs: 0 }]);
   });
 
-  it('fails when SQS does not take a message, and hands over all the others', async () => {
+  it('rejects if SQS does not take a message, and sends all others', async () => {
     const idOf = ({ MessageBody }: SqsCall['entries'][number]) =>
       readMessage(DueMessage, MessageBody).session.acctSessionId;
     const taken: string[] = [];
@@ -183,7 +183,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
   });
 
   describe('and then decide', () => {
-    /** What becomes of the message that sweep sent, at the time that it names. */
+    /** decide on the message that sweep sent, at the time in that message. */
     async function decideOn(sweep: Sweep) {
       const sent: OutboxMessage[] = [];
       const [due] = await sweep.sent();
@@ -203,7 +203,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
       return { sent, deliver, read: () => sweep.store.read(key), key, dueAtMs };
     }
 
-    it('ends just that service with cause 5, Session-Timeout, where the NAS is not told', async () => {
+    it('ends only that service, with cause 5, Session-Timeout, if enforcement is none', async () => {
       const sweep = await startSweep();
       await sweep.having('s1', 60);
       await sweep.run(NOW + 30_000);
@@ -216,7 +216,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
       expect(sweep.reports.at(-1)).toEqual({ kind: 'swept', found: 0, overdueMs: 0 });
     });
 
-    it('has the NAS deactivate just that service, and ends it with cause 5 once it has', async () => {
+    it('has the NAS deactivate only that service, and ends it with cause 5 when the NAS has confirmed', async () => {
       const sweep = await startSweep();
       await sweep.having('s1', 60, { enforcement: 'coa' });
       await sweep.run(NOW + 30_000);
@@ -240,7 +240,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
   });
 });
 
-/** What fauxqs shows of a queue. Times are milliseconds. */
+/** A queue as fauxqs shows it. Times are milliseconds. */
 interface QueueContents {
   readonly messages: Readonly<
     Record<

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '../../../relay/clock.ts';
 import { Inbox } from '../../../relay/queues/inbox.ts';
 import { Queue } from '../../../relay/queues/queue.ts';
 import { EventRecorder, Recorder, type SqsCall, scriptedSqs } from '../support.ts';
@@ -38,8 +39,8 @@ beforeEach(async () => {
     return promise;
   });
   const url = 'http://localhost/000000000000/inbox.fifo';
-  const queue = new Queue('inbox', url, { sqs: scripted.sqs, now: () => 0, report: events.add });
-  inbox = new Inbox(queue);
+  const queue = new Queue('inbox', url, { sqs: scripted.sqs, clock: systemClock, report: events.add });
+  inbox = new Inbox(queue, { clock: systemClock });
   stop = scripted.stop;
 });
 

@@ -1,22 +1,24 @@
 import { expect, test } from 'vitest';
+import { systemClock } from '../../../relay/clock.ts';
 import { Queue } from '../../../relay/queues/queue.ts';
+import { ManualClock, START_MS } from '../manual-clock.ts';
 import { EventRecorder, scriptedSqs } from '../support.ts';
 
 test('gives up a call that nobody answers', async () => {
   const { sqs, stop } = await scriptedSqs(() => undefined);
   const events = new EventRecorder();
-  const queue = new Queue('outbox', 'http://localhost/000000000000/outbox', {
-    sqs,
-    now: () => 7,
-    report: events.add,
-    callTimeoutMs: 20,
-  });
-  expect(
-    await queue.receive({ waitSeconds: 0, visibilitySeconds: 1, signal: new AbortController().signal }),
-  ).toBeUndefined();
-  const error = 'no answer within 0.02 seconds';
+  const clock = new ManualClock();
+  const url = 'http://localhost/000000000000/outbox';
+  const queue = new Queue('outbox', url, { sqs, clock, report: events.add });
+  const { signal } = new AbortController();
+  const received = queue.receive({ waitSeconds: 2, visibilitySeconds: 1, signal });
+  await clock.advance(6_999);
+  expect(events.all).toEqual([]);
+  await clock.advance(1);
+  expect(await received).toBeUndefined();
+  const error = 'no answer within 7 seconds';
   expect(events.all).toEqual([{ kind: 'queue-trouble', queue: 'outbox', error }]);
-  expect(queue.health).toEqual({ state: 'unreachable', error, atMs: 7 });
+  expect(queue.health).toEqual({ state: 'unreachable', error, atMs: START_MS + 7_000 });
   await stop();
 });
 
@@ -29,7 +31,7 @@ test('takes a call that was called off for no trouble', async () => {
   const events = new EventRecorder();
   const queue = new Queue('outbox', 'http://localhost/000000000000/outbox', {
     sqs,
-    now: () => 0,
+    clock: systemClock,
     report: events.add,
   });
   expect(
@@ -48,7 +50,7 @@ test('deletes what is done in one turn of the event loop ten to a call', async (
   });
   const queue = new Queue('outbox', 'http://localhost/000000000000/outbox', {
     sqs,
-    now: () => 0,
+    clock: systemClock,
     report: () => undefined,
   });
   await Promise.all(Array.from({ length: 12 }, (_, index) => queue.delete(`receipt-${index}`)));

@@ -17,9 +17,9 @@ function historyOf(policy: RetransmissionPolicy, untilMs: number, random = stead
   for (;;) {
     const nowMs = pending.nextDeadlineMs();
     if (nowMs > untilMs) return { againMs, failedMs: undefined };
-    const { again, failed } = pending.collect(nowMs);
+    const { due, failed } = pending.collect(nowMs);
     if (failed.length > 0) return { againMs, failedMs: nowMs };
-    againMs.push(...again.map(() => nowMs));
+    againMs.push(...due.map(() => nowMs));
   }
 }
 
@@ -64,10 +64,10 @@ test('has nothing to do before a deadline, and nothing for an exchange that is o
   pending.start('answered', coa, 0);
   pending.start('waiting', coa, 500);
   expect(pending.nextDeadlineMs()).toBe(2_000);
-  expect(pending.collect(1_999)).toEqual({ again: [], failed: [] });
+  expect(pending.collect(1_999)).toEqual({ due: [], failed: [] });
   pending.end('answered');
   expect(pending.nextDeadlineMs()).toBe(2_500);
-  expect(pending.collect(2_500)).toEqual({ again: ['waiting'], failed: [] });
+  expect(pending.collect(2_500)).toEqual({ due: ['waiting'], failed: [] });
   pending.end('waiting');
   expect(pending.nextDeadlineMs()).toBe(Number.POSITIVE_INFINITY);
 });
@@ -75,6 +75,6 @@ test('has nothing to do before a deadline, and nothing for an exchange that is o
 test('forgets what has failed', () => {
   const pending = new Pending<string>(steady);
   pending.start('exchange', { ...coa, mrc: 1 }, 0);
-  expect(pending.collect(2_000)).toEqual({ again: [], failed: ['exchange'] });
+  expect(pending.collect(2_000)).toEqual({ due: [], failed: ['exchange'] });
   expect(pending.nextDeadlineMs()).toBe(Number.POSITIVE_INFINITY);
 });

@@ -22,7 +22,12 @@ export class Choices {
 
   /** As `oneOf`, each as likely as its weight says. */
   weighted<T>(options: readonly (readonly [weight: number, option: T])[]): T {
-    return this.oneOf(options.flatMap(([weight, option]) => Array<T>(weight).fill(option)));
+    let left = this.below(options.reduce((sum, [weight]) => sum + weight, 0));
+    for (const [weight, option] of options) {
+      if (left < weight) return option;
+      left -= weight;
+    }
+    throw new RangeError('there is nothing to choose from');
   }
 
   /** Whether something out of the ordinary happens, which it does so many times in a hundred. */

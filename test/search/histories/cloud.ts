@@ -1,25 +1,25 @@
 // The cloud: decide and account as they are, on a table that is real or in memory, with queues in memory.
 //
-// The inbox is FIFO by session and delivers what failed again, before what comes after it; so does the stream. The due
-// queue has no order and delivers twice. A batch fails in part, or as a whole when its function dies.
+// The stream delivers what failed again, before what comes after it. The due queue has no order and delivers twice. A
+// batch fails in part, or as a whole when its function dies.
 import { isDeepStrictEqual } from 'node:util';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import type { Context, DynamoDBRecord, SQSRecord } from 'aws-lambda';
 import {
   DUE_QUEUE_NAME,
   INBOX_BATCH_SIZE,
+  QUEUES,
   queueName,
   SWEEP_INTERVAL_SECONDS,
 } from '../../../core/cloud/queues.ts';
 import { STATE_SORT_KEY, sessionPartitionKey } from '../../../core/cloud/table.ts';
 import {
-  AccountingMessage,
   type DueMessage,
-  type InboxMessage,
+  InboxMessage,
   MESSAGE_VERSION,
-  OutboxMessage,
   readMessage,
   type SessionKey,
+  writeMessage,
 } from '../../../core/messages.ts';
 import type { HistoryItem } from '../../../core/subscriber/history.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
@@ -29,23 +29,36 @@ import { createAccount } from '../../../functions/account/account.ts';
 import type { createDecide, DecideDependencies } from '../../../functions/decide/decide.ts';
 import type { OutgoingMessage } from '../../../functions/shared/queue.ts';
 import type { SessionStore } from '../../../functions/shared/session-store.ts';
+import type { MemoryQueue } from '../../relay/memory-sqs.ts';
 import { Choices } from './choices.ts';
 import { deployment } from './deployment.ts';
 import { type Call, Fault, interleave } from './interleave.ts';
+import type { StartRelay } from './relay-process.ts';
 import type { Scene, Subscriber } from './scene.ts';
-import { Site } from './site.ts';
+import type { Site } from './site.ts';
 
 /** What is under test. */
 export interface System {
   readonly store: SessionStore;
   readonly decide: typeof createDecide;
+  /** @default the relay as it is */
+  readonly startRelay?: StartRelay;
 }
 
-interface Message {
+/** A message that decide gets. */
+interface Delivery {
   readonly id: string;
-  readonly group: string;
-  readonly body: InboxMessage | DueMessage;
-  /** Of a due message; the inbox knows no delay. */
+  readonly body: string;
+  readonly receives: number;
+  /** Of a message of the inbox. */
+  readonly group?: string;
+  readonly receipt?: string;
+}
+
+/** A message of the due queue. */
+interface Due {
+  readonly id: string;
+  readonly body: string;
   readonly availableAtMs: number;
   receives: number;
 }
@@ -55,26 +68,20 @@ const CONTEXT = { getRemainingTimeInMillis: () => 600_000 } as Context;
 const CALM_AFTER_RECEIVES = 3;
 
 export class Cloud {
-  readonly site: Site;
+  readonly #site: Site;
   readonly #scene: Scene;
   readonly #system: System;
-  #inbox: readonly Message[] = [];
-  #due: readonly Message[] = [];
+  #due: readonly Due[] = [];
   #stream: readonly DynamoDBRecord[] = [];
-  /** By their keys. */
-  readonly #history = new Map<string, HistoryItem>();
 
-  constructor(scene: Scene, system: System) {
+  constructor(scene: Scene, site: Site, system: System) {
     this.#scene = scene;
+    this.#site = site;
     this.#system = system;
-    this.site = new Site(scene, (group, body) => {
-      const id = body.kind === 'request' ? body.correlationId : scene.name('o');
-      this.#inbox = [...this.#inbox, { id, group, body, availableAtMs: 0, receives: 0 }];
-    });
   }
 
   get hasMessages(): boolean {
-    return this.#inbox.length > 0 || this.#available.length > 0;
+    return this.#site.inbox.hasVisible || this.#available.length > 0;
   }
 
   get hasChanges(): boolean {
@@ -94,16 +101,19 @@ export class Cloud {
   async decide(choices: Choices): Promise<void> {
     const leftOut = this.#scene.subscribers.filter(() => choices.chance(15)).map(({ group }) => group);
     const most = INBOX_BATCH_SIZE - choices.below(INBOX_BATCH_SIZE);
-    const requests = this.#inbox.filter(({ group }) => !leftOut.includes(group)).slice(0, most);
+    const { inbox } = this.#site;
+    const requests: readonly Delivery[] = inbox
+      .receive(most, QUEUES.inbox.visibilityTimeoutSeconds * 1000, leftOut)
+      .map(({ receiveCount, ...message }) => ({ ...message, receives: receiveCount }));
     const due = choices.chance(50) ? this.#available.map((one) => [one]) : [this.#available];
     const beside = requests.length === 0 || choices.chance(60) ? due : [];
     const twice = choices.chance(20) ? beside.slice(0, 1) : [];
     const batches = [requests, ...beside, ...twice].filter((batch) => batch.length > 0);
     if (batches.length === 0) return;
+    for (const message of beside.flat()) message.receives++;
 
     this.#scene.tell(`decide: ${batches.map((batch) => batch.map(nameOf).join(' ')).join(' | ')}`);
-    const isCalm = batches.flat().some(({ receives }) => receives >= CALM_AFTER_RECEIVES);
-    for (const message of batches.flat()) message.receives++;
+    const isCalm = batches.flat().some(({ receives }) => receives > CALM_AFTER_RECEIVES);
     const answers = await interleave(
       batches.map((batch) => (call) => {
         const handler = this.#system.decide(this.#dependencies(call));
@@ -116,8 +126,13 @@ export class Cloud {
       const failed = answers[index]?.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
       return failed === undefined ? [] : batch.filter(({ id }) => !failed.includes(id));
     });
-    this.#inbox = this.#inbox.filter((message) => !done.includes(message));
-    this.#due = this.#due.filter((message) => !done.includes(message));
+    const isDone = (id: string) => done.some((message) => message.id === id);
+    this.#due = this.#due.filter(({ id }) => !isDone(id));
+    // What failed stays hidden, or comes again at once.
+    const staysHidden = choices.chance(30);
+    for (const { id, receipt = '' } of requests)
+      if (isDone(id)) inbox.delete(receipt);
+      else if (!staysHidden) inbox.setVisibility(receipt, 0);
   }
 
   #dependencies(call: Call): DecideDependencies {
@@ -143,7 +158,7 @@ export class Cloud {
           ]);
         },
       },
-      send: (_, messages) => send(call, messages, (message) => this.#takeFromDecide(message)),
+      send: (_, messages) => send(call, messages, this.#site.outbox),
       schedule: (session, dueAt) =>
         call([
           ['reminds', () => this.#schedule(session, dueAt)],
@@ -169,7 +184,7 @@ export class Cloud {
 
   #written(session: Session): void {
     const subscriber = this.#subscriber(keyOf(session));
-    const { ledger, key, item: before } = subscriber;
+    const { observer, key, item: before } = subscriber;
     const after = { session, image: marshall({ ...session, shape: SHAPE }) };
     subscriber.item = after;
     const dynamodb = {
@@ -180,14 +195,7 @@ export class Cloud {
     };
     this.#stream = [...this.#stream, { dynamodb } as DynamoDBRecord];
     this.#scene.tally.writes++;
-    ledger.changed(before?.session, session, this.#scene.nowMs);
-  }
-
-  #takeFromDecide({ body, group, deduplicationId }: OutgoingMessage): void {
-    if (!this.#scene.takes(deduplicationId)) return;
-    const message = readMessage(OutboxMessage, JSON.stringify(body));
-    if (message.kind === 'reply') this.site.reply(message);
-    else this.site.take(group, message);
+    observer.written({ before: before?.session, after: session, nowMs: this.#scene.nowMs });
   }
 
   // --- account ------------------------------------------------------------------------------------------------
@@ -208,7 +216,7 @@ export class Cloud {
                 [`writes history ${item.version}, but hears an error`, () => write().then(fail)],
               ]);
             },
-            send: (_, messages) => send(call, messages, (message) => this.#takeFromAccount(message)),
+            send: (_, messages) => send(call, messages, this.#site.accounting),
             report: (event) => event.kind === 'failed' && this.#failed('account', event.error),
           });
           return handler({ Records: [...batch] }, CONTEXT);
@@ -221,44 +229,15 @@ export class Cloud {
     const failed = answer?.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
     const next = batch.findIndex(({ dynamodb }) => failed?.includes(dynamodb?.SequenceNumber ?? '') ?? true);
     this.#stream = this.#stream.slice(next === -1 ? batch.length : next);
-    if (!this.hasChanges) this.#scene.subscribers.forEach(this.#checkHistory);
+    if (this.hasChanges) return;
+    for (const { observer, item } of this.#scene.subscribers) observer.historyComplete(item?.session);
   }
 
   #historyWritten(item: HistoryItem): void {
-    const key = `${item.pk} ${item.sk}`;
-    const known = this.#history.get(key);
-    if (known !== undefined && !isDeepStrictEqual(item, known))
-      this.#scene.violated(`${key} tells something else when it is written again`);
-    this.#history.set(key, item);
-  }
-
-  /** Each change is told by one item, in order, and what they tell adds up to what there is. */
-  readonly #checkHistory = ({ name, key, item }: Subscriber): void => {
-    const { services = {}, version = 0 } = item?.session ?? {};
-    const pk = sessionPartitionKey(key.nas, key.acctSessionId);
-    const history = [...this.#history.values()]
-      .filter((one) => one.pk === pk)
-      .sort((one, other) => (one.sk < other.sk ? -1 : 1));
-    const told = history.map((one) => one.version).join(' ');
-    if (told !== Array.from({ length: version }, (_, index) => index + 1).join(' '))
-      this.#scene.violated(`${name}: of ${version} changes history tells ${told}`);
-
-    const sum = new Map<string, string>();
-    for (const { activated = [], deactivating = [], deactivated = [] } of history) {
-      for (const activation of deactivated) sum.delete(activation);
-      for (const activation of activated) sum.set(activation, 'active');
-      for (const activation of deactivating) sum.set(activation, 'deactivating');
-    }
-    const present = Object.entries(services).map(([activation, { state }]) => [activation, state]);
-    if (!isDeepStrictEqual(Object.fromEntries(sum), Object.fromEntries(present)))
-      this.#scene.violated(`${name}: history adds up to ${JSON.stringify([...sum])}`);
-  };
-
-  #takeFromAccount({ body, group, deduplicationId }: OutgoingMessage): void {
-    if (!this.#scene.takes(deduplicationId)) return;
-    const message = readMessage(AccountingMessage, JSON.stringify(body));
-    this.#scene.tell(`  Acct-${message.status} ${message.serviceSession} ${message.acctSessionId}`);
-    this.#scene.subscriber((one) => one.group === group).ledger.accounted(message);
+    const { observer } = this.#scene.subscriber(
+      ({ key }) => sessionPartitionKey(key.nas, key.acctSessionId) === item.pk,
+    );
+    observer.historyWritten(item);
   }
 
   // --- sweep --------------------------------------------------------------------------------------------------
@@ -274,14 +253,14 @@ export class Cloud {
   }
 
   async #schedule(session: SessionKey, dueAt: number): Promise<void> {
-    const { name, group } = this.#subscriber(session);
+    const { name } = this.#subscriber(session);
     const id = this.#scene.name('due');
     this.#scene.tell(`  ${id}: ${name} is due in ${Math.max(0, dueAt - this.#scene.nowMs) / 1000} s`);
     const body: DueMessage = { version: MESSAGE_VERSION, kind: 'due', session, dueAtMs: dueAt };
-    this.#due = [...this.#due, { id, group, body, availableAtMs: dueAt, receives: 0 }];
+    this.#due = [...this.#due, { id, body: writeMessage(body), availableAtMs: dueAt, receives: 0 }];
   }
 
-  get #available(): readonly Message[] {
+  get #available(): readonly Due[] {
     return this.#due
       .filter(({ availableAtMs }) => availableAtMs <= this.#scene.nowMs)
       .slice(0, INBOX_BATCH_SIZE);
@@ -289,13 +268,12 @@ export class Cloud {
 
   // --- Small things -------------------------------------------------------------------------------------------
 
-  #record({ id, group, body }: Message): SQSRecord {
-    const isDue = body.kind === 'due';
-    const queue = isDue ? DUE_QUEUE_NAME : queueName(this.#scene.site, 'inbox');
+  #record({ id, group, body }: Delivery): SQSRecord {
+    const queue = group === undefined ? DUE_QUEUE_NAME : queueName(this.#scene.site, 'inbox');
     return {
       messageId: id,
-      body: JSON.stringify(body),
-      attributes: isDue ? {} : { MessageGroupId: group },
+      body,
+      attributes: group === undefined ? {} : { MessageGroupId: group },
       eventSourceARN: `arn:aws:sqs:us-east-1:000000000000:${queue}`,
     } as SQSRecord;
   }
@@ -320,12 +298,11 @@ export class Cloud {
 const failToRemind = (): Promise<never> => Promise.reject(new Error('there are no reminders'));
 const fail = (): Promise<never> => Promise.reject(new Fault('the cloud is out of order'));
 
-function send(
-  call: Call,
-  messages: readonly OutgoingMessage[],
-  take: (message: OutgoingMessage) => void,
-): Promise<void> {
-  const some = async (count: number) => messages.slice(0, count).forEach(take);
+function send(call: Call, messages: readonly OutgoingMessage[], queue: MemoryQueue): Promise<void> {
+  const some = async (count: number) => {
+    for (const { body, ...message } of messages.slice(0, count))
+      queue.send({ ...message, body: writeMessage(body) });
+  };
   const all = messages.length;
   return call([
     ['sends', () => some(all)],
@@ -337,4 +314,8 @@ function send(
 
 const keyOf = ({ nas, acctSessionId }: Session): SessionKey => ({ nas: nas.name, acctSessionId });
 
-const nameOf = ({ id, body }: Message) => (body.kind === 'outcome' ? `${body.commandId}/${body.result}` : id);
+function nameOf({ id, group, body }: Delivery): string {
+  if (group === undefined) return id;
+  const message = readMessage(InboxMessage, body);
+  return message.kind === 'outcome' ? `${message.commandId}/${message.result}` : message.correlationId;
+}

@@ -2,8 +2,12 @@
 import { parseServicesFile } from '../../../core/config/services-file.ts';
 import { parseSiteFile } from '../../../core/config/site-file.ts';
 import { deploymentOf } from '../../../core/deployment.ts';
+import { formatEndpoint } from '../../../core/endpoint.ts';
 import type { KnownNas } from '../../../core/nas.ts';
+import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
+import { prepareSecret } from '../../../core/radius/authenticator.ts';
 import type { ServiceTerms } from '../../../core/services/terms.ts';
+import { type RelaySite, resolveSite } from '../../../relay/site/site.ts';
 
 /** Two groups and a service in both of them, one that refuses newcomers, one service in none, and one that ends. */
 const SERVICES = `
@@ -41,24 +45,67 @@ const NASES = {
   generic: 'dialect: generic, enforcement: coa',
   untold: 'enforcement: none',
 } as const;
+/** The Error-Cause with which a NAS refuses at will. */
+export const NAS_REFUSAL = ERROR_CAUSE['Session-Context-Not-Removable'];
+
 export type SiteName = keyof typeof NASES;
 export const SITES = Object.keys(NASES) as SiteName[];
 
+/** Addresses of RFC 5737. */
+export const HOSTS = {
+  relay: { address: '192.0.2.10', port: 3799 },
+  client: { address: '198.51.100.7', port: 4000 },
+  nas: { address: '203.0.113.1', port: 3799 },
+  accounting: { address: '203.0.113.9', port: 1813 },
+} as const;
+const SECRETS = {
+  client: 'a secret of twenty-four.',
+  nas: 'between relay and NAS...',
+  accounting: 'between relay and server',
+} as const;
+export const SECRET = {
+  client: prepareSecret(SECRETS.client),
+  nas: prepareSecret(SECRETS.nas),
+  accounting: prepareSecret(SECRETS.accounting),
+} as const;
+
+const siteText = (site: SiteName) => `
+site: ${site}
+relay: { coa: "${formatEndpoint(HOSTS.relay)}", http: "192.0.2.10:9464" }
+clients: [{ name: policy, source: ${HOSTS.client.address}, secret: ${SECRETS.client} }]
+accounting: [{ address: "${formatEndpoint(HOSTS.accounting)}", secret: ${SECRETS.accounting} }]
+nases:
+  - name: bng-${site}
+    address: "${formatEndpoint(HOSTS.nas)}"
+    secret: ${SECRETS.nas}
+    identifiedBy: [bng-${site}]
+    ${NASES[site].replaceAll(', ', '\n    ')}
+`;
+
 export const deployment = deploymentOf(
   parseServicesFile('services.yaml', SERVICES),
-  SITES.map((site) =>
-    parseSiteFile(
-      `${site}.yaml`,
-      `
-site: ${site}
-relay: { coa: "127.0.0.1:3799", http: "127.0.0.1:9464" }
-clients: [{ name: policy, source: 127.0.0.1, secret: a secret of twenty-four. }]
-nases:
-  - { name: bng-${site}, address: "192.0.2.1:3799", secret: none, identifiedBy: [bng-${site}], ${NASES[site]} }
-`,
+  SITES.map((site) => parseSiteFile(`${site}.yaml`, siteText(site))),
+);
+
+const noStoredSecrets = () => Promise.reject(new Error('there are no stored secrets'));
+const relaySites = new Map<string, RelaySite>(
+  await Promise.all(
+    SITES.map(
+      async (site) =>
+        [
+          site,
+          await resolveSite(`${site}.yaml`, siteText(site), {}, () => undefined, noStoredSecrets),
+        ] as const,
     ),
   ),
 );
+
+/** The site file as the relay of the site reads it. */
+export function relaySiteOf(site: SiteName): RelaySite {
+  const relaySite = relaySites.get(site);
+  if (relaySite === undefined) throw new Error(`there is no site ${site}`);
+  return relaySite;
+}
 
 export function nasOf(site: SiteName): KnownNas['profile'] {
   const [nas] = deployment.nasesBySite[site] ?? [];

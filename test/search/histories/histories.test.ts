@@ -3,7 +3,15 @@ import { createDecide } from '../../../functions/decide/decide.ts';
 import { createSessionStore, type SessionStore } from '../../../functions/shared/session-store.ts';
 import { startTable, type Table } from '../../functions/support.ts';
 import { dynoxide } from '../../local/cloud/emulators.ts';
-import { forgetful, sendingFirst, withoutConditions } from './broken.ts';
+import {
+  carryingOutAgain,
+  deletingRecordsFirst,
+  forgetful,
+  sendingFirst,
+  takingTimeoutForAck,
+  takingTimeoutForNak,
+  withoutConditions,
+} from './broken.ts';
 import { memoryStore } from './memory-store.ts';
 import { search } from './search.ts';
 
@@ -11,7 +19,7 @@ import { search } from './search.ts';
 const SEED = Number(process.env['INTERLOCK_SEED'] ?? 188_264_829);
 const chosen = process.env['INTERLOCK_HISTORIES'];
 const ON_A_REAL_TABLE = Number(chosen ?? 250);
-const IN_MEMORY = Number(chosen ?? 5_000);
+const IN_MEMORY = Number(chosen ?? 3_000);
 const MAX_MS_EACH = 3_000;
 
 async function keepEveryPromise(store: SessionStore, count: number): Promise<void> {
@@ -24,19 +32,22 @@ async function keepEveryPromise(store: SessionStore, count: number): Promise<voi
   expect(histories).toBe(count);
 }
 
-describe.skipIf(dynoxide.skip)(dynoxide.title('random histories of decide, account and the table'), () => {
-  let table: Table;
-  beforeAll(async () => {
-    table = await startTable();
-  });
-  afterAll(() => table.stop());
+describe.skipIf(dynoxide.skip)(
+  dynoxide.title('random histories of relay, decide, account and the table'),
+  () => {
+    let table: Table;
+    beforeAll(async () => {
+      table = await startTable();
+    });
+    afterAll(() => table.stop());
 
-  it(
-    `keep every promise, ${ON_A_REAL_TABLE} of them from seed ${SEED} on`,
-    () => keepEveryPromise(createSessionStore(table.client, table.name), ON_A_REAL_TABLE),
-    60_000 + ON_A_REAL_TABLE * MAX_MS_EACH,
-  );
-});
+    it(
+      `keep every promise, ${ON_A_REAL_TABLE} of them from seed ${SEED} on`,
+      () => keepEveryPromise(createSessionStore(table.client, table.name), ON_A_REAL_TABLE),
+      60_000 + ON_A_REAL_TABLE * MAX_MS_EACH,
+    );
+  },
+);
 
 describe('random histories', () => {
   it(
@@ -45,10 +56,20 @@ describe('random histories', () => {
     60_000 + IN_MEMORY * MAX_MS_EACH,
   );
 
+  it('are the same each time', async () => {
+    const play = () => search({ store: memoryStore(), decide: createDecide }, SEED, 50);
+    const { tally } = await play();
+    expect(tally).toEqual((await play()).tally);
+  });
+
   it.each([
     ['writes without a condition', withoutConditions()],
     ['sends before it writes', sendingFirst()],
     ['forgets which events it has seen', forgetful()],
+    ['carries out again what another relay may have carried out', carryingOutAgain()],
+    ['takes an unanswered command for one that was refused', takingTimeoutForNak()],
+    ['takes an unanswered command for one that was carried out', takingTimeoutForAck()],
+    ['deletes a record before the accounting server has it', deletingRecordsFirst()],
   ])(
     'tell of a system that %s',
     async (_, system) => {

@@ -1,8 +1,11 @@
 // A history from its first step to its rest.
+import type { Session } from '../../../core/subscriber/session.ts';
+import { sentence } from '../promises/comes-to-rest.ts';
 import { Choices } from './choices.ts';
 import { Cloud, type System } from './cloud.ts';
 import type { SiteName } from './deployment.ts';
 import { Scene, type Tally } from './scene.ts';
+import { Site } from './site.ts';
 
 /** What happens is settled by numbers, some for each step. */
 export interface History {
@@ -11,72 +14,113 @@ export interface History {
   readonly steps: readonly (readonly number[])[];
 }
 
+interface World {
+  readonly scene: Scene;
+  readonly site: Site;
+  readonly cloud: Cloud;
+}
+
 type Move = (choices: Choices) => Promise<void> | void;
 
 /** Far more than it takes to come to rest. */
-const MAX_TURNS = 500;
+const MAX_TURNS = 5_000;
 
 /**
  * Plays `history`; then faults stop, what is under way is finished, and what has to be done later is done.
  * @throws Violation as soon as a promise is not kept.
  */
-export async function play({ site, subscribers, steps }: History, system: System): Promise<Tally> {
-  const scene = new Scene(site, subscribers);
-  const cloud = new Cloud(scene, system);
+export async function play({ site: name, subscribers, steps }: History, system: System): Promise<Tally> {
+  const scene = new Scene(name, subscribers);
+  const site = new Site(scene, system.startRelay);
+  await site.startRelay();
+  const cloud = new Cloud(scene, site, system);
+  const world = { scene, site, cloud };
   for (const numbers of steps) {
     const choices = new Choices(numbers);
-    const onward = movesOnward(cloud);
+    scene.choices = choices;
+    const onward = movesOnward(world);
     const move = choices.weighted<Move>([
       ...(onward.length > 0 ? onward : [[1, () => {}] as const]),
-      [2, (choices) => cloud.site.ask(choices)],
-      [2, (choices) => cloud.site.repeat(choices)],
+      [2, (choices) => request(world, choices, (choices) => site.clients.ask(choices))],
+      [2, (choices) => request(world, choices, (choices) => site.clients.repeat(choices))],
       [1, () => cloud.sweep()],
-      [2, (choices) => wait(scene, cloud, choices)],
+      [2, (choices) => wait(world, choices)],
     ]);
     await move(choices);
-    scene.nowMs += choices.below(1_500);
+    if (choices.chance(40)) await scene.clock.advance(choices.below(1_500));
     scene.tally.operations++;
-    check(scene, cloud);
+    check(world);
   }
+  scene.choices = new Choices();
   scene.tell('from here on nothing goes wrong');
   for (let turn = 0; turn < MAX_TURNS; turn++) {
-    const [next] = movesOnward(cloud);
-    if (next !== undefined) await next[1](new Choices());
-    else if (cloud.nextMs === undefined) return scene.tally;
-    else {
-      scene.nowMs = Math.max(scene.nowMs, cloud.nextMs);
-      cloud.sweep();
-    }
-    check(scene, cloud);
+    const isOver = await goOnCalmly(world);
+    check(world);
+    if (isOver && isAtRest(world)) return scene.tally;
+    if (isOver) break;
   }
-  scene.violated('it does not come to rest');
-  check(scene, cloud);
+  scene.violated(`it does not come to rest (“${sentence}”)`);
+  scene.check();
   return scene.tally;
 }
 
 /** What is under way and can go on. */
-function movesOnward(cloud: Cloud): readonly (readonly [weight: number, move: Move])[] {
+function movesOnward({ scene, site, cloud }: World): readonly (readonly [weight: number, move: Move])[] {
   const moves: readonly (readonly [boolean, number, Move])[] = [
     [cloud.hasMessages, 8, (choices) => cloud.decide(choices)],
-    [cloud.site.hasCommands, 6, (choices) => cloud.site.carryOut(choices)],
+    [scene.clock.nextMs !== undefined, 8, (choices) => letRelayGoOn(scene, site, choices)],
     [cloud.hasChanges, 2, (choices) => cloud.account(choices)],
   ];
   return moves.flatMap(([isPossible, weight, move]) => (isPossible ? [[weight, move] as const] : []));
 }
 
-/** Until something is due, or for long enough that retries, deadlines or windows have passed. */
-function wait(scene: Scene, { nextMs }: Cloud, choices: Choices): void {
-  const { nowMs } = scene;
-  const due = nextMs !== undefined && nextMs > nowMs ? [nextMs] : [];
-  scene.nowMs = choices.oneOf([
-    ...due,
-    ...[1, 16, 31, 61, 121, 301].map((seconds) => nowMs + seconds * 1000),
-  ]);
+/** Clients send; mostly the relay has it at once. */
+async function request({ scene }: World, choices: Choices, send: (choices: Choices) => void): Promise<void> {
+  send(choices);
+  if (!choices.chance(30)) await scene.clock.advance(0);
 }
 
-function check(scene: Scene, cloud: Cloud): void {
-  const isQuiet = !cloud.hasMessages && !cloud.site.hasCommands && !cloud.hasChanges;
-  for (const { ledger, item: { session } = {} } of isQuiet ? scene.subscribers : [])
-    if (session?.transition === undefined && session?.retry === undefined) ledger.atRest(session);
+/** Lets happen what comes next at the site and all that follows at once from it, or so many events. */
+async function letRelayGoOn({ clock }: Scene, site: Site, choices: Choices): Promise<void> {
+  const events = choices.oneOf([undefined, 1, 2, 3, 5, 8, 13, 21]);
+  if (events === undefined) {
+    await clock.step();
+    await clock.advance(0);
+  } else for (let count = 0; count < events && (await clock.step()); count++);
+  if (choices.chance(15)) site.restartRelay(choices);
+}
+
+/** Until something is due, or for long enough that retries, deadlines or windows have passed. */
+async function wait({ scene, cloud: { nextMs } }: World, choices: Choices): Promise<void> {
+  const { nowMs, clock } = scene;
+  const due = nextMs !== undefined && nextMs > nowMs ? [nextMs - nowMs] : [];
+  await clock.advance(choices.oneOf([...due, ...[1, 16, 31, 61, 121, 301].map((seconds) => seconds * 1000)]));
+}
+
+/** Does the next thing that there is to do; whether there was none. */
+async function goOnCalmly({ scene: { clock }, cloud }: World): Promise<boolean> {
+  if (cloud.hasMessages) await cloud.decide(new Choices());
+  else if (await clock.step(clock.now())) return false;
+  else if (cloud.hasChanges) await cloud.account(new Choices());
+  else {
+    const { nextMs: dueMs } = cloud;
+    const [nextMs] = [clock.nextMs, dueMs].filter((ms) => ms !== undefined).sort((a, b) => a - b);
+    if (nextMs === undefined) return true;
+    await clock.advance(Math.max(0, nextMs - clock.now()));
+    if (nextMs === dueMs) cloud.sweep();
+  }
+  return false;
+}
+
+const isQuiet = ({ site, cloud }: World) => site.isQuiet && !cloud.hasMessages && !cloud.hasChanges;
+const isSettled = (session: Session | undefined) =>
+  session?.transition === undefined && session?.retry === undefined;
+const isAtRest = (world: World) =>
+  isQuiet(world) && world.scene.subscribers.every(({ item }) => isSettled(item?.session));
+
+function check(world: World): void {
+  const { scene } = world;
+  for (const { observer, item: { session } = {} } of isQuiet(world) ? scene.subscribers : [])
+    if (isSettled(session)) observer.atRest(session);
   scene.check();
 }

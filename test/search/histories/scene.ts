@@ -1,10 +1,12 @@
-// Where a history plays: its time, its subscribers, and the record of it.
+// Where a history plays: its time, its subscribers, what is chosen, and the record of it.
 import { messageGroup, type SessionKey } from '../../../core/messages.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import type { Image } from '../../../functions/shared/session-store.ts';
 import { NOW } from '../../core/support.ts';
+import { ManualClock } from '../../relay/manual-clock.ts';
+import { Observer } from '../promises/observer.ts';
+import { Choices } from './choices.ts';
 import { nasOf, type SiteName } from './deployment.ts';
-import { Ledger } from './ledger.ts';
 import { Nas } from './nas.ts';
 
 /** How much has happened. */
@@ -14,7 +16,9 @@ export interface Tally {
   acks: number;
   naks: number;
   commands: number;
+  records: number;
   writes: number;
+  restarts: number;
   faults: number;
 }
 
@@ -27,23 +31,32 @@ export interface Subscriber {
   readonly key: SessionKey;
   /** The message group of all that is about this subscriber. */
   readonly group: string;
-  readonly ledger: Ledger;
+  readonly observer: Observer;
   /** The item as it was written last: as decide reads it, and as the stream shows it. */
   item?: { readonly session: Session; readonly image: Image };
 }
-
-const SQS_REMEMBERS_MS = 300_000;
 
 /** Scenes share a table, so no two have a subscriber in common. */
 let scenes = 0;
 
 export class Scene {
-  nowMs = NOW;
+  readonly clock = new ManualClock(NOW);
+  /** What the network and SQS choose from. */
+  choices = new Choices();
   readonly site: SiteName;
   readonly nas: Nas;
   readonly subscribers: readonly Subscriber[];
-  readonly tally: Tally = { operations: 0, requests: 0, acks: 0, naks: 0, commands: 0, writes: 0, faults: 0 };
-  readonly #taken = new Map<string, number>();
+  readonly tally: Tally = {
+    operations: 0,
+    requests: 0,
+    acks: 0,
+    naks: 0,
+    commands: 0,
+    records: 0,
+    writes: 0,
+    restarts: 0,
+    faults: 0,
+  };
   readonly #story: string[] = [];
   #violation: string | undefined;
   #names = 0;
@@ -55,16 +68,20 @@ export class Scene {
     scenes++;
     this.subscribers = ['A', 'B', 'C'].slice(0, subscribers).map((name) => {
       const acctSessionId = `${scenes}-${name}`;
-      const ledger = new Ledger({
+      const observer = new Observer({
         isEnforced: enforcement === 'coa',
-        services: () => this.nas.services(acctSessionId),
+        servicesAtNas: () => this.nas.services(acctSessionId),
         violated: (what) => this.violated(`${name}: ${what}`),
       });
       const userName = `client-${name.toLowerCase()}`;
       const group = messageGroup(Buffer.from(acctSessionId));
-      return { name, userName, key: { nas: nasName, acctSessionId }, group, ledger };
+      return { name, userName, key: { nas: nasName, acctSessionId }, group, observer };
     });
     this.tell(`${subscribers} subscribers at a NAS of the site ${site}`);
+  }
+
+  get nowMs(): number {
+    return this.clock.now();
   }
 
   tell(what: string): void {
@@ -83,12 +100,10 @@ export class Scene {
     return found;
   }
 
-  /** Whether SQS takes a message with this deduplication id, or throws it away as a repeat. */
-  takes(deduplicationId: string): boolean {
-    const takenAtMs = this.#taken.get(deduplicationId) ?? Number.NEGATIVE_INFINITY;
-    const isNew = this.nowMs - takenAtMs > SQS_REMEMBERS_MS;
-    if (isNew) this.#taken.set(deduplicationId, this.nowMs);
-    return isNew;
+  /** Something out of the ordinary happens. */
+  fault(what: string): void {
+    this.tally.faults++;
+    this.tell(`  ${what}`);
   }
 
   /** Only remembered: functions under test would take an exception for a fault of their surroundings. */

@@ -1,184 +1,226 @@
-// A site without a network: clients that ask and repeat themselves, the NAS, and between them a relay and its rules.
+// A site on a network in memory: clients, the real relay, a NAS and an accounting server, and the site's queues.
 //
-// The relay drops a repeat of what waits for its answer, unless it was restarted, and a request with an old
-// Event-Timestamp. It carries out the commands of one session in order, reports one that it receives for the second
-// time as interrupted without sending it, and does not send one that comes too late. UDP loses commands and their
-// answers; a command has no effect any more once its outcome is reported.
-import {
-  type CommandMessage,
-  type InboxMessage,
-  MESSAGE_VERSION,
-  type OutcomeMessage,
-  type ReplyMessage,
-  type UNKNOWN_RESULTS,
-} from '../../../core/messages.ts';
-import { signRequest, verifyReply } from '../../../core/radius/authenticator.ts';
-import { CODE, type Packet } from '../../../core/radius/packet.ts';
-import { encodeReply } from '../../../core/requests/reply.ts';
-import { outcomeOfReply } from '../../../relay/outcome.ts';
-import { packetOf, SECRET } from '../../relay/support.ts';
+// Datagrams are lost, come twice, late and out of order; a NAS or accounting server is away for a while, or refuses; calls
+// to SQS fail, come late, or their answers get lost; the relay is killed, or stops in good order, and starts anew.
+import { AccountingMessage, InboxMessage, OutboxMessage, readMessage } from '../../../core/messages.ts';
+import { decodeAttributes, firstValue } from '../../../core/radius/codec.ts';
+import type { Packet } from '../../../core/radius/packet.ts';
+import type { RelayEvent } from '../../../relay/telemetry/events.ts';
+import { type Datagram, type Fate, MemoryNetwork } from '../../relay/memory-network.ts';
+import { type CallFate, MemoryQueue } from '../../relay/memory-sqs.ts';
+import { listenForAccounting } from './accounting-server.ts';
 import type { Choices } from './choices.ts';
-import { NAS_REFUSAL } from './ledger.ts';
-import { NAS_SECRET } from './nas.ts';
+import { Clients } from './clients.ts';
+import { HOSTS, NAS_REFUSAL, relaySiteOf } from './deployment.ts';
+import { type RelayProcess, type StartRelay, startRelayProcess } from './relay-process.ts';
 import type { Scene, Subscriber } from './scene.ts';
-import { chooseWish, datagramOf, describeWish, type Wish } from './wish.ts';
+import { describeWish } from './wish.ts';
 
-interface Ask {
-  readonly subscriber: Subscriber;
-  readonly wish: Wish;
-  /** The datagram, base64. */
-  readonly bytes: string;
-}
+/** `silentForMs`: this datagram and those that follow it the same way are lost for so long. */
+type PacketFate = readonly [name: string, fate: Fate | { readonly silentForMs: number }];
 
-interface Command {
-  readonly group: string;
-  readonly body: CommandMessage;
-  isReceivedBefore: boolean;
-}
-
-type Outcome = Pick<OutcomeMessage, 'result' | 'errorCause'>;
-
-/** What becomes of a command. */
-interface Fate {
-  readonly what: string;
-  readonly reachesNas?: true;
-  readonly refusal?: number;
-  /** What the relay reports, if it comes to that: what the NAS answered, or that it does not know. */
-  readonly report?: 'answer' | (typeof UNKNOWN_RESULTS)[number];
-  readonly relayDies?: true;
-}
-
-const CALM: Fate = { what: 'is answered', reachesNas: true, report: 'answer' };
-const FATES: readonly (readonly [weight: number, fate: Fate])[] = [
-  [12, CALM],
-  [3, { what: 'is refused', reachesNas: true, refusal: NAS_REFUSAL, report: 'answer' }],
-  [3, { what: 'is lost', report: 'timeout' }],
-  [3, { what: 'is carried out, but the answer is lost', reachesNas: true, report: 'timeout' }],
-  [1, { what: 'finds nobody listening', report: 'unreachable' }],
-  [1, { what: 'is not sent, for the relay dies', relayDies: true }],
-  [1, { what: 'is carried out, but the relay dies', reachesNas: true, relayDies: true }],
-  [1, { ...CALM, what: 'is answered, and the relay dies when it has reported that', relayDies: true }],
+const CLIENT_FATES: readonly (readonly [weight: number, fate: PacketFate])[] = [
+  [60, ['arrives', [0]]],
+  [4, ['is lost', []]],
+  [4, ['arrives twice', [0, 700]]],
+  [4, ['is late', [300]]],
 ];
-const RECEIVED_BEFORE: Fate = { what: 'was received before', report: 'interrupted' };
-const LATE: Fate = { what: 'comes too late', report: 'expired' };
-
-const CLIENT = { name: 'policy', address: '127.0.0.1', port: 4000 };
-/** How long the relay waits for an answer before it takes on a repeat. */
-const IN_PROGRESS_MS = 30_000;
-const EVENT_TIMESTAMP_WINDOW_MS = 300_000;
+/** A NAS or accounting server may be away for longer than the relay asks it. */
+const SERVER_FATES: typeof CLIENT_FATES = [
+  ...CLIENT_FATES,
+  [2, ['finds nobody listening', 'refused']],
+  [2, ['is lost like all for 3 s', { silentForMs: 3_000 }]],
+  [8, ['is lost like all for 31 s', { silentForMs: 31_000 }]],
+];
+const CALL_FATES: readonly (readonly [weight: number, fate: CallFate])[] = [
+  [60, 'served'],
+  [2, 'late'],
+  [2, 'failed'],
+  [2, 'answer-lost'],
+  [1, 'refused'],
+  [1, 'hung'],
+];
+const RECEIVE_FATES: typeof CALL_FATES = [
+  [60, 'served'],
+  [2, 'answer-lost'],
+  [1, 'hung'],
+];
+const REFUSAL_PERCENT = 12;
+const KILLED_PERCENT = 66;
+/** RFC 2865 section 3. */
+const HEADER_OCTETS = 20;
 
 export class Site {
+  readonly inbox: MemoryQueue;
+  readonly outbox: MemoryQueue;
+  readonly accounting: MemoryQueue;
+  readonly clients: Clients;
   readonly #scene: Scene;
-  readonly #send: (group: string, message: InboxMessage) => void;
-  readonly #asks: Ask[] = [];
-  /** Since when requests wait for their answers, by their bytes. */
-  readonly #inProgress = new Map<string, number>();
-  #commands: readonly Command[] = [];
+  readonly #network: MemoryNetwork;
+  readonly #relayUnderTest: StartRelay | undefined;
+  /** Until when everything is lost one way, by source and destination. */
+  readonly #silentUntilMs = new Map<string, number>();
+  #relay: RelayProcess | undefined;
 
-  /** @param send puts a message into the inbox */
-  constructor(scene: Scene, send: (group: string, message: InboxMessage) => void) {
+  /** @param relayUnderTest the relay as it is, unless there is another one */
+  constructor(scene: Scene, relayUnderTest: StartRelay | undefined) {
+    const { clock } = scene;
     this.#scene = scene;
-    this.#send = send;
+    this.#relayUnderTest = relayUnderTest;
+    this.#network = new MemoryNetwork(clock, (datagram) => this.#fateOf(datagram));
+    this.clients = new Clients(scene, this.#network);
+    scene.nas.listen(this.#network, {
+      refusal: () => this.#refusal(),
+      onTold: (acctSessionId, answer) => this.#seeNas(acctSessionId, answer),
+    });
+    listenForAccounting(this.#network, (record) => this.#seeRecord(record));
+    this.inbox = new MemoryQueue(clock, ({ body }) => this.#seeInbox(readMessage(InboxMessage, body)));
+    this.outbox = new MemoryQueue(clock, ({ body }) => this.#seeOutbox(readMessage(OutboxMessage, body)));
+    this.accounting = new MemoryQueue(clock, ({ body }) => {
+      const record = readMessage(AccountingMessage, body);
+      scene.tell(`  Acct-${record.status} ${record.serviceSession} ${record.acctSessionId}`);
+      this.#subscriber(record.acctSessionId).observer.accounted(record);
+    });
   }
 
-  get hasCommands(): boolean {
-    return this.#commands.length > 0;
+  /** Whether nothing is under way here. */
+  get isQuiet(): boolean {
+    const queued = this.inbox.size + this.outbox.size + this.accounting.size;
+    return queued === 0 && this.#network.inFlight === 0 && this.#relay !== undefined;
   }
 
-  /** A client wants something, or several things at once. */
-  ask(choices: Choices): void {
-    const { subscribers, nowMs } = this.#scene;
-    const subscriber = choices.weighted(subscribers.map((one, index) => [index === 0 ? 3 : 1, one]));
-    const { userName, key, item } = subscriber;
-    do {
-      const has = Object.keys(item?.session.services ?? {});
-      const wish = chooseWish(choices, { userName, has, nowMs });
-      const datagram = datagramOf(wish, key.acctSessionId, this.#asks.length);
-      const ask = { subscriber, wish, bytes: Buffer.from(datagram).toString('base64') };
-      this.#asks.push(ask);
-      this.#forward(ask, 'asks to');
-    } while (choices.chance(40));
+  // --- The relay ----------------------------------------------------------------------------------------------
+
+  async startRelay(): Promise<void> {
+    const { clock, site } = this.#scene;
+    this.#relay = await startRelayProcess({
+      start: this.#relayUnderTest,
+      site: relaySiteOf(site),
+      newId: () => this.#scene.name('r'),
+      clock,
+      network: this.#network,
+      queues: { inbox: this.inbox, outbox: this.outbox, accounting: this.accounting },
+      fateOf: (action) => this.#fateOfCall(action),
+      report: (event) => this.#seeEvent(event),
+    });
   }
 
-  /** A client sends the same bytes once more, the latest most likely. */
-  repeat(choices: Choices): void {
-    if (this.#asks.length === 0) return;
-    const ask = choices.oneOf(this.#asks.toReversed());
-    const { nowMs } = this.#scene;
-    const waitsMs = nowMs - (this.#inProgress.get(ask.bytes) ?? Number.NEGATIVE_INFINITY);
-    const ageMs = nowMs - (ask.wish.timestampMs ?? nowMs);
-    const isDropped = ageMs > EVENT_TIMESTAMP_WINDOW_MS || (waitsMs < IN_PROGRESS_MS && !choices.chance(30));
-    if (!isDropped) this.#forward(ask, 'asks once more to');
+  /** The relay is killed, or stops in good order; after a while another one takes its place. */
+  restartRelay(choices: Choices): void {
+    const relay = this.#relay;
+    if (relay === undefined) return;
+    const startsAfterMs = choices.oneOf([200, 5_000, 70_000]);
+    const replace = () => {
+      if (this.#relay !== relay) return;
+      this.#relay = undefined;
+      relay.kill();
+      this.#scene.clock.setTimeout(() => void this.startRelay(), startsAfterMs);
+    };
+    this.#scene.tally.restarts++;
+    if (choices.chance(KILLED_PERCENT)) {
+      this.#scene.fault('the relay is killed');
+      replace();
+    } else {
+      this.#scene.fault('the relay drains');
+      void relay.drain().then(replace);
+    }
   }
 
-  #forward({ subscriber: { name, group, ledger }, wish, bytes }: Ask, verb: string): void {
-    const correlationId = this.#scene.name('r');
-    const receivedAtMs = ++this.#scene.nowMs;
-    this.#scene.tell(`${correlationId}: ${name} ${verb} ${describeWish(wish)}`);
+  #seeEvent(event: RelayEvent): void {
+    switch (event.kind) {
+      case 'reply-not-sent':
+        this.#scene.violated(`the relay does not send a reply: ${event.reason}`);
+        break;
+      case 'message-left':
+        this.#scene.violated(`the relay leaves a message: ${event.detail}`);
+        break;
+      case 'command-sent':
+        this.#scene.tally.commands++;
+        break;
+      case 'command-not-sent':
+        this.#scene.tell(`  ${event.commandId} is not sent: ${event.reason}`);
+        break;
+      case 'discarded':
+        this.#scene.tell(`  the relay discards a datagram: ${event.reason}`);
+        break;
+    }
+  }
+
+  // --- Queues -------------------------------------------------------------------------------------------------
+
+  #seeInbox(message: InboxMessage): void {
+    if (message.kind === 'outcome') {
+      const { commandId, session, ...outcome } = message;
+      this.#scene.tell(`  ${commandId}: ${[outcome.result, outcome.errorCause].join(' ')}`);
+      this.#subscriber(session.acctSessionId).observer.outcome(outcome);
+      return;
+    }
+    const { correlationId, receivedAtMs, origin } = message;
+    const bytes = origin.packet;
+    const { subscriber, wish } = this.clients.whoAsked(bytes);
+    this.#scene.tell(`  ${correlationId}: ${subscriber.name} ${describeWish(wish)}`);
     this.#scene.tally.requests++;
-    this.#inProgress.set(bytes, receivedAtMs);
-    ledger.forwarded({ correlationId, receivedAtMs, wish, bytes });
-    const origin = { kind: 'radius', relay: 'demo', client: CLIENT, packet: bytes } as const;
-    this.#send(group, { version: MESSAGE_VERSION, kind: 'request', correlationId, receivedAtMs, origin });
+    subscriber.observer.forwarded({ correlationId, receivedAtMs, wish, bytes });
   }
 
-  /** The relay gets an answer and sends it to the client. */
-  reply({ correlationId, origin, answer, errorCause }: ReplyMessage): void {
-    const packet = packetOf(Buffer.from(origin.packet, 'base64'));
-    const { result, ...heard } = this.#read(encodeReply(packet, SECRET, answer, errorCause), packet, SECRET);
-    this.#scene.tell(`  ${correlationId} hears ${[result, heard.errorCause].join(' ')}`);
-    this.#scene.tally[`${result}s`]++;
-    this.#inProgress.delete(origin.packet);
-    const { ledger } = this.#scene.subscriber((one) => one.ledger.has(correlationId));
-    ledger.replied({ correlationId, answer: result, ...heard });
+  #seeOutbox(message: OutboxMessage): void {
+    if (message.kind === 'command') {
+      this.#scene.tell(`  ${message.commandId}: ${message.operation} ${message.services.join(' ')}`);
+      return;
+    }
+    const { correlationId, answer, errorCause } = message;
+    this.#scene.tell(`  ${correlationId}: ${[answer, errorCause].join(' ')}`);
+    const { observer } = this.#scene.subscriber((one) => one.observer.has(correlationId));
+    observer.replied({ correlationId, answer, ...(errorCause !== undefined && { errorCause }) });
   }
 
-  take(group: string, body: CommandMessage): void {
-    this.#scene.tell(`  ${body.commandId}: ${body.operation} ${body.services.join(' ')}`);
-    this.#commands = [...this.#commands, { group, body, isReceivedBefore: false }];
+  // --- NAS and accounting server ------------------------------------------------------------------------------
+
+  #refusal(): number | undefined {
+    if (!this.#scene.choices.chance(REFUSAL_PERCENT)) return undefined;
+    this.#scene.fault('the NAS refuses what it could do');
+    return NAS_REFUSAL;
   }
 
-  /** The relay receives a command, the first of some session. */
-  carryOut(choices: Choices): void {
-    const sessions = Map.groupBy(this.#commands, ({ group }) => group);
-    const command = choices.oneOf([...sessions.values()].flatMap(([first]) => first ?? []));
-    const { body, isReceivedBefore } = command;
-    const isLate = this.#scene.nowMs > body.startBeforeMs;
-    const fate = isReceivedBefore ? RECEIVED_BEFORE : isLate ? LATE : choices.weighted(FATES);
-    command.isReceivedBefore = true;
-    this.#scene.tell(`NAS: ${body.operation} ${body.services.join(' ')} ${fate.what}`);
-    if (fate !== CALM) this.#scene.tally.faults++;
-    const answer = fate.reachesNas && this.#tellNas(command, fate.refusal);
-    const outcome = fate.report === 'answer' ? answer : fate.report && { result: fate.report };
-    if (outcome) this.#report(command, outcome);
-    if (!fate.relayDies) this.#commands = this.#commands.filter((one) => one !== command);
+  #seeNas(acctSessionId: string, answer: string): void {
+    const { name, observer, item } = this.#subscriber(acctSessionId);
+    const services = this.#scene.nas.services(acctSessionId).join(', ');
+    this.#scene.tell(`  NAS: ${name}: ${answer}, has ${services || 'nothing'}`);
+    observer.told(item?.session);
   }
 
-  #tellNas({ group, body }: Command, refusal: number | undefined): Outcome {
-    const attributes = Buffer.from(body.attributes, 'base64');
-    const request = signRequest({ code: CODE.CoaRequest, identifier: 0, attributes }, NAS_SECRET);
-    const answer = this.#scene.nas.answer(request, refusal);
-    this.#scene.tally.commands++;
-    const { ledger, item } = this.#scene.subscriber((one) => one.group === group);
-    ledger.told(item?.session);
-    return this.#read(answer, packetOf(request), NAS_SECRET);
+  #seeRecord(request: Packet): void {
+    const acctSessionId = firstValue(decodeAttributes(request), 'Acct-Session-Id') ?? '';
+    this.#scene.tell(`  the accounting server gets a record of ${acctSessionId}`);
+    this.#scene.tally.records++;
+    const attributes = Buffer.from(request.bytes.subarray(HEADER_OCTETS)).toString('base64');
+    this.#subscriber(acctSessionId).observer.delivered(attributes);
   }
 
-  #report({ group, body: { commandId, correlationId, session } }: Command, outcome: Outcome): void {
-    const { result, errorCause } = outcome;
-    const { troubles } = this.#scene.subscriber((one) => one.group === group).ledger;
-    if (errorCause === NAS_REFUSAL) troubles.refusals++;
-    if (result !== 'ack' && result !== 'nak') troubles.silences++;
-    this.#scene.tell(`  ${commandId}: ${[result, errorCause].join(' ')}`);
-    if (!this.#scene.takes(`${commandId}/outcome`)) return;
-    const about = { commandId, correlationId, session, atMs: this.#scene.nowMs };
-    this.#send(group, { version: MESSAGE_VERSION, kind: 'outcome', ...about, ...outcome });
+  // --- What goes wrong ----------------------------------------------------------------------------------------
+
+  #fateOf({ source, destination }: Datagram): Fate {
+    const { nowMs, choices } = this.#scene;
+    const way = `${source.address} > ${destination.address}`;
+    if ((this.#silentUntilMs.get(way) ?? 0) > nowMs) return [];
+    const isClient = [source, destination].some(({ address }) => address === HOSTS.client.address);
+    const [name, fate] = choices.weighted(isClient ? CLIENT_FATES : SERVER_FATES);
+    if (name !== 'arrives') this.#scene.fault(`${way}: a datagram ${name}`);
+    if (typeof fate !== 'object' || !('silentForMs' in fate)) return fate;
+    this.#silentUntilMs.set(way, nowMs + fate.silentForMs);
+    return [];
   }
 
-  #read(datagram: Uint8Array, request: Packet, secret: typeof SECRET): ReturnType<typeof outcomeOfReply> {
-    const reply = packetOf(datagram);
-    const verified = verifyReply(reply, request, secret);
-    if (!verified.ok) this.#scene.violated(`an answer does not verify: ${verified.reason}`);
-    return outcomeOfReply(reply);
+  #fateOfCall(action: string): CallFate {
+    const fates = action === 'ReceiveMessage' ? RECEIVE_FATES : CALL_FATES;
+    const fate = this.#scene.choices.weighted(fates);
+    if (fate !== 'served') this.#scene.fault(`SQS: ${action} is ${fate}`);
+    return fate;
+  }
+
+  /** By the Acct-Session-Id of a subscriber session, or of a service session in it. */
+  #subscriber(acctSessionId: string): Subscriber {
+    const [subscriberSession] = acctSessionId.split(':');
+    return this.#scene.subscriber(({ key }) => key.acctSessionId === subscriberSession);
   }
 }

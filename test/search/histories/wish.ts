@@ -2,9 +2,8 @@
 import { signRequest } from '../../../core/radius/authenticator.ts';
 import { type Attribute, encodeAttributes } from '../../../core/radius/codec.ts';
 import { CODE } from '../../../core/radius/packet.ts';
-import { SECRET } from '../../relay/support.ts';
 import type { Choices } from './choices.ts';
-import { ACTIVATIONS } from './deployment.ts';
+import { ACTIVATIONS, SECRET } from './deployment.ts';
 
 interface Wanted {
   readonly activation: string;
@@ -58,7 +57,10 @@ export function datagramOf(wish: Wish, acctSessionId: string, identifier: number
       ? []
       : [{ name: 'Event-Timestamp', value: Math.floor(timestampMs / 1000) } as const]),
   ];
-  return signRequest({ code: CODE.CoaRequest, identifier, attributes: encodeAttributes(attributes) }, SECRET);
+  return signRequest(
+    { code: CODE.CoaRequest, identifier, attributes: encodeAttributes(attributes) },
+    SECRET.client,
+  );
 }
 
 function activationOf(tag: number, value: string, timeoutSeconds: number | undefined): Attribute[] {

@@ -56,13 +56,14 @@ function sessionParts(
   );
   return [
     Object.values(services)
-      .map(({ activation, state, activatedAtMs, retry, undo, isLost }) => [
+      .map(({ activation, state, activatedAtMs, retry, undo, isLost, isStranger }) => [
         activation,
         state,
         activatedAtMs !== undefined,
         retry && [times.indexOf(retry.atMs), retry.atMs > session.changedAtMs, retry.alsoGone],
         undo,
         isLost,
+        isStranger,
       ])
       .sort(),
     identity,

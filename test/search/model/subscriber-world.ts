@@ -493,7 +493,7 @@ export function checkRest(subscriber: Subscriber, world: World): void {
       active.includes(name) &&
       asked.some(
         ({ activate }, index) =>
-          heard[index]?.startsWith('nak 505') && activate.some(({ activation }) => activation === name),
+          heard[index]?.startsWith('nak') && activate.some(({ activation }) => activation === name),
       );
     const isExempt = doubtful.includes(name) || isAmbiguous || isSettled;
     if (has.includes(name) !== name in expected && !isExempt)

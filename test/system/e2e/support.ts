@@ -28,9 +28,12 @@ import { ensureQueues, type Queue } from '../../../local/cloud/queues.ts';
 import { ensureTable } from '../../../local/cloud/table.ts';
 import { startAccountingSink } from '../../../local/peers/accounting-sink.ts';
 import { type System, type SystemEvent, type SystemOptions, startSystem } from '../../../local/system.ts';
+import { systemClock } from '../../../relay/clock.ts';
+import { udpTransport } from '../../../relay/radius/udp.ts';
 import { type Relay, startRelay } from '../../../relay/relay.ts';
 import { secretsManager } from '../../../relay/site/secrets-manager.ts';
 import { readSite } from '../../../relay/site/site.ts';
+import { serveHttp } from '../../../relay/telemetry/http.ts';
 import { LOCAL, messagesIn } from '../../local/cloud/emulators.ts';
 import {
   closedPort,
@@ -288,15 +291,16 @@ export async function startParts(): Promise<Parts> {
     const report = (event: Extract<SystemEvent, { source: 'relay' }>['event']) =>
       events.add({ source: 'relay', event });
     return startRelay({
-      site: { ...(await readSite(file('site.yaml'), {}, report, secretsManager())), coa },
+      site: { ...(await readSite(file('site.yaml'), {}, report, secretsManager(systemClock))), coa },
       queues: {
         inbox: siteQueues.inbox.url,
         outbox: siteQueues.outbox.url,
         accounting: siteQueues.accounting.url,
       },
       sqs: new SQSClient(sqs),
-      now: Date.now,
-      monotonicNow: () => performance.now(),
+      transport: udpTransport,
+      serveHttp,
+      clock: systemClock,
       random: Math.random,
       newId: randomUUID,
       report,

@@ -1,0 +1,66 @@
+// A relay that can be killed: the real one, of which nothing is heard from then on.
+import { type Relay, type RelayOptions, startRelay } from '../../../relay/relay.ts';
+import type { RelayEvent } from '../../../relay/telemetry/events.ts';
+import type { ManualClock } from '../../relay/manual-clock.ts';
+import type { MemoryNetwork } from '../../relay/memory-network.ts';
+import { type CallFate, type MemoryQueue, memorySqsClient } from '../../relay/memory-sqs.ts';
+import { HOSTS } from './deployment.ts';
+
+/** Starts a relay: the real one, or one that is broken on purpose. */
+export type StartRelay = typeof startRelay;
+
+export interface RelayProcessOptions extends Pick<RelayOptions, 'site' | 'newId'> {
+  readonly start?: StartRelay | undefined;
+  readonly clock: ManualClock;
+  readonly network: MemoryNetwork;
+  readonly queues: {
+    readonly inbox: MemoryQueue;
+    readonly outbox: MemoryQueue;
+    readonly accounting: MemoryQueue;
+  };
+  /** What becomes of a call to SQS. */
+  readonly fateOf: (action: string) => CallFate;
+  readonly report: (event: RelayEvent) => void;
+}
+
+export interface RelayProcess {
+  /** Stops it as SIGTERM does; resolves when it has ended. */
+  drain(): Promise<void>;
+  /** Stops it as SIGKILL does. */
+  kill(): void;
+}
+
+const URLS = { inbox: 'inbox', outbox: 'outbox', accounting: 'accounting' } as const;
+
+export async function startRelayProcess({
+  start = startRelay,
+  site,
+  newId,
+  clock,
+  network,
+  queues,
+  fateOf,
+  report,
+}: RelayProcessOptions): Promise<RelayProcess> {
+  const process = clock.process();
+  const host = network.host(HOSTS.relay.address);
+  const relay: Relay = await start({
+    site,
+    queues: URLS,
+    sqs: memorySqsClient({ clock, queues, fateOf }, process.clock),
+    transport: host,
+    serveHttp: async (local) => ({ local, close: async () => undefined }),
+    clock: process.clock,
+    // Retransmissions without jitter.
+    random: () => 0.5,
+    newId,
+    report,
+  });
+  return {
+    drain: () => relay.drain(),
+    kill: () => {
+      process.kill();
+      host.crash();
+    },
+  };
+}

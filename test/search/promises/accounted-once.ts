@@ -1,0 +1,66 @@
+import type { AccountingMessage } from '../../../core/messages.ts';
+import type { Session } from '../../../core/subscriber/session.ts';
+import { termsOf } from '../histories/deployment.ts';
+import { type Checker, type Expect, expectSame, type Facts } from './promise.ts';
+
+export const sentence =
+  'A service session with statistics on has one Acct-Start and one Acct-Stop, in this order; the Start of a new service precedes the Stop of what it replaced.';
+
+/** Each service session has one Start and, once it has ended, one Stop; the same record may come twice. */
+export const checker = (_: Facts, expect: Expect): Checker => {
+  /** The service of each Start that there has to be. */
+  const accountable: string[] = [];
+  /** By status and Acct-Session-Id. */
+  const records = new Map<string, AccountingMessage>();
+  /** By the number of a service session that has ended: the numbers of those that were there when it ended. */
+  const heirs = new Map<number, readonly number[]>();
+  return {
+    carriedOut({ forward: { wish }, before }) {
+      for (const { activation } of wish.activate) {
+        const isNew = before?.services[activation]?.activatedAtMs === undefined;
+        if (isNew && isAccountable(activation)) accountable.push(activation);
+      }
+    },
+    written({ before, after }) {
+      const has = accounted(after);
+      for (const number of accounted(before)) if (!has.includes(number)) heirs.set(number, has);
+    },
+    accounted(record) {
+      const { acctSessionId, status, serviceSession, eventAtMs } = record;
+      const name = `${status} ${acctSessionId}`;
+      const known = records.get(name);
+      if (known !== undefined) {
+        expectSame(expect, [name, [JSON.stringify(record)]], ['before', [JSON.stringify(known)]]);
+        return;
+      }
+      records.set(name, record);
+      if (status === 'Start') return;
+      const start = records.get(`Start ${acctSessionId}`);
+      expect(
+        start?.serviceSession === serviceSession && start.eventAtMs <= eventAtMs,
+        `${name} of ${serviceSession} does not follow its Start`,
+      );
+      const [session, number] = acctSessionId.split(':');
+      for (const heir of heirs.get(Number(number)) ?? []) {
+        const itsStart = `Start ${session}:${String(heir).padStart(6, '0')}`;
+        expect(records.has(itsStart), `${name} comes before ${itsStart}`);
+      }
+    },
+    atRest(session) {
+      const has = Object.keys(session?.services ?? {}).filter(isAccountable);
+      const starts = [...records.values()].filter(({ status }) => status === 'Start');
+      const open = starts.filter(({ acctSessionId }) => !records.has(`Stop ${acctSessionId}`));
+      expectSame(expect, ['Acct-Starts', starts.map(serviceOf)], ['activations', accountable]);
+      expectSame(expect, ['without Acct-Stop', open.map(serviceOf)], ['in the item', has]);
+    },
+  };
+};
+
+const serviceOf = ({ serviceSession }: AccountingMessage) => serviceSession;
+const isAccountable = (activation: string) => termsOf(activation).statistics !== 'off';
+
+/** The numbers of the service sessions that are accounted. */
+const accounted = (session: Session | undefined): readonly number[] =>
+  Object.values(session?.services ?? {}).flatMap(({ activatedAtMs, statistics, number }) =>
+    activatedAtMs !== undefined && statistics !== 'off' ? [number] : [],
+  );

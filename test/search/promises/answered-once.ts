@@ -1,0 +1,47 @@
+import { brief, type Checker, type Expect, expectSame, type Facts } from './promise.ts';
+
+export const sentence =
+  'Afterwards it gets the stored answer: with an Event-Timestamp for 300 s, without one until the session changes.';
+
+/** RFC 5176 section 6.3. */
+const REPLAY_WINDOW_MS = 300_000;
+/** So many answers the item remembers. */
+const ANSWERS_REMEMBERED = 16;
+
+/** Each request is answered, and one that comes again is not carried out again. */
+export const checker = (facts: Facts, expect: Expect): Checker => {
+  const { forwards, replies, evaluations, reopened } = facts;
+  /** By bytes, the first answer that a client has heard to them. */
+  const heard = new Map<string, string>();
+  return {
+    evaluated({ forward: { correlationId, bytes, wish, receivedAtMs } }) {
+      if (wish.timestampMs === undefined) return;
+      const isRepeat = evaluations
+        .slice(0, ANSWERS_REMEMBERED)
+        .some((one) => one.forward.bytes === bytes && receivedAtMs - one.atMs <= REPLAY_WINDOW_MS);
+      expect(!isRepeat, `${correlationId} is evaluated, and its bytes were answered before`);
+    },
+    replied(reply) {
+      const { correlationId } = reply;
+      const earlier = replies.find((other) => other.correlationId === correlationId);
+      if (earlier !== undefined && !reopened.has(facts.forward(correlationId).bytes))
+        expectSame(expect, [`${correlationId} is answered`, [brief(reply)]], ['before', [brief(earlier)]]);
+    },
+    heard({ timestampMs }, bytes, answer) {
+      const first = heard.get(bytes) ?? brief(answer);
+      heard.set(bytes, first);
+      if (timestampMs !== undefined && evaluations.length <= ANSWERS_REMEMBERED)
+        expectSame(expect, ['a client hears', [brief(answer)]], ['before', [first]]);
+    },
+    atRest() {
+      for (const { correlationId, bytes, repliesBefore } of forwards) {
+        const isAnswered = replies.some(
+          (reply, index) =>
+            reply.correlationId === correlationId ||
+            (index >= repliesBefore && facts.forward(reply.correlationId).bytes === bytes),
+        );
+        expect(isAnswered || reopened.has(bytes), `${correlationId} has no answer`);
+      }
+    },
+  };
+};

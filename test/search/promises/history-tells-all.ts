@@ -1,0 +1,43 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { HistoryItem } from '../../../core/subscriber/history.ts';
+import { type Checker, type Expect, expectSame, type Facts } from './promise.ts';
+
+export const sentence = 'Every change of a session is in its history, which is kept for 30 days.';
+
+/** Each change is a version of its own and has an item of its own, and what the items say adds up to what there is. */
+export const checker = (_: Facts, expect: Expect): Checker => {
+  /** By their sort keys. */
+  const history = new Map<string, HistoryItem>();
+  return {
+    written({ before, after }) {
+      const version = before?.version ?? 0;
+      expect(after.version === version + 1, `the version after ${version} is ${after.version}`);
+    },
+    historyWritten(item) {
+      const known = history.get(item.sk);
+      const isSame = known === undefined || isDeepStrictEqual(item, known);
+      expect(isSame, `${item.sk} says something else when it is written again`);
+      history.set(item.sk, item);
+    },
+    historyComplete(session) {
+      const { services = {}, version = 0 } = session ?? {};
+      const items = [...history.values()].sort((one, other) => (one.sk < other.sk ? -1 : 1));
+      const versions = items.map((one) => one.version).join(' ');
+      const expected = Array.from({ length: version }, (_, index) => index + 1).join(' ');
+      expect(versions === expected, `of ${version} changes history has ${versions}`);
+
+      const sum = new Map<string, string>();
+      for (const { activated = [], deactivating = [], deactivated = [] } of items) {
+        for (const activation of deactivated) sum.delete(activation);
+        for (const activation of activated) sum.set(activation, 'active');
+        for (const activation of deactivating) sum.set(activation, 'deactivating');
+      }
+      const present = Object.entries(services).map(([activation, { state }]) => `${activation} ${state}`);
+      expectSame(
+        expect,
+        ['history adds up to', Array.from(sum, ([activation, state]) => `${activation} ${state}`)],
+        ['in the item', present],
+      );
+    },
+  };
+};

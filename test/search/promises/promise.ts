@@ -1,0 +1,113 @@
+// What a promise is made of: a sentence of the README, and a checker that sees what happens to one subscriber and says
+// when the sentence is not true. A checker knows the rules, but not how they are kept.
+import type { AccountingMessage } from '../../../core/messages.ts';
+import type { HistoryItem } from '../../../core/subscriber/history.ts';
+import type { Answer, Session } from '../../../core/subscriber/session.ts';
+import type { Wish } from '../histories/wish.ts';
+
+/** A request that came into the inbox. */
+export interface Forward {
+  readonly correlationId: string;
+  readonly receivedAtMs: number;
+  readonly wish: Wish;
+  /** The packet, base64: the same for the same bytes. */
+  readonly bytes: string;
+  /** How many replies to this subscriber's requests had been sent to the outbox by then. */
+  readonly repliesBefore: number;
+}
+
+/** A reply that came into the outbox. */
+export interface Reply extends Answer {
+  readonly correlationId: string;
+}
+
+/** A write of the session's item. */
+export interface Change {
+  readonly before: Session | undefined;
+  readonly after: Session;
+  readonly nowMs: number;
+}
+
+/** A request was evaluated anew and has its answer. */
+export interface Evaluation extends Change {
+  readonly forward: Forward;
+  readonly answer: Answer;
+}
+
+/** A request is as good as done: what it activates is there, and what that excludes or it takes away has to go. */
+export interface CarriedOut extends Change {
+  readonly forward: Forward;
+}
+
+/** What several checkers need to know of one subscriber. */
+export interface Facts {
+  /** Whether the NAS is told and confirms. */
+  readonly isEnforced: boolean;
+  /** What the NAS has now, as it would say itself. */
+  readonly servicesAtNas: () => readonly string[];
+  /** In the order in which they came. */
+  readonly forwards: readonly Forward[];
+  /** In the order in which they were sent. */
+  readonly replies: readonly Reply[];
+  /** The latest first. */
+  readonly evaluations: readonly { readonly forward: Forward; readonly atMs: number }[];
+  readonly carriedOut: ReadonlySet<Forward>;
+  /** Those of them that changed what the subscriber has. */
+  readonly changing: ReadonlySet<Forward>;
+  /** What the requests that were carried out add up to: when each service ends by itself, Infinity for never. */
+  readonly implied: ReadonlyMap<string, number>;
+  /**
+   * Bytes without Event-Timestamp that were answered out of the item and evaluated after that. Such an answer leaves no
+   * trace in the item; if the message is delivered again and time or the NAS have changed the item by then, it is a new
+   * request.
+   */
+  readonly reopened: ReadonlySet<string>;
+  /** How often the cloud did not learn the outcome of a command, and how often the NAS refused one at will. */
+  readonly troubles: { readonly unknown: number; readonly refused: number };
+  /** The request with this correlation id. */
+  forward(correlationId: string): Forward;
+}
+
+/** What a checker can hear of. Where nothing else is said, the facts do not contain the event yet. */
+export interface Checker {
+  forwarded?(forward: Forward): void;
+  evaluated?(evaluation: Evaluation): void;
+  carriedOut?(request: CarriedOut): void;
+  /** The facts contain everything that follows from the change. */
+  written?(change: Change): void;
+  /** The NAS has carried out or refused a request, or the item was written. */
+  told?(session: Session | undefined): void;
+  replied?(reply: Reply): void;
+  /** A client has a reply to these bytes. */
+  heard?(wish: Wish, bytes: string, answer: Answer): void;
+  /** The accounting queue has a record. */
+  accounted?(record: AccountingMessage): void;
+  /** The accounting server has a record with these attributes, base64. */
+  delivered?(attributes: string): void;
+  historyWritten?(item: HistoryItem): void;
+  /** account has worked off the stream. */
+  historyComplete?(session: Session | undefined): void;
+  /** Nothing is under way, and nothing is left to be done. */
+  atRest?(session: Session | undefined): void;
+}
+
+/** Says what is wrong, if it is. */
+export type Expect = (isKept: boolean, what: string) => void;
+
+export interface Promised {
+  /** As the README has it, without its markup. */
+  readonly sentence: string;
+  readonly checker: (facts: Facts, expect: Expect) => Checker;
+}
+
+/** Expects two lists to have the same members. */
+export function expectSame(
+  expect: Expect,
+  [what, found]: readonly [string, Iterable<string>],
+  [other, expected]: readonly [string, Iterable<string>],
+): void {
+  const [one, two] = [found, expected].map((list) => [...list].sort().join(' ') || 'nothing');
+  expect(one === two, `${what}: ${one}; ${other}: ${two}`);
+}
+
+export const brief = ({ answer, errorCause }: Answer) => [answer, errorCause].join(' ').trim();
