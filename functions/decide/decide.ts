@@ -159,7 +159,8 @@ async function change(
     const messages = effects.map((effect) => messageOf(effect, key));
     if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);
     // Only now: an event that is delivered again finds what it had to send.
-    if (after !== undefined && isEmpty(after)) await store.remove(after, signal);
+    const left = after ?? (before && { ...before, revision: before.revision - 1 });
+    if (left !== undefined && isEmpty(left)) await store.remove(left, signal);
     const soonMs = dueSoonMs(before, after, now());
     if (soonMs !== undefined) {
       await schedule(key, soonMs, signal).catch((error) =>

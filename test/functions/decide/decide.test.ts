@@ -270,6 +270,40 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       expect(images).toHaveLength(1);
     });
 
+    it('removes a session that is left with nothing in it, once the client has its answer', async () => {
+      const { deliver, read, said, sent, images } = startDecide();
+      const asking = requestMessage({ acctSessionId: 'empty', activate: ['gold'] });
+      await deliver(inboxRecord(asking, { queueArn: TOLD_ARN }));
+      const command = sent[0]?.message.body as CommandMessage;
+      const outcome = { ...outcomeOf(command), result: 'nak', errorCause: 503 };
+      await deliver(inboxRecord(outcome, { queueArn: TOLD_ARN }));
+      expect(said()).toEqual(['activate gold', 'nak 503']);
+      expect(images).toHaveLength(2);
+      expect(await read('empty', 'bng-told')).toBeUndefined();
+    });
+
+    it('removes such a session, too, after a crash between writing and sending', async () => {
+      const sent: OutgoingMessage[] = [];
+      let isBroken = false;
+      const { deliver, read } = startDecide({
+        send: async (_, messages) => {
+          if (isBroken) throw new Error('crash');
+          sent.push(...messages);
+        },
+      });
+      const asking = requestMessage({ acctSessionId: 'empty and crash', activate: ['gold'] });
+      await deliver(inboxRecord(asking, { queueArn: TOLD_ARN }));
+      const outcome = { ...outcomeOf(sent[0]?.body as CommandMessage), result: 'nak', errorCause: 503 };
+      const record = inboxRecord(outcome, { queueArn: TOLD_ARN });
+      isBroken = true;
+      expect(await deliver(record)).toEqual([record]);
+      expect(await read('empty and crash', 'bng-told')).toBeDefined();
+      isBroken = false;
+      expect(await deliver(record)).toEqual([]);
+      expect(sent.map(({ body }) => brief(body as OutboxMessage))).toEqual(['activate gold', 'nak 503']);
+      expect(await read('empty and crash', 'bng-told')).toBeUndefined();
+    });
+
     it('reports what the NAS made of a command, and how often it was told in vain', async () => {
       let nowMs = NOW;
       const { deliver, reports, sent } = startDecide({ now: () => nowMs });
