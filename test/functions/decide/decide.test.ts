@@ -318,6 +318,34 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       expect(reminders).toEqual([15]);
     });
 
+    it('leaves to sweep what the NAS was told twice in vain, but not a Service-Timeout beside it', async () => {
+      let nowMs = NOW;
+      const { deliver, read, reminders, sent } = startDecide({ now: () => nowMs });
+      const record = (body: object) => inboxRecord(body, { queueArn: TOLD_ARN });
+      const ask = (asked: Omit<Asked, 'acctSessionId'>) =>
+        deliver(record(requestMessage({ acctSessionId: 'later', ...asked })));
+      const outcome = (result: string) => {
+        const commands = sent.map(({ message }) => message.body as OutboxMessage);
+        const command = commands.findLast(({ kind }) => kind === 'command') as CommandMessage;
+        return deliver(record({ ...outcomeOf(command), result }));
+      };
+      await ask({ activate: ['gold'] });
+      await outcome('ack');
+      const more = [{ name: 'ERX-Service-Timeout', tag: 1, value: 60 }] as const;
+      await ask({ activate: ['silver'], identifier: 2, more });
+      await outcome('ack');
+      await outcome('nak');
+      expect(reminders).toEqual([15]);
+      nowMs += 15_000;
+      const session = { nas: 'bng-told', acctSessionId: 'later' };
+      await deliver(inboxRecord({ kind: 'due', session, dueAtMs: nowMs }, { queueArn: DUE_ARN }));
+      await outcome('timeout');
+      const { gold, silver } = (await read('later', 'bng-told'))?.services ?? {};
+      expect(gold).toMatchObject({ state: 'deactivating', retry: { attempts: 2 } });
+      expect(gold?.retry?.atMs).toBeLessThan(silver?.expiresAtMs ?? 0);
+      expect(reminders).toEqual([15, 60]);
+    });
+
     it('believes no other site what became of a command', async () => {
       const { deliver, failures, sent, images } = startDecide();
       await deliver(
