@@ -2,7 +2,7 @@
 import type { NasRefusal } from '../dialects/dialect.ts';
 import { ERROR_CAUSE, errorCauseName, TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { chunks, dialect } from './command.ts';
-import { answer, type Draft, end, type Nak, nak, withServices } from './draft.ts';
+import { activated, answer, type Draft, end, type Nak, nak, withServices } from './draft.ts';
 import type { DueEvent, OutcomeEvent, States } from './event.ts';
 import type { Job, Owed, Session } from './session.ts';
 import {
@@ -185,12 +185,15 @@ export function exclusionUnanswered(draft: Draft<States['excluding']>, _: Unknow
 // --- To an activation that restores ----------------------------------------------------------------------------
 
 export function restorationConfirmed(draft: Draft<States['restoring']>, _: OutcomeEvent): Draft {
-  const { session } = draft;
+  const { session, nowMs } = draft;
   const { underWay, remaining, correlationId, isClearing } = session.transition;
   if (isClearing) return tellToRestore(draft, correlationId, [underWay, ...remaining], true);
   const active = underWay.flatMap((activation) => {
     const { retry: _, isLost: __, ...service } = session.services[activation] ?? {};
-    return isService(service) ? [{ ...service, state: 'active' as const }] : [];
+    if (!isService(service)) return [];
+    // One that was in doubt is confirmed for the first time: its service session begins here.
+    const confirmed = service.activatedAtMs === undefined ? activated(service, nowMs) : service;
+    return [{ ...confirmed, state: 'active' as const }];
   });
   return tellToRestore({ ...draft, session: withServices(session, active) }, correlationId, remaining);
 }

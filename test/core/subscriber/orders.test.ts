@@ -176,6 +176,21 @@ describe('deactivate-first', () => {
     expect(played.session?.transition).toBeUndefined();
   });
 
+  it('accounts what was in doubt from when the NAS has confirmed it, though no request has', () => {
+    const doubtful = play([switching('deactivate-first', ['gold']), timeout], having(['voice'])).session;
+    expect(services(doubtful)).toEqual({ gold: 'unconfirmed', voice: 'active' });
+    const asking = asked(request('r2', { ...nasOf('deactivate-first'), activate: ['silver'] }));
+    const played = play([asking, timeout, nak(503), ack], doubtful, NOW + 1_000);
+    expect(played.results.map(brief)).toEqual([
+      ['deactivate gold'],
+      ['nak 505', 'deactivate gold'],
+      ['activate gold'],
+      [],
+    ]);
+    expect(played.session?.services['gold']).toMatchObject({ state: 'active', activatedAtMs: NOW + 1_000 });
+    expect(accounted(doubtful, played)).toEqual(['Start gold']);
+  });
+
   it('has the unknown members of the group go, too', () => {
     const clearing = {
       ...request('x', { activate: ['gold'] }).activate[0],
