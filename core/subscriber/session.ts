@@ -214,6 +214,8 @@ export interface Session {
   /** By canonical activation string. */
   readonly services: Readonly<Record<string, ServiceSession>>;
   readonly nextServiceNumber: number;
+  /** Whether a service of it was ever accounted. Its number must then not be given again. */
+  readonly wasAccounted?: true;
   /** Mutex groups whose members were told to go though the table did not know them (`unknownMembers: deactivate`). */
   readonly clearedGroups: readonly number[];
   /** The command under way, and what it is for; absent when the session is idle. */

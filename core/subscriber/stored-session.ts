@@ -142,6 +142,7 @@ const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   classes: Texts,
   services: v.record(Text, ServiceSession),
   nextServiceNumber: Count,
+  wasAccounted: v.exactOptional(v.literal(true)),
   clearedGroups: Numbers,
   transition: v.exactOptional(Transition),
   waiting: v.array(Request),

@@ -127,7 +127,8 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   if (change === undefined) throw new Error(`${name} cannot occur in the state ${stateOf(session)}`);
   if (change.session === undefined) return { effects: change.effects };
 
-  const { session: next, effects } = workOff(change);
+  const { session: worked, effects } = workOff(change);
+  const next = noteAccounted(worked);
   // A refusal that was found without the NAS leaves no trace of a session that nobody knows.
   if (session === undefined && isEmpty(next)) return { effects };
   const recentEvents = remember(next.recentEvents, {
@@ -139,14 +140,25 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   return { session: { ...next, version, changedAtMs: nowMs, recentEvents }, effects };
 }
 
-/** Whether nothing is in a session, nothing is under way, and nothing ever was in it: such a session is not kept. */
-export function isEmpty({ services, transition, waiting, nextServiceNumber }: Session): boolean {
+/**
+ * Whether nothing is in a session, nothing is under way, and no service of it was ever accounted: such a session is not kept.
+ * One that was accounted is, because the numbers of its services name accounting sessions and must not come again.
+ */
+export function isEmpty({ services, transition, waiting, wasAccounted }: Session): boolean {
   return (
     transition === undefined &&
     waiting.length === 0 &&
-    nextServiceNumber === 1 &&
+    wasAccounted === undefined &&
     Object.keys(services).length === 0
   );
+}
+
+/** Notes that a session has a service that is accounted. */
+function noteAccounted(session: Session): Session {
+  const isAccounted = Object.values(session.services).some(
+    ({ activatedAtMs, statistics }) => activatedAtMs !== undefined && statistics !== 'off',
+  );
+  return isAccounted ? { ...session, wasAccounted: true } : session;
 }
 
 /** Once a session is idle it begins with the request that has waited longest, until one has to wait for the NAS. */

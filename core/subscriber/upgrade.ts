@@ -43,6 +43,8 @@ function from010({ nas, identity, services, transition, waiting, recentEvents, r
     identity,
     claimed: {},
     services: servicesFrom010(services, retry),
+    // Nothing in an item of 0.1.0 says whether a service was accounted.
+    wasAccounted: true,
     clearedGroups: [],
     revision: item['version'],
     ...(isObject(transition) && { transition: transitionFrom010(transition) }),

@@ -48,7 +48,7 @@ function sessionParts(
   effect: (effect: Effect) => unknown,
   inbox: readonly Event[],
 ) {
-  const { services, identity, transition, waiting, answered, recentEvents, nextServiceNumber } = session;
+  const { services, identity, transition, waiting, answered, recentEvents, wasAccounted } = session;
   const eventId = (id: string) =>
     id.endsWith('/outcome') ? command(id.replace('/outcome', '')) : id.replace(/^due.*/, 'due');
   const times = [...new Set(Object.values(services).flatMap(({ retry }) => retry?.atMs ?? []))].sort(
@@ -72,7 +72,7 @@ function sessionParts(
       ])
       .sort(),
     identity,
-    nextServiceNumber === 1,
+    wasAccounted,
     transition && [
       transition.step,
       command(transition.commandId),

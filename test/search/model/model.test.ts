@@ -269,7 +269,7 @@ function keepsWhatIsRefused(...[session, event, nowMs]: Parameters<Transition>):
   const result = transition(session, event, nowMs);
   if (event.kind !== 'request' || result.session === undefined) return result;
   const identity = { ...event.request.identity, ...result.session.identity };
-  return { ...result, session: { ...result.session, identity, nextServiceNumber: 2 } };
+  return { ...result, session: { ...result.session, identity, wasAccounted: true } };
 }
 
 function givesUp(...given: Parameters<Transition>): ReturnType<Transition> {
