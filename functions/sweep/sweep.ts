@@ -33,7 +33,7 @@ export interface SweepReport {
 
 /** SQS takes at most 10 messages in a batch. */
 const BATCH = 10;
-/** So that ten thousand sessions that have to wait for their NAS are read in a second. */
+/** Large, because sweep reads past all the sessions that have to wait for one NAS to reach those of the others. */
 const PAGE = 25 * BATCH;
 
 /**

@@ -4,8 +4,13 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseServicesFile } from '../../core/config/services-file.ts';
 import { parseSiteFile } from '../../core/config/site-file.ts';
+import type { NasRefusal } from '../../core/dialects/dialect.ts';
 import { DIALECTS } from '../../core/dialects/dialects.ts';
+import { IDENTITY_ATTRIBUTES } from '../../core/identity.ts';
+import { ORDERS } from '../../core/nas.ts';
 import { ATTRIBUTES, ERROR_CAUSE } from '../../core/radius/attributes.ts';
+import { HISTORY_ATTRIBUTES } from '../../core/subscriber/history.ts';
+import type { ServiceState } from '../../core/subscriber/session.ts';
 import type { DiscardReason } from '../../relay/telemetry/events.ts';
 import { codeWords, ROOT, read, section, tableRows } from './markdown.ts';
 
@@ -136,6 +141,72 @@ describe('the table of dialects', () => {
       identification.filter((name) => !/^NAS-(IP|Id)/.test(name)).join(', '),
     );
     expect(said).toEqual(names);
+  });
+});
+
+describe('the table of identification', () => {
+  it('says which attributes each dialect can match, and which nothing checks', () => {
+    const said = rowsOf('Identification').flatMap(([attributes = '', ...kinds]) =>
+      attributes.split(', ').map((attribute) => [attribute, kinds] as const),
+    );
+    const kinds = ['Acct-Session-Id' as const, ...IDENTITY_ATTRIBUTES].map((attribute) => [
+      attribute,
+      Object.values(DIALECTS).map(({ identification }) =>
+        identification.some((name) => name === attribute) ? 'told' : 'claimed',
+      ),
+    ]);
+    expect(Object.fromEntries(said)).toEqual(Object.fromEntries(kinds));
+    expect(said).toHaveLength(kinds.length);
+  });
+});
+
+describe('the table of what a CoA-NAK means', () => {
+  const REFUSALS: readonly (readonly [words: string, refusal: NasRefusal])[] = [
+    ['no Error-Cause', {}],
+    ...Object.values(ERROR_CAUSE).flatMap((errorCause) => [
+      [`${errorCause}`, { errorCause }] as const,
+      [`${errorCause} with a text`, { errorCause, text: 'why' }] as const,
+    ]),
+  ];
+  /** A cause that means it without a text means it with one, too. */
+  const meaning = (isMeant: (refusal: NasRefusal) => boolean) => {
+    const words = REFUSALS.filter(([, refusal]) => isMeant(refusal)).map(([word]) => word);
+    return words.filter((word) => !words.some((other) => word === `${other} with a text`));
+  };
+
+  it('has what each dialect takes for not there, and for there already', () => {
+    const expected = Object.entries(DIALECTS).map(([name, { isGone, mayBeGone, isThere }]) => [
+      `\`${name}\``,
+      ...[isGone, mayBeGone, isThere].map((isMeant) => meaning(isMeant).join(', ') || '–'),
+    ]);
+    expect(rowsOf('What a CoA-NAK means')).toEqual(expected);
+  });
+});
+
+describe('the table of orders', () => {
+  it('has every order, and no other', () => {
+    expect(firstCells('The order of commands').flatMap(codeWords)).toEqual(ORDERS);
+  });
+});
+
+describe('the table of history', () => {
+  it('has every attribute of an item, and no other', () => {
+    expect(sorted(firstCells('History').flatMap(codeWords))).toEqual(sorted(HISTORY_ATTRIBUTES));
+  });
+});
+
+describe('the states of a service', () => {
+  it('are those that are stored, and the one before', () => {
+    const states: Readonly<Record<ServiceState, true>> = {
+      active: true,
+      deactivating: true,
+      restoring: true,
+      unconfirmed: true,
+    };
+    const said = firstCells('npx interlock show')
+      .flatMap(codeWords)
+      .filter((word) => !word.startsWith('--'));
+    expect(sorted(said)).toEqual(sorted(['activating', ...Object.keys(states)]));
   });
 });
 
