@@ -70,6 +70,18 @@ export class Dashboard extends cloudwatch.Dashboard {
         functions.flatMap((one) => [one.metricErrors(), one.metricThrottles()]),
       ),
     );
+    this.addWidgets(
+      graph('Services that became unconfirmed', [everySeries(METRICS.unconfirmed, 'Nas')]),
+      graph('Services that a NAS has not confirmed for long', [
+        decide.ownMetric(METRICS.stuckDeactivations, {
+          statistic: cloudwatch.Stats.SUM,
+          label: 'failed 3 times or more',
+        }),
+      ]),
+      graph('Due sessions: the oldest is overdue, ms', [
+        sweep.ownMetric(METRICS.overdue, { statistic: cloudwatch.Stats.MAXIMUM, label: 'overdue' }),
+      ]),
+    );
   }
 }
 

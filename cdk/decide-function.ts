@@ -28,5 +28,11 @@ export class DecideFunction extends NodeFunction {
       evaluationPeriods: 4,
       datapointsToAlarm: 1,
     });
+    new RunbookAlarm(this, 'Unconfirmed', {
+      heading: 'Services are unconfirmed',
+      metric: this.ownMetric(METRICS.unconfirmed, { statistic: cloudwatch.Stats.SUM }),
+      threshold: 1,
+      evaluationPeriods: 1,
+    });
   }
 }

@@ -19,6 +19,7 @@ export type RunbookHeading =
   | 'A function is throttled'
   | 'account is behind the stream'
   | 'Deactivations are stuck'
+  | 'Services are unconfirmed'
   | 'Due sessions are late';
 
 export interface RunbookAlarmProps extends cloudwatch.CreateAlarmOptions {

@@ -170,14 +170,17 @@ function decideLine(event: DecideReport): Line | undefined {
 
 /** In words; undefined for a timer that finds nothing to do. */
 function resultOf(event: Extract<DecideReport, { kind: 'decided' }>): string | undefined {
-  const { activated, deactivated, reason, retryAttempts, effects, result, receivedAtMs } = event;
+  const { activated, deactivated, unconfirmed, unchecked, retryAttempts } = event;
+  const { reason, effects, result, receivedAtMs } = event;
   const changes = [
     ...activated.map((service) => `+${service}`),
     ...deactivated.map((service) => `-${service}`),
   ].join(' ');
-  const failure =
-    retryAttempts !== undefined && `deactivation failed (attempt ${retryAttempts}), Interlock will retry`;
-  const parts = [reason ?? changes, failure].filter(Boolean);
+  const failure = retryAttempts !== undefined && `attempt ${retryAttempts} failed, Interlock will retry`;
+  const doubt =
+    unconfirmed.length > 0 && `${unconfirmed.join(', ')}: unconfirmed, the NAS may have it or not`;
+  const claims = unchecked.length > 0 && `${unchecked.join(', ')}: unchecked, the NAS is not told`;
+  const parts = [reason ?? changes, doubt, failure, claims].filter(Boolean);
   if (parts.length > 0) return parts.join('; ');
 
   const command = effects.find((effect) => effect.kind === 'command');

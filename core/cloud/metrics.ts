@@ -10,9 +10,9 @@ export const METRICS = {
   answers: 'Answers',
   /** Outcomes of commands, by `Nas` and `Result`. */
   nasOutcomes: 'NasOutcomes',
-  /** Deactivations that a NAS has not confirmed after several commands. */
+  /** Services that have to go or to be restored, which a NAS has not confirmed after several commands. */
   stuckDeactivations: 'StuckDeactivations',
-  /** Services that became unconfirmed, by `Nas`: it may have them or not. */
+  /** Services that became unconfirmed, in all and by `Nas`: it may have them or not. */
   unconfirmed: 'UnconfirmedServices',
   /** Milliseconds by which the session that has waited longest is overdue. */
   overdue: 'Overdue',

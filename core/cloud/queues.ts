@@ -46,6 +46,12 @@ export const DUE_DEAD_LETTERS_NAME = 'interlock-due-dead';
 
 /** How often sweep runs, and how far it looks ahead. */
 export const SWEEP_INTERVAL_SECONDS = 60;
+/**
+ * Sessions of one NAS that sweep hands to decide in one second, at most. After an outage of the NAS thousands are due at
+ * once. At this rate a NAS that takes 50 ms for a command keeps up, and a command that is answered within 12 s leaves the
+ * relay Identifiers for requests of clients: it has 256 for each NAS.
+ */
+export const DUE_PER_NAS_AND_SECOND = 20;
 /** The timeout of sweep. */
 export const SWEEP_TIMEOUT_SECONDS = 30;
 

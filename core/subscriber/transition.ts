@@ -54,9 +54,9 @@
 //     excluding × request → excluding
 //     excluding × answered → excluding
 //     excluding × repeated → excluding
-//     excluding × ack → idle, activating, excluding, restoring
-//     excluding × nak → idle, activating, excluding, restoring
-//     excluding × timeout → idle, activating, excluding, restoring
+//     excluding × ack → idle, activating, deactivating, excluding, restoring
+//     excluding × nak → idle, activating, deactivating, excluding, restoring
+//     excluding × timeout → idle, activating, deactivating, excluding, restoring
 //     excluding × stray → excluding
 //     excluding × due → excluding
 //     excluding × redelivered → excluding

@@ -159,7 +159,8 @@ async function change(
     const messages = effects.map((effect) => messageOf(effect, key));
     if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);
     // Only now: an event that is delivered again finds what it had to send.
-    if (after !== undefined && isEmpty(after)) await store.remove(after, signal);
+    const left = after ?? (before && { ...before, revision: before.revision - 1 });
+    if (left !== undefined && isEmpty(left)) await store.remove(left, signal);
     const soonMs = dueSoonMs(before, after, now());
     if (soonMs !== undefined) {
       await schedule(key, soonMs, signal).catch((error) =>
@@ -174,6 +175,10 @@ async function change(
 /**
  * When an idle session has to be looked at before sweep runs next; undefined where sweep is early enough. The deadline
  * of a command hardly ever passes, so sweep may be a minute late for that.
+ *
+ * What the NAS was told twice in vain is left to sweep, which hands the sessions of a NAS to decide at a bounded rate: a
+ * NAS that comes back after an outage is not told everything at once. The price is that the second retry, due after 24 s to
+ * 30 s, may come 36 s late, and the third, due after 48 s to 60 s, 12 s late. Those after it are due when sweep has run.
  */
 function dueSoonMs(
   before: Session | undefined,
@@ -181,7 +186,15 @@ function dueSoonMs(
   nowMs: number,
 ): number | undefined {
   if (after === undefined || after.transition !== undefined) return undefined;
-  const dueMs = dueAtMs(after);
-  const isNew = dueMs !== (before && dueAtMs(before));
+  const dueMs = dueAtMs(withoutLaterRetries(after));
+  const isNew = dueMs !== (before && dueAtMs(withoutLaterRetries(before)));
   return isNew && dueMs !== undefined && dueMs < nowMs + SWEEP_INTERVAL_SECONDS * 1000 ? dueMs : undefined;
+}
+
+function withoutLaterRetries(session: Session): Session {
+  const services = Object.entries(session.services).map(([activation, { retry, ...service }]) => {
+    const isPrompt = retry !== undefined && retry.attempts <= 1;
+    return [activation, isPrompt ? { ...service, retry } : service] as const;
+  });
+  return { ...session, services: Object.fromEntries(services) };
 }

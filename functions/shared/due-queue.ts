@@ -17,12 +17,13 @@ export function createScheduler(client: SQSClient, queueUrl: string, now: () => 
 }
 
 /**
- * The message of a session that is due at `dueAtMs`, with the delay after which SQS delivers it; not before that time.
+ * The message of a session that is due at `dueAtMs`, with the delay after which SQS delivers it; not before
+ * `deliverAtMs`.
  */
-export function dueEntry(session: SessionKey, dueAtMs: number, nowMs: number) {
+export function dueEntry(session: SessionKey, dueAtMs: number, nowMs: number, deliverAtMs = dueAtMs) {
   const message: DueMessage = { version: MESSAGE_VERSION, kind: 'due', session, dueAtMs };
   return {
     MessageBody: writeMessage(message),
-    DelaySeconds: Math.max(0, Math.ceil((dueAtMs - nowMs) / 1000)),
+    DelaySeconds: Math.max(0, Math.ceil((deliverAtMs - nowMs) / 1000)),
   };
 }

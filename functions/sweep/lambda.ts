@@ -19,7 +19,7 @@ export const handler = withMetrics(
     dueQueueUrl: environment.DUE_QUEUE_URL,
     now: Date.now,
     report(event) {
-      if (event.found > 0) log(event);
+      if (event.found + event.left > 0) log(event);
       metrics.add('Due', 'Count', event.found);
       metrics.add(METRICS.overdue, 'Milliseconds', event.overdueMs);
     },

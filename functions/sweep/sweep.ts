@@ -1,11 +1,13 @@
-// sweep: finds the sessions that are due before its next run, and sends each to decide at its time.
+// sweep: finds the sessions that are due before its next run, and sends each to decide at its time, those of one NAS at a
+// bounded rate.
 import { type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import { type BatchResultErrorEntry, SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { SWEEP_INTERVAL_SECONDS } from '../../core/cloud/queues.ts';
+import { DUE_PER_NAS_AND_SECOND, SWEEP_INTERVAL_SECONDS } from '../../core/cloud/queues.ts';
 import { DUE_BUCKET, sessionKeyOf, TABLE } from '../../core/cloud/table.ts';
 import { dueEntry } from '../shared/due-queue.ts';
 import { notTakenError } from '../shared/queue.ts';
+import { createPace } from './pace.ts';
 
 /** What sweep works with. */
 export interface SweepDependencies {
@@ -23,22 +25,28 @@ export interface SweepReport {
   readonly kind: 'swept';
   /** How many sessions it sent to decide. */
   readonly found: number;
+  /** How many it left for its next run, because their NAS has as many as it is given. */
+  readonly left: number;
   /** How long the session that has waited longest is overdue; 0 if none is. */
   readonly overdueMs: number;
 }
 
 /** SQS takes at most 10 messages in a batch. */
-const PAGE = 10;
+const BATCH = 10;
+/** So that ten thousand sessions that have to wait for their NAS are read in a second. */
+const PAGE = 25 * BATCH;
 
 /**
  * The handler of sweep. It sends the sessions that are due before the next run to the due queue, also those that it has
- * sent before and that are still due.
+ * sent before and that are still due. Of one NAS it sends at most DUE_PER_NAS_AND_SECOND; what does not fit into this run
+ * stays for the next.
  * @throws Error (the handler) when SQS did not take all messages. The others have been sent.
  */
 export function createSweep({ dynamodb, tableName, sqs, dueQueueUrl, now, report }: SweepDependencies) {
   return async (): Promise<void> => {
     const startedAtMs = now();
     const horizonMs = startedAtMs + SWEEP_INTERVAL_SECONDS * 1000;
+    const pace = createPace(startedAtMs, horizonMs, DUE_PER_NAS_AND_SECOND);
     const pages = paginateQuery(
       { client: dynamodb, pageSize: PAGE },
       {
@@ -50,21 +58,38 @@ export function createSweep({ dynamodb, tableName, sqs, dueQueueUrl, now, report
       },
     );
     let found = 0;
+    let left = 0;
     let overdueMs = 0;
     let notTaken: BatchResultErrorEntry | undefined;
-    for await (const { Items = [] } of pages) {
-      const due = Items.map((item) => unmarshall(item) as { pk: string; dueAtMs: number });
-      if (due.length === 0) continue;
-      const Entries = due.map(({ pk, dueAtMs }, index) => ({
-        Id: String(index),
-        ...dueEntry(sessionKeyOf(pk), dueAtMs, now()),
-      }));
+    const entryOf = ({ pk, dueAtMs }: Due) => {
+      const key = sessionKeyOf(pk);
+      const nowMs = now();
+      const deliverAtMs = pace(key.nas, dueAtMs, nowMs);
+      return deliverAtMs === undefined ? [] : [dueEntry(key, dueAtMs, nowMs, deliverAtMs)];
+    };
+    const send = async (batch: readonly ReturnType<typeof dueEntry>[]) => {
+      const Entries = batch.map((entry, index) => ({ Id: String(index), ...entry }));
       const { Failed = [] } = await sqs.send(new SendMessageBatchCommand({ QueueUrl: dueQueueUrl, Entries }));
       notTaken ??= Failed[0];
-      found += due.length - Failed.length;
-      overdueMs = Math.max(overdueMs, ...due.map(({ dueAtMs }) => startedAtMs - dueAtMs));
+      found += batch.length - Failed.length;
+    };
+    for await (const { Items = [] } of pages) {
+      const due = Items.map((item) => unmarshall(item) as Due);
+      const entries = due.flatMap(entryOf);
+      left += due.length - entries.length;
+      overdueMs = due.reduce((longest, { dueAtMs }) => Math.max(longest, startedAtMs - dueAtMs), overdueMs);
+      const batches = Array.from({ length: Math.ceil(entries.length / BATCH) }, (_, index) =>
+        entries.slice(index * BATCH, (index + 1) * BATCH),
+      );
+      await Promise.all(batches.map(send));
     }
-    report({ kind: 'swept', found, overdueMs });
+    report({ kind: 'swept', found, left, overdueMs });
     if (notTaken !== undefined) throw notTakenError(notTaken);
   };
+}
+
+/** What the index has of a session. */
+interface Due {
+  readonly pk: string;
+  readonly dueAtMs: number;
 }

@@ -124,10 +124,20 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       ({ session } = play([refused], session, NOW));
       ({ session } = play([{ kind: 'due', id: `due ${hour}` }], session, NOW + hour * 3_600_000));
     }
-    if (session?.transition === undefined) throw new Error('the third attempt is not under way');
+    return timeoutOf(session);
+  }
+
+  /** A session whose first activation is under way, and the outcome that says that the NAS did not answer. */
+  function unanswered(acctSessionId: string): Promise<object> {
+    const asking = { nas: nas({ enforcement: 'coa' }), acctSessionId };
+    return timeoutOf(play([asked(request('r1', { ...asking, activate: ['gold'] }))]).session);
+  }
+
+  async function timeoutOf(session: Session | undefined): Promise<object> {
+    if (session?.transition === undefined) throw new Error('no command is under way');
     await createSessionStore(table.client, table.name).write({ ...session, revision: 0 });
     const { commandId, correlationId } = session.transition;
-    const key = { nas: 'bng-1', acctSessionId };
+    const key = { nas: session.nas.name, acctSessionId: session.acctSessionId };
     return { kind: 'outcome', correlationId, commandId, session: key, result: 'timeout', atMs: NOW };
   }
 
@@ -183,16 +193,23 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     expect(account.log()).toContainEqual(expect.objectContaining({ service: 'account', AcctStarts: [1] }));
   });
 
-  it('decide logs the fields of a stuck deactivation that the queries of the runbook use', async () => {
+  it('decide logs the fields of stuck deactivations and unconfirmed services that the queries of the runbook use', async () => {
     const decide = start('decide', environment);
-    await decide.invoke({ Records: [inboxRecord(await stuck('stuck'))] });
+    const records = [await stuck('stuck'), await unanswered('unconfirmed')];
+    await decide.invoke({ Records: records.map((body) => inboxRecord(body)) });
     await decide.stop();
 
     const runbook = readFileSync(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
     const fields = new Set(runbook.match(/\bmessage(?:\.\w+)+/g));
     expect(fields).toContain('message.retryAttempts');
-    for (const field of fields) expect(decide.log()[0]).toHaveProperty(field);
-    expect(decide.log()[0]).toMatchObject({ message: { kind: 'decided', retryAttempts: 3 } });
+    expect(fields).toContain('message.unconfirmed.0');
+    const [stuckOne, unconfirmedOne] = decide.log();
+    for (const field of fields)
+      expect(field.includes('unconfirmed') ? unconfirmedOne : stuckOne).toHaveProperty(field);
+    expect(stuckOne).toMatchObject({ message: { kind: 'decided', retryAttempts: 3 } });
+    expect(unconfirmedOne).toMatchObject({
+      message: { kind: 'decided', result: 'timeout', unconfirmed: ['gold'], unchecked: [] },
+    });
   });
 
   it('decide and sweep write the metrics that alarms and the dashboard use', async () => {
@@ -203,6 +220,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
         inboxRecord(requestMessage({ acctSessionId: 'measured', activate: ['gold'] })),
         inboxRecord(requestMessage({ acctSessionId: 'measured', activate: ['lead'], identifier: 2 })),
         inboxRecord(await stuck('measured and stuck')),
+        inboxRecord(await unanswered('measured and unconfirmed')),
       ],
     });
     await sweep.invoke({});
@@ -210,7 +228,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
 
     const measured = [...decide.log(), ...sweep.log()].flatMap(embeddedMetrics).flatMap(seriesAndSchema);
     const wanted = lookedFor();
-    expect(wanted).toHaveLength(6);
+    expect(wanted).toHaveLength(8);
     expect(measured).toEqual(expect.arrayContaining([...wanted]));
   });
 });

@@ -175,12 +175,34 @@ describe('of a session, tells apart', () => {
     [
       'a deactivation that failed',
       { ...nak, effects: [reply], retryAttempts: 2 },
-      'the NAS: nak 506: deactivation failed (attempt 2), Interlock will retry',
+      'the NAS: nak 506: attempt 2 failed, Interlock will retry',
     ],
     [
       'a refusal whose undoing failed, too',
       { ...nak, effects: [refusal], reason: 'the NAS refused gold', retryAttempts: 1 },
-      'the NAS: nak 506: the NAS refused gold; deactivation failed (attempt 1), Interlock will retry',
+      'the NAS: nak 506: the NAS refused gold; attempt 1 failed, Interlock will retry',
+    ],
+    [
+      'an activation that was not answered',
+      {
+        cause: 'the NAS: timeout',
+        result: 'timeout',
+        effects: [refusal],
+        reason: 'the NAS did not answer',
+        unconfirmed: ['gold'],
+      },
+      'the NAS: timeout: the NAS did not answer; gold: unconfirmed, the NAS may have it or not',
+    ],
+    [
+      'an activation by attributes that the NAS is not told',
+      {
+        cause: 'the NAS: ack',
+        result: 'ack',
+        effects: [reply],
+        activated: ['gold'],
+        unchecked: ['Framed-IP-Address', 'NAS-Port'],
+      },
+      'the NAS: ack: +gold; Framed-IP-Address, NAS-Port: unchecked, the NAS is not told',
     ],
     ['an outcome with more to follow', { ...nak, effects: [command] }, 'the NAS: nak 506: deactivating gold'],
     ['an outcome too late', nak, 'the NAS: nak 506: ignored: no longer expected'],

@@ -270,6 +270,40 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       expect(images).toHaveLength(1);
     });
 
+    it('removes a session that is left with nothing in it, once the client has its answer', async () => {
+      const { deliver, read, said, sent, images } = startDecide();
+      const asking = requestMessage({ acctSessionId: 'empty', activate: ['gold'] });
+      await deliver(inboxRecord(asking, { queueArn: TOLD_ARN }));
+      const command = sent[0]?.message.body as CommandMessage;
+      const outcome = { ...outcomeOf(command), result: 'nak', errorCause: 503 };
+      await deliver(inboxRecord(outcome, { queueArn: TOLD_ARN }));
+      expect(said()).toEqual(['activate gold', 'nak 503']);
+      expect(images).toHaveLength(2);
+      expect(await read('empty', 'bng-told')).toBeUndefined();
+    });
+
+    it('removes such a session, too, after a crash between writing and sending', async () => {
+      const sent: OutgoingMessage[] = [];
+      let isBroken = false;
+      const { deliver, read } = startDecide({
+        send: async (_, messages) => {
+          if (isBroken) throw new Error('crash');
+          sent.push(...messages);
+        },
+      });
+      const asking = requestMessage({ acctSessionId: 'empty and crash', activate: ['gold'] });
+      await deliver(inboxRecord(asking, { queueArn: TOLD_ARN }));
+      const outcome = { ...outcomeOf(sent[0]?.body as CommandMessage), result: 'nak', errorCause: 503 };
+      const record = inboxRecord(outcome, { queueArn: TOLD_ARN });
+      isBroken = true;
+      expect(await deliver(record)).toEqual([record]);
+      expect(await read('empty and crash', 'bng-told')).toBeDefined();
+      isBroken = false;
+      expect(await deliver(record)).toEqual([]);
+      expect(sent.map(({ body }) => brief(body as OutboxMessage))).toEqual(['activate gold', 'nak 503']);
+      expect(await read('empty and crash', 'bng-told')).toBeUndefined();
+    });
+
     it('reports what the NAS made of a command, and how often it was told in vain', async () => {
       let nowMs = NOW;
       const { deliver, reports, sent } = startDecide({ now: () => nowMs });
@@ -303,6 +337,35 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       ]);
     });
 
+    it('reports once in a session what identifies the subscriber and the NAS is not told', async () => {
+      const { deliver, reports, sent } = startDecide();
+      const told = async (asked: Asked) => {
+        await deliver(inboxRecord(requestMessage(asked), { queueArn: TOLD_ARN }));
+        const command = sent.at(-1)?.message.body as CommandMessage;
+        await deliver(inboxRecord(outcomeOf(command), { queueArn: TOLD_ARN }));
+      };
+      const address = { name: 'Framed-IP-Address', value: '198.51.100.7' } as const;
+      const port = { name: 'NAS-Port', value: 7 } as const;
+      await told({ acctSessionId: 'claimed', activate: ['gold'], more: [address] });
+      await told({ acctSessionId: 'claimed', activate: ['voice'], more: [address, port], identifier: 2 });
+      const unchecked = reports.map((event) => event.kind === 'decided' && event.unchecked);
+      expect(unchecked).toEqual([[], ['Framed-IP-Address'], [], ['NAS-Port']]);
+    });
+
+    it('reports what the NAS may have or not, once', async () => {
+      const { deliver, reports, sent, said, read } = startDecide();
+      const asked: Asked = { acctSessionId: 'unconfirmed', activate: ['gold'] };
+      await deliver(inboxRecord(requestMessage(asked), { queueArn: TOLD_ARN }));
+      const command = sent[0]?.message.body as CommandMessage;
+      const timeout = inboxRecord({ ...outcomeOf(command), result: 'timeout' }, { queueArn: TOLD_ARN });
+      await deliver(timeout);
+      await deliver(timeout);
+      expect(said()).toEqual(['activate gold', 'nak 505', 'nak 505']);
+      expect(services(await read('unconfirmed', 'bng-told'))).toEqual({ gold: 'unconfirmed' });
+      const unconfirmed = reports.map((event) => event.kind === 'decided' && event.unconfirmed);
+      expect(unconfirmed).toEqual([[], ['gold'], []]);
+    });
+
     it('looks again at what the NAS refused in 15 seconds, which sweep would come too late for', async () => {
       const { deliver, reminders, sent } = startDecide();
       const record = (body: object) => inboxRecord(body, { queueArn: TOLD_ARN });
@@ -316,6 +379,34 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       const refused = commands().at(-1) as CommandMessage;
       await deliver(record({ ...outcomeOf(refused), result: 'nak' }));
       expect(reminders).toEqual([15]);
+    });
+
+    it('leaves to sweep what the NAS was told twice in vain, but not a Service-Timeout beside it', async () => {
+      let nowMs = NOW;
+      const { deliver, read, reminders, sent } = startDecide({ now: () => nowMs });
+      const record = (body: object) => inboxRecord(body, { queueArn: TOLD_ARN });
+      const ask = (asked: Omit<Asked, 'acctSessionId'>) =>
+        deliver(record(requestMessage({ acctSessionId: 'later', ...asked })));
+      const outcome = (result: string) => {
+        const commands = sent.map(({ message }) => message.body as OutboxMessage);
+        const command = commands.findLast(({ kind }) => kind === 'command') as CommandMessage;
+        return deliver(record({ ...outcomeOf(command), result }));
+      };
+      await ask({ activate: ['gold'] });
+      await outcome('ack');
+      const more = [{ name: 'ERX-Service-Timeout', tag: 1, value: 60 }] as const;
+      await ask({ activate: ['silver'], identifier: 2, more });
+      await outcome('ack');
+      await outcome('nak');
+      expect(reminders).toEqual([15]);
+      nowMs += 15_000;
+      const session = { nas: 'bng-told', acctSessionId: 'later' };
+      await deliver(inboxRecord({ kind: 'due', session, dueAtMs: nowMs }, { queueArn: DUE_ARN }));
+      await outcome('timeout');
+      const { gold, silver } = (await read('later', 'bng-told'))?.services ?? {};
+      expect(gold).toMatchObject({ state: 'deactivating', retry: { attempts: 2 } });
+      expect(gold?.retry?.atMs).toBeLessThan(silver?.expiresAtMs ?? 0);
+      expect(reminders).toEqual([15, 60]);
     });
 
     it('believes no other site what became of a command', async () => {

@@ -97,6 +97,20 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the session store'), () => {
     expect(await store.read(keyOf(first))).toStrictEqual(stored(first));
   });
 
+  it('removes a session that has just been written, unless it was written again since', async () => {
+    const first = idle('removed');
+    await store.write(first);
+    await store.remove(first);
+    expect(await store.read(keyOf(first))).toBeUndefined();
+    await store.remove(first);
+
+    const second = idle('not removed');
+    await store.write(second);
+    await store.write({ ...stored(second), classes: ['02'] });
+    await store.remove(second);
+    expect(await store.read(keyOf(second))).toMatchObject({ classes: ['02'] });
+  });
+
   it('does not write over a session that was written or removed since it was read: the write is lost', async () => {
     const first = idle('moved');
     await store.write(first);

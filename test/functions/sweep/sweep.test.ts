@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { DUE_QUEUE_NAME } from '../../../core/cloud/queues.ts';
+import { DUE_PER_NAS_AND_SECOND, DUE_QUEUE_NAME } from '../../../core/cloud/queues.ts';
 import { DueMessage, type OutboxMessage, type OutcomeMessage, readMessage } from '../../../core/messages.ts';
 import type { NasProfile } from '../../../core/nas.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
@@ -114,7 +114,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
         delaySeconds: 60,
       },
     ]);
-    expect(sweep.reports).toEqual([{ kind: 'swept', found: 3, overdueMs: 30_000 }]);
+    expect(sweep.reports).toEqual([{ kind: 'swept', found: 3, left: 0, overdueMs: 30_000 }]);
   });
 
   it('delays each message to the second, and never delivers it too early', async () => {
@@ -140,7 +140,41 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
     await Promise.all(ids.map((id) => sweep.having(id, 1)));
     await sweep.run(NOW + 1_000);
     expect((await idsOf(sweep)).toSorted()).toEqual(ids.toSorted());
-    expect(sweep.reports).toEqual([{ kind: 'swept', found: 23, overdueMs: 0 }]);
+    expect(sweep.reports).toEqual([{ kind: 'swept', found: 23, left: 0, overdueMs: 0 }]);
+  });
+
+  it('hands the sessions of a NAS to decide at a bounded rate, those that have waited longest first', async () => {
+    const sweep = await startSweep();
+    const numbers = Array.from({ length: 2 * DUE_PER_NAS_AND_SECOND + 5 }, (_, index) => index);
+    await Promise.all(numbers.map((number) => sweep.having(`s${number}`, number + 1)));
+    await sweep.having('elsewhere', 30, { name: 'bng-2' });
+    await sweep.run(NOW + 3_600_000);
+    const sent = await sweep.sent();
+    const delays = sent
+      .filter(({ message }) => message.session.nas === 'bng-1')
+      .map(({ message, delaySeconds }) => [message.session.acctSessionId, delaySeconds]);
+    const second = (number: number) => Math.floor(number / DUE_PER_NAS_AND_SECOND);
+    expect(Object.fromEntries(delays)).toEqual(
+      Object.fromEntries(numbers.map((number) => [`s${number}`, second(number)])),
+    );
+    expect(sent.find(({ message }) => message.session.nas === 'bng-2')?.delaySeconds).toBe(0);
+    expect(sweep.reports).toEqual([
+      { kind: 'swept', found: numbers.length + 1, left: 0, overdueMs: 3_599_000 },
+    ]);
+  });
+
+  it('leaves what does not fit into this run for the next one', async () => {
+    const sweep = await startSweep();
+    const ids = Array.from({ length: DUE_PER_NAS_AND_SECOND + 5 }, (_, index) => `s${index}`);
+    await Promise.all(ids.map((id) => sweep.having(id, 60)));
+    await sweep.run(NOW);
+    expect(await idsOf(sweep)).toHaveLength(DUE_PER_NAS_AND_SECOND);
+    await sweep.run(NOW + 60_000);
+    expect(new Set(await idsOf(sweep))).toEqual(new Set(ids));
+    expect(sweep.reports).toEqual([
+      { kind: 'swept', found: DUE_PER_NAS_AND_SECOND, left: 5, overdueMs: 0 },
+      { kind: 'swept', found: ids.length, left: 0, overdueMs: 0 },
+    ]);
   });
 
   it.each(['erx FastEthernet 12/0:0001048580', '#', 'a#b##c', 'STATE', '"\\\n', 'ä\u{1f}'])(
@@ -160,7 +194,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
     await sweep.having('never', 0);
     await sweep.run(NOW + 86_400_000);
     expect(await sweep.sent()).toEqual([]);
-    expect(sweep.reports).toEqual([{ kind: 'swept', found: 0, overdueMs: 0 }]);
+    expect(sweep.reports).toEqual([{ kind: 'swept', found: 0, left: 0, overdueMs: 0 }]);
   });
 
   it('rejects if SQS does not take a message, and sends all others', async () => {
@@ -179,7 +213,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
     await Promise.all(ids.map((id) => sweep.having(id, 2)));
     await expect(sweep.run(NOW + 3_000)).rejects.toThrow('SQS did not take a message: InternalError');
     expect(taken.toSorted()).toEqual(ids.toSorted());
-    expect(sweep.reports).toEqual([{ kind: 'swept', found: 12, overdueMs: 2_000 }]);
+    expect(sweep.reports).toEqual([{ kind: 'swept', found: 12, left: 0, overdueMs: 2_000 }]);
   });
 
   describe('and then decide', () => {
@@ -213,7 +247,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
       expect(session?.ended).toEqual({ gold: { terminateCause: 5, correlationId: expect.any(String) } });
       expect(sent).toEqual([]);
       await sweep.run(dueAtMs);
-      expect(sweep.reports.at(-1)).toEqual({ kind: 'swept', found: 0, overdueMs: 0 });
+      expect(sweep.reports.at(-1)).toEqual({ kind: 'swept', found: 0, left: 0, overdueMs: 0 });
     });
 
     it('has the NAS deactivate only that service, and ends it with cause 5 when the NAS has confirmed', async () => {
@@ -235,7 +269,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
       expect(session?.ended).toEqual({ gold: { terminateCause: 5, correlationId } });
       expect(sent).toHaveLength(1);
       await sweep.run(dueAtMs);
-      expect(sweep.reports.at(-1)).toEqual({ kind: 'swept', found: 0, overdueMs: 0 });
+      expect(sweep.reports.at(-1)).toEqual({ kind: 'swept', found: 0, left: 0, overdueMs: 0 });
     });
   });
 });

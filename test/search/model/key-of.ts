@@ -1,5 +1,5 @@
-// What of a subscriber decides on what can happen next. Not in it: the clock, versions, how often a thing was tried, the
-// numbers of service sessions, and what commands are called, but for which of them are the same one. Two states that differ
+// What of a subscriber decides on what can happen next. Not in it: the clock, versions, how often a thing was tried
+// beyond twice, the numbers of service sessions, and what commands are called, but for which of them are the same one. Two states that differ
 // in these alone have the same future, so only one of them is explored.
 import type { Event } from '../../../core/subscriber/event.ts';
 import type { Effect, Job, Session } from '../../../core/subscriber/session.ts';
@@ -60,7 +60,12 @@ function sessionParts(
         activation,
         state,
         activatedAtMs !== undefined,
-        retry && [times.indexOf(retry.atMs), retry.atMs > session.changedAtMs, retry.alsoGone],
+        retry && [
+          Math.min(retry.attempts, 2),
+          times.indexOf(retry.atMs),
+          retry.atMs > session.changedAtMs,
+          retry.alsoGone,
+        ],
         undo,
         isLost,
         isStranger,
