@@ -26,7 +26,7 @@ export const sendingFirst = (): System => ({
     return createDecide({
       ...rest,
       store: {
-        read: store.read,
+        ...store,
         async write(session) {
           const [first] = session.recentEvents.at(-1)?.effects ?? [];
           if (first === undefined) return store.write(session);
@@ -52,7 +52,7 @@ export const forgetful = (): System => ({
   store: memoryStore(),
   decide: ({ store, ...rest }) => {
     const write: SessionStore['write'] = (session) => store.write({ ...session, recentEvents: [] });
-    return createDecide({ ...rest, store: { read: store.read, write } });
+    return createDecide({ ...rest, store: { ...store, write } });
   },
 });
 

@@ -5,7 +5,7 @@ import { outcomeOfReply } from '../../../relay/outcome.ts';
 import type { MemoryNetwork } from '../../relay/memory-network.ts';
 import { packetOf } from '../../relay/support.ts';
 import type { Choices } from './choices.ts';
-import { HOSTS, SECRET } from './deployment.ts';
+import { canonical, HOSTS, SECRET } from './deployment.ts';
 import type { Scene, Subscriber } from './scene.ts';
 import { chooseWish, datagramOf, describeWish, type Wish } from './wish.ts';
 
@@ -35,7 +35,10 @@ export class Clients {
     const subscriber = choices.weighted(subscribers.map((one, index) => [index === 0 ? 3 : 1, one]));
     const { userName, key, item } = subscriber;
     do {
-      const has = Object.keys(item?.session.services ?? {});
+      const atNas = this.#scene.nas.services(key.acctSessionId);
+      const known = new Set(atNas.map(canonical));
+      const others = Object.keys(item?.session.services ?? {}).filter((activation) => !known.has(activation));
+      const has = [...atNas, ...others];
       const wish = chooseWish(choices, { userName, has, nowMs });
       const packet = packetOf(datagramOf(wish, key.acctSessionId, this.#asks.length));
       const ask = { subscriber, wish, packet, bytes: Buffer.from(packet.bytes).toString('base64') };

@@ -28,7 +28,7 @@ import { SHAPE } from '../../../core/subscriber/upgrade.ts';
 import { createAccount } from '../../../functions/account/account.ts';
 import type { createDecide, DecideDependencies } from '../../../functions/decide/decide.ts';
 import type { OutgoingMessage } from '../../../functions/shared/queue.ts';
-import type { SessionStore } from '../../../functions/shared/session-store.ts';
+import type { Image, SessionStore } from '../../../functions/shared/session-store.ts';
 import type { MemoryQueue } from '../../relay/memory-sqs.ts';
 import { Choices } from './choices.ts';
 import { deployment } from './deployment.ts';
@@ -73,6 +73,7 @@ export class Cloud {
   readonly #system: System;
   #due: readonly Due[] = [];
   #stream: readonly DynamoDBRecord[] = [];
+  #wroteAtMs = 0;
 
   constructor(scene: Scene, site: Site, system: System) {
     this.#scene = scene;
@@ -138,7 +139,8 @@ export class Cloud {
   #dependencies(call: Call): DecideDependencies {
     return {
       deployment,
-      now: () => this.#scene.nowMs,
+      // A write takes time, so that no two are decided in the same millisecond.
+      now: () => Math.max(this.#scene.nowMs, this.#wroteAtMs + 1),
       report: (event) => event.kind === 'failed' && this.#failed('decide', event.error),
       store: {
         read: (key) =>
@@ -155,6 +157,15 @@ export class Cloud {
             [`${what}, but hears an error`, () => write().then(fail)],
             // The SDK repeats a write whose answer was lost, and the repeat fails its condition.
             [`${what}, but hears that somebody was faster`, () => write().then(() => 'lost')],
+          ]);
+        },
+        remove: (session) => {
+          const what = `removes ${this.#subscriber(keyOf(session)).name}`;
+          const remove = () => this.#remove(session);
+          return call([
+            [what, remove],
+            ['cannot remove', fail],
+            [`${what}, but hears an error`, () => remove().then(fail)],
           ]);
         },
       },
@@ -182,20 +193,38 @@ export class Cloud {
     return result;
   }
 
+  async #remove(session: Session): Promise<void> {
+    const subscriber = this.#subscriber(keyOf(session));
+    await this.#system.store.remove(session);
+    const { item } = subscriber;
+    if (item?.session.revision !== session.revision + 1) return;
+    delete subscriber.item;
+    this.#changed(subscriber, item.image, undefined);
+    this.#scene.tally.removals++;
+    subscriber.observer.removed(item.session);
+  }
+
   #written(session: Session): void {
     const subscriber = this.#subscriber(keyOf(session));
-    const { observer, key, item: before } = subscriber;
+    const { observer, item: before } = subscriber;
     const after = { session, image: marshall({ ...session, shape: SHAPE }) };
     subscriber.item = after;
+    this.#wroteAtMs = session.changedAtMs;
+    this.#changed(subscriber, before?.image, after.image);
+    this.#scene.tally.writes++;
+    observer.written({ before: before?.session, after: session, nowMs: session.changedAtMs });
+  }
+
+  /** The stream gets a record. */
+  #changed({ key }: Subscriber, before: Image | undefined, after: Image | undefined): void {
     const dynamodb = {
+      ApproximateCreationDateTime: Math.floor(this.#scene.nowMs / 1000),
       SequenceNumber: this.#scene.name('change'),
       Keys: { pk: { S: key.acctSessionId }, sk: { S: STATE_SORT_KEY } },
-      NewImage: after.image,
-      ...(before && { OldImage: before.image }),
+      ...(after && { NewImage: after }),
+      ...(before && { OldImage: before }),
     };
     this.#stream = [...this.#stream, { dynamodb } as DynamoDBRecord];
-    this.#scene.tally.writes++;
-    observer.written({ before: before?.session, after: session, nowMs: this.#scene.nowMs });
   }
 
   // --- account ------------------------------------------------------------------------------------------------

@@ -6,10 +6,14 @@ import { formatEndpoint } from '../../../core/endpoint.ts';
 import type { KnownNas } from '../../../core/nas.ts';
 import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
 import { prepareSecret } from '../../../core/radius/authenticator.ts';
+import { nameOf, parseActivation } from '../../../core/services/activation.ts';
 import type { ServiceTerms } from '../../../core/services/terms.ts';
 import { type RelaySite, resolveSite } from '../../../relay/site/site.ts';
 
-/** Two groups and a service in both of them, one that refuses newcomers, one service in none, and one that ends. */
+/**
+ * Two groups and a service in both of them, one that refuses newcomers, one of which unknown members are deactivated, one
+ * service in none, and one that ends.
+ */
 const SERVICES = `
 services:
   gold: { mutexGroup: 1, statistics: time }
@@ -21,7 +25,9 @@ services:
   voice: { statistics: time }
   static-ip: { mutexGroup: 3, statistics: time }
   public-ip: { mutexGroup: 3 }
-groups: { 3: { policy: refuse } }
+  guest: { mutexGroup: 4 }
+  portal: { mutexGroup: 4, statistics: time }
+groups: { 3: { policy: refuse }, 4: { unknownMembers: deactivate } }
 `;
 
 export const ACTIVATIONS = [
@@ -35,16 +41,57 @@ export const ACTIVATIONS = [
   'voice',
   'static-ip',
   'public-ip',
+  'guest',
+  'portal',
 ] as const;
+
+/** What an Access-Accept may have given, as the NAS spells it. The catalogue does not define the last one. */
+export const FROM_LOG_IN = [
+  'gold',
+  'tiered(5000, 6000)',
+  'video',
+  'guest',
+  'voice',
+  'http(192.0.2.80, 80)',
+] as const;
+
+/** What a NAS does beyond its dialect. */
+export interface NasManners {
+  /** Refuses to activate what is there. */
+  readonly isStrict?: true;
+  /** Refuses to activate a second member of a mutex group. */
+  readonly refusesCoexistence?: true;
+  /** A bare name deactivates every service of that name, whatever its parameters. */
+  readonly knowsBareNames?: true;
+  /** Has services from log-in. Where the dialect lists all that a session has, a NAS cannot have any besides. */
+  readonly hasLogInServices?: true;
+}
 
 /** By the name of the site, which has one NAS. */
 const NASES = {
-  erx: 'dialect: erx, enforcement: coa',
-  'erx-tags': 'dialect: erx, enforcement: coa, options: { tagDeactivations: true }',
-  cisco: 'dialect: cisco, enforcement: coa',
-  generic: 'dialect: generic, enforcement: coa',
-  untold: 'enforcement: none',
-} as const;
+  erx: { file: 'dialect: erx, enforcement: coa', knowsBareNames: true, hasLogInServices: true },
+  'erx-strict': {
+    file: 'dialect: erx, enforcement: coa, options: { tagDeactivations: true }',
+    isStrict: true,
+    hasLogInServices: true,
+  },
+  'erx-together': { file: 'dialect: erx, enforcement: coa, order: together', hasLogInServices: true },
+  'erx-alone': {
+    file: 'dialect: erx, enforcement: coa, order: deactivate-first',
+    refusesCoexistence: true,
+    hasLogInServices: true,
+  },
+  cisco: { file: 'dialect: cisco, enforcement: coa', hasLogInServices: true },
+  'cisco-alone': {
+    file: 'dialect: cisco, enforcement: coa, order: deactivate-first',
+    isStrict: true,
+    refusesCoexistence: true,
+    hasLogInServices: true,
+  },
+  generic: { file: 'dialect: generic, enforcement: coa' },
+  'generic-together': { file: 'dialect: generic, enforcement: coa, order: together' },
+  untold: { file: 'enforcement: none' },
+} as const satisfies Readonly<Record<string, NasManners & { readonly file: string }>>;
 /** The Error-Cause with which a NAS refuses at will. */
 export const NAS_REFUSAL = ERROR_CAUSE['Session-Context-Not-Removable'];
 
@@ -79,7 +126,7 @@ nases:
     address: "${formatEndpoint(HOSTS.nas)}"
     secret: ${SECRETS.nas}
     identifiedBy: [bng-${site}]
-    ${NASES[site].replaceAll(', ', '\n    ')}
+    ${NASES[site].file.replaceAll(', ', '\n    ')}
 `;
 
 export const deployment = deploymentOf(
@@ -113,11 +160,23 @@ export function nasOf(site: SiteName): KnownNas['profile'] {
   return nas.profile;
 }
 
-/** What the catalogue says of an activation. */
+export function mannersOf(site: SiteName): NasManners {
+  const { file: _, ...manners }: NasManners & { readonly file: string } = NASES[site];
+  return manners;
+}
+
+/** The canonical form of an activation string. */
+export function canonical(spelling: string): string {
+  const parsed = parseActivation(spelling);
+  if (!parsed.ok) throw new Error(`${spelling}: ${parsed.reason}`);
+  return parsed.activation.canonical;
+}
+
+const UNDEFINED = { groups: [], statistics: 'off', timeoutSeconds: 0 } as const;
+
+/** What the catalogue says of an activation: nothing where it does not define the service. */
 export function termsOf(activation: string): Pick<ServiceTerms, 'groups' | 'statistics' | 'timeoutSeconds'> {
-  const terms = deployment.catalogue.services[activation.replace(/\(.*/, '')];
-  if (terms === undefined) throw new Error(`there is no service ${activation}`);
-  return terms;
+  return deployment.catalogue.services[nameOf(activation)] ?? UNDEFINED;
 }
 
 /** Whether two services exclude one another; `among`: in these groups only. */

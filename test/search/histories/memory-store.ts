@@ -13,5 +13,8 @@ export function memoryStore({ isConditional = true } = {}): SessionStore {
       items.set(session.acctSessionId, JSON.parse(JSON.stringify(stored)));
       return 'written';
     },
+    async remove({ acctSessionId, revision }) {
+      if (items.get(acctSessionId)?.revision === revision + 1) items.delete(acctSessionId);
+    },
   };
 }

@@ -11,6 +11,8 @@ import { Site } from './site.ts';
 export interface History {
   readonly site: SiteName;
   readonly subscribers: number;
+  /** What the NAS has from log-in. */
+  readonly logIn: readonly number[];
   readonly steps: readonly (readonly number[])[];
 }
 
@@ -29,8 +31,11 @@ const MAX_TURNS = 5_000;
  * Plays `history`; then faults stop, what is under way is finished, and what has to be done later is done.
  * @throws Violation as soon as a promise is not kept.
  */
-export async function play({ site: name, subscribers, steps }: History, system: System): Promise<Tally> {
-  const scene = new Scene(name, subscribers);
+export async function play(
+  { site: name, subscribers, logIn, steps }: History,
+  system: System,
+): Promise<Tally> {
+  const scene = new Scene(name, subscribers, new Choices(logIn));
   const site = new Site(scene, system.startRelay);
   await site.startRelay();
   const cloud = new Cloud(scene, site, system);
@@ -45,6 +50,7 @@ export async function play({ site: name, subscribers, steps }: History, system: 
       [2, (choices) => request(world, choices, (choices) => site.clients.repeat(choices))],
       [1, () => cloud.sweep()],
       [2, (choices) => wait(world, choices)],
+      [1, (choices) => site.endSomething(choices)],
     ]);
     await move(choices);
     if (choices.chance(40)) await scene.clock.advance(choices.below(1_500));
@@ -114,7 +120,8 @@ async function goOnCalmly({ scene: { clock }, cloud }: World): Promise<boolean> 
 
 const isQuiet = ({ site, cloud }: World) => site.isQuiet && !cloud.hasMessages && !cloud.hasChanges;
 const isSettled = (session: Session | undefined) =>
-  session?.transition === undefined && session?.retry === undefined;
+  session === undefined ||
+  (session.transition === undefined && Object.values(session.services).every(({ retry }) => !retry));
 const isAtRest = (world: World) =>
   isQuiet(world) && world.scene.subscribers.every(({ item }) => isSettled(item?.session));
 

@@ -1,4 +1,5 @@
 // Where a history plays: its time, its subscribers, what is chosen, and the record of it.
+import { DIALECTS } from '../../../core/dialects/dialects.ts';
 import { messageGroup, type SessionKey } from '../../../core/messages.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import type { Image } from '../../../functions/shared/session-store.ts';
@@ -6,7 +7,15 @@ import { NOW } from '../../core/support.ts';
 import { ManualClock } from '../../relay/manual-clock.ts';
 import { Observer } from '../promises/observer.ts';
 import { Choices } from './choices.ts';
-import { nasOf, type SiteName } from './deployment.ts';
+import {
+  areExclusive,
+  canonical,
+  FROM_LOG_IN,
+  mannersOf,
+  type NasManners,
+  nasOf,
+  type SiteName,
+} from './deployment.ts';
 import { Nas } from './nas.ts';
 
 /** How much has happened. */
@@ -18,6 +27,7 @@ export interface Tally {
   commands: number;
   records: number;
   writes: number;
+  removals: number;
   restarts: number;
   faults: number;
 }
@@ -34,6 +44,14 @@ export interface Subscriber {
   readonly observer: Observer;
   /** The item as it was written last: as decide reads it, and as the stream shows it. */
   item?: { readonly session: Session; readonly image: Image };
+}
+
+function chooseLogInServices(choices: Choices, { refusesCoexistence }: NasManners): readonly string[] {
+  const chosen = FROM_LOG_IN.filter(() => choices.chance(20));
+  return chosen.filter(
+    (one, index) =>
+      !(refusesCoexistence && chosen.slice(0, index).some((other) => areExclusive(canonical(one), other))),
+  );
 }
 
 /** Scenes share a table, so no two have a subscriber in common. */
@@ -54,6 +72,7 @@ export class Scene {
     commands: 0,
     records: 0,
     writes: 0,
+    removals: 0,
     restarts: 0,
     faults: 0,
   };
@@ -61,19 +80,28 @@ export class Scene {
   #violation: string | undefined;
   #names = 0;
 
-  constructor(site: SiteName, subscribers: number) {
-    const { name: nasName, dialect, enforcement } = nasOf(site);
+  /** @param logIn settles what the NAS has from log-in */
+  constructor(site: SiteName, subscribers: number, logIn: Choices) {
+    const profile = nasOf(site);
+    const { name: nasName, dialect, enforcement, order } = profile;
+    const manners = mannersOf(site);
     this.site = site;
-    this.nas = new Nas(dialect);
+    this.nas = new Nas(dialect, manners);
     scenes++;
     this.subscribers = ['A', 'B', 'C'].slice(0, subscribers).map((name) => {
       const acctSessionId = `${scenes}-${name}`;
+      const userName = `client-${name.toLowerCase()}`;
+      const fromLogIn = manners.hasLogInServices ? chooseLogInServices(logIn, manners) : [];
+      this.nas.logIn(acctSessionId, { userName, services: fromLogIn });
+      this.tell(`${name} has logged in and has ${fromLogIn.join(', ') || 'nothing'}`);
+      const isNameTold = enforcement === 'coa' && DIALECTS[dialect].identification.includes('User-Name');
       const observer = new Observer({
         isEnforced: enforcement === 'coa',
-        servicesAtNas: () => this.nas.services(acctSessionId),
+        order,
+        ...(isNameTold && { userName }),
+        servicesAtNas: () => this.nas.services(acctSessionId).map(canonical),
         violated: (what) => this.violated(`${name}: ${what}`),
       });
-      const userName = `client-${name.toLowerCase()}`;
       const group = messageGroup(Buffer.from(acctSessionId));
       return { name, userName, key: { nas: nasName, acctSessionId }, group, observer };
     });

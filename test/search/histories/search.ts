@@ -11,6 +11,7 @@ const STEPS = 28;
 const HISTORY: fc.Arbitrary<History> = fc.record({
   site: fc.constantFrom(...SITES),
   subscribers: fc.constantFrom(2, 3),
+  logIn: fc.array(fc.nat(9_999), { minLength: 18, maxLength: 18 }),
   steps: fc.array(fc.array(fc.nat(9_999), { maxLength: 100, size: 'max' }), {
     minLength: STEPS,
     maxLength: STEPS,

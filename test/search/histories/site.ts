@@ -11,7 +11,7 @@ import { type CallFate, MemoryQueue } from '../../relay/memory-sqs.ts';
 import { listenForAccounting } from './accounting-server.ts';
 import type { Choices } from './choices.ts';
 import { Clients } from './clients.ts';
-import { HOSTS, NAS_REFUSAL, relaySiteOf } from './deployment.ts';
+import { canonical, HOSTS, NAS_REFUSAL, relaySiteOf } from './deployment.ts';
 import { type RelayProcess, type StartRelay, startRelayProcess } from './relay-process.ts';
 import type { Scene, Subscriber } from './scene.ts';
 import { describeWish } from './wish.ts';
@@ -146,13 +146,32 @@ export class Site {
     }
   }
 
+  // --- The NAS by itself --------------------------------------------------------------------------------------
+
+  /** The NAS ends a service of a subscriber; seldom the subscriber logs off. */
+  endSomething(choices: Choices): void {
+    const { nas, subscribers } = this.#scene;
+    const { name, key, observer } = choices.oneOf(subscribers);
+    const services = nas.services(key.acctSessionId);
+    if (choices.chance(15)) {
+      nas.logOff(key.acctSessionId);
+      this.#scene.fault(`${name} logs off`);
+      observer.endedByNas(services.map(canonical), { isLogOff: true });
+    } else if (services.length > 0 && choices.chance(50)) {
+      const service = choices.oneOf(services);
+      nas.end(key.acctSessionId, service);
+      this.#scene.fault(`the NAS ends ${service} of ${name}`);
+      observer.endedByNas([canonical(service)], { isLogOff: false });
+    }
+  }
+
   // --- Queues -------------------------------------------------------------------------------------------------
 
   #seeInbox(message: InboxMessage): void {
     if (message.kind === 'outcome') {
-      const { commandId, session, ...outcome } = message;
-      this.#scene.tell(`  ${commandId}: ${[outcome.result, outcome.errorCause].join(' ')}`);
-      this.#subscriber(session.acctSessionId).observer.outcome(outcome);
+      const { commandId, session, result, errorCause } = message;
+      this.#scene.tell(`  ${commandId}: ${[result, errorCause].join(' ')}`);
+      this.#subscriber(session.acctSessionId).observer.outcome(message);
       return;
     }
     const { correlationId, receivedAtMs, origin } = message;
@@ -165,7 +184,10 @@ export class Site {
 
   #seeOutbox(message: OutboxMessage): void {
     if (message.kind === 'command') {
-      this.#scene.tell(`  ${message.commandId}: ${message.operation} ${message.services.join(' ')}`);
+      const { commandId, operation, services, deactivates = [], session } = message;
+      const others = deactivates.map((one) => ` -${one}`).join('');
+      this.#scene.tell(`  ${commandId}: ${operation} ${services.join(' ')}${others}`);
+      this.#subscriber(session.acctSessionId).observer.commanded(message);
       return;
     }
     const { correlationId, answer, errorCause } = message;
@@ -186,7 +208,7 @@ export class Site {
     const { name, observer, item } = this.#subscriber(acctSessionId);
     const services = this.#scene.nas.services(acctSessionId).join(', ');
     this.#scene.tell(`  NAS: ${name}: ${answer}, has ${services || 'nothing'}`);
-    observer.told(item?.session);
+    observer.toldNas(item?.session);
   }
 
   #seeRecord(request: Packet): void {

@@ -2,8 +2,9 @@
 import { signRequest } from '../../../core/radius/authenticator.ts';
 import { type Attribute, encodeAttributes } from '../../../core/radius/codec.ts';
 import { CODE } from '../../../core/radius/packet.ts';
+import { nameOf } from '../../../core/services/activation.ts';
 import type { Choices } from './choices.ts';
-import { ACTIVATIONS, SECRET } from './deployment.ts';
+import { ACTIVATIONS, canonical, SECRET } from './deployment.ts';
 
 interface Wanted {
   readonly activation: string;
@@ -11,16 +12,19 @@ interface Wanted {
 }
 
 export interface Wish {
-  readonly userName: string;
+  /** Absent in a request that names its session by Acct-Session-Id alone. */
+  readonly userName?: string;
   readonly activate: readonly Wanted[];
+  /** As the client spells them. */
   readonly deactivate: readonly string[];
   /** What its Event-Timestamp says, if it has one. */
   readonly timestampMs?: number;
 }
 
+/** Not in the catalogue. */
 export const UNKNOWN_SERVICE = 'platinum';
 
-/** @param has what the subscriber has, and most deactivations are about */
+/** @param has what the subscriber has, at the NAS or in the table, and most deactivations are about */
 export function chooseWish(
   choices: Choices,
   { userName, has, nowMs }: { userName: string; has: readonly string[]; nowMs: number },
@@ -34,11 +38,15 @@ export function chooseWish(
     [8, one],
     [3, { ...one, activate: [{ activation: first }, { activation: second }] }],
     [2, { ...one, activate: [{ activation: first, timeoutSeconds: 60 }] }],
-    [2, old === first ? one : { ...one, deactivate: [old] }],
-    [2, { ...nothing, deactivate: [old] }],
+    [2, canonical(old) === first ? one : { ...one, deactivate: [old] }],
+    [3, { ...nothing, deactivate: [old] }],
+    [1, { ...nothing, deactivate: [nameOf(old)] }],
+    [1, nameOf(old) === first ? one : { ...one, deactivate: [nameOf(old)] }],
+    [1, { ...nothing, deactivate: [choices.oneOf([...ACTIVATIONS, UNKNOWN_SERVICE])] }],
     [2, { ...nothing, deactivate: has.length > 0 ? has : [first, second] }],
     [1, { ...one, activate: [{ activation: first }, { activation: UNKNOWN_SERVICE }] }],
     [1, { ...one, userName: 'somebody.else' }],
+    [1, { activate: one.activate, deactivate: [] }],
   ]);
   return choices.chance(50) ? { ...wish, timestampMs: nowMs } : wish;
 }
@@ -47,7 +55,7 @@ export function chooseWish(
 export function datagramOf(wish: Wish, acctSessionId: string, identifier: number): Uint8Array {
   const { userName, activate, deactivate, timestampMs } = wish;
   const attributes: readonly Attribute[] = [
-    { name: 'User-Name', value: userName },
+    ...(userName === undefined ? [] : [{ name: 'User-Name', value: userName } as const]),
     { name: 'Acct-Session-Id', value: acctSessionId },
     ...activate.flatMap(({ activation, timeoutSeconds }, index) =>
       activationOf(index + 1, activation, timeoutSeconds),
@@ -78,5 +86,5 @@ export function describeWish({ userName, activate, deactivate, timestampMs }: Wi
     ),
     ...deactivate.map((activation) => `deactivate ${activation}`),
   ];
-  return `${words.join(', ')} (${userName}${timestampMs === undefined ? '' : ', Event-Timestamp'})`;
+  return `${words.join(', ')} (${userName ?? 'no name'}${timestampMs === undefined ? '' : ', Event-Timestamp'})`;
 }

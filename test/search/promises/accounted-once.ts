@@ -1,5 +1,5 @@
 import type { AccountingMessage } from '../../../core/messages.ts';
-import type { Session } from '../../../core/subscriber/session.ts';
+import type { ServiceSession, Session } from '../../../core/subscriber/session.ts';
 import { termsOf } from '../histories/deployment.ts';
 import { type Checker, type Expect, expectSame, type Facts } from './promise.ts';
 
@@ -47,11 +47,15 @@ export const checker = (_: Facts, expect: Expect): Checker => {
       }
     },
     atRest(session) {
-      const has = Object.keys(session?.services ?? {}).filter(isAccountable);
+      const has = Object.values(session?.services ?? {}).filter(isAccounted);
       const starts = [...records.values()].filter(({ status }) => status === 'Start');
       const open = starts.filter(({ acctSessionId }) => !records.has(`Stop ${acctSessionId}`));
       expectSame(expect, ['Acct-Starts', starts.map(serviceOf)], ['activations', accountable]);
-      expectSame(expect, ['without Acct-Stop', open.map(serviceOf)], ['in the item', has]);
+      expectSame(
+        expect,
+        ['without Acct-Stop', open.map(serviceOf)],
+        ['in the item', has.map(({ activation }) => activation)],
+      );
     },
   };
 };
@@ -61,6 +65,9 @@ const isAccountable = (activation: string) => termsOf(activation).statistics !==
 
 /** The numbers of the service sessions that are accounted. */
 const accounted = (session: Session | undefined): readonly number[] =>
-  Object.values(session?.services ?? {}).flatMap(({ activatedAtMs, statistics, number }) =>
-    activatedAtMs !== undefined && statistics !== 'off' ? [number] : [],
-  );
+  Object.values(session?.services ?? {})
+    .filter(isAccounted)
+    .map(({ number }) => number);
+
+const isAccounted = ({ activatedAtMs, statistics }: ServiceSession) =>
+  activatedAtMs !== undefined && statistics !== 'off';

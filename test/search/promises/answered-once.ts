@@ -1,4 +1,4 @@
-import { brief, type Checker, type Expect, expectSame, type Facts } from './promise.ts';
+import { brief, type Checker, type Expect, expectSame, type Facts, hasAnswer } from './promise.ts';
 
 export const sentence =
   'Afterwards it gets the stored answer: with an Event-Timestamp for 300 s, without one until the session changes.';
@@ -10,7 +10,7 @@ const ANSWERS_REMEMBERED = 16;
 
 /** Each request is answered, and one that comes again is not carried out again. */
 export const checker = (facts: Facts, expect: Expect): Checker => {
-  const { forwards, replies, evaluations, reopened } = facts;
+  const { forwards, replies, evaluations, reopened, forgotten } = facts;
   /** By bytes, the first answer that a client has heard to them. */
   const heard = new Map<string, string>();
   return {
@@ -24,23 +24,20 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
     replied(reply) {
       const { correlationId } = reply;
       const earlier = replies.find((other) => other.correlationId === correlationId);
-      if (earlier !== undefined && !reopened.has(facts.forward(correlationId).bytes))
+      const { bytes } = facts.forward(correlationId);
+      if (earlier !== undefined && !reopened.has(bytes) && !forgotten.has(bytes))
         expectSame(expect, [`${correlationId} is answered`, [brief(reply)]], ['before', [brief(earlier)]]);
     },
     heard({ timestampMs }, bytes, answer) {
       const first = heard.get(bytes) ?? brief(answer);
       heard.set(bytes, first);
-      if (timestampMs !== undefined && evaluations.length <= ANSWERS_REMEMBERED)
+      if (timestampMs !== undefined && evaluations.length <= ANSWERS_REMEMBERED && !forgotten.has(bytes))
         expectSame(expect, ['a client hears', [brief(answer)]], ['before', [first]]);
     },
     atRest() {
-      for (const { correlationId, bytes, repliesBefore } of forwards) {
-        const isAnswered = replies.some(
-          (reply, index) =>
-            reply.correlationId === correlationId ||
-            (index >= repliesBefore && facts.forward(reply.correlationId).bytes === bytes),
-        );
-        expect(isAnswered || reopened.has(bytes), `${correlationId} has no answer`);
+      for (const forward of forwards) {
+        const isAnswered = hasAnswer(facts, forward) || reopened.has(forward.bytes);
+        expect(isAnswered, `${forward.correlationId} has no answer`);
       }
     },
   };

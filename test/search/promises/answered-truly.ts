@@ -1,53 +1,77 @@
 import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
+import { nameOf } from '../../../core/services/activation.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
-import { areExclusive, deployment, NAS_REFUSAL } from '../histories/deployment.ts';
+import { areExclusive, canonical, deployment } from '../histories/deployment.ts';
 import { UNKNOWN_SERVICE, type Wish } from '../histories/wish.ts';
-import { brief, type Checker, type Expect, type Facts } from './promise.ts';
+import { brief, type Checker, type Evaluation, type Expect, type Facts } from './promise.ts';
 
-export const sentence = 'the client gets CoA-NAK with the Error-Cause of the NAS, and nothing changes.';
+export const sentence =
+  'An ACK means that every change was made, and a NAK has the Error-Cause of what refused it.';
 
-/** A refusal has the reason that its Error-Cause names, and a client hears what was decided and nothing else. */
+/**
+ * At an ACK the NAS has what the request activates and not what it deactivates. A refusal has the reason that its Error-Cause
+ * names, and a client hears what was decided and nothing else.
+ */
 export const checker = (facts: Facts, expect: Expect): Checker => {
-  const isReason = (
-    errorCause: number | undefined,
-    wish: Wish,
-    { identity, transition }: Session,
-    nowMs: number,
-  ): boolean => {
+  const isReason = ({ answer: { errorCause }, forward, before, after }: Evaluation): boolean => {
+    const { wish, correlationId } = forward;
+    const outcomes = facts.outcomes(correlationId);
+    const saysNas = outcomes.some((one) => one.result === 'nak' && one.errorCause === errorCause);
+    if (saysNas) return true;
+    const sessions = [before, after].filter((one) => one !== undefined);
     switch (errorCause) {
       case ERROR_CAUSE['Session-Context-Not-Found']:
-        return identity['User-Name'] !== wish.userName;
-      case ERROR_CAUSE['Administratively-Prohibited']: {
-        const { refusingGroups } = deployment.catalogue;
-        return wish.activate.some(({ activation }) =>
-          facts.implied.keys().some((member) => areExclusive(activation, member, refusingGroups)),
-        );
-      }
+        return sessions.some(({ identity }) => {
+          const known = identity['User-Name'];
+          return known !== undefined && wish.userName !== undefined && known !== wish.userName;
+        });
+      case ERROR_CAUSE['Administratively-Prohibited']:
+        return sessions.some((session) => isExcluded(wish, session));
       case ERROR_CAUSE['Other-Proxy-Processing-Error']:
-        return facts.troubles.unknown > 0 || (transition !== undefined && transition.deadlineMs <= nowMs);
+        return outcomes.some(({ result }) => result === 'unknown');
+      case ERROR_CAUSE['Invalid-Request']:
+        return isAboutUndefined(facts, wish) || isAboutItself(wish);
       // See in-order.ts.
       case ERROR_CAUSE['Resources-Unavailable']:
         return true;
-      case NAS_REFUSAL:
-        return facts.troubles.refused > 0;
       default:
         return false;
     }
   };
   return {
-    evaluated({ forward: { correlationId, wish }, answer: { answer, errorCause }, before, after, nowMs }) {
-      if (answer === 'nak')
+    evaluated(evaluation) {
+      const { forward, answer, before } = evaluation;
+      const { correlationId, wish } = forward;
+      if (answer.answer === 'nak') {
+        expect(isReason(evaluation), `${correlationId} is refused with ${answer.errorCause} for no reason`);
+        return;
+      }
+      if (!facts.isEnforced) return;
+      const has = facts.servicesAtNas();
+      for (const { activation } of wish.activate)
         expect(
-          isReason(errorCause, wish, before ?? after, nowMs),
-          `${correlationId} is refused with ${errorCause} for no reason`,
+          has.includes(activation) || facts.endedByNas.has(activation),
+          `${correlationId} gets ACK, and the NAS does not have ${activation}`,
         );
+      for (const spelling of wish.deactivate) {
+        const named = canonical(spelling);
+        const known = Object.keys(before?.services ?? {}).filter((one) => nameOf(one) === named);
+        const activated = wish.activate.map(({ activation }) => activation);
+        const left = [named, ...known].find((one) => has.includes(one) && !activated.includes(one));
+        expect(left === undefined, `${correlationId} gets ACK, and the NAS has ${left}`);
+      }
+      const isStranger = wish.userName !== undefined && wish.userName !== (facts.userName ?? wish.userName);
+      expect(!isStranger, `${correlationId} gets ACK, and names another subscriber`);
     },
     replied(reply) {
-      const { wish } = facts.forward(reply.correlationId);
+      const { correlationId, errorCause } = reply;
+      const { wish } = facts.forward(correlationId);
       const isUnknown = wish.activate.some(({ activation }) => activation === UNKNOWN_SERVICE);
+      const isInvalid = errorCause === ERROR_CAUSE['Invalid-Request'];
+      const mayBeInvalid = isUnknown || isAboutUndefined(facts, wish) || isAboutItself(wish);
       expect(
-        isUnknown === (reply.errorCause === ERROR_CAUSE['Invalid-Request']),
-        `${reply.correlationId} is answered with ${brief(reply)}`,
+        isUnknown ? isInvalid : !isInvalid || mayBeInvalid,
+        `${correlationId} is answered with ${brief(reply)}`,
       );
     },
     heard(_, bytes, answer) {
@@ -59,3 +83,25 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
     },
   };
 };
+
+/** Whether a service of a group with `policy: refuse` is there. */
+function isExcluded({ activate }: Wish, { services }: Session): boolean {
+  const { refusingGroups } = deployment.catalogue;
+  return activate.some(({ activation }) =>
+    Object.keys(services).some((member) => areExclusive(activation, member, refusingGroups)),
+  );
+}
+
+/** Where no NAS knows better, the catalogue says which services there are. */
+function isAboutUndefined({ isEnforced }: Facts, { deactivate }: Wish): boolean {
+  return (
+    !isEnforced &&
+    deactivate.some((one) => deployment.catalogue.services[nameOf(canonical(one))] === undefined)
+  );
+}
+
+/** Whether it deactivates by a bare name what it activates. */
+function isAboutItself({ activate, deactivate }: Wish): boolean {
+  const activated = activate.map(({ activation }) => nameOf(activation));
+  return deactivate.some((one) => activated.includes(canonical(one)));
+}

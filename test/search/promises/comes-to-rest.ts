@@ -1,12 +1,36 @@
+import { isEmpty } from '../../../core/subscriber/transition.ts';
 import { type Checker, type Expect, expectSame, type Facts } from './promise.ts';
 
-export const sentence = 'the client still gets CoA-ACK; Interlock retries after 15 s, 30 s … 15 min.';
+export const sentence = 'A NAK means that the NAS ends up as it was, and an ACK that it ends up as asked.';
 
-/** In the end the item, the NAS and the requests agree. */
-export const checker = ({ isEnforced, servicesAtNas, implied }: Facts, expect: Expect): Checker => ({
-  atRest(session) {
-    const item = Object.keys(session?.services ?? {});
-    expectSame(expect, ['in the item', item], ['implied by the requests', implied.keys()]);
-    if (isEnforced) expectSame(expect, ['in the item', item], ['at the NAS', servicesAtNas()]);
-  },
-});
+/**
+ * In the end the item, the NAS and the requests agree, but for what the item says is in doubt; and what still has to be told
+ * has a time for that.
+ */
+export const checker = (facts: Facts, expect: Expect): Checker => {
+  const { isEnforced, servicesAtNas, implied, fromLogIn, endedByNas, isDoubted } = facts;
+  return {
+    atRest(session) {
+      const services = Object.values(session?.services ?? {});
+      for (const { activation, state, undo } of services)
+        expect(
+          undo === undefined && (state === 'active' || state === 'unconfirmed'),
+          `${activation} is ${state} at rest`,
+        );
+      const isCertain = (activation: string) => !isDoubted(activation);
+      const active = services.filter(({ state }) => state === 'active').map(({ activation }) => activation);
+      const expected = [...implied.keys()].filter(isCertain);
+      expectSame(expect, ['in the item', active.filter(isCertain)], ['implied by the requests', expected]);
+      expect(session === undefined || !isEmpty(session), 'a session with nothing in it is kept');
+      if (!isEnforced) return;
+      const isThere = (activation: string) => !endedByNas.has(activation);
+      expectSame(
+        expect,
+        ['at the NAS', servicesAtNas().filter(isCertain)],
+        ['implied by log-in and the requests', [...expected, ...fromLogIn].filter(isCertain).filter(isThere)],
+      );
+      const missing = active.filter((one) => isThere(one) && !servicesAtNas().includes(one));
+      expect(missing.length === 0, `the item has ${missing} active, and the NAS does not have it`);
+    },
+  };
+};

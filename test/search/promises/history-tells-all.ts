@@ -8,10 +8,15 @@ export const sentence = 'Every change of a session is in its history, which is k
 export const checker = (_: Facts, expect: Expect): Checker => {
   /** By their sort keys. */
   const history = new Map<string, HistoryItem>();
+  /** The last version of each session that was removed: that of its removal. */
+  const removed: number[] = [];
   return {
     written({ before, after }) {
       const version = before?.version ?? 0;
       expect(after.version === version + 1, `the version after ${version} is ${after.version}`);
+    },
+    removed({ version }) {
+      removed.push(version + 1);
     },
     historyWritten(item) {
       const known = history.get(item.sk);
@@ -23,14 +28,16 @@ export const checker = (_: Facts, expect: Expect): Checker => {
       const { services = {}, version = 0 } = session ?? {};
       const items = [...history.values()].sort((one, other) => (one.sk < other.sk ? -1 : 1));
       const versions = items.map((one) => one.version).join(' ');
-      const expected = Array.from({ length: version }, (_, index) => index + 1).join(' ');
-      expect(versions === expected, `of ${version} changes history has ${versions}`);
+      const expected = [...removed, version]
+        .flatMap((last) => Array.from({ length: last }, (_, index) => index + 1))
+        .join(' ');
+      expect(versions === expected, `of the changes ${expected} history has ${versions}`);
 
       const sum = new Map<string, string>();
-      for (const { activated = [], deactivating = [], deactivated = [] } of items) {
-        for (const activation of deactivated) sum.delete(activation);
-        for (const activation of activated) sum.set(activation, 'active');
-        for (const activation of deactivating) sum.set(activation, 'deactivating');
+      for (const item of items) {
+        for (const activation of item.deactivated ?? []) sum.delete(activation);
+        for (const [state, list] of Object.entries(listsOf(item)))
+          for (const activation of list) sum.set(activation, state);
       }
       const present = Object.entries(services).map(([activation, { state }]) => `${activation} ${state}`);
       expectSame(
@@ -41,3 +48,8 @@ export const checker = (_: Facts, expect: Expect): Checker => {
     },
   };
 };
+
+/** By the state that the services of each list get. */
+function listsOf({ activated = [], deactivating = [], restoring = [], unconfirmed = [] }: HistoryItem) {
+  return { active: activated, deactivating, restoring, unconfirmed };
+}

@@ -1,14 +1,68 @@
+import { nameOf } from '../../../core/services/activation.ts';
+import type { Session } from '../../../core/subscriber/session.ts';
+import { areExclusive, termsOf } from '../histories/deployment.ts';
 import type { Checker, Expect, Facts } from './promise.ts';
 
 export const sentence =
   'Interlock changes the services of a subscriber who is online and never leaves the subscriber without one.';
 
-/** Whatever happens, the NAS has all that the requests so far have activated and not replaced or deactivated. */
-export const checker = ({ isEnforced, servicesAtNas, implied }: Facts, expect: Expect): Checker => ({
-  told() {
-    if (!isEnforced) return;
+/**
+ * Whatever happens, the NAS keeps all that the requests so far have activated and not replaced or deactivated, and what it
+ * has from log-in; and of each mutex group it keeps a member. With `order: deactivate-first` there is a gap, which is closed
+ * at rest.
+ */
+export const checker = (facts: Facts, expect: Expect): Checker => {
+  const { isEnforced, order, servicesAtNas, implied, fromLogIn, hasToGo, endedByNas, isDoubted } = facts;
+
+  function isTaken(session: Session | undefined, activation: string): boolean {
+    const { transition, services = {} } = session ?? {};
+    switch (transition?.step) {
+      case 'activate':
+      case 'deactivate': {
+        const { explicit, victims } = transition.job;
+        const named = explicit.map((one) => one.activation);
+        const isVictim = order !== 'activate-first' && victims.includes(activation);
+        return isVictim || named.includes(activation) || named.includes(nameOf(activation));
+      }
+      case 'restore':
+        // It is taken away once more and comes back.
+        return order === 'deactivate-first' && services[activation]?.state === 'restoring';
+      default:
+        return false;
+    }
+  }
+
+  /** Of the groups of `activation`, those of which the NAS has no member. */
+  function emptyGroups(activation: string): readonly number[] {
     const has = servicesAtNas();
-    for (const activation of implied.keys())
-      expect(has.includes(activation), `the NAS has lost ${activation}, which nobody took away`);
-  },
-});
+    const members = [...has, ...endedByNas];
+    return termsOf(activation).groups.filter(
+      (group) => !members.some((other) => areExclusive(activation, other, [group])),
+    );
+  }
+
+  return {
+    told(session, lost) {
+      if (!isEnforced) return;
+      for (const activation of lost) {
+        if (hasToGo.has(activation) || isTaken(session, activation)) continue;
+        const isKept = (implied.has(activation) || fromLogIn.has(activation)) && !isDoubted(activation);
+        expect(!isKept, `the NAS has lost ${activation}, which nobody took away`);
+        const groups = order === 'deactivate-first' ? [] : emptyGroups(activation);
+        expect(groups.length === 0, `the NAS has lost ${activation} and has none of group ${groups} left`);
+      }
+    },
+    atRest() {
+      if (!isEnforced) return;
+      const named = facts.forwards.flatMap(({ wish }) => wish.deactivate.map(nameOf));
+      for (const activation of [...implied.keys(), ...fromLogIn]) {
+        const isRenounced = isDoubted(activation) && named.includes(nameOf(activation));
+        const groups = isRenounced || endedByNas.has(activation) ? [] : emptyGroups(activation);
+        expect(
+          groups.length === 0,
+          `at rest the NAS has none of group ${groups}, and ${activation} was asked for`,
+        );
+      }
+    },
+  };
+};

@@ -1,16 +1,30 @@
 // Sees what happens to one subscriber, keeps the facts that several promises need, and feeds the checkers.
-import type { AccountingMessage, OutcomeMessage } from '../../../core/messages.ts';
+import type { AccountingMessage, CommandMessage, OutcomeMessage } from '../../../core/messages.ts';
+import type { Order } from '../../../core/nas.ts';
+import { nameOf } from '../../../core/services/activation.ts';
 import type { HistoryItem } from '../../../core/subscriber/history.ts';
 import type { Answer, GivenAnswer, Session } from '../../../core/subscriber/session.ts';
-import { areExclusive, NAS_REFUSAL, termsOf } from '../histories/deployment.ts';
+import { areExclusive, canonical, deployment, termsOf } from '../histories/deployment.ts';
 import type { Wish } from '../histories/wish.ts';
-import type { Change, Checker, Evaluation, Facts, Forward, Reply } from './promise.ts';
+import {
+  type Change,
+  type Checker,
+  type Evaluation,
+  type Facts,
+  type Forward,
+  hasAnswer,
+  type Outcome,
+  type Reply,
+} from './promise.ts';
 import { PROMISES } from './promises.ts';
 
 export interface ObserverOptions {
   /** Whether the NAS is told and confirms. */
   readonly isEnforced: boolean;
-  /** What the NAS has now, as it would say itself. */
+  readonly order: Order;
+  /** The subscriber's User-Name, where the NAS is told of it and can check it. */
+  readonly userName?: string;
+  /** What the NAS has now, as it would say itself, by canonical activation string. */
   readonly servicesAtNas: () => readonly string[];
   /** Hears of a promise that is not kept. */
   readonly violated: (what: string) => void;
@@ -24,26 +38,45 @@ export class Observer {
   readonly #carriedOut = new Set<Forward>();
   readonly #changing = new Set<Forward>();
   readonly #implied = new Map<string, number>();
+  readonly #fromLogIn: Set<string>;
+  readonly #hasToGo = new Set<string>();
+  readonly #doubted = new Set<string>();
+  readonly #vague = new Set<string>();
+  readonly #endedByNas = new Set<string>();
   readonly #reopened = new Set<string>();
-  readonly #troubles = { unknown: 0, refused: 0 };
+  readonly #forgotten = new Set<string>();
+  readonly #outcomes = new Map<string, Outcome[]>();
+  readonly #commands = new Map<string, CommandMessage>();
+  readonly #failures = new Map<string, number>();
+  readonly #facts: Facts;
   readonly #checkers: readonly Checker[];
+  #atNas: readonly string[];
 
-  constructor({ isEnforced, servicesAtNas, violated }: ObserverOptions) {
-    const facts: Facts = {
-      isEnforced,
-      servicesAtNas,
+  constructor({ violated, ...options }: ObserverOptions) {
+    this.#atNas = options.servicesAtNas();
+    this.#fromLogIn = new Set(this.#atNas);
+    const { userName } = options;
+    this.#facts = {
+      ...options,
+      ...(userName !== undefined && { userName }),
       forwards: this.#forwards,
       replies: this.#replies,
       evaluations: this.#evaluations,
       carriedOut: this.#carriedOut,
       changing: this.#changing,
       implied: this.#implied,
+      fromLogIn: this.#fromLogIn,
+      hasToGo: this.#hasToGo,
+      endedByNas: this.#endedByNas,
       reopened: this.#reopened,
-      troubles: this.#troubles,
+      forgotten: this.#forgotten,
+      failures: this.#failures,
+      isDoubted: (activation) => this.#isDoubted(activation),
+      outcomes: (correlationId) => this.#outcomes.get(correlationId) ?? [],
       forward: (correlationId) => this.#forward(correlationId),
     };
     this.#checkers = PROMISES.map(({ sentence, checker }) =>
-      checker(facts, (isKept, what) => {
+      checker(this.#facts, (isKept, what) => {
         if (!isKept) violated(`${what} (“${sentence}”)`);
       }),
     );
@@ -54,6 +87,11 @@ export class Observer {
     return this.#forwards.some((forward) => forward.correlationId === correlationId);
   }
 
+  /** Whether each request that came into the inbox has an answer of its own, or its repeats have one. */
+  get isAnswered(): boolean {
+    return this.#forwards.every((forward) => hasAnswer(this.#facts, forward));
+  }
+
   /** A request came into the inbox. */
   forwarded(request: Omit<Forward, 'repliesBefore'>): void {
     const forward = { ...request, repliesBefore: this.#replies.length };
@@ -61,36 +99,76 @@ export class Observer {
     this.#forwards.push(forward);
   }
 
+  /** A command came into the outbox. */
+  commanded(command: CommandMessage): void {
+    this.#commands.set(command.commandId, command);
+  }
+
   /** The outcome of a command came into the inbox. */
-  outcome({ result, errorCause }: Pick<OutcomeMessage, 'result' | 'errorCause'>): void {
-    if (errorCause === NAS_REFUSAL) this.#troubles.refused++;
-    if (result !== 'ack' && result !== 'nak') this.#troubles.unknown++;
+  outcome({ commandId, correlationId, result, errorCause }: OutcomeMessage): void {
+    const isAnswer = result === 'ack' || result === 'nak';
+    const known = this.#outcomes.get(correlationId) ?? [];
+    this.#outcomes.set(correlationId, [...known, isAnswer ? { result, errorCause } : { result: 'unknown' }]);
+    const { services = [], deactivates = [] } = this.#commands.get(commandId) ?? {};
+    for (const activation of [...services, ...deactivates])
+      if (result === 'ack') this.#failures.delete(activation);
+      else this.#failed(activation);
   }
 
   /** The item was written. */
   written(change: Change): void {
-    const { after, nowMs } = change;
+    const { before, after, nowMs } = change;
+    if (before?.transition !== undefined && before.transition.deadlineMs <= nowMs) {
+      const { transition } = before;
+      const known = this.#outcomes.get(transition.correlationId) ?? [];
+      this.#outcomes.set(transition.correlationId, [...known, { result: 'unknown' }]);
+      for (const activation of transition.underWay) this.#failed(activation);
+    }
     for (const given of after.answered) if (given.version === after.version) this.#evaluated(given, change);
-    // The answer comes when the NAS has done the rest, or has not.
+    // The answer comes when what it does not depend on has been told once.
     const { transition } = after;
-    if (transition?.step === 'deactivate' && transition.owed?.answer === 'ack')
+    if (transition?.step === 'exclude' && transition.owed?.answer === 'ack')
       this.#carryOut(this.#forward(transition.owed.request.correlationId), change);
+    this.#settleDoubts(change);
     for (const [activation, endsAtMs] of this.#implied) {
       const isActive = after.services[activation]?.state === 'active';
-      if (endsAtMs <= nowMs && !isActive) this.#implied.delete(activation);
+      if (endsAtMs <= nowMs && !isActive) this.#takeAway(activation);
     }
     for (const checker of this.#checkers) checker.written?.(change);
-    this.told(after);
+    this.#told(after, []);
+  }
+
+  /** The item was removed. */
+  removed(session: Session): void {
+    for (const checker of this.#checkers) checker.removed?.(session);
+    this.#evaluations.length = 0;
+    for (const { bytes } of this.#forwards) this.#forgotten.add(bytes);
   }
 
   /** The NAS has carried out or refused a request. */
-  told(session: Session | undefined): void {
-    for (const checker of this.#checkers) checker.told?.(session);
+  toldNas(session: Session | undefined): void {
+    const has = this.#facts.servicesAtNas();
+    const lost = this.#atNas.filter((activation) => !has.includes(activation));
+    this.#atNas = has;
+    for (const activation of has) this.#endedByNas.delete(activation);
+    this.#told(session, lost);
+  }
+
+  /** The NAS has ended services by itself. */
+  endedByNas(activations: readonly string[], { isLogOff }: { readonly isLogOff: boolean }): void {
+    this.#atNas = this.#facts.servicesAtNas();
+    const all = isLogOff ? [...activations, ...this.#implied.keys()] : activations;
+    for (const activation of all) {
+      this.#endedByNas.add(activation);
+      this.#fromLogIn.delete(activation);
+    }
   }
 
   /** A reply came into the outbox. */
   replied(reply: Reply): void {
     for (const checker of this.#checkers) checker.replied?.(reply);
+    const { bytes } = this.#forward(reply.correlationId);
+    if (!this.#evaluations.some(({ forward }) => forward.bytes === bytes)) this.#forgotten.add(bytes);
     this.#replies.push(reply);
   }
 
@@ -123,6 +201,20 @@ export class Observer {
     for (const checker of this.#checkers) checker.atRest?.(session);
   }
 
+  #told(session: Session | undefined, lost: readonly string[]): void {
+    for (const checker of this.#checkers) checker.told?.(session, lost);
+  }
+
+  #isDoubted(activation: string): boolean {
+    if (this.#doubted.has(activation)) return true;
+    const name = nameOf(activation);
+    return name !== activation && (this.#doubted.has(name) || this.#vague.has(name));
+  }
+
+  #failed(activation: string): void {
+    this.#failures.set(activation, (this.#failures.get(activation) ?? 0) + 1);
+  }
+
   #evaluated({ correlationId, ...answer }: GivenAnswer, change: Change): void {
     const forward = this.#forward(correlationId);
     const evaluation: Evaluation = { ...change, forward, answer };
@@ -140,16 +232,64 @@ export class Observer {
     const { activate, deactivate } = forward.wish;
     const had = [...this.#implied.keys()].sort().join();
     const newcomers = activate.map(({ activation }) => activation);
-    for (const member of this.#implied.keys()) {
+    const named = deactivate.map(canonical);
+    const known = [...this.#implied.keys(), ...Object.keys(change.before?.services ?? {})];
+    for (const member of known) {
       const isExcluded = newcomers.some((newcomer) => areExclusive(newcomer, member));
-      if ((isExcluded && !newcomers.includes(member)) || deactivate.includes(member))
-        this.#implied.delete(member);
+      const isNamed = named.some((name) => name === member || name === nameOf(member));
+      if (!newcomers.includes(member) && (isExcluded || isNamed)) this.#takeAway(member);
+    }
+    const { clearedGroups } = deployment.catalogue;
+    for (const member of [...this.#fromLogIn]) {
+      const isCleared = newcomers.some((newcomer) => areExclusive(newcomer, member, clearedGroups));
+      // A NAS may take a bare name for all services of that name, or for none.
+      const isMeant = named.includes(nameOf(member)) && !this.#facts.servicesAtNas().includes(member);
+      if (named.includes(member) || isCleared || isMeant) this.#takeAway(member);
     }
     for (const { activation, timeoutSeconds = termsOf(activation).timeoutSeconds } of activate) {
       const endsAtMs = timeoutSeconds === 0 ? Number.POSITIVE_INFINITY : change.nowMs + timeoutSeconds * 1000;
+      for (const set of [this.#fromLogIn, this.#hasToGo, this.#doubted]) set.delete(activation);
       this.#implied.set(activation, endsAtMs);
     }
     if (had !== [...this.#implied.keys()].sort().join()) this.#changing.add(forward);
+  }
+
+  #takeAway(activation: string): void {
+    this.#implied.delete(activation);
+    this.#fromLogIn.delete(activation);
+    this.#doubted.delete(activation);
+    this.#hasToGo.add(activation);
+  }
+
+  /** What the item says of services that no request that was carried out accounts for. */
+  #settleDoubts({ before, after }: Change): void {
+    const { services } = after;
+    for (const [activation, { state, expiresAtMs }] of Object.entries(services)) {
+      const isImplied = this.#implied.has(activation);
+      const isRestored = state === 'active' && before?.services[activation]?.state === 'restoring';
+      if (isRestored && (this.#doubted.has(activation) || this.#fromLogIn.has(activation))) {
+        this.#implied.set(activation, expiresAtMs ?? Number.POSITIVE_INFINITY);
+        this.#fromLogIn.delete(activation);
+        this.#doubted.delete(activation);
+      } else if (
+        state === 'unconfirmed' ||
+        (state === 'deactivating' && !isImplied && this.#fromLogIn.has(activation))
+      )
+        this.#doubted.add(activation);
+    }
+    for (const activation of this.#doubted) {
+      if (activation in services) continue;
+      this.#doubted.delete(activation);
+      this.#implied.delete(activation);
+      this.#fromLogIn.delete(activation);
+    }
+    for (const activation of this.#endedByNas)
+      if (!(activation in services)) this.#implied.delete(activation);
+    // Of a bare name that was told in vain nobody knows which services the NAS took it for.
+    const { transition } = before ?? {};
+    if (transition?.step !== 'deactivate' && transition?.step !== 'activate') return;
+    for (const { activation, isKnown } of transition.job.explicit)
+      if (!isKnown && activation === nameOf(activation)) this.#vague.add(activation);
   }
 
   #forward(correlationId: string): Forward {

@@ -1,6 +1,7 @@
 // What a promise is made of: a sentence of the README, and a checker that sees what happens to one subscriber and says
 // when the sentence is not true. A checker knows the rules, but not how they are kept.
 import type { AccountingMessage } from '../../../core/messages.ts';
+import type { Order } from '../../../core/nas.ts';
 import type { HistoryItem } from '../../../core/subscriber/history.ts';
 import type { Answer, Session } from '../../../core/subscriber/session.ts';
 import type { Wish } from '../histories/wish.ts';
@@ -39,11 +40,20 @@ export interface CarriedOut extends Change {
   readonly forward: Forward;
 }
 
+/** What the NAS said to a command, or that the cloud did not learn it. */
+export interface Outcome {
+  readonly result: 'ack' | 'nak' | 'unknown';
+  readonly errorCause?: number | undefined;
+}
+
 /** What several checkers need to know of one subscriber. */
 export interface Facts {
   /** Whether the NAS is told and confirms. */
   readonly isEnforced: boolean;
-  /** What the NAS has now, as it would say itself. */
+  readonly order: Order;
+  /** The subscriber's User-Name, where the NAS is told of it and can check it. */
+  readonly userName?: string;
+  /** What the NAS has now, as it would say itself, by canonical activation string. */
   readonly servicesAtNas: () => readonly string[];
   /** In the order in which they came. */
   readonly forwards: readonly Forward[];
@@ -56,14 +66,26 @@ export interface Facts {
   readonly changing: ReadonlySet<Forward>;
   /** What the requests that were carried out add up to: when each service ends by itself, Infinity for never. */
   readonly implied: ReadonlyMap<string, number>;
+  /** What the NAS has from log-in and no request has activated or taken away. */
+  readonly fromLogIn: ReadonlySet<string>;
+  /** What the requests that were carried out have replaced or deactivated, or what has ended by its timeout. */
+  readonly hasToGo: ReadonlySet<string>;
+  /** What the NAS has ended by itself. */
+  readonly endedByNas: ReadonlySet<string>;
+  /** Whether the item has said that the NAS may have a service or not, and nothing has settled that since. */
+  isDoubted(activation: string): boolean;
+  /** How often in a row commands about a service have failed. */
+  readonly failures: ReadonlyMap<string, number>;
   /**
    * Bytes without Event-Timestamp that were answered out of the item and evaluated after that. Such an answer leaves no
    * trace in the item; if the message is delivered again and time or the NAS have changed the item by then, it is a new
    * request.
    */
   readonly reopened: ReadonlySet<string>;
-  /** How often the cloud did not learn the outcome of a command, and how often the NAS refused one at will. */
-  readonly troubles: { readonly unknown: number; readonly refused: number };
+  /** Bytes that were answered out of an item that was removed, or without one. */
+  readonly forgotten: ReadonlySet<string>;
+  /** The outcomes of the commands of a request, in order. */
+  outcomes(correlationId: string): readonly Outcome[];
   /** The request with this correlation id. */
   forward(correlationId: string): Forward;
 }
@@ -75,8 +97,10 @@ export interface Checker {
   carriedOut?(request: CarriedOut): void;
   /** The facts contain everything that follows from the change. */
   written?(change: Change): void;
-  /** The NAS has carried out or refused a request, or the item was written. */
-  told?(session: Session | undefined): void;
+  /** The item was removed. */
+  removed?(session: Session): void;
+  /** The NAS has carried out or refused a request, with which it `lost` services, or the item was written. */
+  told?(session: Session | undefined, lost: readonly string[]): void;
   replied?(reply: Reply): void;
   /** A client has a reply to these bytes. */
   heard?(wish: Wish, bytes: string, answer: Answer): void;
@@ -111,3 +135,15 @@ export function expectSame(
 }
 
 export const brief = ({ answer, errorCause }: Answer) => [answer, errorCause].join(' ').trim();
+
+/** Whether a request has an answer, or a repeat of it got one that it would have got, too. */
+export function hasAnswer(
+  { replies, forward }: Pick<Facts, 'replies' | 'forward'>,
+  { correlationId, bytes, repliesBefore }: Forward,
+): boolean {
+  return replies.some(
+    (reply, index) =>
+      reply.correlationId === correlationId ||
+      (index >= repliesBefore && forward(reply.correlationId).bytes === bytes),
+  );
+}

@@ -11,6 +11,7 @@ import * as neverWithoutAService from './never-without-a-service.ts';
 import * as notToldWithoutEnforcement from './not-told-without-enforcement.ts';
 import type { Promised } from './promise.ts';
 import * as replacesItsGroup from './replaces-its-group.ts';
+import * as retriedByItself from './retried-by-itself.ts';
 import * as storedAnswerUntilAChange from './stored-answer-until-a-change.ts';
 import * as toldIsKnown from './told-is-known.ts';
 
@@ -27,5 +28,6 @@ export const PROMISES: readonly Promised[] = [
   accountedOnce,
   accountingIsDelivered,
   historyTellsAll,
+  retriedByItself,
   comesToRest,
 ];
