@@ -49,6 +49,8 @@ export interface World {
   readonly fromLogIn?: readonly string[];
   /** Refuses to activate what is there. */
   readonly isStrict?: boolean;
+  /** No client sends anything twice. */
+  readonly withoutRepeats?: boolean;
   /** Refuses to activate a second member of a group. */
   readonly refusesCoexistence?: boolean;
 }
@@ -121,7 +123,7 @@ export function moves(from: Subscriber, world: World): readonly Move[] {
   ];
 }
 
-function clientMoves(from: Subscriber, { menu }: World): Move[] {
+function clientMoves(from: Subscriber, { menu, withoutRepeats = false }: World): Move[] {
   const fresh = menu.map((wish): Move => {
     const id = `r${from.asked.length}`;
     const request = { ...wish, correlationId: id, origin: { ...wish.origin, key: id } };
@@ -148,7 +150,7 @@ function clientMoves(from: Subscriber, { menu }: World): Move[] {
       cost: FAULT,
     };
   });
-  return [...fresh, ...again];
+  return withoutRepeats ? fresh : [...fresh, ...again];
 }
 
 /** decide takes the head of the inbox: all of it, or it crashes after the write and `sent` of the effects. */
