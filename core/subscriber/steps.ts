@@ -31,10 +31,8 @@ export function startJob(draft: Draft, job: Job): Draft {
   const limits = dialect(session).servicesPerCommand;
   const activations = Object.keys(job.planned);
   if (session.nas.order === 'deactivate-first') {
-    const unknown = unknownMembersOf(session, job);
-    const all = { ...job, explicit: [...job.explicit, ...unknown] };
-    const names = [...all.explicit.map(({ activation }) => activation), ...job.victims];
-    if (names.length > 0) return tellToDeactivate(draft, all, chunks(names, limits.deactivate));
+    const names = [...job.explicit.map(({ activation }) => activation), ...job.victims];
+    if (names.length > 0) return tellToDeactivate(draft, job, chunks(names, limits.deactivate));
   }
   if (activations.length > 0) return tellToActivate(draft, job, chunks(activations, limits.activate));
   const explicit = job.explicit.map(({ activation }) => activation);
@@ -91,7 +89,8 @@ export function completeJob(draft: Draft, job: Job): Draft {
     ...activated(service, nowMs),
     ...(service.activatedAtMs === undefined && Object.keys(claimed).length > 0 && { claimed }),
   }));
-  const unknown = session.nas.order === 'deactivate-first' ? [] : unknownMembersOf(session, job);
+  // After A in each order: what an unknown member leaves behind could not be restored, as nothing says what was there.
+  const unknown = unknownMembersOf(session, job);
   const learned = job.isAcknowledged ? learn(session, job) : session;
   const begun = withServices(end(learned, ended, correlationId), active);
   const withUnknown = withServices(begun, strangers(begun, unknown, correlationId, 'deactivating'));

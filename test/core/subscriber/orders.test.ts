@@ -191,14 +191,14 @@ describe('deactivate-first', () => {
     expect(accounted(doubtful, played)).toEqual(['Start gold']);
   });
 
-  it('has the unknown members of the group go, too', () => {
+  it('has the unknown members of the group go after the activation: what they leave behind could not be restored', () => {
     const clearing = {
       ...request('x', { activate: ['gold'] }).activate[0],
       unknownMembers: [{ activation: 'bronze', groups: [12], clears: [12] }],
     };
     const asking = request('r1', { ...nasOf('deactivate-first'), activate: ['gold'] });
     const activate = asking.activate.map((one) => ({ ...one, unknownMembers: clearing.unknownMembers }));
-    const played = play([asked({ ...asking, activate }), nak(503), ack], having(['voice']));
-    expect(played.results.map(brief)).toEqual([['deactivate bronze'], ['activate gold'], ['ack']]);
+    const played = play([asked({ ...asking, activate }), ack, nak(503)], having(['voice']));
+    expect(played.results.map(brief)).toEqual([['activate gold'], ['deactivate bronze'], ['ack']]);
   });
 });
