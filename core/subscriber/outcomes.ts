@@ -131,6 +131,8 @@ export function deactivationRefused(draft: Draft<States['deactivating']>, event:
   const isFine = named?.isOptional
     ? isGone || make.mayBeGone(refusal)
     : isGone && isProven && known !== undefined;
+  // One that is to be there again is restored if the request fails, as if the NAS had just ended it.
+  if (others.length === 0 && isFine && known?.state === 'restoring') return deactivationDone(draft, {});
   if (others.length === 0 && isFine) return notThere(draft, name);
   const owed = {
     request: job.request,

@@ -5,6 +5,7 @@
 // services of the session say of themselves: first what is `restoring` is activated again, and then what was to be undone
 // is deactivated; with `deactivate-first`, where the NAS refuses the two side by side, the other way round.
 import type { TermsAtNas } from '../dialects/dialect.ts';
+import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
 import { chunks, claimedOf, dialect, tell, toldOf } from './command.ts';
 import {
@@ -144,11 +145,16 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
     return isLost ? [{ ...restoring(known), isLost: true }] : [];
   });
   const marked = withServices(session, [...undone, ...lost]);
-  const unknown = job.explicit.filter(({ isKnown, isOptional }) => !isKnown && !isOptional);
+  const unknown = job.explicit.filter((one) => !one.isKnown && !isBareNameBeside(job.explicit, one));
   const are = (names: readonly string[]) => unknown.filter(({ activation }) => names.includes(activation));
   const again = withServices(marked, strangers(marked, are(job.ended), correlationId, 'restoring'));
   const inDoubt = strangers(again, are(deactivated), correlationId, 'unconfirmed');
   return proceed({ ...answered, session: withServices(again, inDoubt) }, correlationId);
+}
+
+/** Whether the table knows services of that name: it was told besides, and names no service that could be restored. */
+function isBareNameBeside(explicit: readonly ExplicitDeactivation[], { activation }: ExplicitDeactivation) {
+  return explicit.some((other) => other.activation !== activation && nameOf(other.activation) === activation);
 }
 
 /** The session is not there any more: all its services end, and what it was known by is forgotten. */

@@ -1,6 +1,7 @@
 // The order in which a NAS is told of a switch.
 import { describe, expect, it } from 'vitest';
 import type { Order } from '../../../core/nas.ts';
+import type { Event } from '../../../core/subscriber/event.ts';
 import { dueAtMs } from '../../../core/subscriber/transition.ts';
 import {
   accounted,
@@ -176,14 +177,41 @@ describe('deactivate-first', () => {
     expect(played.session?.transition).toBeUndefined();
   });
 
-  it('has the unknown members of the group go, too', () => {
-    const clearing = {
-      ...request('x', { activate: ['gold'] }).activate[0],
-      unknownMembers: [{ activation: 'bronze', groups: [12], clears: [12] }],
-    };
+  /** Activates gold and has bronze go, of which the table knows nothing. */
+  function clearing(): Event {
+    const unknownMembers = [{ activation: 'bronze', groups: [12], clears: [12] }];
     const asking = request('r1', { ...nasOf('deactivate-first'), activate: ['gold'] });
-    const activate = asking.activate.map((one) => ({ ...one, unknownMembers: clearing.unknownMembers }));
-    const played = play([asked({ ...asking, activate }), nak(503), ack], having(['voice']));
+    return asked({ ...asking, activate: asking.activate.map((one) => ({ ...one, unknownMembers })) });
+  }
+
+  it('has the unknown members of the group go, too', () => {
+    const played = play([clearing(), nak(503), ack], having(['voice']));
     expect(played.results.map(brief)).toEqual([['deactivate bronze'], ['activate gold'], ['ack']]);
+  });
+
+  it('activates again what it had deactivated of the unknown members when the NAS refuses the newcomer', () => {
+    const played = play([clearing(), ack, nak(501), nak(503), ack], having(['voice']));
+    expect(played.results.map(brief)).toEqual([
+      ['deactivate bronze'],
+      ['activate gold'],
+      ['nak 501', 'deactivate bronze'],
+      ['activate bronze'],
+      [],
+    ]);
+    expect(services(played.session)).toEqual({ voice: 'active', bronze: 'active' });
+  });
+
+  it('does not know what became of the unknown members when the NAS does not answer', () => {
+    const { session, results } = play([clearing(), timeout], having(['voice']));
+    expect(results.map(brief)).toEqual([['deactivate bronze'], ['nak 505']]);
+    expect(services(session)).toEqual({ voice: 'active', bronze: 'unconfirmed' });
+  });
+
+  it('goes on restoring what a later request that fails has found gone', () => {
+    const failed = play([begun, ack, nak(501), nak(503), timeout], start);
+    expect(services(failed.session)).toMatchObject({ silver: 'restoring' });
+    const again = asked(request('r2', { ...nasOf('deactivate-first'), activate: ['gold'] }));
+    const { session } = play([again, nak(503), nak(501)], failed.session);
+    expect(services(session)).toMatchObject({ silver: 'restoring' });
   });
 });
