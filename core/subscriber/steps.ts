@@ -134,15 +134,18 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
     // The undo of a refresh gives the former terms again.
     return known.state === 'deactivating' ? [] : [restoring(known)];
   });
-  // What was in doubt and is gone was there; what is still in doubt may have been the last of its group, unless a client
-  // wanted it gone.
-  const mayHaveBeen = (activation: string, { state, isStranger }: ServiceSession) =>
-    state === 'unconfirmed' &&
-    (job.ended.includes(activation) || (job.victims.includes(activation) && !isStranger));
   const lost = [...job.ended, ...deactivated].flatMap((activation): ServiceSession[] => {
     const known = services[activation];
-    const isLost = known !== undefined && (isMember(known) || mayHaveBeen(activation, known));
-    return isLost ? [{ ...restoring(known), isLost: true }] : [];
+    if (known === undefined) return [];
+    // What was in doubt and is gone was there.
+    const wasInDoubt = known.state === 'unconfirmed';
+    if (isMember(known) || (wasInDoubt && job.ended.includes(activation))) {
+      return [{ ...restoring(known), isLost: true }];
+    }
+    // What is still in doubt may have been the last of its group, unless a client wanted it gone. It may also never have
+    // been there, so a NAK ends its restoration for good.
+    const mayBeLast = wasInDoubt && job.victims.includes(activation) && !known.isStranger;
+    return mayBeLast ? [restoring(known)] : [];
   });
   const marked = withServices(session, [...undone, ...lost]);
   const unknown = job.explicit.filter((one) => !one.isKnown && !isBareNameBeside(job.explicit, one));

@@ -207,6 +207,16 @@ describe('deactivate-first', () => {
     expect(services(session)).toEqual({ voice: 'active', bronze: 'unconfirmed' });
   });
 
+  it('restores what may never have been there until the NAS refuses, and no longer', () => {
+    const doubt = play([switching('deactivate-first', ['gold']), timeout]);
+    expect(services(doubt.session)).toEqual({ gold: 'unconfirmed' });
+    const next = asked(request('r2', { ...nasOf('deactivate-first'), activate: ['silver'] }));
+    const { session, results } = play([next, timeout, nak(501)], doubt.session);
+    expect(results.map(brief)).toEqual([['deactivate gold'], ['nak 505', 'activate gold'], []]);
+    expect(services(session)).toEqual({ gold: 'unconfirmed' });
+    expect(session && dueAtMs(session)).toBeUndefined();
+  });
+
   it('goes on restoring what a later request that fails has found gone', () => {
     const failed = play([begun, ack, nak(501), nak(503), timeout], start);
     expect(services(failed.session)).toMatchObject({ silver: 'restoring' });
