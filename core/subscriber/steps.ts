@@ -218,7 +218,7 @@ const NO_TERMS: Omit<ServiceTerms, 'activation' | 'groups'> = {
  */
 export function proceed(draft: Draft, correlationId: string, owed?: Owed): Draft {
   const isDue = ({ retry }: ServiceSession) => retry === undefined || retry.atMs <= draft.nowMs;
-  const session = undoWherePossible(draft.session);
+  const session = withoutAmbiguity(undoWherePossible(draft.session));
   const next = { ...draft, session };
   const services = Object.values(session.services);
   const going = services.filter(({ state }) => state === 'deactivating');
@@ -352,6 +352,25 @@ function undoWherePossible(session: Session): Session {
       );
       return { ...service, state: keepsMember ? 'deactivating' : 'unconfirmed' };
     }),
+  );
+}
+
+/**
+ * A bare name that has to go is not told while a service of that name is to stay, for which the NAS may take it: it becomes
+ * `unconfirmed`.
+ */
+function withoutAmbiguity(session: Session): Session {
+  const services = Object.values(session.services);
+  const staying = services.filter(({ state }) => state !== 'deactivating');
+  const ambiguous = services.filter(
+    ({ state, activation, isStranger }) =>
+      state === 'deactivating' &&
+      isStranger &&
+      staying.some((other) => other.activation !== activation && nameOf(other.activation) === activation),
+  );
+  return withServices(
+    session,
+    ambiguous.map(({ retry: _, terminateCause: __, ...service }) => ({ ...service, state: 'unconfirmed' })),
   );
 }
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Order } from '../../../core/nas.ts';
 import type { Event } from '../../../core/subscriber/event.ts';
+import type { Session } from '../../../core/subscriber/session.ts';
 import { dueAtMs } from '../../../core/subscriber/transition.ts';
 import {
   accounted,
@@ -205,6 +206,22 @@ describe('deactivate-first', () => {
     const { session, results } = play([clearing(), timeout], having(['voice']));
     expect(results.map(brief)).toEqual([['deactivate bronze'], ['nak 505']]);
     expect(services(session)).toEqual({ voice: 'active', bronze: 'unconfirmed' });
+  });
+
+  it('takes a newcomer that may be there for the reason when the NAS refuses to restore three times', () => {
+    // The newcomer is in another group, too, of which it may be the last member, so it is not undone.
+    const { session } = play(
+      [switching('deactivate-first', ['both']), ack, timeout, nak(503), nak(501)],
+      having(['video']),
+    );
+    expect(services(session)).toEqual({ video: 'restoring', both: 'unconfirmed' });
+    const again = (from: Session | undefined) =>
+      play([{ kind: 'due', id: 'due' }, nak(503), nak(501)], from, from && dueAtMs(from)).session;
+    const second = again(session);
+    expect(services(second)).toEqual({ video: 'restoring', both: 'unconfirmed' });
+    const third = again(second);
+    expect(services(third)).toEqual({ video: 'unconfirmed', both: 'unconfirmed' });
+    expect(third && dueAtMs(third)).toBeUndefined();
   });
 
   it('restores what may never have been there until the NAS refuses, and no longer', () => {
