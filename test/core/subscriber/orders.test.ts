@@ -215,11 +215,11 @@ describe('deactivate-first', () => {
       having(['video']),
     );
     expect(services(session)).toEqual({ video: 'restoring', both: 'unconfirmed' });
-    const again = (from: Session | undefined) =>
-      play([{ kind: 'due', id: 'due' }, nak(503), nak(501)], from, from && dueAtMs(from)).session;
-    const second = again(session);
+    const again = (from: Session | undefined, id: string) =>
+      play([{ kind: 'due', id }, nak(503), nak(501)], from, from && dueAtMs(from)).session;
+    const second = again(session, 'due 1');
     expect(services(second)).toEqual({ video: 'restoring', both: 'unconfirmed' });
-    const third = again(second);
+    const third = again(second, 'due 2');
     expect(services(third)).toEqual({ video: 'unconfirmed', both: 'unconfirmed' });
     expect(third && dueAtMs(third)).toBeUndefined();
   });
