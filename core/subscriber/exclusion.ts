@@ -69,13 +69,18 @@ function victimsOf(
     ...request.activate.map(({ activation }) => activation),
     ...explicit.map(({ activation }) => activation),
   ]);
+  // A NAS may take a bare name in doubt for the newcomer.
+  const activatedNames = new Set(request.activate.map(({ activation }) => nameOf(activation)));
   const groups = new Set(
     request.activate.flatMap(({ activation, groups }) => session.services[activation]?.groups ?? groups),
   );
   return Object.values(session.services)
     .filter(
-      ({ activation, state, groups: own }) =>
-        !named.has(activation) && state !== 'deactivating' && own.some((group) => groups.has(group)),
+      ({ activation, state, isStranger, groups: own }) =>
+        !named.has(activation) &&
+        !(isStranger && activatedNames.has(activation)) &&
+        state !== 'deactivating' &&
+        own.some((group) => groups.has(group)),
     )
     .map(({ activation }) => activation);
 }
@@ -96,8 +101,9 @@ function explicitOf(session: Session, request: ServiceRequest): readonly Explici
     const known = session.services[activation];
     const namesakes = namesakesOf(session, requested).filter((one) => !activated.has(one.activation));
     for (const namesake of namesakes) addKnown(namesake);
-    if (known !== undefined) addKnown(known);
-    else if (!activatedNames.has(activation)) {
+    const isAmbiguous = activatedNames.has(activation);
+    if (known !== undefined && !(known.isStranger && isAmbiguous)) addKnown(known);
+    else if (!isAmbiguous) {
       const isOptional = namesakes.length > 0;
       explicit.set(activation, { activation, spelling, groups, isKnown: false, isOptional });
     } else if (namesakes.length === 0) {

@@ -23,6 +23,9 @@ type Unknown = OutcomeEvent | DueEvent;
 /** How often a NAK that may mean "not there" has to come before it does. */
 const ALSO_GONE_ATTEMPTS = 3;
 
+/** How often a NAS has to refuse to restore a service before another one that it may have is taken for the reason. */
+const BLOCKED_ATTEMPTS = 3;
+
 // --- To an activation: A --------------------------------------------------------------------------------------
 
 export function activationConfirmed(draft: Draft<States['activating']>, _: OutcomeEvent): Draft {
@@ -131,6 +134,8 @@ export function deactivationRefused(draft: Draft<States['deactivating']>, event:
   const isFine = named?.isOptional
     ? isGone || make.mayBeGone(refusal)
     : isGone && isProven && known !== undefined;
+  // One that is to be there again is restored if the request fails, as if the NAS had just ended it.
+  if (others.length === 0 && isFine && known?.state === 'restoring') return deactivationDone(draft, {});
   if (others.length === 0 && isFine) return notThere(draft, name);
   const owed = {
     request: job.request,
@@ -209,7 +214,7 @@ export function restorationRefused(draft: Draft<States['restoring']>, event: Out
   if (underWay.length > 1) {
     return tellToRestore(draft, correlationId, [...underWay.map((one) => [one]), ...remaining]);
   }
-  if (underWay.some((activation) => wouldBeLast(session, activation))) {
+  if (underWay.some((activation) => wouldBeLast(session, activation) && !isBlocked(session, activation))) {
     const failing = failed(session, underWay, nowMs);
     return tellToRestore({ ...draft, session: failing }, correlationId, remaining);
   }
@@ -238,6 +243,24 @@ function wouldBeLast({ nas, services }: Session, activation: string): boolean {
       Object.values(services).every(
         (other) =>
           other.activation === activation || other.state !== 'active' || !other.groups.includes(group),
+      ),
+    )
+  );
+}
+
+/**
+ * Whether the NAS has refused to restore a service several times in a row, and another one that it may have would explain
+ * that. That one is then what its group has.
+ */
+function isBlocked({ services }: Session, activation: string): boolean {
+  const service = services[activation];
+  return (
+    service !== undefined &&
+    (service.retry?.attempts ?? 0) + 1 >= BLOCKED_ATTEMPTS &&
+    service.groups.every((group) =>
+      Object.values(services).some(
+        (other) =>
+          other.activation !== activation && other.state !== 'deactivating' && other.groups.includes(group),
       ),
     )
   );

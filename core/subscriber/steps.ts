@@ -5,6 +5,7 @@
 // services of the session say of themselves: first what is `restoring` is activated again, and then what was to be undone
 // is deactivated; with `deactivate-first`, where the NAS refuses the two side by side, the other way round.
 import type { TermsAtNas } from '../dialects/dialect.ts';
+import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
 import { chunks, claimedOf, dialect, tell, toldOf } from './command.ts';
 import {
@@ -132,22 +133,30 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
     // The undo of a refresh gives the former terms again.
     return known.state === 'deactivating' ? [] : [restoring(known)];
   });
-  // What was in doubt and is gone was there; what is still in doubt may have been the last of its group, unless a client
-  // wanted it gone.
-  const mayHaveBeen = (activation: string, { state, isStranger }: ServiceSession) =>
-    state === 'unconfirmed' &&
-    (job.ended.includes(activation) || (job.victims.includes(activation) && !isStranger));
   const lost = [...job.ended, ...deactivated].flatMap((activation): ServiceSession[] => {
     const known = services[activation];
-    const isLost = known !== undefined && (isMember(known) || mayHaveBeen(activation, known));
-    return isLost ? [{ ...restoring(known), isLost: true }] : [];
+    if (known === undefined) return [];
+    // What was in doubt and is gone was there.
+    const wasInDoubt = known.state === 'unconfirmed';
+    if (isMember(known) || (wasInDoubt && job.ended.includes(activation))) {
+      return [{ ...restoring(known), isLost: true }];
+    }
+    // What is still in doubt may have been the last of its group, unless a client wanted it gone. It may also never have
+    // been there, so a NAK ends its restoration for good.
+    const mayBeLast = wasInDoubt && job.victims.includes(activation) && !known.isStranger;
+    return mayBeLast ? [restoring(known)] : [];
   });
   const marked = withServices(session, [...undone, ...lost]);
-  const unknown = job.explicit.filter(({ isKnown, isOptional }) => !isKnown && !isOptional);
+  const unknown = job.explicit.filter((one) => !one.isKnown && !isBareNameBeside(job.explicit, one));
   const are = (names: readonly string[]) => unknown.filter(({ activation }) => names.includes(activation));
   const again = withServices(marked, strangers(marked, are(job.ended), correlationId, 'restoring'));
   const inDoubt = strangers(again, are(deactivated), correlationId, 'unconfirmed');
   return proceed({ ...answered, session: withServices(again, inDoubt) }, correlationId);
+}
+
+/** Whether the table knows services of that name: it was told besides, and names no service that could be restored. */
+function isBareNameBeside(explicit: readonly ExplicitDeactivation[], { activation }: ExplicitDeactivation) {
+  return explicit.some((other) => other.activation !== activation && nameOf(other.activation) === activation);
 }
 
 /** The session is not there any more: all its services end, and what it was known by is forgotten. */
@@ -208,7 +217,7 @@ const NO_TERMS: Omit<ServiceTerms, 'activation' | 'groups'> = {
  */
 export function proceed(draft: Draft, correlationId: string, owed?: Owed): Draft {
   const isDue = ({ retry }: ServiceSession) => retry === undefined || retry.atMs <= draft.nowMs;
-  const session = undoWherePossible(draft.session);
+  const session = withoutAmbiguity(undoWherePossible(draft.session));
   const next = { ...draft, session };
   const services = Object.values(session.services);
   const going = services.filter(({ state }) => state === 'deactivating');
@@ -342,6 +351,25 @@ function undoWherePossible(session: Session): Session {
       );
       return { ...service, state: keepsMember ? 'deactivating' : 'unconfirmed' };
     }),
+  );
+}
+
+/**
+ * A bare name that has to go is not told while a service of that name is to stay, for which the NAS may take it: it becomes
+ * `unconfirmed`.
+ */
+function withoutAmbiguity(session: Session): Session {
+  const services = Object.values(session.services);
+  const staying = services.filter(({ state }) => state !== 'deactivating');
+  const ambiguous = services.filter(
+    ({ state, activation, isStranger }) =>
+      state === 'deactivating' &&
+      isStranger &&
+      staying.some((other) => other.activation !== activation && nameOf(other.activation) === activation),
+  );
+  return withServices(
+    session,
+    ambiguous.map(({ retry: _, terminateCause: __, ...service }) => ({ ...service, state: 'unconfirmed' })),
   );
 }
 

@@ -158,8 +158,9 @@ async function change(
     const destination = site ?? before?.nas.site;
     const messages = effects.map((effect) => messageOf(effect, key));
     if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);
-    // Only now: an event that is delivered again finds what it had to send.
-    const left = after ?? (before && { ...before, revision: before.revision - 1 });
+    // Only now: an event that is delivered again finds what it had to send. No other event removes the session.
+    const isRedelivered = before?.recentEvents.at(-1)?.id === event.id;
+    const left = after ?? (isRedelivered ? { ...before, revision: before.revision - 1 } : undefined);
     if (left !== undefined && isEmpty(left)) await store.remove(left, signal);
     const soonMs = dueSoonMs(before, after, now());
     if (soonMs !== undefined) {

@@ -388,3 +388,23 @@ describe('a group whose unknown members go', () => {
     expect(accounted(start, played)).toEqual(['Start gold', 'Stop silver 10']);
   });
 });
+
+describe('a bare name in doubt', () => {
+  const bare = deactivation('video', { isDefined: true });
+  const doubt = () => play([change('r1', [], [bare]), timeout], having(['voice'])).session;
+
+  it('is not told beside the activation of a service of that name, which the NAS may take it for', () => {
+    expect(services(doubt())).toEqual({ voice: 'active', video: 'unconfirmed' });
+    const { session, results } = play([change('r2', ['video(1)']), ack], doubt());
+    expect(results.map(brief)).toEqual([['activate video(1)'], ['ack']]);
+    expect(services(session)).toEqual({ voice: 'active', video: 'unconfirmed', 'video(1)': 'active' });
+  });
+
+  it('is not told again once a service of that name is there', () => {
+    const waits = play([change('r2', ['both']), ack, timeout], doubt());
+    expect(services(waits.session)).toMatchObject({ video: 'deactivating' });
+    const { session, results } = play([change('r3', ['video(1)']), ack, ack], waits.session);
+    expect(results.map(brief)).toEqual([['activate video(1)'], ['deactivate both'], ['ack']]);
+    expect(services(session)).toMatchObject({ video: 'unconfirmed', 'video(1)': 'active' });
+  });
+});

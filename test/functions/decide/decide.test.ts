@@ -304,6 +304,31 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       expect(await read('empty and crash', 'bng-told')).toBeUndefined();
     });
 
+    it('leaves such a session to the message that has not answered yet, whatever comes in between', async () => {
+      const sent: OutgoingMessage[] = [];
+      let isBroken = false;
+      const { deliver, read } = startDecide({
+        send: async (_, messages) => {
+          if (isBroken) throw new Error('crash');
+          sent.push(...messages);
+        },
+      });
+      const asking = requestMessage({ acctSessionId: 'empty and due', activate: ['gold'] });
+      await deliver(inboxRecord(asking, { queueArn: TOLD_ARN }));
+      const outcome = { ...outcomeOf(sent[0]?.body as CommandMessage), result: 'nak', errorCause: 503 };
+      const record = inboxRecord(outcome, { queueArn: TOLD_ARN });
+      isBroken = true;
+      expect(await deliver(record)).toEqual([record]);
+      isBroken = false;
+      // The sweep saw the deadline of the command.
+      const session = { nas: 'bng-told', acctSessionId: 'empty and due' };
+      const due = inboxRecord({ kind: 'due', session, dueAtMs: NOW }, { queueArn: DUE_ARN });
+      expect(await deliver(due)).toEqual([]);
+      expect(await deliver(record)).toEqual([]);
+      expect(sent.map(({ body }) => brief(body as OutboxMessage))).toEqual(['activate gold', 'nak 503']);
+      expect(await read('empty and due', 'bng-told')).toBeUndefined();
+    });
+
     it('reports what the NAS made of a command, and how often it was told in vain', async () => {
       let nowMs = NOW;
       const { deliver, reports, sent } = startDecide({ now: () => nowMs });

@@ -4,8 +4,11 @@ import {
   ReceiveMessageCommand,
   SendMessageBatchCommand,
 } from '@aws-sdk/client-sqs';
-import type { Session } from '../../../core/subscriber/session.ts';
+import { answer } from '../../../core/subscriber/draft.ts';
+import type { ServiceSession, Session } from '../../../core/subscriber/session.ts';
 import { createDecide } from '../../../functions/decide/decide.ts';
+import { replyMessage } from '../../../functions/decide/messages.ts';
+import type { OutgoingMessage } from '../../../functions/shared/queue.ts';
 import type { SessionStore } from '../../../functions/shared/session-store.ts';
 import type { SqsClient } from '../../../relay/queues/queue.ts';
 import { startRelay } from '../../../relay/relay.ts';
@@ -117,3 +120,92 @@ export const takingTimeoutForNak = (): System => reporting('nak');
 
 /** Takes a command that it knows nothing of for one that was carried out. */
 export const takingTimeoutForAck = (): System => reporting('ack');
+
+// --- Systems that believe themselves and not the NAS ------------------------------------------------------------
+
+/** decide, with what it stores changed. */
+const storing = (change: (session: Session) => Session): System => ({
+  store: memoryStore(),
+  decide: ({ store, ...rest }) =>
+    createDecide({ ...rest, store: { ...store, write: (session) => store.write(change(session)) } }),
+});
+
+const mapServices = (
+  session: Session,
+  change: (service: ServiceSession, all: readonly ServiceSession[]) => ServiceSession,
+): Session => {
+  const all = Object.values(session.services);
+  return {
+    ...session,
+    services: Object.fromEntries(all.map((service) => [service.activation, change(service, all)])),
+  };
+};
+
+/** Acknowledges the deactivation of what the table does not know, and sends the NAS nothing. */
+export const believingTheTable = (): System => ({
+  store: memoryStore(),
+  decide: ({ store, send, ...rest }) => {
+    const replies = new Map<string, OutgoingMessage>();
+    return createDecide({
+      ...rest,
+      store: {
+        ...store,
+        async write(session) {
+          const { transition, ...idle } = session;
+          const [known, planned] =
+            transition?.step === 'deactivate'
+              ? [transition.job.explicit.some(({ isKnown }) => isKnown), Object.keys(transition.job.planned)]
+              : [true, []];
+          if (transition?.step !== 'deactivate' || known || planned.length > 0) return store.write(session);
+          const { request } = transition.job;
+          const answered = answer(
+            { session: idle, effects: [], nowMs: session.changedAtMs },
+            { request, answer: 'ack' },
+          );
+          // What was to be told is replaced by what is answered, now and when the message comes again.
+          const version = session.version;
+          const given = answered.session.answered.map((one) => ({
+            ...one,
+            version: Math.min(one.version, version),
+          }));
+          const recentEvents = session.recentEvents.map((event) =>
+            event.id === request.correlationId ? { ...event, effects: answered.effects } : event,
+          );
+          const [effect] = answered.effects;
+          if (effect?.kind === 'reply') replies.set(request.correlationId, replyMessage(effect));
+          return store.write({ ...answered.session, answered: given, recentEvents });
+        },
+      },
+      send: (site, messages, signal) =>
+        send(
+          site,
+          messages.map((message) => {
+            const { kind, correlationId } = message.body as { kind: string; correlationId: string };
+            return (kind === 'command' ? replies.get(correlationId) : undefined) ?? message;
+          }),
+          signal,
+        ),
+    });
+  },
+});
+
+/** Deactivates what it is not sure of, though it may be the last member of its group. */
+export const undoingTheLast = (): System =>
+  storing((session) =>
+    mapServices(session, (service) => {
+      if (service.state !== 'unconfirmed' || service.isStranger || session.transition !== undefined)
+        return service;
+      const { undo: _, ...rest } = service;
+      return { ...rest, state: 'deactivating', retry: { attempts: 0, atMs: session.changedAtMs } };
+    }),
+  );
+
+/** Has one back-off for all services of a session. */
+export const sharingABackOff = (): System =>
+  storing((session) =>
+    mapServices(session, (service, all) => {
+      if (service.retry === undefined) return service;
+      const retries = all.flatMap(({ retry }) => retry ?? []);
+      return { ...service, retry: { ...service.retry, atMs: Math.max(...retries.map(({ atMs }) => atMs)) } };
+    }),
+  );

@@ -209,7 +209,7 @@ export class Cloud {
     const { observer, item: before } = subscriber;
     const after = { session, image: marshall({ ...session, shape: SHAPE }) };
     subscriber.item = after;
-    this.#wroteAtMs = session.changedAtMs;
+    this.#wroteAtMs = Math.max(this.#wroteAtMs, session.changedAtMs);
     this.#changed(subscriber, before?.image, after.image);
     this.#scene.tally.writes++;
     observer.written({ before: before?.session, after: session, nowMs: session.changedAtMs });

@@ -26,6 +26,13 @@ type Move = (choices: Choices) => Promise<void> | void;
 
 /** Far more than it takes to come to rest. */
 const MAX_TURNS = 5_000;
+/**
+ * Once nothing goes wrong any more, each request is answered within this time: a relay that is not there comes back, a message
+ * that was delivered in vain comes again, one command is answered late or its deadline passes, and the sweep sees that.
+ */
+const ANSWERED_WITHIN_MS = 300_000;
+/** So long at most is the pause before a service is told again; what was under way before that takes no longer than a request. */
+const AT_REST_WITHIN_MS = 15 * 60_000 + ANSWERED_WITHIN_MS;
 
 /**
  * Plays `history`; then faults stop, what is under way is finished, and what has to be done later is done.
@@ -59,15 +66,26 @@ export async function play(
   }
   scene.choices = new Choices();
   scene.tell('from here on nothing goes wrong');
+  const calmAtMs = scene.nowMs;
   for (let turn = 0; turn < MAX_TURNS; turn++) {
     const isOver = await goOnCalmly(world);
     check(world);
     if (isOver && isAtRest(world)) return scene.tally;
     if (isOver) break;
+    expectInTime(scene, scene.nowMs - calmAtMs);
   }
   scene.violated(`it does not come to rest (“${sentence}”)`);
   scene.check();
   return scene.tally;
+}
+
+function expectInTime(scene: Scene, calmMs: number): void {
+  for (const { name, observer, item } of scene.subscribers) {
+    if (calmMs > ANSWERED_WITHIN_MS && !observer.isAnswered)
+      scene.violated(`${name}: a request has no answer after ${calmMs} ms`);
+    if (calmMs > AT_REST_WITHIN_MS && !isSettled(item?.session))
+      scene.violated(`${name}: something has still to be told after ${calmMs} ms (“${sentence}”)`);
+  }
 }
 
 /** What is under way and can go on. */

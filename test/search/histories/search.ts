@@ -8,7 +8,7 @@ import { simplify } from './simplify.ts';
 
 const STEPS = 28;
 /** A step in which several functions are at work uses up many numbers; where they run out it goes on calmly. */
-const HISTORY: fc.Arbitrary<History> = fc.record({
+export const HISTORY: fc.Arbitrary<History> = fc.record({
   site: fc.constantFrom(...SITES),
   subscribers: fc.constantFrom(2, 3),
   logIn: fc.array(fc.nat(9_999), { minLength: 18, maxLength: 18 }),

@@ -1,7 +1,7 @@
 import { brief, type Checker, type Expect, expectSame, type Facts, hasAnswer } from './promise.ts';
 
 export const sentence =
-  'Afterwards it gets the stored answer: with an Event-Timestamp for 300 s, without one until the session changes.';
+  'Afterwards it gets the stored answer: with an Event-Timestamp for 300 s, without one until the session changes, and for 30 s at most if a NAS was told.';
 
 /** RFC 5176 section 6.3. */
 const REPLAY_WINDOW_MS = 300_000;

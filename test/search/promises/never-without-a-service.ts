@@ -56,7 +56,9 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
       if (!isEnforced) return;
       const named = facts.forwards.flatMap(({ wish }) => wish.deactivate.map(nameOf));
       for (const activation of [...implied.keys(), ...fromLogIn]) {
-        const isRenounced = isDoubted(activation) && named.includes(nameOf(activation));
+        // A service from log-in that the NAS may have deactivated, and never was known to have, is not activated for it.
+        const isRenounced =
+          isDoubted(activation) && (fromLogIn.has(activation) || named.includes(nameOf(activation)));
         const groups = isRenounced || endedByNas.has(activation) ? [] : emptyGroups(activation);
         expect(
           groups.length === 0,

@@ -131,8 +131,9 @@ export class Observer {
       this.#carryOut(this.#forward(transition.owed.request.correlationId), change);
     this.#settleDoubts(change);
     for (const [activation, endsAtMs] of this.#implied) {
-      const isActive = after.services[activation]?.state === 'active';
-      if (endsAtMs <= nowMs && !isActive) this.#takeAway(activation);
+      const { state } = after.services[activation] ?? {};
+      const isMember = state === 'active' || state === 'restoring';
+      if (endsAtMs <= nowMs && !isMember) this.#takeAway(activation);
     }
     for (const checker of this.#checkers) checker.written?.(change);
     this.#told(after, []);
