@@ -63,7 +63,9 @@ function serviceRows({ services, transition }: Session, times: Times): readonly 
       short(correlationId),
       statistics,
       activatedAtMs === undefined ? NONE : times.at(activatedAtMs),
-      expiresAtMs === undefined || state !== 'active' ? NONE : times.until(expiresAtMs),
+      expiresAtMs === undefined || !(state === 'active' || state === 'unconfirmed')
+        ? NONE
+        : times.until(expiresAtMs),
       retry === undefined ? NONE : `attempt ${retry.attempts} failed, next ${times.at(retry.atMs)}`,
     ]);
   return table(['Name', 'Mutex', 'State', 'Request', 'Statistics', 'Since', 'Timeout left', 'Retry'], rows);

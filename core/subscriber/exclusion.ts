@@ -151,7 +151,9 @@ export function jobOf(session: Session, request: ServiceRequest): Job | Nak {
 function refreshed(known: ServiceSession, asked: ServiceTerms, correlationId: string): ServiceSession {
   const { terminateCause: _, retry: __, undo: ___, ...kept } = known;
   if (known.activatedAtMs === undefined) {
-    return { ...asked, state: 'active', number: known.number, correlationId };
+    // Where the NAS has it, it has it by the name that a client gave: under another name it would be there twice.
+    const { number, spelling } = known;
+    return { ...asked, state: 'active', number, ...(spelling !== undefined && { spelling }), correlationId };
   }
   const { timeoutSeconds, volumeMegabytes, interimIntervalSeconds } = asked;
   return { ...kept, state: 'active', timeoutSeconds, volumeMegabytes, interimIntervalSeconds };

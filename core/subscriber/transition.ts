@@ -85,7 +85,7 @@ import {
   type States,
   stateOf,
 } from './event.ts';
-import { isMember, jobOf, refusalOf } from './exclusion.ts';
+import { jobOf, refusalOf } from './exclusion.ts';
 import {
   activationConfirmed,
   activationRefused,
@@ -100,7 +100,7 @@ import {
   restorationRefused,
   restorationUnanswered,
 } from './outcomes.ts';
-import type { Effect, Job, RecentEvent, ServiceRequest, Session } from './session.ts';
+import type { Effect, Job, RecentEvent, ServiceRequest, ServiceSession, Session } from './session.ts';
 import { alongOf, proceed, startJob } from './steps.ts';
 
 /** What follows from an event: the session to be stored, absent when nothing changed, and then the effects. */
@@ -188,11 +188,16 @@ function remember(events: readonly RecentEvent[], latest: RecentEvent): readonly
   return [...others, ...[...alike, latest].slice(-EVENTS_KEPT)];
 }
 
+/** Whether a Service-Timeout is to end the service. It ends also what the NAS may have: some NASes have no timeout. */
+function canExpire(service: ServiceSession): service is ServiceSession & { readonly expiresAtMs: number } {
+  return service.state !== 'deactivating' && service.expiresAtMs !== undefined;
+}
+
 /** When the session has to be looked at again without anything happening to it; undefined when never. */
 export function dueAtMs(session: Session): number | undefined {
   if (session.transition !== undefined) return session.transition.deadlineMs;
   const times = Object.values(session.services).flatMap((service) => [
-    ...(isMember(service) && service.expiresAtMs !== undefined ? [service.expiresAtMs] : []),
+    ...(canExpire(service) ? [service.expiresAtMs] : []),
     ...(service.retry === undefined ? [] : [service.retry.atMs]),
   ]);
   return times.length === 0 ? undefined : Math.min(...times);
@@ -404,9 +409,7 @@ function untellableOf(session: Session, job: Job) {
 function tidy(draft: Draft, { id: correlationId }: DueEvent): Change {
   const { session, nowMs } = draft;
   const services = Object.values(session.services);
-  const expired = services.filter(
-    (service) => isMember(service) && service.expiresAtMs !== undefined && service.expiresAtMs <= nowMs,
-  );
+  const expired = services.filter((service) => canExpire(service) && service.expiresAtMs <= nowMs);
   const isOverdue = services.some(({ retry }) => retry !== undefined && retry.atMs <= nowMs);
   if (expired.length === 0 && !isOverdue) return ignore();
   const names = expired.map(({ activation }) => activation);

@@ -13,7 +13,22 @@ import {
 import { MAX_SERVICES } from '../../../core/subscriber/exclusion.ts';
 import type { ServiceRequest, Session } from '../../../core/subscriber/session.ts';
 import { dueAtMs, MAX_WAITING, transition } from '../../../core/subscriber/transition.ts';
-import { asked, brief, NOW, nas, outcome, play, request, service, services, stored } from '../support.ts';
+import {
+  accounted,
+  ack,
+  asked,
+  brief,
+  NOW,
+  nak,
+  nas,
+  outcome,
+  play,
+  request,
+  service,
+  services,
+  stored,
+  timeout,
+} from '../support.ts';
 
 const COA = { nas: nas({ enforcement: 'coa' }) };
 const MINUTE_MS = 60_000;
@@ -449,6 +464,23 @@ describe('a Service-Timeout', () => {
     expect(brief(told.last)).toEqual(['deactivate gold']);
     const { session: after } = play([(s) => outcome(s, 'ack')], told.session, NOW + MINUTE_MS);
     expect(after?.ended).toEqual({ gold: { terminateCause: 5, correlationId: 'd1' } });
+  });
+  it('ends what the NAS may have, too, where it does not know when', () => {
+    const cisco = { nas: nas({ enforcement: 'coa', dialect: 'cisco', options: {} }) };
+    const named = asked(request('r2', { ...cisco, deactivate: ['gold'] }));
+    const gold = service('gold', { timeoutSeconds: 60 });
+    const inDoubt = play([
+      asked(request('r1', { ...cisco, activate: [gold] })),
+      ack,
+      named,
+      timeout,
+      nak(404),
+    ]);
+    expect(services(inDoubt.session)).toEqual({ gold: 'unconfirmed' });
+    expect(inDoubt.session && dueAtMs(inDoubt.session)).toBe(NOW + MINUTE_MS);
+    const told = play([{ kind: 'due', id: 'd1' }, ack], inDoubt.session, NOW + MINUTE_MS);
+    expect(told.results.map(brief)).toEqual([['deactivate gold'], []]);
+    expect(accounted(inDoubt.session, told)).toEqual(['Stop gold 5']);
   });
   it('is not looked at before its time', () => {
     const { session } = play([asked(limited)]);

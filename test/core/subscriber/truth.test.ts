@@ -104,6 +104,15 @@ describe('a known service', () => {
     expect(told(last).at(-1)).toBe('ERX-Service-Deactivate = "tiered(1,2)"');
   });
 
+  it('is activated in the spelling in which the NAS may have it, and so once only', () => {
+    const named = unknown('tiered(1, 2)');
+    const again = change('r2', ['tiered(1,2)']);
+    const { session, last } = play([change('r1', [], [named]), timeout, again]);
+    expect(told(last)).toContain('ERX-Service-Activate:1 = "tiered(1, 2)"');
+    const ended = play([ack, change('r3', [], ['tiered(1,2)'])], session);
+    expect(told(ended.last).at(-1)).toBe('ERX-Service-Deactivate = "tiered(1, 2)"');
+  });
+
   it('that the NAS has ended by itself is gone: 503 to its deactivation is as good as an ACK', () => {
     const { session, last } = play([change('r1', [], ['gold']), nak(503)], having(['gold', 'voice']));
     expect(brief(last)).toEqual(['ack']);
