@@ -147,16 +147,11 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
     return mayBeLast ? [restoring(known)] : [];
   });
   const marked = withServices(session, [...undone, ...lost]);
-  const unknown = job.explicit.filter((one) => !one.isKnown && !isBareNameBeside(job.explicit, one));
+  const unknown = job.explicit.filter(({ isKnown, isOptional }) => !isKnown && !isOptional);
   const are = (names: readonly string[]) => unknown.filter(({ activation }) => names.includes(activation));
   const again = withServices(marked, strangers(marked, are(job.ended), correlationId, 'restoring'));
   const inDoubt = strangers(again, are(deactivated), correlationId, 'unconfirmed');
   return proceed({ ...answered, session: withServices(again, inDoubt) }, correlationId);
-}
-
-/** Whether the table knows services of that name: it was told besides, and names no service that could be restored. */
-function isBareNameBeside(explicit: readonly ExplicitDeactivation[], { activation }: ExplicitDeactivation) {
-  return explicit.some((other) => other.activation !== activation && nameOf(other.activation) === activation);
 }
 
 /** The session is not there any more: all its services end, and what it was known by is forgotten. */

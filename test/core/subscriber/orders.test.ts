@@ -182,11 +182,7 @@ describe('deactivate-first', () => {
     expect(services(doubtful)).toEqual({ gold: 'unconfirmed', voice: 'active' });
     const asking = asked(request('r2', { ...nasOf('deactivate-first'), activate: ['silver'] }));
     const played = play([asking, timeout, ack], doubtful, NOW + 1_000);
-    expect(played.results.map(brief)).toEqual([
-      ['deactivate gold'],
-      ['nak 505', 'activate gold'],
-      [],
-    ]);
+    expect(played.results.map(brief)).toEqual([['deactivate gold'], ['nak 505', 'activate gold'], []]);
     expect(played.session?.services['gold']).toMatchObject({ state: 'active', activatedAtMs: NOW + 1_000 });
     expect(accounted(doubtful, played)).toEqual(['Start gold']);
   });

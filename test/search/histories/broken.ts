@@ -156,7 +156,9 @@ export const believingTheTable = (): System => ({
             transition?.step === 'deactivate'
               ? [transition.job.explicit.some(({ isKnown }) => isKnown), Object.keys(transition.job.planned)]
               : [true, []];
-          if (transition?.step !== 'deactivate' || known || planned.length > 0) return store.write(session);
+          const isEmpty = Object.keys(session.services).length === 0;
+          if (transition?.step !== 'deactivate' || known || planned.length > 0 || isEmpty)
+            return store.write(session);
           const { request } = transition.job;
           const answered = answer(
             { session: idle, effects: [], nowMs: session.changedAtMs },

@@ -28,8 +28,16 @@ export interface Found {
   readonly violation?: { readonly seed: number; readonly story: string };
 }
 
-/** Plays so many histories, those of `seed` and the numbers after it, or fewer if one breaks a promise. */
-export async function search(system: System, seed: number, histories: number): Promise<Found> {
+/**
+ * Plays so many histories, those of `seed` and the numbers after it, or fewer if one breaks a promise. That one is played again
+ * at most `simplifyWithin` times to make it simpler.
+ */
+export async function search(
+  system: System,
+  seed: number,
+  histories: number,
+  simplifyWithin = Number.POSITIVE_INFINITY,
+): Promise<Found> {
   const tally: Partial<Tally> = {};
   const broken: { readonly seed: number; readonly history: History; readonly story: string }[] = [];
   let begun = 0;
@@ -47,7 +55,9 @@ export async function search(system: System, seed: number, histories: number): P
   const [first] = broken;
   if (first === undefined) return { histories: begun, tally };
   let { story } = first;
+  let played = 0;
   await simplify(first.history, async (simpler) => {
+    if (++played > simplifyWithin) return false;
     const outcome = await tryOut(simpler, system);
     if (outcome instanceof Violation) story = outcome.message;
     return outcome instanceof Violation;

@@ -22,6 +22,13 @@ export const checker = (_: Facts, expect: Expect): Checker => {
       }
     },
     written({ before, after }) {
+      for (const { activation, state, statistics, activatedAtMs } of Object.values(after.services)) {
+        const earlier = before?.services[activation];
+        // One that was in doubt is confirmed for the first time.
+        const isConfirmed = activatedAtMs !== undefined && earlier?.activatedAtMs === undefined;
+        if (state === 'active' && earlier?.state === 'restoring' && isConfirmed && statistics !== 'off')
+          accountable.push(activation);
+      }
       const has = accounted(after);
       for (const number of accounted(before)) if (!has.includes(number)) heirs.set(number, has);
     },

@@ -56,9 +56,11 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
       if (!isEnforced) return;
       const named = facts.forwards.flatMap(({ wish }) => wish.deactivate.map(nameOf));
       for (const activation of [...implied.keys(), ...fromLogIn]) {
-        // A service from log-in that the NAS may have deactivated, and never was known to have, is not activated for it.
+        // A service from log-in that the NAS may have deactivated, and never was known to have, is not activated for it. Where
+        // the older service goes with the newcomer or before it, a NAS may refuse to have it again: that is an answer.
         const isRenounced =
-          isDoubted(activation) && (fromLogIn.has(activation) || named.includes(nameOf(activation)));
+          isDoubted(activation) &&
+          (order !== 'activate-first' || fromLogIn.has(activation) || named.includes(nameOf(activation)));
         const groups = isRenounced || endedByNas.has(activation) ? [] : emptyGroups(activation);
         expect(
           groups.length === 0,
