@@ -50,25 +50,23 @@ function activationDone(draft: Draft<States['activating']>, how: Pick<Job, 'isAc
 
 export function activationRefused(draft: Draft<States['activating']>, event: OutcomeEvent): Draft {
   const { session } = draft;
-  const { job, underWay, along } = session.transition;
+  const { job, underWay, along, otherwise } = session.transition;
   const { request, confirmed } = job;
+  const make = dialect(session);
   const refusal = refusalOf(event);
-  if (along.length === 0 && dialect(session).isThere(refusal)) return activationDone(draft, {});
+  // The NAS has refused all of it, perhaps because one of what should go is not there (RFC 5176 section 2.3). Told by itself,
+  // A is refused for its own sake only, and E and V are told afterwards.
+  const isInDoubt = along.some((name) => session.services[name]?.state === 'unconfirmed');
+  if (along.length > 0 && (isInDoubt || make.isGone(refusal) || make.mayBeGone(refusal))) {
+    return tellToActivate(draft, job, [underWay], otherwise);
+  }
+  if (along.length === 0 && make.isThere(refusal)) return activationDone(draft, {});
   const owed = { request, ...passedOn(event, `the NAS refused ${underWay.join(', ')}`) };
   if (along.length === 0 && isSessionGone(session, event)) {
     const answered = answer(draft, owed);
     return proceed(endSession(answered, request.correlationId, SESSION_GONE_CAUSE), request.correlationId);
   }
-  // The NAS has refused all of it, perhaps because one of what should go is not there (RFC 5176 section 2.3).
-  const inDoubt = dialect(session).isGone(refusal) ? along : [];
-  const doubted = withServices(
-    session,
-    inDoubt.flatMap((name) => {
-      const service = session.services[name];
-      return service?.state === 'active' ? [{ ...service, state: 'unconfirmed' as const }] : [];
-    }),
-  );
-  return failJob({ ...draft, session: doubted }, job, { owed, activated: confirmed, deactivated: [] });
+  return failJob(draft, job, { owed, activated: confirmed, deactivated: [] });
 }
 
 /** The NAS may have done it or not: the client gets 505, and what was there is to be there again. */
@@ -137,6 +135,11 @@ export function deactivationRefused(draft: Draft<States['deactivating']>, event:
   // One that is to be there again is restored if the request fails, as if the NAS had just ended it.
   if (others.length === 0 && isFine && known?.state === 'restoring') return deactivationDone(draft, {});
   if (others.length === 0 && isFine) return notThere(draft, name);
+  // Should the NAS have the victim, and no two of its group side by side, it refuses A. Else the victim is told again after A.
+  if (others.length === 0 && named === undefined && make.mayBeGone(refusal)) {
+    const transition = { ...session.transition, underWay: [] };
+    return deactivationDone({ ...draft, session: { ...session, transition } }, {});
+  }
   const owed = {
     request: job.request,
     ...passedOn(event, `the NAS refused to deactivate ${underWay.join(', ')}`),

@@ -170,6 +170,8 @@ export interface Activating extends Step {
   readonly job: Job;
   /** Of E and V, what the same command deactivates (`order: together`). */
   readonly along: readonly string[];
+  /** What goes along instead, each in its turn and nothing at last, when the NAS refuses because it does not have all of it. */
+  readonly otherwise: readonly (readonly string[])[];
 }
 
 /** The NAS is told to deactivate what the answer depends on: E, and with `order: deactivate-first` V before A. */

@@ -40,10 +40,15 @@ export function startJob(draft: Draft, job: Job): Draft {
   return tellToDeactivate(draft, job, chunks(explicit, limits.deactivate));
 }
 
-/** A: one command for each of the lists, the first one now. */
-export function tellToActivate(draft: Draft, job: Job, [underWay = [], ...remaining]: Lists): Draft {
+/** A: one command for each of the lists, the first one now. The last one takes along the first of `alongs`. */
+export function tellToActivate(
+  draft: Draft,
+  job: Job,
+  [underWay = [], ...remaining]: Lists,
+  alongs: Lists = alongsOf(draft.session, job),
+): Draft {
   const { session } = draft;
-  const along = remaining.length === 0 ? alongOf(session, job) : [];
+  const [along = [], ...otherwise] = remaining.length === 0 ? alongs : [];
   const { draft: told, step } = tell(draft, {
     activate: servicesOf(job.planned, underWay),
     deactivate: spelled(session, job, along),
@@ -51,20 +56,24 @@ export function tellToActivate(draft: Draft, job: Job, [underWay = [], ...remain
     request: job.request,
     correlationId: job.request.correlationId,
   });
-  return under(told, { step: 'activate', ...step, job, remaining, along });
+  return under(told, { step: 'activate', ...step, job, remaining, along, otherwise });
 }
 
 /**
- * With `order: together`, E and V that go along with the last activation. What the NAS may not have is told later: the NAS
- * would refuse all of it.
+ * With `order: together`, what of E and V goes along with the last activation, and what goes along should the NAS refuse that
+ * because it does not have all of it: first all, then all that is certain and one of what the NAS may not have, then what
+ * is certain, then nothing. What did not go along is told later. A bare name beside known services is not there as a rule.
  */
-export function alongOf({ nas, services }: Session, { explicit, victims }: Job): readonly string[] {
+export function alongsOf({ nas, services }: Session, { explicit, victims }: Job): Lists {
   if (nas.order !== 'together') return [];
-  const named = explicit.map(({ activation }) => activation);
-  const certain = named.filter((activation) => services[activation]?.state !== 'unconfirmed');
-  const active = victims.filter((activation) => services[activation]?.state === 'active');
-  const names = [...certain, ...active];
-  return names.slice(0, dialect({ nas }).servicesPerCommand.deactivate);
+  const { deactivate: limit } = dialect({ nas }).servicesPerCommand;
+  const named = explicit.filter(({ isOptional }) => !isOptional).map(({ activation }) => activation);
+  const all = [...named, ...victims];
+  const doubtful = all.filter((activation) => services[activation]?.state === 'unconfirmed');
+  const certain = all.filter((activation) => !doubtful.includes(activation));
+  const oneEach = doubtful.length > 1 ? doubtful.map((one) => [...certain, one]) : [];
+  const fewer = doubtful.length > 0 && certain.length > 0 ? [certain] : [];
+  return [all, ...oneEach, ...fewer].filter(({ length }) => length > 0).map((names) => names.slice(0, limit));
 }
 
 /** E, and with `order: deactivate-first` V: one command for each of the lists, the first one now. */

@@ -124,7 +124,7 @@ const Step = {
 };
 
 const Transition = v.variant('step', [
-  v.strictObject({ step: v.literal('activate'), ...Step, job: Job, along: Texts }),
+  v.strictObject({ step: v.literal('activate'), ...Step, job: Job, along: Texts, otherwise: v.array(Texts) }),
   v.strictObject({ step: v.literal('deactivate'), ...Step, job: Job }),
   v.strictObject({
     step: v.literal('exclude'),

@@ -101,7 +101,7 @@ import {
   restorationUnanswered,
 } from './outcomes.ts';
 import type { Effect, Job, RecentEvent, ServiceRequest, ServiceSession, Session } from './session.ts';
-import { alongOf, proceed, startJob } from './steps.ts';
+import { alongsOf, proceed, startJob } from './steps.ts';
 
 /** What follows from an event: the session to be stored, absent when nothing changed, and then the effects. */
 export interface Result {
@@ -375,7 +375,7 @@ function untellableOf(session: Session, job: Job) {
   const { request, planned, explicit } = job;
   const { correlationId } = request;
   const limits = dialect(session).servicesPerCommand;
-  const along = alongOf(session, job);
+  const [along = []] = alongsOf(session, job);
   if (
     session.nas.order === 'together' &&
     request.activate.length > 0 &&

@@ -73,7 +73,7 @@ function transitionFrom010(transition: Json): Json {
   const under = { ...rest, isConfirmed: true };
   if (step === 'activate' && isObject(request)) {
     const job = { request: requestFrom010(request), planned, explicit: [], victims, confirmed, ended: [] };
-    return { step, ...under, job, along: [] };
+    return { step, ...under, job, along: [], otherwise: [] };
   }
   return {
     step: step === 'deactivate' ? 'exclude' : step,

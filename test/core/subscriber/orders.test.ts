@@ -67,27 +67,56 @@ describe('together', () => {
     expect(services(session)).toEqual({ silver: 'restoring', voice: 'restoring', gold: 'unconfirmed' });
   });
 
-  it('knows no better what a member is worth that the NAS refuses to switch from because it is not there', () => {
-    const { session } = play([begun, nak(503)], start);
-    expect(services(session)).toEqual({ silver: 'unconfirmed', voice: 'unconfirmed' });
-    const again = play(
-      [asked(request('r2', { ...nasOf('together'), activate: ['gold'] })), ack, nak(503)],
-      session,
-    );
-    expect(again.results.map(brief)).toEqual([['activate gold'], ['deactivate silver'], ['ack']]);
-  });
-
-  it('tells by itself what may be gone: a request that is refused because of it goes through the second time', () => {
-    const { session } = play([begun, nak(503)], start);
-    const again = asked(request('r2', { ...nasOf('together'), activate: ['gold'], deactivate: ['voice'] }));
-    const second = play([again, ack, nak(503), ack], session);
-    expect(second.results.map(brief)).toEqual([
+  it.each([
+    ['503', nak(503)],
+    ['a NAK without a cause', nak()],
+    ['404 and a reason', nak(404, 'no such service')],
+  ])('tells each by itself when the NAS refuses because one is not there: %s', (_, notThere) => {
+    const { session, results } = play([begun, notThere, ack, ack, notThere], start);
+    expect(results.slice(1).map(brief)).toEqual([
       ['activate gold'],
       ['deactivate voice'],
       ['deactivate silver'],
       ['ack'],
     ]);
-    expect(services(second.session)).toEqual({ gold: 'active' });
+    expect(session?.services['gold']?.state).toBe('active');
+  });
+
+  it('changes nothing when the client names what is not there, and a NAS refuses two side by side', () => {
+    const { session, results } = play([begun, nak(503), nak(506)], start);
+    expect(results.map(brief)).toEqual([['switch gold'], ['activate gold'], ['nak 506']]);
+    expect(session?.services).toEqual(start.services);
+  });
+
+  it('ends the session when the NAS does not know it by the activation alone', () => {
+    const { session, results } = play([begun, nak(503), nak(503)], start);
+    expect(results.map(brief).slice(1)).toEqual([['activate gold'], ['nak 503']]);
+    expect(services(session)).toEqual({});
+  });
+
+  it('does not take a bare name along, which the NAS need not have', () => {
+    const asking = switching('together', ['gold'], ['tiered']);
+    const played = play([asking, ack, nak(503)], having(['tiered(1,2)']));
+    expect(played.results.map(brief)).toEqual([['switch gold'], ['deactivate tiered'], ['ack']]);
+    expect(services(played.session)).toEqual({ gold: 'active' });
+  });
+
+  it('finds out which one the NAS has, where it may have several of a group and refuses two side by side', () => {
+    const silver = having(['silver']);
+    // It did nothing, and refuses to activate what is there.
+    const doubt = play([switching('together', ['bronze']), timeout, nak(404)], silver).session;
+    expect(services(doubt)).toEqual({ silver: 'unconfirmed', bronze: 'unconfirmed' });
+    const again = asked(request('r2', { ...nasOf('together'), activate: ['gold'] }));
+    const played = play([again, nak(503), ack, nak(503)], doubt);
+    const gone = (result: (typeof played.results)[number]) =>
+      told(result).filter((line) => line.startsWith('ERX-Service-Deactivate'));
+    expect(played.results.slice(0, 3).map(gone)).toEqual([
+      ['ERX-Service-Deactivate = "silver"', 'ERX-Service-Deactivate = "bronze"'],
+      ['ERX-Service-Deactivate = "silver"'],
+      ['ERX-Service-Deactivate = "bronze"'],
+    ]);
+    expect(brief(played.last)).toEqual(['ack']);
+    expect(services(played.session)).toEqual({ gold: 'active' });
   });
 
   it('is one list of filters for a NAS of the dialect generic', () => {
@@ -127,6 +156,23 @@ describe('deactivate-first', () => {
     const { session, results } = play([begun, nak(506)], start);
     expect(results.map(brief)).toEqual([['deactivate voice silver'], ['nak 506']]);
     expect(session?.services).toEqual(start.services);
+  });
+
+  it.each([
+    ['a NAK without a cause', nak()],
+    ['404 and a reason', nak(404, 'no such service')],
+  ])('goes on where the NAS may not have what it refuses to let go, and tells that again: %s', (_, doubt) => {
+    const start = having(['silver']);
+    const asking = switching('deactivate-first', ['gold']);
+    const played = play([asking, doubt, ack, doubt], start);
+    expect(played.results.map(brief)).toEqual([
+      ['deactivate silver'],
+      ['activate gold'],
+      ['deactivate silver'],
+      ['ack'],
+    ]);
+    expect(services(played.session)).toEqual({ silver: 'deactivating', gold: 'active' });
+    expect(play([asking, doubt, nak(506)], start).session?.services).toEqual(start.services);
   });
 
   it('activates again what is gone when the NAS refuses to let go of the rest', () => {

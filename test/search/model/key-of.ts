@@ -80,7 +80,7 @@ function sessionParts(
       transition.remaining,
       transition.isConfirmed,
       'job' in transition && jobParts(transition.job),
-      'along' in transition && transition.along,
+      'along' in transition && [transition.along, transition.otherwise],
       'isClearing' in transition,
       'owed' in transition && transition.owed?.request.correlationId,
     ],
