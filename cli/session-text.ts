@@ -154,8 +154,9 @@ function servicesText({
   ].join(', ');
 }
 
-function askedText({ correlationId, asked, answer, ...why }: HistoryRequest): string {
-  const text = `${short(correlationId)} ${asked}`;
+function askedText({ correlationId, origin, asked, answer, ...why }: HistoryRequest): string {
+  const who = origin === undefined ? '' : ` of ${origin.client.name}:`;
+  const text = `${short(correlationId)}${who} ${asked}`;
   return answer === undefined ? text : `${text}: ${answerText({ answer, ...why })}`;
 }
 

@@ -257,13 +257,13 @@ describe('the history of a session', () => {
       ]),
     ).toEqual([
       '  At                                   Request   Cause                      Services                     NAS command      Client requests',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        outcome                    -gold                        -                r3 deactivate gold: CoA-ACK',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome, attempt 1 failed  -                            deactivate gold  r2 activate silver: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        outcome                    -gold                        -                r3 of policy: deactivate gold: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome, attempt 1 failed  -                            deactivate gold  r2 of policy: activate silver: CoA-ACK',
       '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome                    +silver, gold: deactivating  deactivate gold  -',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        request                    -                            -                r3 deactivate gold',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        request                    -                            activate silver  r2 activate silver',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  outcome                    +gold                        -                9d41aa07 activate gold: CoA-ACK',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  request                    -                            activate gold    9d41aa07 activate gold',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        request                    -                            -                r3 of policy: deactivate gold',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        request                    -                            activate silver  r2 of policy: activate silver',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  outcome                    +gold                        -                9d41aa07 of policy: activate gold: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  request                    -                            activate gold    9d41aa07 of policy: activate gold',
     ]);
   });
 
