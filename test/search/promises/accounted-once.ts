@@ -24,8 +24,9 @@ export const checker = (_: Facts, expect: Expect): Checker => {
     written({ before, after }) {
       for (const { activation, state, statistics, activatedAtMs } of Object.values(after.services)) {
         const earlier = before?.services[activation];
-        // One that was in doubt is confirmed for the first time.
-        const isConfirmed = activatedAtMs !== undefined && earlier?.activatedAtMs === undefined;
+        // One that was in doubt is confirmed for the first time, by its restoration and by no request.
+        const isRestored = before?.transition?.step === 'restore';
+        const isConfirmed = isRestored && activatedAtMs !== undefined && earlier?.activatedAtMs === undefined;
         if (state === 'active' && earlier?.state === 'restoring' && isConfirmed && statistics !== 'off')
           accountable.push(activation);
       }
