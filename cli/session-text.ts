@@ -91,7 +91,7 @@ function inProgressRows({ nas, transition }: Session, times: Times): readonly Ro
   ]);
 }
 
-/** What the NAS is told in each step. */
+/** The command of each step. */
 const OPERATIONS = {
   activate: 'activate',
   deactivate: 'deactivate',

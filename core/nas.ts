@@ -25,7 +25,7 @@ export interface NasProfile {
   /** `coa`: the NAS gets commands and confirms them. `none`: state and accounting only. */
   readonly enforcement: 'none' | 'coa';
   readonly dialect: DialectName;
-  /** In which order a switch is told. */
+  /** The order of the commands of a switch. */
   readonly order: Order;
   /** Options of the dialect, as its schema has read them from the site file. */
   readonly options: DialectOptions;

@@ -134,7 +134,7 @@ function nasSchema(dialect: DialectName | undefined) {
         DEFAULT_DIALECT,
       ),
       options: optionsSchema(dialect),
-      /** In which order a switch is told. */
+      /** The order of the commands of a switch. */
       order: v.pipe(
         v.optional(v.picklist(ORDERS, `expected an order: ${ORDERS.join(', ')}`), 'activate-first'),
         v.check(

@@ -1,4 +1,4 @@
-// Commands: what a NAS is told, in its dialect, and for how long the cloud waits for the outcome.
+// Commands: CoA-Requests to a NAS, in its dialect, and for how long the cloud waits for the outcome.
 
 import type { Dialect, Identification, TermsAtNas } from '../dialects/dialect.ts';
 import { DIALECTS } from '../dialects/dialects.ts';
@@ -137,7 +137,7 @@ function isConfirmed(session: Session, request: ServiceRequest | undefined): boo
   return Object.keys(toldOf(session.nas, request?.identity ?? {})).every((name) => name in session.identity);
 }
 
-/** Of what a request says of the subscriber, what its NAS is told. Without a NAS everything is believed. */
+/** Of what a request says of the subscriber, what a command to its NAS can say. With `enforcement: none` all is believed. */
 export function toldOf(nas: NasProfile, identity: Identity): Identity {
   if (nas.enforcement === 'none') return identity;
   const told: readonly string[] = dialect({ nas }).identification;

@@ -142,7 +142,7 @@ export function end(
 }
 
 /**
- * When a service is told to the NAS again that has been told in vain: after 15 s, 30 s, 1 min … 15 min. From the second
+ * When the command for a service is retried that has failed: after 15 s, 30 s, 1 min … 15 min. From the second
  * time on up to a fifth earlier, so that sessions that failed together are not told together.
  */
 export function retryAfterFailure(

@@ -32,7 +32,7 @@ export interface HistoryItem {
   readonly atMs: number;
   /** That of the session after the change. */
   readonly version: number;
-  /** A request, the outcome of a command or time made the change; or somebody removed the session's item. */
+  /** A request, the outcome of a command or time made the change; or the session's item was removed. */
   readonly cause: Event['kind'] | 'removal';
   /** Of the request that was carried out; of what time has done, the one that decide's log has. Absent in a removal. */
   readonly correlationId?: string;
@@ -40,7 +40,7 @@ export interface HistoryItem {
   readonly activated?: readonly string[];
   /** Services that have to go, which the NAS has not confirmed yet. */
   readonly deactivating?: readonly string[];
-  /** Services that the NAS is told to activate again, because they may have been deactivated and should not be. */
+  /** Services that Interlock activates again, because they may have been deactivated and should not be. */
   readonly restoring?: readonly string[];
   /** Services that the NAS may have or not. */
   readonly unconfirmed?: readonly string[];

@@ -135,7 +135,7 @@ export function deactivationRefused(draft: Draft<States['deactivating']>, event:
   // One that is to be there again is restored if the request fails, as if the NAS had just ended it.
   if (others.length === 0 && isFine && known?.state === 'restoring') return deactivationDone(draft, {});
   if (others.length === 0 && isFine) return notThere(draft, name);
-  // Should the NAS have the victim, and no two of its group side by side, it refuses A. Else the victim is told again after A.
+  // Should the NAS have the victim, and no two of its group side by side, it refuses A. Else a command for the victim follows A.
   if (others.length === 0 && named === undefined && make.mayBeGone(refusal)) {
     const transition = { ...session.transition, underWay: [] };
     return deactivationDone({ ...draft, session: { ...session, transition } }, {});
@@ -275,7 +275,7 @@ function isService(service: object): service is Session['services'][string] {
 
 // --- What an outcome means -------------------------------------------------------------------------------------
 
-/** RFC 2866 section 5.10: the NAS ended the session, and nobody said why. */
+/** RFC 2866 section 5.10: the NAS ended the session, and gave no reason. */
 const SESSION_GONE_CAUSE = TERMINATE_CAUSE['NAS-Error'];
 
 /**

@@ -34,7 +34,7 @@ export interface ServiceSession extends ServiceTerms {
   readonly correlationId: string;
   /** What that request said of the subscriber and the NAS was not told, so that nothing has confirmed it. */
   readonly claimed?: Identity;
-  /** How often in a row the NAS was told in vain, and when it is told again: of one `deactivating` or `restoring`. */
+  /** How often in a row a command for it failed, and when the next one is due: of one `deactivating` or `restoring`. */
   readonly retry?: Retry;
   /** The table knows of it from a deactivation alone: it was never activated through Interlock. */
   readonly isStranger?: true;
@@ -118,7 +118,7 @@ export interface CommandEffect {
   readonly commandId: string;
   /** `switch`: activates `services` and deactivates `deactivates` in one. */
   readonly operation: 'activate' | 'deactivate' | 'switch';
-  /** Canonical activation strings; what the NAS is told is in `attributes`, encoded, base64. */
+  /** Canonical activation strings; what the command says is in `attributes`, encoded, base64. */
   readonly services: readonly string[];
   readonly deactivates?: readonly string[];
   readonly attributes: string;
@@ -164,7 +164,7 @@ interface Step {
   readonly deadlineMs: number;
 }
 
-/** The NAS is told to activate A. */
+/** A command to activate A is in progress. */
 export interface Activating extends Step {
   readonly step: 'activate';
   readonly job: Job;
@@ -174,20 +174,20 @@ export interface Activating extends Step {
   readonly otherwise: readonly (readonly string[])[];
 }
 
-/** The NAS is told to deactivate what the answer depends on: E, and with `order: deactivate-first` V before A. */
+/** A command to deactivate what the answer depends on is in progress: E, and with `order: deactivate-first` V before A. */
 export interface Deactivating extends Step {
   readonly step: 'deactivate';
   readonly job: Job;
 }
 
-/** The NAS is told to deactivate what is `deactivating`. Whatever it says, the answer to the request is settled. */
+/** A command to deactivate what is `deactivating` is in progress. The answer to the request does not depend on its outcome. */
 export interface Excluding extends Step {
   readonly step: 'exclude';
   /** The request that is answered at the end of this step; absent when none waits. */
   readonly owed?: Owed;
 }
 
-/** The NAS is told to activate what is `restoring`. */
+/** A command to activate what is `restoring` is in progress. */
 export interface Restoring extends Step {
   readonly step: 'restore';
   /** The command under way deactivates first what may still be there (`order: deactivate-first`). */

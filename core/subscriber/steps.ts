@@ -321,7 +321,7 @@ export function postponed(session: Session, activations: readonly string[], nowM
   );
 }
 
-/** What is stuck is told again with the next command of its session. */
+/** The next request of a session retries what is stuck. */
 function dueNow(session: Session, nowMs: number): Session {
   const stuck = Object.values(session.services).filter(
     ({ state, retry }) => state === 'deactivating' && retry !== undefined && retry.atMs > nowMs,

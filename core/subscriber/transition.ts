@@ -129,7 +129,7 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
 
   const { session: worked, effects } = workOff(change);
   const next = noteAccounted(worked);
-  // A refusal that was found without the NAS leaves no trace of a session that nobody knows.
+  // A refusal that was found without the NAS leaves no trace of an unknown session.
   if (session === undefined && isEmpty(next)) return { effects };
   const recentEvents = remember(next.recentEvents, {
     id: event.id,
