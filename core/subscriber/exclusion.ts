@@ -149,7 +149,7 @@ export function jobOf(session: Session, request: ServiceRequest): Job | Nak {
 /** A known service activated again stays the service session that it is and gets new thresholds. What is accounted for it
  * was settled with its Acct-Start; where there was none, that is settled now. */
 function refreshed(known: ServiceSession, asked: ServiceTerms, correlationId: string): ServiceSession {
-  const { terminateCause: _, retry: __, undo: ___, ...kept } = known;
+  const { terminateCause: _, retry: __, undo: ___, named: ____, ...kept } = known;
   if (known.activatedAtMs === undefined) {
     // Where the NAS has it, it has it by the name that a client gave: under another name it would be there twice.
     const { number, spelling } = known;

@@ -222,7 +222,7 @@ export function restorationRefused(draft: Draft<States['restoring']>, event: Out
     return tellToRestore({ ...draft, session: failing }, correlationId, remaining);
   }
   const settled = Object.values(session.services).flatMap((service) => {
-    const { retry: _, isLost: __, undo, ...rest } = service;
+    const { retry: _, isLost: __, named: ___, undo, ...rest } = service;
     if (underWay.includes(service.activation)) return [{ ...rest, state: 'unconfirmed' as const }];
     return undo ? [rest] : [];
   });

@@ -34,6 +34,9 @@ export interface ServiceSession extends ServiceTerms {
   readonly correlationId: string;
   /** What that request said of the subscriber and the NAS was not told, so that nothing has confirmed it. */
   readonly claimed?: Identity;
+  /** What its activation told the NAS of the subscriber that the NAS has not confirmed. Its undo says the same: the name may be
+   * another subscriber's, whom the NAS refused. */
+  readonly named?: Identity;
   /** How often in a row a command for it failed, and when the next one is due: of one `deactivating` or `restoring`. */
   readonly retry?: Retry;
   /** The table knows of it from a deactivation alone: it was never activated through Interlock. */

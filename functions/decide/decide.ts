@@ -19,7 +19,7 @@ import { understandRequest } from '../../core/requests/coa-request.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
 import type { Event } from '../../core/subscriber/event.ts';
 import type { Session } from '../../core/subscriber/session.ts';
-import { dueAtMs, isEmpty, transition } from '../../core/subscriber/transition.ts';
+import { dueAtMs, transition } from '../../core/subscriber/transition.ts';
 import { processBatch } from '../shared/batch.ts';
 import type { Schedule } from '../shared/due-queue.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
@@ -151,17 +151,16 @@ async function change(
     if (event.kind === 'outcome' && before !== undefined && before.nas.site !== site) {
       throw new MalformedMessage(`session: ${key.nas} is not a NAS of the site ${site}`);
     }
-    const { session: after, effects } = transition(before, event, now());
+    const { session: after, effects, isOver } = transition(before, event, now());
     if (after !== undefined && (await store.write(after, signal)) === 'lost') continue;
 
     report({ kind: 'decided', session: key, ...about, ...difference(before, after), effects, lostRaces });
     const destination = site ?? before?.nas.site;
     const messages = effects.map((effect) => messageOf(effect, key));
     if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);
-    // Only now: an event that is delivered again finds what it had to send. No other event removes the session.
-    const isRedelivered = before?.recentEvents.at(-1)?.id === event.id;
-    const left = after ?? (isRedelivered ? { ...before, revision: before.revision - 1 } : undefined);
-    if (left !== undefined && isEmpty(left)) await store.remove(left, signal);
+    // Only now: an event that is delivered again finds what it had to send.
+    const left = after === undefined ? before : { ...after, revision: after.revision + 1 };
+    if (isOver && left !== undefined) await store.remove(left, signal);
     const soonMs = dueSoonMs(before, after, now());
     if (soonMs !== undefined) {
       await schedule(key, soonMs, signal).catch((error) =>

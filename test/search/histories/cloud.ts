@@ -197,7 +197,7 @@ export class Cloud {
     const subscriber = this.#subscriber(keyOf(session));
     await this.#system.store.remove(session);
     const { item } = subscriber;
-    if (item?.session.revision !== session.revision + 1) return;
+    if (item?.session.revision !== session.revision) return;
     delete subscriber.item;
     this.#changed(subscriber, item.image, undefined);
     this.#scene.tally.removals++;

@@ -56,7 +56,7 @@ function sessionParts(
   );
   return [
     Object.values(services)
-      .map(({ activation, state, activatedAtMs, retry, undo, isLost, isStranger }) => [
+      .map(({ activation, state, activatedAtMs, retry, undo, isLost, isStranger, named }) => [
         activation,
         state,
         activatedAtMs !== undefined,
@@ -69,6 +69,7 @@ function sessionParts(
         undo,
         isLost,
         isStranger,
+        named,
       ])
       .sort(),
     identity,

@@ -25,7 +25,7 @@ import type {
   ServiceRequest,
   Session,
 } from '../../../core/subscriber/session.ts';
-import { dueAtMs, isEmpty, type Result, type transition } from '../../../core/subscriber/transition.ts';
+import { dueAtMs, type Result, type transition } from '../../../core/subscriber/transition.ts';
 import { stored } from '../../core/support.ts';
 
 export type Transition = typeof transition;
@@ -174,17 +174,18 @@ function decideMoves(from: Subscriber, world: World): Move[] {
       to: removed(sent, result),
       cost: CRASH,
     },
-    ...(result.session && isEmpty(result.session)
+    ...(result.isOver
       ? [{ name: `decide ${event.id}, crash before the session is removed`, to: sent, cost: CRASH }]
       : []),
     ...crashes,
   ];
 }
 
-/** A session with nothing in it is not kept, and what its requests heard is forgotten with it. */
-function removed(from: Subscriber, { session }: Result): Subscriber {
-  if (session === undefined || !isEmpty(session)) return from;
-  return { ...from, session: undefined, heard: from.heard.map(forgotten) };
+/** An empty session is not kept, and what its requests heard is forgotten with it: 300 s later, or where they were refused. */
+function removed(from: Subscriber, { isOver }: Result, isLater = false): Subscriber {
+  if (!isOver) return from;
+  const heard = from.heard.map((answer) => (answer === 'ack' && !isLater ? answer : forgotten(answer)));
+  return { ...from, session: undefined, heard };
 }
 
 const FORGOTTEN = ' (forgotten)';
@@ -373,6 +374,7 @@ function commandMoves(from: Subscriber, world: World): Move[] {
     return [{ name: `relay: ${commandId} was received before`, to: answered(from, 'timeout') }];
   }
   const done = nasDoes(from.nas, command, world);
+  checkStrangers(from, done.nas);
   const carriedOut = checkHeld(from, { ...from, nas: done.nas }, world);
   const told =
     done.errorCause === undefined
@@ -409,6 +411,9 @@ function timeMoves(from: Subscriber, world: World): Move[] {
   if (session === undefined || due === undefined) return [];
   const event: Event = { kind: 'due', id: `due ${session.revision}` };
   const result = world.decide(session, event, due);
+  // An empty session is removed after 300 s. The inbox delivers a message again long before that.
+  if (result.isOver && from.inbox.some(({ id }) => session.recentEvents.some((one) => one.id === id)))
+    return [];
   const expired =
     session.transition === undefined ? from.expired : [...from.expired, session.transition.commandId];
   const written = write(from, event, result, world);
@@ -417,7 +422,7 @@ function timeMoves(from: Subscriber, world: World): Move[] {
   const early: Event = { kind: 'due', id: `due ${session.revision} early` };
   const premature = world.decide(session, early, timeOf(session));
   return [
-    { name: 'sweep', to: removed(send({ ...written, expired }, result.effects), result), cost },
+    { name: 'sweep', to: removed(send({ ...written, expired }, result.effects), result, true), cost },
     {
       name: 'a due message of long ago',
       to: send(write(from, early, premature, world), premature.effects),
@@ -435,6 +440,24 @@ function checkHeld(before: Subscriber, after: Subscriber, world: World): Subscri
   const lost = lostGroups(before.nas, after, world);
   if (!isGapAllowed && lost.length > 0) throw new Violation(`the NAS has no service of group ${lost} left`);
   return after;
+}
+
+/** What was asked for another subscriber alone, and not for this one, is not taken away from this one. */
+function checkStrangers({ nas, asked }: Subscriber, after: readonly string[]): void {
+  const namedBy = (isMeant: (userName: unknown) => boolean) =>
+    asked
+      .filter(({ identity }) => isMeant(identity['User-Name']))
+      .flatMap(({ activate, deactivate }) => [...activate, ...deactivate])
+      .map(({ activation }) => activation);
+  const own = namedBy((userName) => userName === USER_NAME);
+  const others = namedBy((userName) => userName !== USER_NAME);
+  // What this one activates may exclude it.
+  const mayExclude = asked.some(
+    ({ activate, identity }) => identity['User-Name'] === USER_NAME && activate.length > 0,
+  );
+  const taken = nas.find((one) => !after.includes(one) && others.includes(one) && !own.includes(one));
+  if (taken !== undefined && !mayExclude)
+    throw new Violation(`${taken} is taken away for another subscriber`);
 }
 
 function lostGroups(
