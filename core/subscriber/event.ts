@@ -13,6 +13,8 @@ export type Event =
       readonly errorCause?: number;
       /** What the NAS gave as its reason, in words. */
       readonly text?: string;
+      /** The relay did not send the command: the NAS said nothing, and nothing has changed there. */
+      readonly isUnsent?: true;
     }
   /** The time that `dueAtMs` named has come. */
   | { readonly kind: 'due'; readonly id: string };

@@ -112,7 +112,7 @@ function decideRequest(
 
 function decideOutcome(
   site: string,
-  { commandId, correlationId, session, result, errorCause, text }: OutcomeMessage,
+  { commandId, correlationId, session, result, errorCause, text, isUnsent }: OutcomeMessage,
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
@@ -121,9 +121,11 @@ function decideOutcome(
     result,
     ...(errorCause !== undefined && { errorCause }),
     ...(text !== undefined && { text }),
+    ...(isUnsent && { isUnsent }),
   };
   const event = { kind: 'outcome', id: `${commandId}/outcome`, ...outcome } as const;
-  const cause = `the NAS: ${result}${errorCause === undefined ? '' : ` ${errorCause}`}`;
+  const who = isUnsent ? 'the relay, which did not send the command' : 'the NAS';
+  const cause = `${who}: ${result}${errorCause === undefined ? '' : ` ${errorCause}`}`;
   return change({ site, session, event, correlationId, cause, result }, dependencies, signal);
 }
 

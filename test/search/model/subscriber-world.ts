@@ -356,12 +356,13 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   const [command, ...commands] = from.commands;
   if (command === undefined) return [];
   const { commandId, operation, services, deactivates = [] } = command;
-  const report = (result: 'ack' | 'nak' | 'timeout', errorCause?: number): Event => ({
+  const report = (result: 'ack' | 'nak' | 'timeout', errorCause?: number, isUnsent = false): Event => ({
     kind: 'outcome',
     id: `${commandId}/outcome`,
     commandId,
     result,
     ...(errorCause !== undefined && { errorCause }),
+    ...(isUnsent && { isUnsent }),
   });
   const answered = (by: Subscriber, ...outcome: Parameters<typeof report>): Subscriber => ({
     ...by,
@@ -381,6 +382,7 @@ function commandMoves(from: Subscriber, world: World): Move[] {
       ? answered(carriedOut, 'ack')
       : answered(carriedOut, 'nak', done.errorCause);
   const refused = answered(from, 'nak', ERROR_CAUSE['Resources-Unavailable']);
+  const unsent = answered(from, 'nak', ERROR_CAUSE['Resources-Unavailable'], true);
   const crashed = (to: Subscriber): Subscriber => ({
     ...to,
     commands: from.commands,
@@ -391,6 +393,7 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   return [
     { name: `NAS: ${what}, ${said}`, to: told },
     { name: `NAS: ${what}, refused`, to: refused, cost: FAULT },
+    { name: `relay: ${what}, not sent`, to: unsent, cost: FAULT },
     { name: `NAS: ${what}, lost`, to: answered(from, 'timeout'), cost: FAULT },
     { name: `NAS: ${what}, its answer lost`, to: answered(carriedOut, 'timeout'), cost: FAULT },
     { name: `relay: ${what}, crash before it is sent`, to: crashed(from), cost: CRASH },
