@@ -70,6 +70,8 @@ export interface ServiceRequest {
   readonly correlationId: string;
   /** When the relay took it on. */
   readonly receivedAtMs: number;
+  /** The sequence number of its message in the inbox of its site, decimal: it grows within a session's message group. */
+  readonly sequence?: string;
   readonly origin: Origin;
   readonly nas: NasProfile;
   readonly acctSessionId: string;
@@ -210,6 +212,8 @@ export interface RecentEvent {
 export interface Session {
   readonly nas: NasProfile;
   readonly acctSessionId: string;
+  /** The request that created the item: its site, and its sequence number in the inbox there. Absent where SQS gave none. */
+  readonly createdBy?: { readonly site: string; readonly sequence: string };
   /** What the NAS has confirmed of what it was told. Without a NAS (`enforcement: none`): what requests said. */
   readonly identity: Identity;
   /** What requests said besides: nothing has confirmed it, and nothing is matched with it. */

@@ -66,6 +66,7 @@ const Origin = v.strictObject({
 const Request = v.strictObject({
   correlationId: Text,
   receivedAtMs: TimeMs,
+  sequence: v.exactOptional(Text),
   origin: Origin,
   nas: Nas,
   acctSessionId: Text,
@@ -138,6 +139,7 @@ const Transition = v.variant('step', [
 const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   nas: Nas,
   acctSessionId: Text,
+  createdBy: v.exactOptional(v.strictObject({ site: Text, sequence: Text })),
   identity: Identity,
   claimed: Identity,
   classes: Texts,

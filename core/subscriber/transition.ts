@@ -25,7 +25,7 @@
 // its effects repeated, so that a crash between writing and sending loses nothing. Where an event can lead, as the
 // exhaustive search sees it:
 //
-//     absent × request → idle, activating, deactivating
+//     absent × request → absent, idle, activating, deactivating
 //     absent × stray → absent
 //     absent × due → absent
 //     idle × request → idle, activating, deactivating
@@ -314,6 +314,9 @@ function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change 
   const session: Session = {
     nas: request.nas,
     acctSessionId: request.acctSessionId,
+    ...(request.sequence !== undefined && {
+      createdBy: { site: request.nas.site, sequence: request.sequence },
+    }),
     identity: {},
     claimed: {},
     classes: [],

@@ -72,13 +72,14 @@ async function decide(
   const site = siteOfInbox(record.eventSourceARN);
   const message = readMessage(InboxMessage, record.body);
   return message.kind === 'request'
-    ? decideRequest(site, message, dependencies, signal)
+    ? decideRequest(site, message, record.attributes.SequenceNumber, dependencies, signal)
     : decideOutcome(site, message, dependencies, signal);
 }
 
 function decideRequest(
   site: string,
   { correlationId, receivedAtMs, origin }: RequestMessage,
+  sequence: string | undefined,
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
@@ -89,7 +90,7 @@ function decideRequest(
   if (nases === undefined) throw new MalformedMessage(`the site ${site} is not part of this deployment`);
 
   const { relay, client } = origin;
-  const context = { correlationId, receivedAtMs, relay, client, catalogue, nases };
+  const context = { correlationId, receivedAtMs, sequence, relay, client, catalogue, nases };
   const understood = understandRequest(parsed.packet, context);
   if (!understood.ok) {
     const { reason, ...refusal } = understood.refusal;

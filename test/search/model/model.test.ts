@@ -108,8 +108,8 @@ const SETTINGS: readonly Setting[] = [
   {
     name: 'a NAS that replaces its list',
     profile: { dialect: 'generic', options: {} },
-    wishes: ['+gold +video', '+silver -video', '-gold'],
-    budget: { requests: 2, faults: 2, crashes: 0 },
+    wishes: ['+gold +video', '+silver -video', '+silver', '-gold'],
+    budget: { requests: 2, faults: 2, crashes: 1 },
   },
   {
     name: 'another subscriber',

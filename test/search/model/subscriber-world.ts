@@ -158,7 +158,7 @@ function decideMoves(from: Subscriber, world: World): Move[] {
   const [event, ...inbox] = from.inbox;
   if (event === undefined) return [];
   const result = world.decide(from.session, event, timeOf(from.session));
-  const written = write(from, event, result, world);
+  const written = withoutTrace(write(from, event, result, world), event);
   const crashes = result.effects.map(
     (_, sent): Move => ({
       name: `decide ${event.id}, crash after ${sent} of ${result.effects.length} effects`,
@@ -186,6 +186,16 @@ function removed(from: Subscriber, { isOver }: Result, isLater = false): Subscri
   if (!isOver) return from;
   const heard = from.heard.map((answer) => (answer === 'ack' && !isLater ? answer : forgotten(answer)));
   return { ...from, session: undefined, heard };
+}
+
+/** A refusal that was found without the NAS, for a session that is not known, is not kept: a repeat is evaluated again. */
+function withoutTrace(from: Subscriber, event: Event): Subscriber {
+  if (from.session !== undefined || event.kind !== 'request') return from;
+  const { key } = event.request.origin;
+  const heard = from.heard.map((answer, index) =>
+    from.asked[index]?.origin.key === key ? forgotten(answer) : answer,
+  );
+  return { ...from, heard };
 }
 
 const FORGOTTEN = ' (forgotten)';
