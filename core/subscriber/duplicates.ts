@@ -41,10 +41,14 @@ function isUnchanged(session: Session, request: ServiceRequest, latest: GivenAns
 /**
  * Whether `request` came before the one that created the item. It was refused then without a trace, and its answer was sent
  * before the next message of its group was taken: it is delivered again, and must not be carried out late.
+ *
+ * A queue that is made anew may number its messages anew, so a request that the relay took on later does not precede it,
+ * whatever its number.
  */
-export function precedesSession({ createdBy }: Session, { nas, sequence }: ServiceRequest): boolean {
+export function precedesSession({ createdBy }: Session, request: ServiceRequest): boolean {
+  const { nas, sequence, receivedAtMs } = request;
   if (createdBy === undefined || sequence === undefined || createdBy.site !== nas.site) return false;
-  return BigInt(sequence) < BigInt(createdBy.sequence);
+  return BigInt(sequence) < BigInt(createdBy.sequence) && receivedAtMs <= createdBy.receivedAtMs;
 }
 
 /** Whether `request` is the one being carried out, or one of those that wait for it. */

@@ -133,7 +133,7 @@ function unaskableOf(request: ServiceRequest, explicit: readonly ExplicitDeactiv
   if (unknown === undefined) return undefined;
   const { spelling } = unknown;
   return request.deactivate.some((one) => one.spelling === spelling && one.isDefined)
-    ? nak('Session-Context-Not-Found', `the session has no service ${spelling} of Interlock's`)
+    ? nak('Session-Context-Not-Found', `no service ${spelling} of the session is known`)
     : nak('Invalid-Request', `there is no service ${spelling}`);
 }
 

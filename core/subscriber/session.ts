@@ -212,8 +212,13 @@ export interface RecentEvent {
 export interface Session {
   readonly nas: NasProfile;
   readonly acctSessionId: string;
-  /** The request that created the item: its site, and its sequence number in the inbox there. Absent where SQS gave none. */
-  readonly createdBy?: { readonly site: string; readonly sequence: string };
+  /** The request that created the item: its site, its sequence number in the inbox there, and when the relay took it on.
+   * Absent where SQS gave no number. */
+  readonly createdBy?: {
+    readonly site: string;
+    readonly sequence: string;
+    readonly receivedAtMs: number;
+  };
   /** What the NAS has confirmed of what it was told. Without a NAS (`enforcement: none`): what requests said. */
   readonly identity: Identity;
   /** What requests said besides: nothing has confirmed it, and nothing is matched with it. */

@@ -139,7 +139,7 @@ const Transition = v.variant('step', [
 const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   nas: Nas,
   acctSessionId: Text,
-  createdBy: v.exactOptional(v.strictObject({ site: Text, sequence: Text })),
+  createdBy: v.exactOptional(v.strictObject({ site: Text, sequence: Text, receivedAtMs: TimeMs })),
   identity: Identity,
   claimed: Identity,
   classes: Texts,

@@ -315,7 +315,11 @@ function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change 
     nas: request.nas,
     acctSessionId: request.acctSessionId,
     ...(request.sequence !== undefined && {
-      createdBy: { site: request.nas.site, sequence: request.sequence },
+      createdBy: {
+        site: request.nas.site,
+        sequence: request.sequence,
+        receivedAtMs: request.receivedAtMs,
+      },
     }),
     identity: {},
     claimed: {},

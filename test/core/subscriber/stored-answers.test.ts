@@ -72,10 +72,11 @@ describe('a request that is delivered again behind the one that created the sess
   });
 
   it.each([
-    ['later', '10000000000000000001', COA.nas],
-    ['of another site, whose inbox has numbers of its own', '1', { ...COA.nas, site: 'another' }],
-  ])('is carried out where it is %s', (_, sequence, nas) => {
-    const asking = numbered('r3', sequence, { nas, deactivate: ['gold'] });
+    ['later', '10000000000000000001', {}],
+    ['of another site, whose inbox has numbers of its own', '1', { nas: { ...COA.nas, site: 'another' } }],
+    ['later, in a queue that was made anew and counts from 1', '1', { receivedAtMs: NOW + 1 }],
+  ])('is carried out where it is %s', (_, sequence, over) => {
+    const asking = numbered('r3', sequence, { ...over, deactivate: ['gold'] });
     expect(brief(play([asking], session).last)).toEqual(['deactivate gold']);
   });
 });

@@ -270,6 +270,28 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       expect(images).toHaveLength(1);
     });
 
+    /** The NAS refuses the only request of a session, and decide crashes between writing that and sending the reply. */
+    async function crashedBeforeSending(acctSessionId: string) {
+      const sent: OutgoingMessage[] = [];
+      let isBroken = false;
+      const { deliver, read } = startDecide({
+        send: async (_, messages) => {
+          if (isBroken) throw new Error('crash');
+          sent.push(...messages);
+        },
+      });
+      const asking = requestMessage({ acctSessionId, activate: ['gold'] });
+      await deliver(inboxRecord(asking, { queueArn: TOLD_ARN }));
+      const outcome = { ...outcomeOf(sent[0]?.body as CommandMessage), result: 'nak', errorCause: 503 };
+      const record = inboxRecord(outcome, { queueArn: TOLD_ARN });
+      isBroken = true;
+      expect(await deliver(record)).toEqual([record]);
+      const repair = () => {
+        isBroken = false;
+      };
+      return { deliver, read, record, sent, repair };
+    }
+
     it('removes a session that is left with nothing in it, once the client has its answer', async () => {
       const { deliver, read, said, sent, images } = startDecide();
       const asking = requestMessage({ acctSessionId: 'empty', activate: ['gold'] });
@@ -283,43 +305,17 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
     });
 
     it('removes such a session, too, after a crash between writing and sending', async () => {
-      const sent: OutgoingMessage[] = [];
-      let isBroken = false;
-      const { deliver, read } = startDecide({
-        send: async (_, messages) => {
-          if (isBroken) throw new Error('crash');
-          sent.push(...messages);
-        },
-      });
-      const asking = requestMessage({ acctSessionId: 'empty and crash', activate: ['gold'] });
-      await deliver(inboxRecord(asking, { queueArn: TOLD_ARN }));
-      const outcome = { ...outcomeOf(sent[0]?.body as CommandMessage), result: 'nak', errorCause: 503 };
-      const record = inboxRecord(outcome, { queueArn: TOLD_ARN });
-      isBroken = true;
-      expect(await deliver(record)).toEqual([record]);
+      const { deliver, read, record, sent, repair } = await crashedBeforeSending('empty and crash');
       expect(await read('empty and crash', 'bng-told')).toBeDefined();
-      isBroken = false;
+      repair();
       expect(await deliver(record)).toEqual([]);
       expect(sent.map(({ body }) => brief(body as OutboxMessage))).toEqual(['activate gold', 'nak 503']);
       expect(await read('empty and crash', 'bng-told')).toBeUndefined();
     });
 
     it('leaves such a session to the message that has not answered yet, whatever comes in between', async () => {
-      const sent: OutgoingMessage[] = [];
-      let isBroken = false;
-      const { deliver, read } = startDecide({
-        send: async (_, messages) => {
-          if (isBroken) throw new Error('crash');
-          sent.push(...messages);
-        },
-      });
-      const asking = requestMessage({ acctSessionId: 'empty and due', activate: ['gold'] });
-      await deliver(inboxRecord(asking, { queueArn: TOLD_ARN }));
-      const outcome = { ...outcomeOf(sent[0]?.body as CommandMessage), result: 'nak', errorCause: 503 };
-      const record = inboxRecord(outcome, { queueArn: TOLD_ARN });
-      isBroken = true;
-      expect(await deliver(record)).toEqual([record]);
-      isBroken = false;
+      const { deliver, read, record, sent, repair } = await crashedBeforeSending('empty and due');
+      repair();
       // The sweep saw the deadline of the command.
       const session = { nas: 'bng-told', acctSessionId: 'empty and due' };
       const due = inboxRecord({ kind: 'due', session, dueAtMs: NOW }, { queueArn: DUE_ARN });
