@@ -61,6 +61,14 @@ export function isSameIdentity(
   return a !== undefined && a === b;
 }
 
+/** The first attribute of which both have a value, and not the same one. */
+export function differing(one: Identity, other: Identity): IdentityAttribute | undefined {
+  return IDENTITY_ATTRIBUTES.find((name) => {
+    const [a, b] = [one[name], other[name]];
+    return a !== undefined && b !== undefined && !isSameIdentity(name, a, b);
+  });
+}
+
 function macAddress(value: string | number): string | undefined {
   const text = String(value);
   return MAC_ADDRESS.test(text) ? text.replace(/[^0-9a-f]/gi, '').toLowerCase() : undefined;

@@ -2,12 +2,12 @@
 
 import type { Dialect, Identification, TermsAtNas } from '../dialects/dialect.ts';
 import { DIALECTS } from '../dialects/dialects.ts';
-import { IDENTITY_ATTRIBUTES, type Identity, type IdentityAttribute } from '../identity.ts';
+import { differing, IDENTITY_ATTRIBUTES, type Identity, type IdentityAttribute } from '../identity.ts';
 import type { NasProfile } from '../nas.ts';
 import { type Attribute, encodeAttributes } from '../radius/codec.ts';
 import { HEADER_OCTETS, MAX_PACKET_OCTETS } from '../radius/packet.ts';
 import { type Draft, type Nak, nak } from './draft.ts';
-import type { CommandEffect, ServiceRequest, Session, Transition } from './session.ts';
+import type { CommandEffect, ServiceRequest, ServiceSession, Session, Transition } from './session.ts';
 
 /** How long a command may wait for the relay before it must not be sent any more. */
 export const COMMAND_START_WITHIN_MS = 30_000;
@@ -131,8 +131,7 @@ function identify(
 ): readonly Attribute[] {
   const known: Partial<Record<Identification, string | number>> = {
     ...session.nas.identity,
-    ...request?.identity,
-    ...session.identity,
+    ...identityOf(session, request),
     ...named,
     'Acct-Session-Id': session.acctSessionId,
   };
@@ -140,6 +139,14 @@ function identify(
     const value = known[name];
     return value === undefined ? [] : [{ name, value } as Attribute];
   });
+}
+
+/** Who the subscriber is: what the NAS has confirmed, and what `request` adds to that. */
+export function identityOf(
+  { identity }: Pick<Session, 'identity'>,
+  request: Pick<ServiceRequest, 'identity'> | undefined,
+): Identity {
+  return { ...request?.identity, ...identity };
 }
 
 /** Whether `request` identifies the subscriber by nothing that the NAS would be told and has not confirmed. */
@@ -158,6 +165,31 @@ export function toldOf(nas: NasProfile, identity: Identity): Identity {
 export function unprovenOf({ nas, identity }: Session, request: ServiceRequest): Identity {
   const told = toldOf(nas, request.identity);
   return only(told, (name) => identity[name as IdentityAttribute] !== told[name as IdentityAttribute]);
+}
+
+/** The names under which the NAS may have a service, now that it was told of it under `names` as well. */
+export function alsoNamed(
+  service: Pick<ServiceSession, 'named'> | undefined,
+  names: Identity,
+): Pick<ServiceSession, 'named'> {
+  const before = service === undefined ? [] : (service.named ?? [{}]);
+  const isKnown = before.some((one) => isPartOf(one, names) && isPartOf(names, one));
+  const named = isKnown ? before : [...before, names];
+  return named.some((one) => Object.keys(one).length > 0) ? { named } : {};
+}
+
+/** Whether the NAS was told of a service under a name of the subscriber whose identity is `own`. */
+export function isOwn({ named = [{}] }: Pick<ServiceSession, 'named'>, own: Identity): boolean {
+  return named.some((names) => isPartOf(names, own));
+}
+
+/** Whether the NAS was told of a service under no name but those of another subscriber. */
+export function isForeign({ named = [{}] }: Pick<ServiceSession, 'named'>, own: Identity): boolean {
+  return named.every((names) => differing(names, own) !== undefined);
+}
+
+function isPartOf(names: Identity, own: Identity): boolean {
+  return Object.keys(names).every((name) => name in own) && differing(names, own) === undefined;
 }
 
 /** The rest: what nothing confirms. */

@@ -1,28 +1,18 @@
 // What a request means for the session that it meets: what becomes active (A), what is deactivated by name (E), what has to
 // go because it shares a mutex group with A (V), and whether the request may be carried out.
-import { IDENTITY_ATTRIBUTES, isSameIdentity } from '../identity.ts';
+import { differing } from '../identity.ts';
 import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
-import { dialect } from './command.ts';
+import { dialect, identityOf, isOwn } from './command.ts';
 import { type Nak, nak } from './draft.ts';
-import type {
-  ExplicitDeactivation,
-  Job,
-  RequestedDeactivation,
-  ServiceRequest,
-  ServiceSession,
-  Session,
-} from './session.ts';
+import type { ExplicitDeactivation, Job, ServiceRequest, ServiceSession, Session } from './session.ts';
 
 /** Keeps the item far below DynamoDB's 400 kB. */
 export const MAX_SERVICES = 64;
 
 /** Why a request cannot be carried out on this session, which stays as it is; undefined when it can. */
 export function refusalOf(session: Session, request: ServiceRequest): Nak | undefined {
-  const stranger = IDENTITY_ATTRIBUTES.find((name) => {
-    const [known, named] = [session.identity[name], request.identity[name]];
-    return known !== undefined && named !== undefined && !isSameIdentity(name, known, named);
-  });
+  const stranger = differing(session.identity, request.identity);
   if (stranger !== undefined) {
     return nak('Session-Context-Not-Found', `${stranger} is not that of the session`);
   }
@@ -97,10 +87,11 @@ function explicitOf(session: Session, request: ServiceRequest): readonly Explici
   const activatedNames = new Set(request.activate.map(({ activation }) => nameOf(activation)));
   const addKnown = ({ activation, spelling = activation, groups }: ServiceSession) =>
     explicit.set(activation, { activation, spelling, groups, isKnown: true, isOptional: false });
-  for (const requested of request.deactivate) {
-    const { activation, spelling, groups } = requested;
-    const known = session.services[activation];
-    const namesakes = namesakesOf(session, requested).filter((one) => !activated.has(one.activation));
+  // What the NAS was told under another name alone is not known of this subscriber.
+  const own = Object.values(session.services).filter((one) => isOwn(one, identityOf(session, request)));
+  for (const { activation, spelling, groups } of request.deactivate) {
+    const known = own.find((one) => one.activation === activation);
+    const namesakes = namesakesOf(own, activation).filter((one) => !activated.has(one.activation));
     for (const namesake of namesakes) addKnown(namesake);
     const isAmbiguous = activatedNames.has(activation);
     if (known !== undefined && !(known.isStranger && isAmbiguous)) addKnown(known);
@@ -114,14 +105,9 @@ function explicitOf(session: Session, request: ServiceRequest): readonly Explici
   return [...explicit.values()];
 }
 
-/** The known services with parameters that a bare name means; none where `activation` has parameters itself. */
-function namesakesOf(
-  { services }: Session,
-  { activation }: RequestedDeactivation,
-): readonly ServiceSession[] {
-  return Object.values(services).filter(
-    (service) => service.activation !== activation && nameOf(service.activation) === activation,
-  );
+/** The known services with parameters that a bare name means; none where `name` has parameters itself. */
+function namesakesOf(known: readonly ServiceSession[], name: string): readonly ServiceSession[] {
+  return known.filter(({ activation }) => activation !== name && nameOf(activation) === name);
 }
 
 /**
@@ -133,7 +119,7 @@ function unaskableOf(request: ServiceRequest, explicit: readonly ExplicitDeactiv
   if (unknown === undefined) return undefined;
   const { spelling } = unknown;
   return request.deactivate.some((one) => one.spelling === spelling && one.isDefined)
-    ? nak('Session-Context-Not-Found', `no service ${spelling} of the session is known`)
+    ? nak('Session-Context-Not-Found', `no service ${spelling} is known`)
     : nak('Invalid-Request', `there is no service ${spelling}`);
 }
 

@@ -126,17 +126,17 @@ export function deactivationRefused(draft: Draft<States['deactivating']>, event:
     return tellToDeactivate(draft, job, [...underWay.map((one) => [one]), ...remaining]);
   }
   const known = session.services[name];
-  // 503 may also mean that the NAS does not know the subscriber by what the request says. A victim in doubt needs no proof:
-  // the activation that follows has the same identification.
-  const isProven = isConfirmed || (named === undefined && known?.state === 'unconfirmed');
+  // 503 may also mean that the NAS does not know the subscriber by what the request says.
   const isFine = named?.isOptional
     ? isGone || make.mayBeGone(refusal)
-    : isGone && isProven && known !== undefined;
+    : isGone && isConfirmed && known !== undefined && named?.isKnown !== false;
   // One that is to be there again is restored if the request fails, as if the NAS had just ended it.
   if (others.length === 0 && isFine && known?.state === 'restoring') return deactivationDone(draft, {});
   if (others.length === 0 && isFine) return notThere(draft, name);
   // Should the NAS have the victim, and no two of its group side by side, it refuses A. Else a command for the victim follows A.
-  if (others.length === 0 && named === undefined && make.mayBeGone(refusal)) {
+  // So it is for one in doubt where 503 may be about the subscriber.
+  const isDoubtful = isGone && known?.state === 'unconfirmed';
+  if (others.length === 0 && named === undefined && (isDoubtful || make.mayBeGone(refusal))) {
     const transition = { ...session.transition, underWay: [] };
     return deactivationDone({ ...draft, session: { ...session, transition } }, {});
   }
@@ -175,12 +175,24 @@ export function exclusionRefused(draft: Draft<States['excluding']>, event: Outco
     const singly = underWay.map((activation) => [activation]);
     return tellToExclude(draft, correlationId, [...singly, ...remaining], owed);
   }
-  if (isGone) return exclusionConfirmed(draft, event);
+  if (isGone) return exclusionNotThere(draft, event);
   const failing = failed(session, underWay, nowMs, mayBeGone ? 1 : 0);
   const [only] = underWay;
   const attempts = only === undefined ? 0 : (failing.services[only]?.retry?.alsoGone ?? 0);
-  if (attempts >= ALSO_GONE_ATTEMPTS) return exclusionConfirmed(draft, event);
+  if (attempts >= ALSO_GONE_ATTEMPTS) return exclusionNotThere(draft, event);
   return tellToExclude({ ...draft, session: failing }, correlationId, remaining, owed);
+}
+
+/** One that is not there under one name may be there under another one that the NAS was told. */
+function exclusionNotThere(draft: Draft<States['excluding']>, event: OutcomeEvent): Draft {
+  const { session } = draft;
+  const { underWay, remaining, correlationId, owed } = session.transition;
+  const service = session.services[underWay[0] ?? ''];
+  const [, ...named] = service?.named ?? [];
+  if (service === undefined || named.length === 0) return exclusionConfirmed(draft, event);
+  const { retry: _, ...rest } = service;
+  const next = { ...draft, session: withServices(session, [{ ...rest, named }]) };
+  return tellToExclude(next, correlationId, [underWay, ...remaining], owed);
 }
 
 /** The rest is not told now: a NAS that does not answer is not to be asked more. */
@@ -224,7 +236,7 @@ export function restorationRefused(draft: Draft<States['restoring']>, event: Out
     return tellToRestore({ ...draft, session: failing }, correlationId, remaining);
   }
   const settled = Object.values(session.services).flatMap((service) => {
-    const { retry: _, isLost: __, named: ___, undo, ...rest } = service;
+    const { retry: _, isLost: __, undo, ...rest } = service;
     if (underWay.includes(service.activation)) return [{ ...rest, state: 'unconfirmed' as const }];
     return undo ? [rest] : [];
   });

@@ -34,9 +34,12 @@ export interface ServiceSession extends ServiceTerms {
   readonly correlationId: string;
   /** What that request said of the subscriber and the NAS was not told, so that nothing has confirmed it. */
   readonly claimed?: Identity;
-  /** What its activation told the NAS of the subscriber that the NAS has not confirmed. Its undo says the same: the name may be
-   * another subscriber's, whom the NAS refused. */
-  readonly named?: Identity;
+  /**
+   * Of one that the NAS may have: what each activation of it told the NAS of the subscriber that the NAS has not confirmed. Its
+   * undo says the same, one after the other: a name may be another subscriber's, whom the NAS refused. Absent where it was
+   * told by nothing but what the NAS has confirmed.
+   */
+  readonly named?: readonly Identity[];
   /** How often in a row a command for it failed, and when the next one is due: of one `deactivating` or `restoring`. */
   readonly retry?: Retry;
   /** The table knows of it from a deactivation alone: it was never activated through Interlock. */

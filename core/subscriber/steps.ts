@@ -7,7 +7,18 @@
 import type { TermsAtNas } from '../dialects/dialect.ts';
 import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
-import { chunks, claimedOf, dialect, tell, toldOf, unprovenOf } from './command.ts';
+import {
+  alsoNamed,
+  chunks,
+  claimedOf,
+  dialect,
+  identityOf,
+  isForeign,
+  isOwn,
+  tell,
+  toldOf,
+  unprovenOf,
+} from './command.ts';
 import {
   ACK,
   activated,
@@ -20,7 +31,15 @@ import {
   withServices,
 } from './draft.ts';
 import { isMember, unknownMembersOf } from './exclusion.ts';
-import type { ExplicitDeactivation, Job, Owed, ServiceSession, Session, Transition } from './session.ts';
+import type {
+  ExplicitDeactivation,
+  Job,
+  Owed,
+  ServiceRequest,
+  ServiceSession,
+  Session,
+  Transition,
+} from './session.ts';
 
 type Lists = readonly (readonly string[])[];
 
@@ -133,16 +152,22 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
   const answered = answer(draft, owed);
   const session = job.isAcknowledged ? learn(answered.session, job) : answered.session;
   const { services } = session;
-  const unproven = unprovenOf(session, job.request);
-  const named = Object.keys(unproven).length > 0 && { named: unproven };
   const undone = activated.flatMap((activation): ServiceSession[] => {
     const known = services[activation];
     const planned = job.planned[activation];
-    if (known === undefined || known.state === 'unconfirmed') {
-      return planned === undefined ? [] : [{ ...planned, state: 'unconfirmed', undo: true, ...named }];
-    }
     // The undo of a refresh gives the former terms again.
-    return known.state === 'deactivating' ? [] : [restoring(known)];
+    if (known !== undefined && isMember(known)) return [restoring(known)];
+    const names = unprovenOf(session, job.request);
+    const named = alsoNamed(known, names);
+    if (known?.state === 'deactivating') {
+      // Earlier failures say nothing of this activation.
+      const { retry: _, ...going } = known;
+      return [{ ...going, ...named }];
+    }
+    // What was in doubt before may have been there before.
+    const staysInDoubt = known !== undefined && !known.undo && isOwn(known, identityOf(session, job.request));
+    if (staysInDoubt) return [{ ...known, ...named }];
+    return planned === undefined ? [] : [{ ...planned, state: 'unconfirmed', undo: true, ...named }];
   });
   const lost = [...job.ended, ...deactivated].flatMap((activation): ServiceSession[] => {
     const known = services[activation];
@@ -241,7 +266,7 @@ export function proceed(draft: Draft, correlationId: string, owed?: Owed): Draft
   }
   if (exclude.length > 0) {
     // Those that are undone under the same name share a command.
-    const byName = Map.groupBy(exclude, (one) => JSON.stringify(session.services[one]?.named ?? {}));
+    const byName = Map.groupBy(exclude, (one) => JSON.stringify(session.services[one]?.named?.[0] ?? {}));
     const lists = [...byName.values()].flatMap((names) => chunks(names, deactivate));
     return tellToExclude(next, correlationId, lists, owed);
   }
@@ -262,7 +287,7 @@ export function tellToExclude(
     activate: [],
     deactivate: services,
     staying: staying(session, underWay),
-    named: services[0]?.named,
+    named: services[0]?.named?.[0],
     correlationId,
   });
   return under(told, { step: 'exclude', ...step, remaining, ...(owed && { owed }) });
@@ -353,7 +378,7 @@ function undoWherePossible(session: Session): Session {
   if (undone.length === 0 || waits) return session;
   return withServices(
     session,
-    undone.map(({ undo: _, named, ...service }) => {
+    undone.map(({ undo: _, ...service }) => {
       const keepsMember = service.groups.every((group) =>
         services.some(
           (other) =>
@@ -362,8 +387,7 @@ function undoWherePossible(session: Session): Session {
             other.groups.includes(group),
         ),
       );
-      if (!keepsMember) return { ...service, state: 'unconfirmed' };
-      return { ...service, state: 'deactivating', ...(named && { named }) };
+      return { ...service, state: keepsMember ? 'deactivating' : 'unconfirmed' };
     }),
   );
 }
@@ -412,10 +436,17 @@ function spelled(session: Session, { explicit }: Job, names: readonly string[]) 
   });
 }
 
-/** What the session is to keep, but for `about`. */
-function staying({ services }: Session, about: readonly string[]): readonly TermsAtNas[] {
-  return Object.values(services).filter(
-    ({ state, activation }) => state !== 'deactivating' && !about.includes(activation),
+/** What the session is to keep, but for `about`. What was asked for under another name is no service of it. */
+function staying(
+  session: Session,
+  about: readonly string[],
+  request?: ServiceRequest,
+): readonly TermsAtNas[] {
+  return Object.values(session.services).filter(
+    (service) =>
+      service.state !== 'deactivating' &&
+      !about.includes(service.activation) &&
+      !isForeign(service, identityOf(session, request)),
   );
 }
 
@@ -425,7 +456,7 @@ function stayingBeside(session: Session, job: Job, about: readonly string[]): re
     ({ activation }) => !about.includes(activation),
   );
   const names = activated.map(({ activation }) => activation);
-  const kept = staying(session, [...about, ...job.ended, ...names]);
+  const kept = staying(session, [...about, ...job.ended, ...names], job.request);
   return [...kept, ...activated];
 }
 

@@ -47,7 +47,7 @@ const ServiceSession = v.strictObject({
   correlationId: Text,
   spelling: v.exactOptional(Text),
   claimed: v.exactOptional(Identity),
-  named: v.exactOptional(Identity),
+  named: v.exactOptional(v.array(Identity)),
   retry: v.exactOptional(v.strictObject({ attempts: Count, atMs: TimeMs, alsoGone: v.exactOptional(Count) })),
   isStranger: v.exactOptional(v.literal(true)),
   isLost: v.exactOptional(v.literal(true)),

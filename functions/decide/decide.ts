@@ -125,7 +125,7 @@ function decideOutcome(
     ...(isUnsent && { isUnsent }),
   };
   const event = { kind: 'outcome', id: `${commandId}/outcome`, ...outcome } as const;
-  const who = isUnsent ? 'the relay, which did not send the command' : 'the NAS';
+  const who = isUnsent ? 'not sent' : 'the NAS';
   const cause = `${who}: ${result}${errorCause === undefined ? '' : ` ${errorCause}`}`;
   return change({ site, session, event, correlationId, cause, result }, dependencies, signal);
 }

@@ -306,6 +306,21 @@ describe('generic', () => {
     },
   );
 
+  it('does not name what was asked for under another name in vain', () => {
+    const start = { ...having('generic', ['silver']), identity: {} };
+    const lastOfGroup = service('video', { groups: [7] });
+    const wrong = { ...at('generic'), identity: { 'User-Name': 'wrong' }, activate: [lastOfGroup] };
+    const { last } = play(
+      [
+        asked(request('w', wrong)),
+        (s) => outcome(s, 'timeout'),
+        asked(request('r', { ...at('generic'), identity: { 'User-Name': 'right' }, activate: ['voice'] })),
+      ],
+      start,
+    );
+    expect(filters(last)).toEqual(named('silver', 'voice'));
+  });
+
   it('takes a bare name for the known services of that name', () => {
     const asking = request('r1', { ...at('generic'), deactivate: ['gold'] });
     const { last } = play([asked(asking)], having('generic', ['gold(1)', 'voice']));

@@ -200,4 +200,47 @@ describe('an activation that the NAS did not answer', () => {
     expect(brief(last)).toEqual(['deactivate gold']);
     expect(told(last)).toContain(userNamed('right'));
   });
+
+  const wrong = (id: string, activate: string[]) => activating(id, { 'User-Name': 'wrong' }, activate);
+  const right = (id: string, activate: string[]) => activating(id, { 'User-Name': 'right' }, activate);
+  const deactivating = (id: string, deactivate: string[]) =>
+    asked(request(id, { ...COA, identity: { 'User-Name': 'right' }, deactivate }));
+  /** `voice` was asked for as "wrong", and neither that nor its undo was answered. */
+  const phantom = () => play([wrong('w', ['voice']), timeout, timeout]).session;
+
+  it('is undone under each name that it was told with, until the NAS has it under none', () => {
+    const { results } = play([right('r', ['voice']), timeout, nak(503), nak(503)], phantom());
+    expect(results.map(brief)).toEqual([
+      ['activate voice'],
+      ['nak 505', 'deactivate voice'],
+      ['deactivate voice'],
+      [],
+    ]);
+    expect(results[1] && told(results[1])).toContain(userNamed('wrong'));
+    expect(results[2] && told(results[2])).toContain(userNamed('right'));
+    expect(services(play([right('r', ['voice']), timeout, nak(503)], phantom()).session)).toEqual({
+      voice: 'deactivating',
+    });
+  });
+
+  it('does not count what the NAS said before it', () => {
+    const doubted = play([right('r1', ['voice']), timeout, nak()]).session;
+    expect(doubted?.services['voice']?.retry).toMatchObject({ alsoGone: 1 });
+    const again = play([right('r2', ['voice']), timeout], doubted).session;
+    expect(again?.services['voice']).not.toHaveProperty('retry');
+  });
+
+  it('of a wrong name is nothing that a deactivation of the right one means', () => {
+    const unanswered = play([deactivating('r', ['voice']), timeout], phantom());
+    expect(services(unanswered.session)).toEqual({ voice: 'unconfirmed' });
+    const refused = play([deactivating('r', ['voice', 'video']), nak(503), ack, nak(503)], phantom());
+    expect(brief(refused.last)).toEqual(['nak 503', 'activate voice']);
+  });
+
+  it('leaves in doubt what was in doubt before: it may be there from log-in', () => {
+    const doubted = play([deactivating('r', ['voice']), timeout]).session;
+    const { last, session } = play([wrong('w', ['voice']), timeout], doubted);
+    expect(brief(last)).toEqual(['nak 505']);
+    expect(services(session)).toEqual({ voice: 'unconfirmed' });
+  });
 });

@@ -129,6 +129,19 @@ const SETTINGS: readonly Setting[] = [
     budget: { requests: 2, faults: 2, crashes: 1 },
   },
   {
+    name: 'another subscriber, then the right one',
+    wishes: ['?+http', '+http'],
+    withoutRepeats: true,
+    budget: { requests: 2, faults: 3, crashes: 0 },
+  },
+  {
+    name: 'deactivate-first, another subscriber in between',
+    profile: { order: 'deactivate-first' },
+    wishes: ['+gold', '?+silver', '+bronze'],
+    withoutRepeats: true,
+    budget: { requests: 3, faults: 1, crashes: 0 },
+  },
+  {
     name: 'no confirmation',
     profile: { enforcement: 'none' },
     wishes: ['+gold', '+silver -video'],
@@ -213,6 +226,18 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     'a deactivation of what is there from log-in',
     removesAtOnce,
     /heard ack and then nak/,
+  ],
+  [
+    'undoes an activation under the first of its names alone',
+    'another subscriber, then the right one',
+    undoesUnderOneName,
+    /at rest the NAS has http/,
+  ],
+  [
+    'believes a refusal that may be about the subscriber of what is in doubt',
+    'deactivate-first, another subscriber in between',
+    believesAnyRefusal,
+    /at rest the NAS has gold/,
   ],
   [
     'undoes for the subscriber what was asked for another one',
@@ -316,6 +341,23 @@ function undoesForAnother(...given: Parameters<Transition>): ReturnType<Transiti
   const [session, ...rest] = given;
   const services = Object.entries(session?.services ?? {}).map(([name, { named: _, ...one }]) => [name, one]);
   return transition(session && { ...session, services: Object.fromEntries(services) }, ...rest);
+}
+
+function undoesUnderOneName(...given: Parameters<Transition>): ReturnType<Transition> {
+  return withServicesOf(transition(...given), ({ named, ...service }) =>
+    named === undefined ? service : { ...service, named: named.slice(0, 1) },
+  );
+}
+
+function believesAnyRefusal(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const result = transition(session, event, nowMs);
+  const isRefusal = event.kind === 'outcome' && event.errorCause === 503;
+  if (!isRefusal || session?.transition?.step !== 'deactivate' || result.session === undefined) return result;
+  const { underWay } = session.transition;
+  const left = Object.entries(result.session.services).filter(
+    ([name, { state }]) => !(underWay.includes(name) && state === 'unconfirmed'),
+  );
+  return { ...result, session: { ...result.session, services: Object.fromEntries(left) } };
 }
 
 function givesUp(...given: Parameters<Transition>): ReturnType<Transition> {

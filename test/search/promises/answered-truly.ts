@@ -101,11 +101,21 @@ function isAboutUndefined({ isEnforced, isAskable }: Facts, { deactivate }: Wish
   );
 }
 
-/** Whether it deactivates what the table does not know, and the NAS cannot be asked about. */
-function isAboutUnknown({ isAskable }: Facts, { deactivate }: Wish, sessions: readonly Session[]): boolean {
-  const isKnown = (named: string) =>
-    sessions.every(({ services }) =>
-      Object.keys(services).some((one) => one === named || nameOf(one) === named),
+/** Whether it deactivates what the table does not know of this subscriber, and the NAS cannot be asked about. */
+function isAboutUnknown(
+  { isAskable }: Facts,
+  { deactivate, userName }: Wish,
+  sessions: readonly Session[],
+): boolean {
+  const isKnown = (name: string) =>
+    sessions.every(({ services, identity }) =>
+      Object.values(services).some(
+        ({ activation, named }) =>
+          (activation === name || nameOf(activation) === name) &&
+          (named ?? [{}]).some((one) =>
+            [undefined, identity['User-Name'], userName].includes(one['User-Name'] as string | undefined),
+          ),
+      ),
     );
   return !isAskable && deactivate.some((one) => !isKnown(canonical(one)));
 }
