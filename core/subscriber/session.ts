@@ -206,6 +206,8 @@ export interface RecentEvent {
 
 export interface Session {
   readonly nas: NasProfile;
+  /** The name of its NAS in its key, where the NAS has another name now. */
+  readonly storedUnder?: string;
   readonly acctSessionId: string;
   /** What the NAS has confirmed of what it was told. Without a NAS (`enforcement: none`): what requests said. */
   readonly identity: Identity;

@@ -136,6 +136,7 @@ const Transition = v.variant('step', [
 
 const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   nas: Nas,
+  storedUnder: v.exactOptional(Text),
   acctSessionId: Text,
   identity: Identity,
   claimed: Identity,

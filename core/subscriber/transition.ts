@@ -25,7 +25,7 @@
 // its effects repeated, so that a crash between writing and sending loses nothing. Where an event can lead, as the
 // exhaustive search sees it:
 //
-//     absent × request → idle, activating, deactivating
+//     absent × request → absent, idle, activating, deactivating
 //     absent × stray → absent
 //     absent × due → absent
 //     idle × request → idle, activating, deactivating
@@ -86,6 +86,7 @@ import {
   stateOf,
 } from './event.ts';
 import { jobOf, refusalOf } from './exclusion.ts';
+import { atNas } from './key.ts';
 import {
   activationConfirmed,
   activationRefused,
@@ -340,7 +341,7 @@ function wait(draft: Draft, { request }: RequestEvent): Draft {
 function begin(draft: Draft, request: ServiceRequest): Draft {
   const refusal = refusalOf(draft.session, request);
   if (refusal !== undefined) return settle(draft, { request, ...refusal });
-  const session = { ...draft.session, nas: request.nas };
+  const session = atNas(draft.session, request.nas);
   const job = jobOf(session, request);
   if ('answer' in job) return settle(draft, { request, ...job });
   if (request.nas.enforcement === 'none') return carryOutAlone({ ...draft, session }, job);

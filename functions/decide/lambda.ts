@@ -48,14 +48,13 @@ function report(event: DecideReport): void {
       countAnswer('nak', event.errorCause);
       return;
     case 'decided': {
-      const { effects, session, result, lostRaces, receivedAtMs, unconfirmed, retryAttempts = 0 } = event;
+      const { effects, nas, result, lostRaces, receivedAtMs, unconfirmed, retryAttempts = 0 } = event;
       log({ ...event, effects: effects.map(({ kind }) => kind) });
       if (receivedAtMs !== undefined) measureLatency(receivedAtMs);
-      if (result !== undefined)
-        metrics.add(METRICS.nasOutcomes, 'Count', 1, { Nas: session.nas, Result: result });
+      if (result !== undefined) metrics.add(METRICS.nasOutcomes, 'Count', 1, { Nas: nas, Result: result });
       if (lostRaces > 0) metrics.add('LostRaces', 'Count', lostRaces);
       // The alarm is on the sum of all NASes, the graph has each.
-      for (const dimensions of unconfirmed.length > 0 ? [{}, { Nas: session.nas }] : [])
+      for (const dimensions of unconfirmed.length > 0 ? [{}, { Nas: nas }] : [])
         metrics.add(METRICS.unconfirmed, 'Count', unconfirmed.length, dimensions);
       if (retryAttempts >= STUCK_AFTER_ATTEMPTS) metrics.add(METRICS.stuckDeactivations, 'Count', 1);
       for (const effect of effects)
