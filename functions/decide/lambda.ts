@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { METRICS } from '../../core/cloud/metrics.ts';
+import { METRICS, STUCK_AFTER_ATTEMPTS } from '../../core/cloud/metrics.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { errorCauseName } from '../../core/radius/attributes.ts';
 import { createScheduler } from '../shared/due-queue.ts';
@@ -13,9 +13,6 @@ import { createSessionStore } from '../shared/session-store.ts';
 import { log, logFailure, withMetrics } from '../shared/telemetry.ts';
 import { createDecide } from './decide.ts';
 import type { DecideReport } from './report.ts';
-
-/** A NAS that missed one or two commands may just have been restarted. */
-const STUCK_AFTER_ATTEMPTS = 3;
 
 const environment = readEnvironment(DecideEnvironment, process.env);
 const metrics = new Metrics('decide');
