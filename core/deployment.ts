@@ -28,15 +28,6 @@ export function deploymentOf(catalogue: Catalogue, sites: readonly Site[]): Depl
   };
 }
 
-/**
- * The names that several NASes have or had, each once. The key of a session contains the name of its NAS, so the name
- * must be unique in the deployment.
- */
-export function sharedNasNames(sites: readonly Site[]): readonly string[] {
-  const names = sites.flatMap(({ nases }) => nases.flatMap(({ name, formerly }) => [name, ...formerly]));
-  return [...new Set(names.filter((name, index) => names.indexOf(name) < index))];
-}
-
 /** The name of each NAS today, by each name under which its sessions may be stored. */
 export function nasNames({ nasesBySite }: Deployment): ReadonlyMap<string, string> {
   return new Map(
