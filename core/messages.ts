@@ -73,6 +73,8 @@ const OutcomeMessage = v.object({
   errorCause: v.exactOptional(Integer32),
   /** Reply-Message or the vendor's text of a NAK, where it had one. */
   text: v.exactOptional(v.string()),
+  /** With `nak`: the relay did not send the command, and gives the reason as Error-Cause. */
+  isUnsent: v.exactOptional(v.literal(true)),
   atMs: TimeMs,
 });
 /** Inbox: the outcome of a command. */

@@ -12,6 +12,8 @@ export interface Outcome {
   readonly errorCause?: number;
   /** What a NAK gives as its reason in words: the vendor's text, or else Reply-Message. */
   readonly text?: string;
+  /** The NAK is the relay's: the command was not sent. */
+  readonly isUnsent?: true;
 }
 
 /** The outcome of a command that the NAS has answered. Only a NAK has an Error-Cause (RFC 5176 section 3.5), if any. */
@@ -27,14 +29,17 @@ export function outcomeOfReply(reply: Packet): Outcome & { readonly result: 'ack
   };
 }
 
-/** The outcome of a command that was not sent, by reason. Only a `nak` says that the NAS has changed nothing. */
+/**
+ * The outcome of a command that was not sent, by reason. A `nak` of these says that the NAS has changed nothing, and is marked
+ * as the relay's: the NAS has said nothing.
+ */
 export const UNSENT = {
   /** A relay has received it before, and may have sent it. */
   'received-before': { result: 'interrupted' },
   expired: { result: 'expired' },
-  'unknown-nas': { result: 'nak', errorCause: ERROR_CAUSE['Request-Not-Routable'] },
-  'no-packet': { result: 'nak', errorCause: ERROR_CAUSE['Resources-Unavailable'] },
-  'nas-overloaded': { result: 'nak', errorCause: ERROR_CAUSE['Resources-Unavailable'] },
+  'unknown-nas': { result: 'nak', errorCause: ERROR_CAUSE['Request-Not-Routable'], isUnsent: true },
+  'no-packet': { result: 'nak', errorCause: ERROR_CAUSE['Resources-Unavailable'], isUnsent: true },
+  'nas-overloaded': { result: 'nak', errorCause: ERROR_CAUSE['Resources-Unavailable'], isUnsent: true },
 } as const satisfies Record<string, Outcome>;
 
 /** Why a command was not sent. */

@@ -42,6 +42,11 @@ export interface Dialect<Options = DialectOptions> {
   readonly options: { readonly [Name in keyof Options]: v.GenericSchema<unknown, Options[Name]> };
   /** The attributes that identify the session, in this order. Those that the session does not have are left out. */
   readonly identification: readonly Identification[];
+  /**
+   * A command names every service that the session is to have, and replaces all others. Such a NAS cannot be asked about a
+   * service that the table does not know.
+   */
+  readonly replacesAll?: true;
   /** How many services one CoA-Request can carry. */
   readonly servicesPerCommand: { readonly activate: number; readonly deactivate: number };
   /** The attributes that follow the identification, for at most as many services as one CoA-Request can carry. */

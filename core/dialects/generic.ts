@@ -15,6 +15,7 @@ const SERVICES_PER_COMMAND = 64;
 
 export const generic: Dialect<NoOptions> = {
   options: {},
+  replacesAll: true,
   identification: ['Acct-Session-Id', 'User-Name', ...NAS_IDENTITY_ATTRIBUTES],
   servicesPerCommand: { activate: SERVICES_PER_COMMAND, deactivate: SERVICES_PER_COMMAND },
   activate: (services, { staying }) => filters([...staying, ...services]),

@@ -25,6 +25,8 @@ export interface RequestContext {
   readonly correlationId: string;
   /** When the relay received it, milliseconds since 1970-01-01 UTC. */
   readonly receivedAtMs: number;
+  /** The sequence number of its message in the inbox; absent where SQS gave none. */
+  readonly sequence?: string | undefined;
   /** The relay that received it; absent for one of 0.1.0. */
   readonly relay?: string | undefined;
   readonly client: RadiusClient;
@@ -75,11 +77,12 @@ function read(packet: Packet, context: RequestContext): ServiceRequest {
     throw new Refused('Missing-Attribute', 'it has neither ERX-Service-Activate nor ERX-Service-Deactivate');
   }
 
-  const { correlationId, receivedAtMs, relay, client } = context;
+  const { correlationId, receivedAtMs, sequence, relay, client } = context;
   const timestamped = orRefuse(atMostOne(attributes, 'Event-Timestamp')) !== undefined;
   return {
     correlationId,
     receivedAtMs,
+    ...(sequence !== undefined && { sequence }),
     origin: radiusOrigin(packet, { ...(relay !== undefined && { relay }), client, timestamped }),
     nas,
     acctSessionId,

@@ -2,7 +2,7 @@
 
 import type { Dialect, Identification, TermsAtNas } from '../dialects/dialect.ts';
 import { DIALECTS } from '../dialects/dialects.ts';
-import { IDENTITY_ATTRIBUTES, type Identity } from '../identity.ts';
+import { IDENTITY_ATTRIBUTES, type Identity, type IdentityAttribute } from '../identity.ts';
 import type { NasProfile } from '../nas.ts';
 import { type Attribute, encodeAttributes } from '../radius/codec.ts';
 import { HEADER_OCTETS, MAX_PACKET_OCTETS } from '../radius/packet.ts';
@@ -34,6 +34,8 @@ export interface Telling {
   readonly staying: readonly TermsAtNas[];
   /** The request that it is for, where the answer depends on it: its identification goes along. */
   readonly request?: ServiceRequest;
+  /** What else names the subscriber, whatever the NAS has confirmed. */
+  readonly named?: Identity | undefined;
   readonly correlationId: string;
 }
 
@@ -91,7 +93,10 @@ export function untellable(session: Session, telling: Telling): Nak | undefined 
   }
 }
 
-function attributesOf(session: Session, { activate, deactivate, staying, request }: Telling): Uint8Array {
+function attributesOf(
+  session: Session,
+  { activate, deactivate, staying, request, named }: Telling,
+): Uint8Array {
   const make = dialect(session);
   const context = { staying, options: session.nas.options };
   const names = deactivate.map(({ activation, spelling = activation }) => spelling);
@@ -101,7 +106,7 @@ function attributesOf(session: Session, { activate, deactivate, staying, request
       : names.length === 0
         ? make.activate(activate, context)
         : (make.together?.(activate, names, context) ?? []);
-  return encodeAttributes([...identify(session, request), ...about]);
+  return encodeAttributes([...identify(session, request, named), ...about]);
 }
 
 /** When the command under way was made. */
@@ -119,11 +124,16 @@ const patienceMs = ({ answerTimeoutSeconds }: NasProfile) =>
  * What tells the NAS which session is meant, in the dialect's order: what it has confirmed, and what the request adds to
  * that, so that the NAS refuses a request that means another subscriber.
  */
-function identify(session: Session, request: ServiceRequest | undefined): readonly Attribute[] {
+function identify(
+  session: Session,
+  request: ServiceRequest | undefined,
+  named: Identity = {},
+): readonly Attribute[] {
   const known: Partial<Record<Identification, string | number>> = {
     ...session.nas.identity,
     ...request?.identity,
     ...session.identity,
+    ...named,
     'Acct-Session-Id': session.acctSessionId,
   };
   return dialect(session).identification.flatMap((name) => {
@@ -142,6 +152,12 @@ export function toldOf(nas: NasProfile, identity: Identity): Identity {
   if (nas.enforcement === 'none') return identity;
   const told: readonly string[] = dialect({ nas }).identification;
   return only(identity, (name) => told.includes(name));
+}
+
+/** Of what its NAS is told, what the NAS has not confirmed: a value of its own, or another one. */
+export function unprovenOf({ nas, identity }: Session, request: ServiceRequest): Identity {
+  const told = toldOf(nas, request.identity);
+  return only(told, (name) => identity[name as IdentityAttribute] !== told[name as IdentityAttribute]);
 }
 
 /** The rest: what nothing confirms. */

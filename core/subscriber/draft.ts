@@ -117,7 +117,7 @@ export function mark(
   const marked = activations.flatMap((activation): ServiceSession[] => {
     const service = session.services[activation];
     if (service === undefined) return [];
-    const { retry, undo: _, ...rest } = service;
+    const { retry, undo: _, named: __, ...rest } = service;
     const kept = service.state === 'deactivating' && retry !== undefined ? { retry } : {};
     return [{ terminateCause, ...rest, ...kept, state: 'deactivating' }];
   });

@@ -38,6 +38,15 @@ function isUnchanged(session: Session, request: ServiceRequest, latest: GivenAns
   return isFresh && latest.version === session.version && underWay(session).length === 0;
 }
 
+/**
+ * Whether `request` came before the one that created the item. It was refused then without a trace, and its answer was sent
+ * before the next message of its group was taken: it is delivered again, and must not be carried out late.
+ */
+export function precedesSession({ createdBy }: Session, { nas, sequence }: ServiceRequest): boolean {
+  if (createdBy === undefined || sequence === undefined || createdBy.site !== nas.site) return false;
+  return BigInt(sequence) < BigInt(createdBy.sequence);
+}
+
 /** Whether `request` is the one being carried out, or one of those that wait for it. */
 export function isUnderWay(session: Session, request: ServiceRequest): boolean {
   return underWay(session).some(({ origin }) => repeatKeyOf(origin) === repeatKeyOf(request.origin));

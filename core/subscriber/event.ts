@@ -1,6 +1,6 @@
 // What can happen to a session, and what each event is called in the state that it meets.
 import type { OutcomeMessage } from '../messages.ts';
-import { answerGiven, isUnderWay } from './duplicates.ts';
+import { answerGiven, isUnderWay, precedesSession } from './duplicates.ts';
 import type { Activating, Deactivating, Excluding, Restoring, ServiceRequest, Session } from './session.ts';
 
 export type Event =
@@ -13,6 +13,8 @@ export type Event =
       readonly errorCause?: number;
       /** What the NAS gave as its reason, in words. */
       readonly text?: string;
+      /** The relay did not send the command: the NAS said nothing, and nothing has changed there. */
+      readonly isUnsent?: true;
     }
   /** The time that `dueAtMs` named has come. */
   | { readonly kind: 'due'; readonly id: string };
@@ -36,7 +38,7 @@ export type State = keyof States;
 export interface Events {
   /** A request to be evaluated. */
   request: RequestEvent;
-  /** A request whose stored answer still holds. */
+  /** A request whose stored answer still holds, or one that was answered before there was an item. */
   answered: RequestEvent;
   /** A request that is being carried out or waits already. */
   repeated: RequestEvent;
@@ -83,6 +85,7 @@ export function eventName(session: Session | undefined, event: Event, nowMs: num
     case 'request':
       if (session === undefined) return 'request';
       if (isUnderWay(session, event.request)) return 'repeated';
+      if (precedesSession(session, event.request)) return 'answered';
       return answerGiven(session, event.request) === undefined ? 'request' : 'answered';
     case 'outcome':
       if (session?.transition?.commandId !== event.commandId) return 'stray';

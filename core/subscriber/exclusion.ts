@@ -3,6 +3,7 @@
 import { IDENTITY_ATTRIBUTES, isSameIdentity } from '../identity.ts';
 import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
+import { dialect } from './command.ts';
 import { type Nak, nak } from './draft.ts';
 import type {
   ExplicitDeactivation,
@@ -138,10 +139,28 @@ function namesakesOf(
   );
 }
 
+/**
+ * Why the NAS cannot be asked about what the table does not know: its answer to the list of those that stay says nothing of a
+ * service, and the list would take away what it does not name. Undefined where that is not asked.
+ */
+function unaskableOf(request: ServiceRequest, explicit: readonly ExplicitDeactivation[]): Nak | undefined {
+  const unknown = explicit.find(({ isKnown, isOptional }) => !isKnown && !isOptional);
+  if (unknown === undefined) return undefined;
+  const { spelling } = unknown;
+  return request.deactivate.some((one) => one.spelling === spelling && one.isDefined)
+    ? nak('Session-Context-Not-Found', `the session has no service ${spelling} of Interlock's`)
+    : nak('Invalid-Request', `there is no service ${spelling}`);
+}
+
 /** What the request is to do, or why it is refused. Newcomers get their numbers here. */
 export function jobOf(session: Session, request: ServiceRequest): Job | Nak {
-  const explicit = explicitOf(session, request);
-  if ('answer' in explicit) return explicit;
+  const named = explicitOf(session, request);
+  if ('answer' in named) return named;
+  const { replacesAll } = dialect(request);
+  const unaskable =
+    replacesAll && request.nas.enforcement === 'coa' ? unaskableOf(request, named) : undefined;
+  if (unaskable !== undefined) return unaskable;
+  const explicit = replacesAll ? named.filter(({ isKnown }) => isKnown) : named;
   let number = session.nextServiceNumber;
   const planned: Record<string, ServiceSession> = {};
   for (const { refusingGroups: _, unknownMembers: __, ...terms } of request.activate) {
@@ -164,7 +183,7 @@ export function jobOf(session: Session, request: ServiceRequest): Job | Nak {
 /** A known service activated again stays the service session that it is and gets new thresholds. What is accounted for it
  * was settled with its Acct-Start; where there was none, that is settled now. */
 function refreshed(known: ServiceSession, asked: ServiceTerms, correlationId: string): ServiceSession {
-  const { terminateCause: _, retry: __, undo: ___, ...kept } = known;
+  const { terminateCause: _, retry: __, undo: ___, named: ____, ...kept } = known;
   if (known.activatedAtMs === undefined) {
     // Where the NAS has it, it has it by the name that a client gave: under another name it would be there twice.
     const { number, spelling } = known;

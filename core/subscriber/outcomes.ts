@@ -61,7 +61,7 @@ export function activationRefused(draft: Draft<States['activating']>, event: Out
     return tellToActivate(draft, job, [underWay], otherwise);
   }
   if (along.length === 0 && make.isThere(refusal)) return activationDone(draft, {});
-  const owed = { request, ...passedOn(event, `the NAS refused ${underWay.join(', ')}`) };
+  const owed = { request, ...passedOn(event, underWay.join(', ')) };
   if (along.length === 0 && isSessionGone(session, event)) {
     const answered = answer(draft, owed);
     return proceed(endSession(answered, request.correlationId, SESSION_GONE_CAUSE), request.correlationId);
@@ -142,7 +142,7 @@ export function deactivationRefused(draft: Draft<States['deactivating']>, event:
   }
   const owed = {
     request: job.request,
-    ...passedOn(event, `the NAS refused to deactivate ${underWay.join(', ')}`),
+    ...passedOn(event, `to deactivate ${underWay.join(', ')}`),
   };
   return failJob(draft, job, { owed, activated: job.confirmed, deactivated: [] });
 }
@@ -163,6 +163,7 @@ export function exclusionConfirmed(draft: Draft<States['excluding']>, _: Outcome
 }
 
 export function exclusionRefused(draft: Draft<States['excluding']>, event: OutcomeEvent): Draft {
+  if (event.isUnsent) return exclusionUnanswered(draft, event);
   const { session, nowMs } = draft;
   const { underWay, remaining, correlationId, owed } = session.transition;
   const make = dialect(session);
@@ -208,6 +209,7 @@ export function restorationConfirmed(draft: Draft<States['restoring']>, _: Outco
 
 /** A NAK is an answer: there is nothing more to be found out, and nothing is undone after it. */
 export function restorationRefused(draft: Draft<States['restoring']>, event: OutcomeEvent): Draft {
+  if (event.isUnsent) return restorationUnanswered(draft, event);
   const { session, nowMs } = draft;
   const { underWay, remaining, correlationId, isClearing } = session.transition;
   if (isClearing || dialect(session).isThere(refusalOf(event))) return restorationConfirmed(draft, event);
@@ -222,7 +224,7 @@ export function restorationRefused(draft: Draft<States['restoring']>, event: Out
     return tellToRestore({ ...draft, session: failing }, correlationId, remaining);
   }
   const settled = Object.values(session.services).flatMap((service) => {
-    const { retry: _, isLost: __, undo, ...rest } = service;
+    const { retry: _, isLost: __, named: ___, undo, ...rest } = service;
     if (underWay.includes(service.activation)) return [{ ...rest, state: 'unconfirmed' as const }];
     return undo ? [rest] : [];
   });
@@ -298,7 +300,10 @@ function refusalOf({ errorCause, text }: OutcomeEvent): NasRefusal {
  * What the client gets of a NAK of the NAS. RFC 5176 section 3.5 lets a NAS leave the Error-Cause out. One that the RFC does
  * not define becomes 505, and the reason has the number.
  */
-function passedOn({ errorCause, text }: OutcomeEvent, refused: string): Omit<Owed, 'request'> {
+function passedOn({ errorCause, text, isUnsent }: OutcomeEvent, what: string): Omit<Owed, 'request'> {
+  const refused = isUnsent
+    ? `the relay did not send the NAS the command: ${what}`
+    : `the NAS refused ${what}`;
   const reason = text === undefined ? refused : `${refused}: ${text}`;
   if (errorCause === undefined) return { answer: 'nak', reason };
   if (errorCauseName(errorCause) !== undefined) return { answer: 'nak', errorCause, reason };

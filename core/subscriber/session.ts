@@ -34,6 +34,9 @@ export interface ServiceSession extends ServiceTerms {
   readonly correlationId: string;
   /** What that request said of the subscriber and the NAS was not told, so that nothing has confirmed it. */
   readonly claimed?: Identity;
+  /** What its activation told the NAS of the subscriber that the NAS has not confirmed. Its undo says the same: the name may be
+   * another subscriber's, whom the NAS refused. */
+  readonly named?: Identity;
   /** How often in a row a command for it failed, and when the next one is due: of one `deactivating` or `restoring`. */
   readonly retry?: Retry;
   /** The table knows of it from a deactivation alone: it was never activated through Interlock. */
@@ -67,6 +70,8 @@ export interface ServiceRequest {
   readonly correlationId: string;
   /** When the relay took it on. */
   readonly receivedAtMs: number;
+  /** The sequence number of its message in the inbox of its site, decimal: it grows within a session's message group. */
+  readonly sequence?: string;
   readonly origin: Origin;
   readonly nas: NasProfile;
   readonly acctSessionId: string;
@@ -209,6 +214,8 @@ export interface Session {
   /** The name of its NAS in its key, where the NAS has another name now. */
   readonly storedUnder?: string;
   readonly acctSessionId: string;
+  /** The request that created the item: its site, and its sequence number in the inbox there. Absent where SQS gave none. */
+  readonly createdBy?: { readonly site: string; readonly sequence: string };
   /** What the NAS has confirmed of what it was told. Without a NAS (`enforcement: none`): what requests said. */
   readonly identity: Identity;
   /** What requests said besides: nothing has confirmed it, and nothing is matched with it. */

@@ -7,7 +7,7 @@
 import type { TermsAtNas } from '../dialects/dialect.ts';
 import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
-import { chunks, claimedOf, dialect, tell, toldOf } from './command.ts';
+import { chunks, claimedOf, dialect, tell, toldOf, unprovenOf } from './command.ts';
 import {
   ACK,
   activated,
@@ -133,11 +133,13 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
   const answered = answer(draft, owed);
   const session = job.isAcknowledged ? learn(answered.session, job) : answered.session;
   const { services } = session;
+  const unproven = unprovenOf(session, job.request);
+  const named = Object.keys(unproven).length > 0 && { named: unproven };
   const undone = activated.flatMap((activation): ServiceSession[] => {
     const known = services[activation];
     const planned = job.planned[activation];
     if (known === undefined || known.state === 'unconfirmed') {
-      return planned === undefined ? [] : [{ ...planned, state: 'unconfirmed', undo: true }];
+      return planned === undefined ? [] : [{ ...planned, state: 'unconfirmed', undo: true, ...named }];
     }
     // The undo of a refresh gives the former terms again.
     return known.state === 'deactivating' ? [] : [restoring(known)];
@@ -237,7 +239,12 @@ export function proceed(draft: Draft, correlationId: string, owed?: Owed): Draft
   if (restore.length > 0 && owed === undefined) {
     return tellToRestore(next, correlationId, chunks(restore, activate));
   }
-  if (exclude.length > 0) return tellToExclude(next, correlationId, chunks(exclude, deactivate), owed);
+  if (exclude.length > 0) {
+    // Those that are undone under the same name share a command.
+    const byName = Map.groupBy(exclude, (one) => JSON.stringify(session.services[one]?.named ?? {}));
+    const lists = [...byName.values()].flatMap((names) => chunks(names, deactivate));
+    return tellToExclude(next, correlationId, lists, owed);
+  }
   return owed === undefined ? settle(next, undefined) : proceed(settle(next, owed), correlationId);
 }
 
@@ -250,10 +257,12 @@ export function tellToExclude(
 ): Draft {
   if (underWay === undefined) return proceed(owed ? settle(draft, owed) : draft, correlationId);
   const { session } = draft;
+  const services = servicesOf(session.services, underWay);
   const { draft: told, step } = tell(draft, {
     activate: [],
-    deactivate: servicesOf(session.services, underWay),
+    deactivate: services,
     staying: staying(session, underWay),
+    named: services[0]?.named,
     correlationId,
   });
   return under(told, { step: 'exclude', ...step, remaining, ...(owed && { owed }) });
@@ -344,7 +353,7 @@ function undoWherePossible(session: Session): Session {
   if (undone.length === 0 || waits) return session;
   return withServices(
     session,
-    undone.map(({ undo: _, ...service }) => {
+    undone.map(({ undo: _, named, ...service }) => {
       const keepsMember = service.groups.every((group) =>
         services.some(
           (other) =>
@@ -353,7 +362,8 @@ function undoWherePossible(session: Session): Session {
             other.groups.includes(group),
         ),
       );
-      return { ...service, state: keepsMember ? 'deactivating' : 'unconfirmed' };
+      if (!keepsMember) return { ...service, state: 'unconfirmed' };
+      return { ...service, state: 'deactivating', ...(named && { named }) };
     }),
   );
 }

@@ -47,6 +47,7 @@ const ServiceSession = v.strictObject({
   correlationId: Text,
   spelling: v.exactOptional(Text),
   claimed: v.exactOptional(Identity),
+  named: v.exactOptional(Identity),
   retry: v.exactOptional(v.strictObject({ attempts: Count, atMs: TimeMs, alsoGone: v.exactOptional(Count) })),
   isStranger: v.exactOptional(v.literal(true)),
   isLost: v.exactOptional(v.literal(true)),
@@ -65,6 +66,7 @@ const Origin = v.strictObject({
 const Request = v.strictObject({
   correlationId: Text,
   receivedAtMs: TimeMs,
+  sequence: v.exactOptional(Text),
   origin: Origin,
   nas: Nas,
   acctSessionId: Text,
@@ -138,6 +140,7 @@ const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   nas: Nas,
   storedUnder: v.exactOptional(Text),
   acctSessionId: Text,
+  createdBy: v.exactOptional(v.strictObject({ site: Text, sequence: Text })),
   identity: Identity,
   claimed: Identity,
   classes: Texts,

@@ -72,7 +72,7 @@
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { chunks, dialect, toldOf, untellable } from './command.ts';
 import { ACK, activated, answer, type Draft, end, mark, nak, reply, settle, withServices } from './draft.ts';
-import { answerGiven } from './duplicates.ts';
+import { answerGiven, REPLAY_WINDOW_MS } from './duplicates.ts';
 import {
   type DueEvent,
   type Event,
@@ -108,6 +108,8 @@ import { alongsOf, proceed, startJob } from './steps.ts';
 export interface Result {
   readonly session?: Session;
   readonly effects: readonly Effect[];
+  /** Nothing is in the session any more: it is to be removed once the effects are sent. */
+  readonly isOver?: true;
 }
 
 /** Requests that may wait for one subscriber session; one more is refused with 506. */
@@ -126,7 +128,9 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   const name = eventName(session, event, nowMs);
   const change = cell[name]?.({ session: session && { ...session, ended: {} }, effects: [], nowMs }, event);
   if (change === undefined) throw new Error(`${name} cannot occur in the state ${stateOf(session)}`);
-  if (change.session === undefined) return { effects: change.effects };
+  if (change.session === undefined) {
+    return { effects: change.effects, ...(session && canGo(session, event, nowMs) && { isOver: true }) };
+  }
 
   const { session: worked, effects } = workOff(change);
   const next = noteAccounted(worked);
@@ -138,20 +142,35 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
     effects,
   });
   const version = next.version + (changesServices(session, next) ? 1 : 0);
-  return { session: { ...next, version, changedAtMs: nowMs, recentEvents }, effects };
+  const decided = { ...next, version, changedAtMs: nowMs, recentEvents };
+  return { session: decided, effects, ...(canGo(decided, event, nowMs) && { isOver: true }) };
 }
 
 /**
  * Whether nothing is in a session, nothing is under way, and no service of it was ever accounted: such a session is not kept.
  * One that was accounted is, because the numbers of its services name accounting sessions and must not come again.
  */
-export function isEmpty({ services, transition, waiting, wasAccounted }: Session): boolean {
+function isEmpty({ services, transition, waiting, wasAccounted }: Session): boolean {
   return (
     transition === undefined &&
     waiting.length === 0 &&
     wasAccounted === undefined &&
     Object.keys(services).length === 0
   );
+}
+
+/** For so long a repeat of an acknowledged request finds its answer, also in a session that is empty since. */
+const EMPTY_FOR_MS = REPLAY_WINDOW_MS;
+
+/**
+ * Whether the session is removed: it has been empty for 300 s, or `event`, perhaps delivered again, has made it empty and none
+ * of its requests was acknowledged. A request that was refused leaves no trace; its repeat is evaluated again.
+ */
+function canGo(session: Session, event: Event, nowMs: number): boolean {
+  if (!isEmpty(session)) return false;
+  const isLatest = session.recentEvents.at(-1)?.id === event.id;
+  const isRefused = session.answered.every(({ answer }) => answer === 'nak');
+  return session.changedAtMs + EMPTY_FOR_MS <= nowMs || (isLatest && isRefused);
 }
 
 /** Notes that a session has a service that is accounted. */
@@ -197,6 +216,7 @@ function canExpire(service: ServiceSession): service is ServiceSession & { reado
 /** When the session has to be looked at again without anything happening to it; undefined when never. */
 export function dueAtMs(session: Session): number | undefined {
   if (session.transition !== undefined) return session.transition.deadlineMs;
+  if (isEmpty(session)) return session.changedAtMs + EMPTY_FOR_MS;
   const times = Object.values(session.services).flatMap((service) => [
     ...(canExpire(service) ? [service.expiresAtMs] : []),
     ...(service.retry === undefined ? [] : [service.retry.atMs]),
@@ -295,6 +315,9 @@ function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change 
   const session: Session = {
     nas: request.nas,
     acctSessionId: request.acctSessionId,
+    ...(request.sequence !== undefined && {
+      createdBy: { site: request.nas.site, sequence: request.sequence },
+    }),
     identity: {},
     claimed: {},
     classes: [],

@@ -19,7 +19,7 @@ import { understandRequest } from '../../core/requests/coa-request.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
 import type { Event } from '../../core/subscriber/event.ts';
 import type { Session } from '../../core/subscriber/session.ts';
-import { dueAtMs, isEmpty, transition } from '../../core/subscriber/transition.ts';
+import { dueAtMs, transition } from '../../core/subscriber/transition.ts';
 import { processBatch } from '../shared/batch.ts';
 import type { Schedule } from '../shared/due-queue.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
@@ -72,13 +72,14 @@ async function decide(
   const site = siteOfInbox(record.eventSourceARN);
   const message = readMessage(InboxMessage, record.body);
   return message.kind === 'request'
-    ? decideRequest(site, message, dependencies, signal)
+    ? decideRequest(site, message, record.attributes.SequenceNumber, dependencies, signal)
     : decideOutcome(site, message, dependencies, signal);
 }
 
 function decideRequest(
   site: string,
   { correlationId, receivedAtMs, origin }: RequestMessage,
+  sequence: string | undefined,
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
@@ -89,7 +90,7 @@ function decideRequest(
   if (nases === undefined) throw new MalformedMessage(`the site ${site} is not part of this deployment`);
 
   const { relay, client } = origin;
-  const context = { correlationId, receivedAtMs, relay, client, catalogue, nases };
+  const context = { correlationId, receivedAtMs, sequence, relay, client, catalogue, nases };
   const understood = understandRequest(parsed.packet, context);
   if (!understood.ok) {
     const { reason, ...refusal } = understood.refusal;
@@ -115,7 +116,7 @@ function decideRequest(
 
 function decideOutcome(
   site: string,
-  { commandId, correlationId, session, result, errorCause, text }: OutcomeMessage,
+  { commandId, correlationId, session, result, errorCause, text, isUnsent }: OutcomeMessage,
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
@@ -124,9 +125,11 @@ function decideOutcome(
     result,
     ...(errorCause !== undefined && { errorCause }),
     ...(text !== undefined && { text }),
+    ...(isUnsent && { isUnsent }),
   };
   const event = { kind: 'outcome', id: `${commandId}/outcome`, ...outcome } as const;
-  const cause = `the NAS: ${result}${errorCause === undefined ? '' : ` ${errorCause}`}`;
+  const who = isUnsent ? 'the relay, which did not send the command' : 'the NAS';
+  const cause = `${who}: ${result}${errorCause === undefined ? '' : ` ${errorCause}`}`;
   return change({ site, sessions: [session], event, correlationId, cause, result }, dependencies, signal);
 }
 
@@ -157,7 +160,7 @@ async function change(
     if (event.kind === 'outcome' && before !== undefined && before.nas.site !== site) {
       throw new MalformedMessage(`session: ${key.nas} is not a NAS of the site ${site}`);
     }
-    const { session: after, effects } = transition(before, event, now());
+    const { session: after, effects, isOver } = transition(before, event, now());
     if (after !== undefined && (await store.write(after, signal)) === 'lost') continue;
 
     const nas = (after ?? before)?.nas.name ?? key.nas;
@@ -173,10 +176,9 @@ async function change(
     const destination = site ?? before?.nas.site;
     const messages = effects.map((effect) => messageOf(effect, key));
     if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);
-    // Only now: an event that is delivered again finds what it had to send. No other event removes the session.
-    const isRedelivered = before?.recentEvents.at(-1)?.id === event.id;
-    const left = after ?? (isRedelivered ? { ...before, revision: before.revision - 1 } : undefined);
-    if (left !== undefined && isEmpty(left)) await store.remove(left, signal);
+    // Only now: an event that is delivered again finds what it had to send.
+    const left = after === undefined ? before : { ...after, revision: after.revision + 1 };
+    if (isOver && left !== undefined) await store.remove(left, signal);
     const soonMs = dueSoonMs(before, after, now());
     if (soonMs !== undefined) {
       await schedule(key, soonMs, signal).catch((error) =>

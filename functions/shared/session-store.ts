@@ -38,7 +38,7 @@ export interface SessionStore {
    * session since, so read it and decide again.
    */
   write(session: Session, signal?: AbortSignal): Promise<'written' | 'lost'>;
-  /** Removes a session that has just been written, unless another writer has written it since. */
+  /** Removes a session of that `revision`, unless another writer has written it since. */
   remove(session: Session, signal?: AbortSignal): Promise<void>;
 }
 
@@ -81,7 +81,7 @@ export function createSessionStore(client: DynamoDBClient, tableName: string): S
             TableName: tableName,
             Key: marshall(itemKey(keyOf(session))),
             ConditionExpression: SESSION_IS_AS_READ,
-            ExpressionAttributeValues: marshall({ ':revision': session.revision + 1 }),
+            ExpressionAttributeValues: marshall({ ':revision': session.revision }),
           }),
           abortSignal && { abortSignal },
         );

@@ -168,13 +168,13 @@ test.each<[string, Partial<CommandMessage>, string, object]>([
     'for a NAS that the site does not have',
     { session: { nas: 'bng-9', acctSessionId: '0001048580' } },
     'unknown-nas',
-    { result: 'nak', errorCause: 502 },
+    { result: 'nak', errorCause: 502, isUnsent: true },
   ],
   [
     'of more than 4096 octets',
     { attributes: Buffer.alloc(4096).toString('base64') },
     'no-packet',
-    { result: 'nak', errorCause: 506 },
+    { result: 'nak', errorCause: 506, isUnsent: true },
   ],
 ])('does not send a command %s, and reports that', async (_, changes, reason, expected) => {
   const relay = await start();

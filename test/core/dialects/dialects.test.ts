@@ -8,7 +8,7 @@ import type { PlannedService } from '../../../core/services/terms.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import type { Result } from '../../../core/subscriber/transition.ts';
 import { craft, packetOf } from '../radius/craft.ts';
-import { asked, brief, nas, outcome, play, request, service, services } from '../support.ts';
+import { asked, brief, deactivation, nas, outcome, play, request, service, services } from '../support.ts';
 
 /** A Vendor-Specific value holds 247 octets (RFC 2865 section 5.26); ERX-Service-Activate spends one on its tag. */
 const MAX_ACTIVATION_OCTETS = 246;
@@ -289,6 +289,27 @@ describe('generic', () => {
       having('generic', ['silver', 'voice']),
     );
     expect(filters(last)).toEqual(named('none'));
+  });
+
+  it.each([
+    { what: 'alone', activate: [], unknown: 'gold', answer: 'nak 503' },
+    { what: 'alone, and the catalogue does not define it', activate: [], unknown: 'typo', answer: 'nak 404' },
+    { what: 'beside an activation', activate: ['video'], unknown: 'gold', answer: 'nak 503' },
+  ])(
+    'is not asked about what the table does not know, which its list would wipe: $what',
+    ({ activate, unknown, answer }) => {
+      const named = deactivation(unknown, { isDefined: unknown !== 'typo' });
+      const asking = request('r1', { ...at('generic'), activate, deactivate: ['voice', named] });
+      const { last, session } = play([asked(asking)], having('generic', ['silver', 'voice']));
+      expect(brief(last)).toEqual([answer]);
+      expect(services(session)).toEqual({ silver: 'active', voice: 'active' });
+    },
+  );
+
+  it('takes a bare name for the known services of that name', () => {
+    const asking = request('r1', { ...at('generic'), deactivate: ['gold'] });
+    const { last } = play([asked(asking)], having('generic', ['gold(1)', 'voice']));
+    expect(filters(last)).toEqual(named('voice'));
   });
 
   it('names a service once that is activated again', () => {

@@ -174,3 +174,30 @@ describe('the spelling of a MAC address', () => {
     expect(brief(play([asked(asking)], start).last)).toEqual(['nak 503']);
   });
 });
+
+describe('an activation that the NAS did not answer', () => {
+  const userNamed = (name: string) => `User-Name = "${name}"`;
+
+  it('is undone under the name that it was told with, which may be that of another subscriber', () => {
+    const { session, last } = play([activating('w', { 'User-Name': 'wrong' }, ['voice']), timeout]);
+    expect(brief(last)).toEqual(['nak 505', 'deactivate voice']);
+    expect(told(last)).toContain(userNamed('wrong'));
+    expect(services(play([nak(503)], session).session)).toEqual({});
+  });
+
+  it('is undone under no other name that the NAS confirms meanwhile, beside what is undone under that', () => {
+    const late = play([activating('w', { 'User-Name': 'wrong' }, ['voice']), timeout, timeout]);
+    const right = { 'User-Name': 'right' };
+    const { results } = play([activating('r', right, ['gold']), ack, nak(503)], late.session);
+    expect(results.map(brief)).toEqual([['activate gold'], ['deactivate voice'], ['ack']]);
+    expect(results[1] && told(results[1])).toContain(userNamed('wrong'));
+  });
+
+  it('is told under the confirmed name once it has to go for another reason', () => {
+    const doubt = play([activating('w', { 'User-Name': 'wrong' }, ['gold']), timeout]).session;
+    expect(services(doubt)).toEqual({ gold: 'unconfirmed' });
+    const { last } = play([activating('r', { 'User-Name': 'right' }, ['silver']), ack], doubt);
+    expect(brief(last)).toEqual(['deactivate gold']);
+    expect(told(last)).toContain(userNamed('right'));
+  });
+});

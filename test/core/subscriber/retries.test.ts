@@ -13,6 +13,7 @@ import {
   NOW,
   nak,
   nas,
+  outcome,
   play,
   request,
   services,
@@ -124,6 +125,41 @@ describe('a refusal that may mean "not there"', () => {
     for (let attempt = 2; attempt < 6; attempt++)
       ({ session } = play([due(`d${attempt}`), nak(404)], session, session && dueAtMs(session)));
     expect(services(session)).toEqual({ gold: 'active', silver: 'deactivating' });
+  });
+});
+
+describe('a command that the relay did not send', () => {
+  const unsent = (session: Session | undefined): Event => ({
+    ...(outcome(session, 'nak', 506) as Extract<Event, { kind: 'outcome' }>),
+    isUnsent: true,
+  });
+
+  it('refuses the request that it was for, and there is nothing to undo', () => {
+    const { session, last } = play(
+      [asked(request('r1', { ...COA, activate: ['gold'] })), unsent],
+      having(['silver']),
+    );
+    expect(brief(last)).toEqual(['nak 506']);
+    expect(session?.answered.at(-1)?.reason).toBe('the relay did not send the NAS the command: gold');
+    expect(services(session)).toEqual({ silver: 'active' });
+  });
+
+  it('does not end a restoration: the NAS has not answered it', () => {
+    const asking = asked(request('r1', { ...COA, deactivate: ['silver'] }));
+    const { session } = play([asking, timeout, unsent], having(['silver']));
+    expect(services(session)).toEqual({ silver: 'restoring' });
+    const later = play([due('d1'), ack], session, NOW + 15 * SECOND_MS);
+    expect(services(later.session)).toEqual({ silver: 'active' });
+  });
+
+  it('never counts as a service that is gone', () => {
+    const asking = asked(request('r1', { ...COA, activate: ['gold'] }));
+    let { session } = play([asking, ack, unsent], having(['silver']));
+    for (let hour = 1; hour <= 4; hour++) {
+      session = play([due(`d${hour}`), unsent], session, NOW + hour * 3_600_000).session;
+      expect(services(session)).toEqual({ gold: 'active', silver: 'deactivating' });
+    }
+    expect(session?.services['silver']?.retry).not.toHaveProperty('alsoGone');
   });
 });
 

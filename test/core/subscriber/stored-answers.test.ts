@@ -60,3 +60,22 @@ describe('a request with Event-Timestamp', () => {
     expect(brief(again('r1', session, 301, asking))).toEqual(['activate gold']);
   });
 });
+
+describe('a request that is delivered again behind the one that created the session', () => {
+  const numbered = (id: string, sequence: string, over: object) =>
+    asked({ ...request(id, { ...COA, ...over }), sequence });
+  const { session } = play([numbered('r2', '10000000000000000000', { activate: ['gold'] }), ack]);
+
+  it('was refused before, and is not carried out late', () => {
+    const late = numbered('r1', '9999999999999999999', { deactivate: ['gold'] });
+    expect(play([late], session).results).toEqual([{ effects: [] }]);
+  });
+
+  it.each([
+    ['later', '10000000000000000001', COA.nas],
+    ['of another site, whose inbox has numbers of its own', '1', { ...COA.nas, site: 'another' }],
+  ])('is carried out where it is %s', (_, sequence, nas) => {
+    const asking = numbered('r3', sequence, { nas, deactivate: ['gold'] });
+    expect(brief(play([asking], session).last)).toEqual(['deactivate gold']);
+  });
+});

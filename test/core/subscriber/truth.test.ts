@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { historyItem } from '../../../core/subscriber/history.ts';
 import type { RequestedDeactivation, Session } from '../../../core/subscriber/session.ts';
-import { isEmpty } from '../../../core/subscriber/transition.ts';
+import { dueAtMs, transition } from '../../../core/subscriber/transition.ts';
 import {
   accounted,
   ack,
@@ -59,10 +59,10 @@ describe('a service that the table does not know', () => {
     { what: 'that it is not there', answered: nak(503), reply: 'nak 503' },
     { what: 'a NAK without a cause', answered: nak(), reply: 'nak' },
   ])("is the NAS's to answer where it is all that is asked: $what", ({ answered, reply }) => {
-    const { session, results } = play([change('r1', [], [HTTP]), answered]);
+    const { session, results, last } = play([change('r1', [], [HTTP]), answered]);
     expect(results.map(brief)).toEqual([['deactivate http(192.168.25.2,80)'], [reply]]);
     expect(services(session)).toEqual({});
-    expect(session && isEmpty(session)).toBe(true);
+    expect(last.isOver).toBe(reply === 'ack' ? undefined : true);
   });
 
   it('is unconfirmed when the NAS does not answer, and the client gets 505', () => {
@@ -353,13 +353,25 @@ describe('503, Session-Context-Not-Found', () => {
 });
 
 describe('a session', () => {
-  it('that a request was refused for without anything in it is empty', () => {
-    const { session } = play([change('r1', ['gold']), nak(503)]);
-    expect(session && isEmpty(session)).toBe(true);
+  it('that a request was refused for without anything in it is over', () => {
+    const { last } = play([change('r1', ['gold']), nak(503)]);
+    expect(last.isOver).toBe(true);
   });
   it('in which the NAS may have something is not', () => {
-    const { session } = play([change('r1', ['gold']), timeout]);
-    expect(session && isEmpty(session)).toBe(false);
+    const { last } = play([change('r1', ['gold']), timeout]);
+    expect(last.isOver).toBeUndefined();
+  });
+  it('that an acknowledged request has left empty is over after 300 s; until then a repeat gets its answer', () => {
+    const asking = change('r1', [], [HTTP]);
+    const { session } = play([asking, ack]);
+    expect(session && dueAtMs(session)).toBe(NOW + 300_000);
+    const again = asked({ ...request('r1', { ...COA, deactivate: [HTTP] }), correlationId: 'r1 again' });
+    expect(brief(transition(session, again, NOW + 299_999))).toEqual(['ack']);
+    expect(transition(session, { kind: 'due', id: 'early' }, NOW + 299_999).isOver).toBeUndefined();
+    expect(transition(session, { kind: 'due', id: 'late' }, NOW + 300_000)).toEqual({
+      effects: [],
+      isOver: true,
+    });
   });
 });
 

@@ -173,7 +173,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide, at a NAS that was renamed
       async write(session, signal) {
         // Another writer has removed it, and this write loses.
         if (session.storedUnder !== undefined && removals++ === 0) {
-          await store.remove({ ...session, revision: session.revision - 1 }, signal);
+          await store.remove(session, signal);
         }
         return store.write(session, signal);
       },

@@ -72,6 +72,7 @@ export class Cloud {
   readonly #scene: Scene;
   readonly #system: System;
   #due: readonly Due[] = [];
+  readonly #sequences = new Map<string, number>();
   #stream: readonly DynamoDBRecord[] = [];
   #wroteAtMs = 0;
 
@@ -197,7 +198,7 @@ export class Cloud {
     const subscriber = this.#subscriber(keyOf(session));
     await this.#system.store.remove(session);
     const { item } = subscriber;
-    if (item?.session.revision !== session.revision + 1) return;
+    if (item?.session.revision !== session.revision) return;
     delete subscriber.item;
     this.#changed(subscriber, item.image, undefined);
     this.#scene.tally.removals++;
@@ -302,9 +303,16 @@ export class Cloud {
     return {
       messageId: id,
       body,
-      attributes: group === undefined ? {} : { MessageGroupId: group },
+      attributes: group === undefined ? {} : { MessageGroupId: group, SequenceNumber: this.#sequenceOf(id) },
       eventSourceARN: `arn:aws:sqs:us-east-1:000000000000:${queue}`,
     } as SQSRecord;
+  }
+
+  /** The inbox keeps the order of a group, so the order of the first deliveries is that of the messages. */
+  #sequenceOf(id: string): string {
+    const sequence = this.#sequences.get(id) ?? this.#sequences.size + 1;
+    this.#sequences.set(id, sequence);
+    return String(sequence);
   }
 
   #subscriber({ acctSessionId }: SessionKey): Subscriber {

@@ -14,7 +14,7 @@ export function memoryStore({ isConditional = true } = {}): SessionStore {
       return 'written';
     },
     async remove({ acctSessionId, revision }) {
-      if (items.get(acctSessionId)?.revision === revision + 1) items.delete(acctSessionId);
+      if (items.get(acctSessionId)?.revision === revision) items.delete(acctSessionId);
     },
   };
 }

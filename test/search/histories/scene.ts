@@ -97,6 +97,7 @@ export class Scene {
       const isNameTold = enforcement === 'coa' && DIALECTS[dialect].identification.includes('User-Name');
       const observer = new Observer({
         isEnforced: enforcement === 'coa',
+        isAskable: DIALECTS[dialect].replacesAll === undefined,
         order,
         ...(isNameTold && { userName }),
         servicesAtNas: () => this.nas.services(acctSessionId).map(canonical),

@@ -13,7 +13,7 @@ export function keyOf(subscriber: Subscriber): string {
     return name;
   };
   const event = (one: Event) => {
-    if (one.kind === 'outcome') return [command(one.commandId), one.result, one.errorCause];
+    if (one.kind === 'outcome') return [command(one.commandId), one.result, one.errorCause, one.isUnsent];
     return one.kind === 'request' ? one.id : 'due';
   };
   const effect = (one: Effect) =>
@@ -57,7 +57,7 @@ function sessionParts(
   );
   return [
     Object.values(services)
-      .map(({ activation, state, activatedAtMs, retry, undo, isLost, isStranger }) => [
+      .map(({ activation, state, activatedAtMs, retry, undo, isLost, isStranger, named }) => [
         activation,
         state,
         activatedAtMs !== undefined,
@@ -70,6 +70,7 @@ function sessionParts(
         undo,
         isLost,
         isStranger,
+        named,
       ])
       .sort(),
     identity,

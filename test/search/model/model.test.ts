@@ -131,12 +131,24 @@ const SETTINGS: readonly Setting[] = [
   {
     name: 'a NAS that replaces its list',
     profile: { dialect: 'generic', options: {} },
-    wishes: ['+gold +video', '+silver -video', '-gold'],
-    budget: { requests: 2, faults: 2, crashes: 0 },
+    wishes: ['+gold +video', '+silver -video', '+silver', '-gold'],
+    budget: { requests: 2, faults: 2, crashes: 1 },
   },
   {
     name: 'another subscriber',
     wishes: ['?+gold', '+gold', '?-gold'],
+    budget: { requests: 2, faults: 2, crashes: 1 },
+  },
+  {
+    name: 'a deactivation of what is there from log-in',
+    fromLogIn: ['http'],
+    wishes: ['-http', '+gold'],
+    budget: BUDGET,
+  },
+  {
+    name: 'another subscriber, services from log-in',
+    fromLogIn: ['http', 'gold'],
+    wishes: ['?+http', '+silver', '?+gold -http'],
     budget: { requests: 2, faults: 2, crashes: 1 },
   },
   {
@@ -231,6 +243,18 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     takesTwo,
     /are active in a group that refuses/,
   ],
+  [
+    'removes a session with its answers as soon as it is empty',
+    'a deactivation of what is there from log-in',
+    removesAtOnce,
+    /heard ack and then nak/,
+  ],
+  [
+    'undoes for the subscriber what was asked for another one',
+    'another subscriber, services from log-in',
+    undoesForAnother,
+    /is taken away for another subscriber/,
+  ],
   ['never tells again what failed', 'one service a command', givesUp, /never at rest|will not be told/],
 ];
 
@@ -307,7 +331,26 @@ function keepsWhatIsRefused(...[session, event, nowMs]: Parameters<Transition>):
   const result = transition(session, event, nowMs);
   if (event.kind !== 'request' || result.session === undefined) return result;
   const identity = { ...event.request.identity, ...result.session.identity };
-  return { ...result, session: { ...result.session, identity, wasAccounted: true } };
+  // The session is kept although it is empty.
+  return { session: { ...result.session, identity }, effects: result.effects };
+}
+
+function removesAtOnce(...given: Parameters<Transition>): ReturnType<Transition> {
+  const result = transition(...given);
+  const { session } = result;
+  const isEmpty =
+    session !== undefined &&
+    session.transition === undefined &&
+    session.waiting.length === 0 &&
+    Object.keys(session.services).length === 0;
+  return isEmpty ? { ...result, isOver: true } : result;
+}
+
+/** Names the subscriber in an undo by what the NAS has confirmed alone. */
+function undoesForAnother(...given: Parameters<Transition>): ReturnType<Transition> {
+  const [session, ...rest] = given;
+  const services = Object.entries(session?.services ?? {}).map(([name, { named: _, ...one }]) => [name, one]);
+  return transition(session && { ...session, services: Object.fromEntries(services) }, ...rest);
 }
 
 /** What stays is what was there before the request. */

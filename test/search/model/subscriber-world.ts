@@ -25,7 +25,7 @@ import type {
   ServiceRequest,
   Session,
 } from '../../../core/subscriber/session.ts';
-import { dueAtMs, isEmpty, type Result, type transition } from '../../../core/subscriber/transition.ts';
+import { dueAtMs, type Result, type transition } from '../../../core/subscriber/transition.ts';
 import { stored } from '../../core/support.ts';
 
 export type Transition = typeof transition;
@@ -160,7 +160,7 @@ function decideMoves(from: Subscriber, world: World): Move[] {
   const [event, ...inbox] = from.inbox;
   if (event === undefined) return [];
   const result = world.decide(from.session, event, timeOf(from.session));
-  const written = write(from, event, result, world);
+  const written = withoutTrace(write(from, event, result, world), event);
   const crashes = result.effects.map(
     (_, sent): Move => ({
       name: `decide ${event.id}, crash after ${sent} of ${result.effects.length} effects`,
@@ -176,17 +176,28 @@ function decideMoves(from: Subscriber, world: World): Move[] {
       to: removed(sent, result),
       cost: CRASH,
     },
-    ...(result.session && isEmpty(result.session)
+    ...(result.isOver
       ? [{ name: `decide ${event.id}, crash before the session is removed`, to: sent, cost: CRASH }]
       : []),
     ...crashes,
   ];
 }
 
-/** A session with nothing in it is not kept, and what its requests heard is forgotten with it. */
-function removed(from: Subscriber, { session }: Result): Subscriber {
-  if (session === undefined || !isEmpty(session)) return from;
-  return { ...from, session: undefined, heard: from.heard.map(forgotten) };
+/** An empty session is not kept, and what its requests heard is forgotten with it: 300 s later, or where they were refused. */
+function removed(from: Subscriber, { isOver }: Result, isLater = false): Subscriber {
+  if (!isOver) return from;
+  const heard = from.heard.map((answer) => (answer === 'ack' && !isLater ? answer : forgotten(answer)));
+  return { ...from, session: undefined, heard };
+}
+
+/** A refusal that was found without the NAS, for a session that is not known, is not kept: a repeat is evaluated again. */
+function withoutTrace(from: Subscriber, event: Event): Subscriber {
+  if (from.session !== undefined || event.kind !== 'request') return from;
+  const { key } = event.request.origin;
+  const heard = from.heard.map((answer, index) =>
+    from.asked[index]?.origin.key === key ? forgotten(answer) : answer,
+  );
+  return { ...from, heard };
 }
 
 const FORGOTTEN = ' (forgotten)';
@@ -391,12 +402,13 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   const [command, ...commands] = from.commands;
   if (command === undefined) return [];
   const { commandId, operation, services, deactivates = [] } = command;
-  const report = (result: 'ack' | 'nak' | 'timeout', errorCause?: number): Event => ({
+  const report = (result: 'ack' | 'nak' | 'timeout', errorCause?: number, isUnsent = false): Event => ({
     kind: 'outcome',
     id: `${commandId}/outcome`,
     commandId,
     result,
     ...(errorCause !== undefined && { errorCause }),
+    ...(isUnsent && { isUnsent }),
   });
   const answered = (by: Subscriber, ...outcome: Parameters<typeof report>): Subscriber => ({
     ...by,
@@ -409,12 +421,14 @@ function commandMoves(from: Subscriber, world: World): Move[] {
     return [{ name: `relay: ${commandId} was received before`, to: answered(from, 'timeout') }];
   }
   const done = nasDoes(from.nas, command, world);
+  checkStrangers(from, done.nas);
   const carriedOut = checkHeld(from, { ...from, nas: done.nas }, world);
   const told =
     done.errorCause === undefined
       ? answered(carriedOut, 'ack')
       : answered(carriedOut, 'nak', done.errorCause);
   const refused = answered(from, 'nak', ERROR_CAUSE['Resources-Unavailable']);
+  const unsent = answered(from, 'nak', ERROR_CAUSE['Resources-Unavailable'], true);
   const crashed = (to: Subscriber): Subscriber => ({
     ...to,
     commands: from.commands,
@@ -425,6 +439,7 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   return [
     { name: `NAS: ${what}, ${said}`, to: told },
     { name: `NAS: ${what}, refused`, to: refused, cost: FAULT },
+    { name: `relay: ${what}, not sent`, to: unsent, cost: FAULT },
     { name: `NAS: ${what}, lost`, to: answered(from, 'timeout'), cost: FAULT },
     { name: `NAS: ${what}, its answer lost`, to: answered(carriedOut, 'timeout'), cost: FAULT },
     { name: `relay: ${what}, crash before it is sent`, to: crashed(from), cost: CRASH },
@@ -445,6 +460,9 @@ function timeMoves(from: Subscriber, world: World): Move[] {
   if (session === undefined || due === undefined) return [];
   const event: Event = { kind: 'due', id: `due ${session.revision}` };
   const result = world.decide(session, event, due);
+  // An empty session is removed after 300 s. The inbox delivers a message again long before that.
+  if (result.isOver && from.inbox.some(({ id }) => session.recentEvents.some((one) => one.id === id)))
+    return [];
   const expired =
     session.transition === undefined ? from.expired : [...from.expired, session.transition.commandId];
   const written = write(from, event, result, world);
@@ -453,7 +471,7 @@ function timeMoves(from: Subscriber, world: World): Move[] {
   const early: Event = { kind: 'due', id: `due ${session.revision} early` };
   const premature = world.decide(session, early, timeOf(session));
   return [
-    { name: 'sweep', to: removed(send({ ...written, expired }, result.effects), result), cost },
+    { name: 'sweep', to: removed(send({ ...written, expired }, result.effects), result, true), cost },
     {
       name: 'a due message of long ago',
       to: send(write(from, early, premature, world), premature.effects),
@@ -471,6 +489,24 @@ function checkHeld(before: Subscriber, after: Subscriber, world: World): Subscri
   const lost = lostGroups(before.nas, after, world);
   if (!isGapAllowed && lost.length > 0) throw new Violation(`the NAS has no service of group ${lost} left`);
   return after;
+}
+
+/** What was asked for another subscriber alone, and not for this one, is not taken away from this one. */
+function checkStrangers({ nas, asked }: Subscriber, after: readonly string[]): void {
+  const namedBy = (isMeant: (userName: unknown) => boolean) =>
+    asked
+      .filter(({ identity }) => isMeant(identity['User-Name']))
+      .flatMap(({ activate, deactivate }) => [...activate, ...deactivate])
+      .map(({ activation }) => activation);
+  const own = namedBy((userName) => userName === USER_NAME);
+  const others = namedBy((userName) => userName !== USER_NAME);
+  // What this one activates may exclude it.
+  const mayExclude = asked.some(
+    ({ activate, identity }) => identity['User-Name'] === USER_NAME && activate.length > 0,
+  );
+  const taken = nas.find((one) => !after.includes(one) && others.includes(one) && !own.includes(one));
+  if (taken !== undefined && !mayExclude)
+    throw new Violation(`${taken} is taken away for another subscriber`);
 }
 
 function lostGroups(

@@ -21,6 +21,7 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
     const sessions = [before, after].filter((one) => one !== undefined);
     switch (errorCause) {
       case ERROR_CAUSE['Session-Context-Not-Found']:
+        if (isAboutUnknown(facts, wish, sessions)) return true;
         return sessions.some(({ identity }) => {
           const known = identity['User-Name'];
           return known !== undefined && wish.userName !== undefined && known !== wish.userName;
@@ -98,11 +99,20 @@ function isExcluded({ activate, deactivate }: Wish, { services }: Pick<Session, 
 }
 
 /** Where no NAS knows better, the catalogue says which services there are. */
-function isAboutUndefined({ isEnforced }: Facts, { deactivate }: Wish): boolean {
+function isAboutUndefined({ isEnforced, isAskable }: Facts, { deactivate }: Wish): boolean {
   return (
-    !isEnforced &&
+    !(isEnforced && isAskable) &&
     deactivate.some((one) => deployment.catalogue.services[nameOf(canonical(one))] === undefined)
   );
+}
+
+/** Whether it deactivates what the table does not know, and the NAS cannot be asked about. */
+function isAboutUnknown({ isAskable }: Facts, { deactivate }: Wish, sessions: readonly Session[]): boolean {
+  const isKnown = (named: string) =>
+    sessions.every(({ services }) =>
+      Object.keys(services).some((one) => one === named || nameOf(one) === named),
+    );
+  return !isAskable && deactivate.some((one) => !isKnown(canonical(one)));
 }
 
 /** Whether it deactivates by a bare name what it activates. */

@@ -1,4 +1,4 @@
-import { isEmpty } from '../../../core/subscriber/transition.ts';
+import { dueAtMs } from '../../../core/subscriber/transition.ts';
 import { type Checker, type Expect, expectSame, type Facts } from './promise.ts';
 
 export const sentence = 'A NAK means that the NAS ends up as it was, and an ACK that it ends up as asked.';
@@ -21,7 +21,8 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
       const active = services.filter(({ state }) => state === 'active').map(({ activation }) => activation);
       const expected = [...implied.keys()].filter(isCertain);
       expectSame(expect, ['in the item', active.filter(isCertain)], ['implied by the requests', expected]);
-      expect(session === undefined || !isEmpty(session), 'a session with nothing in it is kept');
+      const isKept = session === undefined || services.length > 0 || session.wasAccounted;
+      expect(isKept || dueAtMs(session) !== undefined, 'a session with nothing in it is kept for ever');
       if (!isEnforced) return;
       const isThere = (activation: string) => !endedByNas.has(activation);
       expectSame(

@@ -50,6 +50,8 @@ export interface Outcome {
 export interface Facts {
   /** Whether the NAS is told and confirms. */
   readonly isEnforced: boolean;
+  /** Whether it can be asked about a service that the table does not know. */
+  readonly isAskable: boolean;
   readonly order: Order;
   /** The subscriber's User-Name, where the NAS is told of it and can check it. */
   readonly userName?: string;

@@ -170,7 +170,7 @@ describe.skipIf(skip).concurrent(title('a NAS with services of its own'), () => 
     expect(await scene.ask(id, deactivate('http(192.168.25.2, 80)'))).toBe('CoA-ACK');
     expect(scene.nas.services(id)).toEqual(['voice']);
     await scene.system.history(id, ({ deactivated = [] }) => deactivated.includes('http(192.168.25.2,80)'));
-    await scene.isForgotten(id);
+    expect(await scene.services(id)).toEqual({});
   });
 
   it('a lone deactivation of a log-in service is its to answer: a NAK, which is passed on', async ({
