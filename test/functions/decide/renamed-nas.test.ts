@@ -53,6 +53,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide, at a NAS that was renamed
     const sent: OutgoingMessage[] = [];
     const reports: DecideReport[] = [];
     let identifier = 0;
+    let nowMs = NOW;
     const handler = (deployment: ReturnType<typeof named>) =>
       createDecide({
         deployment,
@@ -67,7 +68,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide, at a NAS that was renamed
         },
         send: async (_, messages) => void sent.push(...messages),
         schedule: async () => {},
-        now: () => NOW,
+        now: () => nowMs,
         report: (event) => reports.push(event),
       });
     const deliver = async (deployment: ReturnType<typeof named>, record: ReturnType<typeof inboxRecord>) => {
@@ -89,6 +90,9 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide, at a NAS that was renamed
         ),
       /** Services by state, of the items under these names. */
       stored,
+      at: (ms: number) => {
+        nowMs = ms;
+      },
       read: (nas: string) => store.read({ nas, acctSessionId }),
       said: () => sent.map(({ body }) => ('answer' in body ? body.answer : 'command')),
       accounted: () =>
@@ -186,9 +190,15 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide, at a NAS that was renamed
   });
 
   it('removes a session that is left empty under the name under which it is stored', async () => {
-    const { ask, read } = startLife();
+    const { ask, deliver, read, acctSessionId, at } = startLife();
+    const renamed = named('bng-2', ['bng-1']);
     await ask(named('bng-1'), { activate: ['bronze'] });
-    await ask(named('bng-2', ['bng-1']), { deactivate: ['bronze'] });
+    await ask(renamed, { deactivate: ['bronze'] });
+    expect(await read('bng-1')).toMatchObject({ services: {}, storedUnder: 'bng-1' });
+    // Once its answers need not be given again.
+    at(NOW + 3_600_000);
+    const due = { version: 1, kind: 'due', session: { nas: 'bng-1', acctSessionId }, dueAtMs: NOW };
+    await deliver(renamed, inboxRecord(due, { queueArn: DUE_ARN }));
     expect([await read('bng-1'), await read('bng-2')]).toEqual([undefined, undefined]);
   });
 
