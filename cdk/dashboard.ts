@@ -82,6 +82,15 @@ export class Dashboard extends cloudwatch.Dashboard {
         sweep.ownMetric(METRICS.overdue, { statistic: cloudwatch.Stats.MAXIMUM, label: 'overdue' }),
       ]),
     );
+    this.addWidgets(
+      graph('Sessions of NASes that no site file names', [
+        sweep.ownMetric(METRICS.unknownNas, {
+          statistic: cloudwatch.Stats.MAXIMUM,
+          period: Duration.hours(1),
+          label: 'sessions',
+        }),
+      ]),
+    );
   }
 }
 

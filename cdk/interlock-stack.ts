@@ -1,7 +1,7 @@
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Stack, type StackProps } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { ACCOUNT_TIMEOUT_SECONDS, SWEEP_TIMEOUT_SECONDS } from '../core/cloud/queues.ts';
+import { ACCOUNT_TIMEOUT_SECONDS } from '../core/cloud/queues.ts';
 import { Dashboard } from './dashboard.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import { DecideFunction } from './decide-function.ts';
@@ -11,6 +11,7 @@ import type { DeploymentAndSites } from './read-deployment.ts';
 import { notify, RunbookAlarm } from './runbook-alarm.ts';
 import { SessionsTable, type SessionsTableProps } from './sessions-table.ts';
 import { Sites } from './sites.ts';
+import { SweepFunction } from './sweep-function.ts';
 
 export interface InterlockStackProps extends StackProps, SessionsTableProps, DeploymentAndSites {
   /**
@@ -48,11 +49,9 @@ export class InterlockStack extends Stack {
     sessions.grantWriteHistory(account);
     sites.grantSendToAccounting(account);
 
-    const sweep = new NodeFunction(this, 'Sweep', {
-      folder: 'sweep',
-      timeoutSeconds: SWEEP_TIMEOUT_SECONDS,
-    });
+    const sweep = new SweepFunction(this, 'Sweep', { deployment });
     sessions.grantQueryDue(sweep);
+    sessions.grantScanKeys(sweep);
     due.fillBy(sweep);
 
     const all = this.node.findAll();

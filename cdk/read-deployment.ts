@@ -1,9 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseConfiguration } from '../core/config/configuration.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
-import { parseServicesFile } from '../core/config/services-file.ts';
-import { parseSiteFile } from '../core/config/site-file.ts';
-import { type Deployment, deploymentOf, sharedNasNames } from '../core/deployment.ts';
+import { type Deployment, deploymentOf } from '../core/deployment.ts';
 import { outlineOf, type SiteOutline } from './site-outline.ts';
 
 export interface DeploymentAndSites {
@@ -29,27 +28,15 @@ export function readDeployment(directory: string): DeploymentAndSites {
   if (names.length === 0) {
     throw new ConfigurationError([`${folder}: expected at least one site file, such as demo.yaml`]);
   }
+  const services = join(directory, 'services.yaml');
   const files = names.map((name) => {
     const file = join(folder, name);
-    const text = read(file);
-    const site = parseSiteFile(file, text);
-    // So that no two files describe the same site.
-    if (`${site.site}.yaml` !== name) {
-      throw new ConfigurationError([`${file}: site: expected ${name.slice(0, -5)}, like the file's name`]);
-    }
-    return { site, text };
+    return { file, text: read(file), site: name.slice(0, -'.yaml'.length) };
   });
-  const sites = files.map(({ site }) => site);
-  const shared = sharedNasNames(sites);
-  if (shared.length > 0) {
-    throw new ConfigurationError(
-      shared.map((name) => `${folder}: the NAS name ${name} is used by two sites`),
-    );
-  }
-  const services = join(directory, 'services.yaml');
+  const { catalogue, sites } = parseConfiguration({ file: services, text: read(services) }, files);
   return {
-    deployment: deploymentOf(parseServicesFile(services, read(services)), sites),
-    sites: files.map(({ site, text }) => outlineOf(site, text)),
+    deployment: deploymentOf(catalogue, sites),
+    sites: sites.map((site, index) => outlineOf(site, files[index]?.text ?? '')),
   };
 }
 

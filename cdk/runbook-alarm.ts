@@ -20,6 +20,7 @@ export type RunbookHeading =
   | 'account is behind the stream'
   | 'Deactivations are stuck'
   | 'Services are unconfirmed'
+  | 'Sessions of an unknown NAS'
   | 'Due sessions are late';
 
 export interface RunbookAlarmProps extends cloudwatch.CreateAlarmOptions {

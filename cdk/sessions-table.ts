@@ -81,6 +81,16 @@ export class SessionsTable extends Construct {
     user.addEnvironment('TABLE_NAME', this.table.tableName);
   }
 
+  /** Lets `user` scan the keys of all sessions, and gives it the table's name. */
+  grantScanKeys(user: NodeFunction): void {
+    iam.Grant.addToPrincipal({
+      grantee: user,
+      actions: ['dynamodb:Scan'],
+      resourceArns: [`${this.table.tableArn}/index/${TABLE.sessionsIndex}`],
+    });
+    user.addEnvironment('TABLE_NAME', this.table.tableName);
+  }
+
   /** Lets `user` put items of history, and gives it the table's name. */
   grantWriteHistory(user: NodeFunction): void {
     // A condition cannot name a sort key, and history has the partition key of its session. So `user` is trusted not to

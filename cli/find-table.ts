@@ -2,6 +2,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LOCAL_TABLE_NAME } from '../core/cloud/table.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
+import type { ConfigurationPaths } from './read-configuration.ts';
 import { findSystem } from './running-system.ts';
 
 export interface TableOptions {
@@ -17,6 +18,8 @@ export interface FoundTable {
   readonly tableName: string;
   /** Its endpoint, or its region. */
   readonly place: string;
+  /** The files of the system that runs here. */
+  readonly configuration?: ConfigurationPaths | undefined;
 }
 
 /**
@@ -31,8 +34,8 @@ export async function findTable({ data, table, endpoint, region }: TableOptions)
         'Interlock does not run on this machine: start it with `npm start`, or give --table, --endpoint or --region',
       ]);
     }
-    const { tableName, dynamodb } = system;
-    return { tableName, client: new DynamoDBClient(dynamodb), place: dynamodb.endpoint };
+    const { tableName, dynamodb, configuration } = system;
+    return { tableName, client: new DynamoDBClient(dynamodb), place: dynamodb.endpoint, configuration };
   }
   const client = new DynamoDBClient({
     ...(endpoint !== undefined && { endpoint }),

@@ -3,17 +3,24 @@
 import { parseArgs } from 'node:util';
 import { LOCAL_TABLE_NAME } from '../core/cloud/table.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
+import { doctor } from './doctor.ts';
 import { findTable } from './find-table.ts';
+import { pathsIn, readConfiguration } from './read-configuration.ts';
 import { show } from './show.ts';
 
-const USAGE = `usage: npx interlock show [--json] [--data DIR] NAME
-       npx interlock show [--json] [--table TABLE] [--endpoint URL] [--region REGION] NAME
+const USAGE = `usage: npx interlock show [--json] [TABLE] NAME
+       npx interlock doctor [--config DIR] [TABLE]
 
-Shows the subscriber sessions whose User-Name or Acct-Session-Id is NAME: their services, what is
-in progress, the latest requests with their replies, and the last ten changes. The first form reads
-the system that \`npm start\` runs on this machine, the second form a table in AWS or elsewhere.
+show prints the subscriber sessions whose User-Name or Acct-Session-Id is NAME: their services,
+what is in progress, the latest requests with their replies, and the last ten changes. doctor checks
+the configuration and all sessions of the table, and prints what an operator has to mend.
+
+TABLE is a table in AWS or elsewhere; without it, that of the system that \`npm start\` runs on this
+machine.
 
   --json           one line of JSON for each session, with its \`history\`
+  --config DIR     directory with services.yaml and sites/ (default: the files of the system on this
+                   machine, or config)
   --data DIR       the data directory that \`npm start\` was given
   --table TABLE    name of the table (default: ${LOCAL_TABLE_NAME})
   --endpoint URL   DynamoDB endpoint (default: AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, or that of
@@ -21,7 +28,7 @@ the system that \`npm start\` runs on this machine, the second form a table in A
   --region REGION  AWS region (default: that of the AWS configuration)
   -h, --help       prints this text
 
-Exit status: 0 if there is such a session, 1 if there is none or on error.`;
+Exit status: 0 if there is such a session, or nothing to mend; 1 if not, or on error.`;
 
 try {
   process.exitCode = await main();
@@ -32,20 +39,29 @@ try {
 }
 
 async function main(): Promise<number> {
-  const { help, name, json, ...where } = readArguments();
+  const { help, command, name, json, config, ...where } = readArguments();
   if (help) {
     process.stdout.write(`${USAGE}\n`);
     return 0;
   }
   const table = await findTable(where);
   process.stderr.write(`table ${table.tableName} at ${table.place}\n`);
-  const found = await show(table, {
-    name,
-    json,
+  const terminal = {
     now: Date.now,
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-    print: (text) => process.stdout.write(`${text}\n`),
-  });
+    print: (text: string) => process.stdout.write(`${text}\n`),
+  };
+  if (command === 'doctor') {
+    const { configuration } = table;
+    const readFiles = async () =>
+      readConfiguration(
+        config === undefined && configuration !== undefined
+          ? configuration
+          : await pathsIn(config ?? 'config'),
+      );
+    return (await doctor(table, { readConfiguration: readFiles, ...terminal })) ? 0 : 1;
+  }
+  const found = await show(table, { name, json, ...terminal });
   if (found > 0) return 0;
   process.stderr.write(`no session has the User-Name or Acct-Session-Id ${name}\n`);
   return 1;
@@ -59,6 +75,7 @@ function readArguments() {
       options: {
         help: { type: 'boolean', short: 'h', default: false },
         json: { type: 'boolean', default: false },
+        config: { type: 'string' },
         data: { type: 'string' },
         table: { type: 'string' },
         endpoint: { type: 'string' },
@@ -68,13 +85,32 @@ function readArguments() {
     const [command, name = '', ...others] = positionals;
     const endpoint =
       values.endpoint ?? process.env['AWS_ENDPOINT_URL_DYNAMODB'] ?? process.env['AWS_ENDPOINT_URL'];
-    if (!values.help) {
-      if (command === undefined) throw new Error('a command is missing');
-      if (command !== 'show') throw new Error(`${command} is not a command`);
-      if (name === '' || others.length > 0) throw new Error('show takes one NAME');
-    }
-    return { ...values, endpoint, name };
+    if (!values.help) checkArguments(command, name, others, values);
+    return { ...values, endpoint, command, name };
   } catch (error) {
     throw new ConfigurationError([error instanceof Error ? error.message : String(error), USAGE]);
+  }
+}
+
+/** @throws Error that says what is wrong */
+function checkArguments(
+  command: string | undefined,
+  name: string,
+  others: readonly string[],
+  { json, config }: { readonly json: boolean; readonly config?: string },
+): void {
+  switch (command) {
+    case undefined:
+      throw new Error('a command is missing');
+    case 'show':
+      if (name === '' || others.length > 0) throw new Error('show takes one NAME');
+      if (config !== undefined) throw new Error('show takes no --config');
+      return;
+    case 'doctor':
+      if (name !== '') throw new Error('doctor takes no NAME');
+      if (json) throw new Error('doctor takes no --json');
+      return;
+    default:
+      throw new Error(`${command} is not a command`);
   }
 }

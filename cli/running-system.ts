@@ -1,8 +1,11 @@
 // How the commands find the table of a running `npm start` on this machine: `npm start` writes it to a file.
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ConfigurationPaths } from './read-configuration.ts';
 
 export interface RunningSystem {
+  /** Absolute paths of the files that it was started with; absent in the file of an earlier release. */
+  readonly configuration?: ConfigurationPaths;
   readonly tableName: string;
   /** For the constructor of a client. */
   readonly dynamodb: {
@@ -19,11 +22,11 @@ const fileIn = (directory: string) => join(directory, 'local.json');
 
 /** Writes the file of a running system. The result removes it, unless another system has written its own since. */
 export async function announceSystem(
-  { tableName, dynamodb }: RunningSystem,
+  { configuration, tableName, dynamodb }: RunningSystem,
   directory = DEFAULT_DIRECTORY,
 ): Promise<() => Promise<void>> {
   const file = fileIn(directory);
-  const text = JSON.stringify({ tableName, dynamodb });
+  const text = JSON.stringify({ configuration, tableName, dynamodb });
   await mkdir(directory, { recursive: true });
   await writeFile(file, text);
   return async () => {

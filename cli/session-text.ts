@@ -33,13 +33,15 @@ export function describeSession(
   return [...columns(headerRows(session, times)), ...sections.flat()].join('\n');
 }
 
-function headerRows({ identity, claimed, acctSessionId, nas, ...session }: Session, times: Times) {
+function headerRows(session: Session, times: Times) {
+  const { identity, claimed, acctSessionId, nas, storedUnder, changedAtMs } = session;
   return details([
     ...IDENTITY_ATTRIBUTES.map((name) => [name, identity[name] ?? unchecked(claimed[name])] as const),
     ['Acct-Session-Id', acctSessionId],
     ['NAS', `${nas.name}, site ${nas.site}, dialect ${nas.dialect}, enforcement ${nas.enforcement}`],
-    ['State', stateOf({ identity, claimed, acctSessionId, nas, ...session })],
-    ['Changed', times.at(session.changedAtMs)],
+    ['Stored under', storedUnder && `${storedUnder}, the name of the NAS when the session began`],
+    ['State', stateOf(session)],
+    ['Changed', times.at(changedAtMs)],
   ]);
 }
 

@@ -1,5 +1,6 @@
 // `npx interlock show NAME`: the subscriber sessions of that name, with their history.
 import { ConfigurationError } from '../core/config/problems.ts';
+import { keyOf } from '../core/subscriber/key.ts';
 import { findSessions } from './find-sessions.ts';
 import type { FoundTable } from './find-table.ts';
 import { latestHistory } from './latest-history.ts';
@@ -29,8 +30,7 @@ export async function show(
   try {
     for await (const session of findSessions(client, tableName, name)) {
       const nowMs = now();
-      const key = { nas: session.nas.name, acctSessionId: session.acctSessionId };
-      const history = await latestHistory(client, tableName, key, nowMs);
+      const history = await latestHistory(client, tableName, keyOf(session), nowMs);
       const text = json
         ? JSON.stringify({ ...session, history })
         : describeSession(session, history, nowMs, timeZone);

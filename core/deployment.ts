@@ -18,19 +18,25 @@ export function deploymentOf(catalogue: Catalogue, sites: readonly Site[]): Depl
     nasesBySite: Object.fromEntries(
       sites.map(({ site, nases }) => [
         site,
-        nases.map((nas) => ({ profile: profileOf(site, nas), identifiedBy: nas.identifiedBy })),
+        nases.map((nas) => ({
+          profile: profileOf(site, nas),
+          identifiedBy: nas.identifiedBy,
+          formerly: nas.formerly,
+        })),
       ]),
     ),
   };
 }
 
-/**
- * The names that several NASes have, each once. The key of a session contains the name of its NAS, so the name must be
- * unique in the deployment.
- */
-export function sharedNasNames(sites: readonly Site[]): readonly string[] {
-  const names = sites.flatMap(({ nases }) => nases.map(({ name }) => name));
-  return [...new Set(names.filter((name, index) => names.indexOf(name) < index))];
+/** The name of each NAS today, by each name under which its sessions may be stored. */
+export function nasNames({ nasesBySite }: Deployment): ReadonlyMap<string, string> {
+  return new Map(
+    Object.values(nasesBySite).flatMap((nases) =>
+      nases.flatMap(({ profile: { name }, formerly }) =>
+        [name, ...formerly].map((stored) => [stored, name] as const),
+      ),
+    ),
+  );
 }
 
 function profileOf(site: string, nas: Nas): NasProfile {

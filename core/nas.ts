@@ -33,8 +33,11 @@ export interface NasProfile {
   readonly answerTimeoutSeconds: number;
 }
 
-/** A NAS of one site, with every value of a NAS identification attribute (RFC 5176 section 3) that identifies it. */
+/** A NAS of one site, with all by which a request or a stored session may name it. */
 export interface KnownNas {
   readonly profile: NasProfile;
+  /** Every value of a NAS identification attribute (RFC 5176 section 3) that identifies it. */
   readonly identifiedBy: readonly string[];
+  /** The names that it had before. */
+  readonly formerly: readonly string[];
 }

@@ -48,6 +48,11 @@ function lineOf({ source, event }: SystemEvent): Line | undefined {
         event.correlationId,
         `Acct-${event.record.message.status} ${event.record.message.acctSessionId} ${event.record.message.serviceSession}`,
       ];
+    case 'sweep': {
+      const names = Object.entries(event.unknown).map(([name, sessions]) => `${name} (${sessions} sessions)`);
+      if (names.length === 0) return undefined;
+      return ['problem', undefined, `the site file does not name these NASes: ${names.join(', ')}`];
+    }
     case 'sink':
       return ['recorded', undefined, event.attributes.map(describeAttribute).join(', ')];
     case 'nas':

@@ -1,4 +1,5 @@
 // `npm start`: runs Interlock on this machine until SIGINT or SIGTERM.
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { announceSystem } from '../cli/running-system.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
@@ -44,7 +45,8 @@ async function start(): Promise<void> {
     ...(dynamodb !== '' && { dynamodbEndpoint: dynamodb }),
     report,
   });
-  const withdraw = await announceSystem(system.cloud, data);
+  const configuration = { services: resolve(services), sites: [{ file: resolve(site) }] };
+  const withdraw = await announceSystem({ ...system.cloud, configuration }, data);
   const stop = async () => {
     await withdraw();
     await system.stop();

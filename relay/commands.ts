@@ -35,13 +35,14 @@ export interface CommandsOptions {
 /** The commands that this relay holds, of all NASes. */
 export class Commands {
   readonly #options: CommandsOptions;
+  /** By its name, and by those that it had before: a session is named by the one that it had when the session began. */
   readonly #nases: ReadonlyMap<string, NasClient>;
   /** By command id. */
   readonly #messages: VisibilityExtender;
 
   constructor(options: CommandsOptions) {
     this.#options = options;
-    this.#nases = new Map(options.nases.map((nas) => [nas.name, nas]));
+    this.#nases = new Map(options.nases.flatMap((nas) => nas.names.map((name) => [name, nas])));
     const { outbox, clock, visibilitySeconds } = options;
     this.#messages = new VisibilityExtender(outbox, { clock, visibilitySeconds });
   }
@@ -53,7 +54,7 @@ export class Commands {
 
   /** How many commands have been sent and not answered, by NAS. */
   get inFlight(): readonly (readonly [nas: string, commands: number])[] {
-    return Array.from(this.#nases.values(), ({ name, inFlight }) => [name, inFlight]);
+    return this.#options.nases.map(({ name, inFlight }) => [name, inFlight]);
   }
 
   /** Begins a command and returns at once. If `abandon` aborts before it is reported, `finish` reveals it again. */

@@ -12,6 +12,8 @@ import type { Report } from './telemetry/events.ts';
 /** A NAS of the site file with its secrets: the current one and, during a rotation, the previous one. */
 export interface Nas extends Omit<RadiusServer, 'secret'> {
   readonly name: string;
+  /** Names that it had before. */
+  readonly formerly: readonly string[];
   readonly secrets: readonly Secret[];
   /** How long a command is retransmitted before it counts as unanswered (MRD of RFC 5080 section 2.2.1). */
   readonly answerTimeoutSeconds: number;
@@ -65,6 +67,11 @@ export class NasClient {
   /** The name of the NAS in the site file. */
   get name(): string {
     return this.#nas.name;
+  }
+
+  /** Its name, and those that it had before. */
+  get names(): readonly string[] {
+    return [this.#nas.name, ...this.#nas.formerly];
   }
 
   /** How many commands have been sent and not answered. */

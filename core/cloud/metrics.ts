@@ -2,6 +2,9 @@
 
 /** The CloudWatch namespace of all of them. */
 export const METRIC_NAMESPACE = 'Interlock';
+/** A command that failed so often in a row is stuck. A NAS that missed one or two may just have been restarted. */
+export const STUCK_AFTER_ATTEMPTS = 3;
+
 /** Their names. */
 export const METRICS = {
   /** Milliseconds from the request's arrival at the relay to decide's answer. */
@@ -14,6 +17,8 @@ export const METRICS = {
   stuckDeactivations: 'StuckDeactivations',
   /** Services that became unconfirmed, in all and by `Nas`: it may have them or not. */
   unconfirmed: 'UnconfirmedServices',
+  /** Sessions of NASes that no site file names, once an hour. */
+  unknownNas: 'SessionsOfUnknownNases',
   /** Milliseconds by which the session that has waited longest is overdue. */
   overdue: 'Overdue',
 } as const;

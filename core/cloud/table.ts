@@ -43,6 +43,8 @@ export const TABLE = {
   dueIndex: { name: 'due', partitionKey: 'dueBucket', sortKey: 'dueAtMs' },
   /** Find sessions without the name of their NAS. Each index has the name of its partition key. */
   lookUpIndexes: ['userName', 'acctSessionId'],
+  /** The one of them that has every session. */
+  sessionsIndex: 'acctSessionId',
 } as const;
 
 /** The only value of `dueBucket`: the index on `dueAtMs` has one partition. */

@@ -1,6 +1,7 @@
 // Reads a YAML file that an operator wrote: gives its value, or everything that is wrong with it.
 import * as v from 'valibot';
 import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import { printable } from '../printable.ts';
 
 /** A configuration file that cannot be used. The message has one line per problem: `file:line: path: reason`. */
 export class ConfigurationError extends Error {
@@ -39,7 +40,7 @@ export function parseFile<S extends v.GenericSchema>(
     throw new ConfigurationError([`${file}:${line}: ${withoutQuotation(mistake.message)}${advice}`]);
   }
   const problem = (path: readonly (string | number)[], reason: string) =>
-    `${file}:${lineOf(document, lines, path)}: ${path.join('.') || 'the file'}: ${reason}`;
+    `${file}:${lineOf(document, lines, path)}: ${printable(path.join('.')) || 'the file'}: ${reason}`;
   const result = v.safeParse(schema, content(document, lines, file), { message: defaultReason });
   if (!result.success) {
     throw new ConfigurationError(
@@ -73,6 +74,12 @@ function content(document: Document.Parsed, lines: LineCounter, file: string): u
 function withoutQuotation(message: string): string {
   return message.replace(/(?<! )[:;] .*/s, '');
 }
+
+/** The reason where a text is expected: YAML makes a number or a truth value of one that has no quotes. */
+export const expectText =
+  (expected: string) =>
+  ({ input }: v.BaseIssue<unknown>): string =>
+    typeof input === 'number' || typeof input === 'boolean' ? `${expected}; put it in quotes` : expected;
 
 const KINDS: Readonly<Record<string, string>> = {
   Object: 'keys with values',

@@ -26,6 +26,7 @@ const STORED =
   /^(arn:(?:aws|aws-cn|aws-us-gov):secretsmanager:([a-z0-9-]+):\d{12}:secret:[\w/+=.@-]+-[A-Za-z0-9]{6})(?::([^:]*)(?::([^:]*):?)?)?$/;
 
 const NOT_A_NAME = `expected \${NAME} and nothing else, or a secret without "\${"`;
+const WITHOUT_BRACES = `expected \${NAME}, with braces; a secret that looks like $NAME has to be in a variable or a file`;
 const NOT_STORED =
   'expected arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-123456, followed by :KEY:STAGE if needed';
 
@@ -35,12 +36,14 @@ export type ParsedReference =
 
 /**
  * Reads `${NAME}`, `file:PATH` and the ARN of a secret; any other text is the secret itself. It is not ok for another
- * kind of ARN, nor for `${` within other text, where no variable is expanded; `reason` says what was expected.
+ * kind of ARN, nor for `$NAME` or `${` within other text, where no variable is expanded; `reason` says what was
+ * expected.
  */
 export function parseSecretReference(text: string): ParsedReference {
   const [, name] = /^\$\{(\w+)\}$/.exec(text) ?? [];
   if (name !== undefined) return { ok: true, reference: { kind: 'environment', name } };
   if (/\$\{/.test(text)) return { ok: false, reason: NOT_A_NAME };
+  if (/^\$[A-Za-z_]\w*$/.test(text)) return { ok: false, reason: WITHOUT_BRACES };
   if (text.startsWith('arn:')) {
     const [, arn, region, key, versionStage] = STORED.exec(text) ?? [];
     if (arn === undefined || region === undefined) return { ok: false, reason: NOT_STORED };

@@ -1,18 +1,27 @@
 // The services file: the service definitions and the mutex groups, as an operator writes them.
 import * as v from 'valibot';
+import { nameProblem } from '../services/activation.ts';
 import { type Catalogue, isMutexGroup } from '../services/catalogue.ts';
-import { ConfigurationError, parseFile } from './problems.ts';
+import { ConfigurationError, expectText, parseFile } from './problems.ts';
 
-const WORD = /^[A-Za-z][A-Za-z0-9_.-]*$/;
-/** An ERX-Service-Activate has 246 octets besides its tag; a name must leave room for its parameters. */
+/** An ERX-Service-Activate has 246 octets besides its tag. */
+const MAX_ACTIVATION_OCTETS = 246;
+
+/** Why `name` is no name of a service; '' if it is one. */
+const problemOf = (name: unknown) => (typeof name === 'string' ? (nameProblem(name) ?? '') : '');
 const ServiceName = v.pipe(
   v.string(),
-  v.regex(WORD, 'expected a service name: a letter, then letters, digits, "-", "_" and "."'),
-  v.maxLength(128, 'expected at most 128 characters'),
+  v.check(
+    (name) => problemOf(name) === '',
+    ({ input }) => problemOf(input),
+  ),
 );
 const ParameterName = v.pipe(
-  v.string('expected a parameter name'),
-  v.regex(WORD, 'expected a parameter name such as inputBW'),
+  v.string(expectText('expected a parameter name')),
+  v.check(
+    (name) => nameProblem(name) === undefined && !name.includes(','),
+    'expected a parameter name such as inputBW',
+  ),
 );
 const Group = v.pipe(
   v.number('expected a mutex group: a whole number'),
@@ -56,10 +65,16 @@ const ServicesFile = v.strictObject({
     v.custom<Readonly<Record<string, unknown>>>(isMapping, 'expected services by name'),
     v.check((services) => Object.keys(services).length > 0, 'expected at least one service'),
     // v.record drops these keys silently.
-    v.check(
-      (services) => !['__proto__', 'constructor', 'prototype'].some((name) => Object.hasOwn(services, name)),
-      'a service cannot be called __proto__, constructor or prototype',
-    ),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return;
+      const input = dataset.value;
+      for (const key of ['__proto__', 'constructor', 'prototype'].filter((name) =>
+        Object.hasOwn(input, name),
+      )) {
+        const path = { type: 'object', origin: 'key', input, key, value: input[key] } as const;
+        addIssue({ message: problemOf(key), path: [path] });
+      }
+    }),
     v.record(ServiceName, v.nullish(Service, {})),
   ),
   groups: v.optional(
@@ -85,6 +100,25 @@ function isMapping(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** What is wrong with the name of a service beside its parameters and the other services. */
+function problemBeside(
+  name: string,
+  services: Readonly<Record<string, v.InferOutput<typeof Service>>>,
+): string | undefined {
+  // The shortest parameters, `(1,2)`: an octet for each, one that separates or ends it, and the parenthesis.
+  const count = services[name]?.parameters.length ?? 0;
+  const most = MAX_ACTIVATION_OCTETS - (count === 0 ? 0 : 2 * count + 1);
+  const octets = Buffer.byteLength(name);
+  if (octets > most) {
+    const beside = count === 0 ? '' : `, which leaves room for ${count} parameters,`;
+    return `expected at most ${most} octets${beside} and not ${octets}`;
+  }
+  const twin = Object.keys(services).find(
+    (other) => other !== name && other.normalize() === name.normalize(),
+  );
+  return twin && 'another service has this name in another Unicode normalization form';
+}
+
 /**
  * Reads a services file.
  * @throws ConfigurationError naming file, line, path and what was expected.
@@ -92,6 +126,11 @@ function isMapping(value: unknown): boolean {
 export function parseServicesFile(file: string, text: string): Catalogue {
   const parsed = parseFile(file, text, ServicesFile);
   const { services, groups } = parsed.value;
+  const problems = Object.keys(services).flatMap((name) => {
+    const reason = problemBeside(name, services);
+    return reason === undefined ? [] : [parsed.problem(['services', name], reason)];
+  });
+  if (problems.length > 0) throw new ConfigurationError(problems);
   const used = new Set(Object.values(services).flatMap(({ mutexGroup }) => mutexGroup));
   const unused = Object.keys(groups).filter((key) => !used.has(Number(key)));
   if (unused.length > 0) {

@@ -5,11 +5,11 @@ import { ORDERS } from '../nas.ts';
 import { canonicalIpv6, isIpv6 } from '../radius/value-types.ts';
 import { optionsSchema, unknownNasKey } from './dialect-options.ts';
 import { networkKey } from './network.ts';
-import { ConfigurationError, type ParsedFile, parseFile } from './problems.ts';
+import { ConfigurationError, expectText, type ParsedFile, parseFile } from './problems.ts';
 import { parseSecretReference, type SecretReference } from './secret-reference.ts';
 
 const Name = v.pipe(
-  v.string('expected a name'),
+  v.string(expectText('expected a name')),
   v.regex(
     /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/,
     'expected a name of letters, digits, "-", "_" and ".", at most 63',
@@ -17,11 +17,11 @@ const Name = v.pipe(
 );
 /** The name of a site becomes a part of queue names, where SQS allows 80 characters and no full stop. */
 const SiteName = v.pipe(
-  v.string('expected a name'),
+  v.string(expectText('expected a name')),
   v.regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$/, 'expected a name of letters, digits, "-" and "_", at most 48'),
 );
 const Secret = v.pipe(
-  v.string('expected a secret, an environment reference, file:PATH or the ARN of a secret'),
+  v.string(expectText('expected a secret, an environment reference, file:PATH or the ARN of a secret')),
   v.minLength(1, 'a secret is never empty'),
   v.rawTransform(({ dataset, addIssue, NEVER }): SecretReference => {
     const parsed = parseSecretReference(dataset.value);
@@ -56,6 +56,15 @@ const Address = v.pipe(
     }
     return { address, port };
   }),
+);
+/** Where the relay sends to. Port 0 lets the system choose one where it listens, and is no destination (RFC 6335). */
+const PeerAddress = v.pipe(
+  Address,
+  v.check(({ port }) => port !== 0, 'expected a port from 1 to 65535'),
+  v.check(
+    ({ address }) => !/^[0:.]+$/.test(address),
+    'expected the address of a host: this one means every address of a machine',
+  ),
 );
 const seconds = (min: number, max: number) =>
   v.pipe(
@@ -98,7 +107,7 @@ const Client = v.strictObject({
 });
 
 const AccountingServer = v.strictObject({
-  address: Address,
+  address: PeerAddress,
   secret: Secrets,
   /** Put a Message-Authenticator first into Accounting-Requests; RFC 2866 does not define one. */
   messageAuthenticator: flag(false),
@@ -116,12 +125,14 @@ function nasSchema(dialect: DialectName | undefined) {
   return v.strictObject(
     {
       name: Name,
-      address: Address,
+      /** Names that it had in earlier site files: its sessions are stored under the name that it had when they began. */
+      formerly: v.optional(v.array(Name), []),
+      address: PeerAddress,
       secret: Secrets,
       identifiedBy: v.pipe(
         v.array(
           v.pipe(
-            v.string(),
+            v.string(expectText('expected a NAS-IP-Address or NAS-Identifier')),
             v.nonEmpty('expected a NAS-IP-Address or NAS-Identifier'),
             // A NAS-IPv6-Address has one spelling when it has been decoded.
             v.transform((value) => (isIpv6(value) ? canonicalIpv6(value) : value)),
@@ -254,6 +265,17 @@ export function parseSiteWithPlaces(file: string, text: string): ParsedFile<Site
     (index) => ['nases', index, 'name'],
     'the name',
   );
+  const formerNames = site.nases.flatMap(({ formerly }, index) =>
+    formerly.map((name, position) => ({ name, path: ['nases', index, 'formerly', position] })),
+  );
+  unique(
+    formerNames.map(({ name }) => name),
+    (index) => formerNames[index]?.path ?? [],
+    'the former name',
+  );
+  for (const { name, path } of formerNames)
+    if (site.nases.some((nas) => nas.name === name))
+      problems.push(parsed.problem(path, `a NAS is called ${name} now`));
   const identities = site.nases.flatMap((nas, index) =>
     nas.identifiedBy.map((value, position) => ({ value, path: ['nases', index, 'identifiedBy', position] })),
   );

@@ -127,7 +127,8 @@ export type AttributeName = keyof typeof ATTRIBUTES;
 /** The type of an attribute's value: a string, a number or octets. */
 export type AttributeValue<N extends AttributeName> = ValueTypes[(typeof ATTRIBUTES)[N]['type']];
 
-const key = (number: number, vendor = 0) => vendor * 256 + number;
+/** Vendor 0 is a vendor: a Vendor-Specific with Vendor-Id 0 never holds a standard attribute. */
+const key = (number: number, vendor = -1) => vendor * 256 + number;
 const NAMES = new Map(
   Object.entries<AttributeDefinition>(ATTRIBUTES).map(([name, { number, vendor }]) => [
     key(number, vendor),

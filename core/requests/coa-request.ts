@@ -213,7 +213,7 @@ function lookUp(
   const { activation } = parsed;
   const definition = Object.hasOwn(services, activation.name) ? services[activation.name] : undefined;
   if (definition === undefined)
-    throw new Refused('Invalid-Request', `there is no service ${activation.name}`);
+    throw new Refused('Invalid-Request', unknownService(activation.name, services));
   const { parameters } = definition;
   if (parameters.length !== activation.parameters.length) {
     const signature = parameters.length === 0 ? 'no parameters' : `(${parameters.join(', ')})`;
@@ -223,6 +223,12 @@ function lookUp(
     );
   }
   return { activation, definition };
+}
+
+/** Two spellings of one text look alike: `ö` is one character or two. */
+function unknownService(name: string, services: Catalogue['services']): string {
+  const hasTwin = Object.keys(services).some((other) => other.normalize() === name.normalize());
+  return `there is no service ${name}${hasTwin ? ' in this Unicode normalization form' : ''}`;
 }
 
 function defaults(

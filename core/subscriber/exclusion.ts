@@ -16,21 +16,8 @@ export function refusalOf(session: Session, request: ServiceRequest): Nak | unde
   if (stranger !== undefined) {
     return nak('Session-Context-Not-Found', `${stranger} is not that of the session`);
   }
-  for (const { activation, refusingGroups } of request.activate) {
-    const member = Object.values(session.services).find(
-      (service) =>
-        isMember(service) &&
-        service.activation !== activation &&
-        service.groups.some((group) => refusingGroups.includes(group)),
-    );
-    const own = session.services[activation];
-    if (member !== undefined && (own === undefined || !isMember(own))) {
-      return nak(
-        'Administratively-Prohibited',
-        `${activation} excludes ${member.activation}, which is active`,
-      );
-    }
-  }
+  const excluded = exclusionOf(session, request);
+  if (excluded !== undefined) return excluded;
   const services = new Set([
     ...Object.keys(session.services),
     ...request.activate.map(({ activation }) => activation),
@@ -38,6 +25,34 @@ export function refusalOf(session: Session, request: ServiceRequest): Nak | unde
   ]);
   if (services.size > MAX_SERVICES) {
     return nak('Resources-Unavailable', `a session holds at most ${MAX_SERVICES} services`);
+  }
+  return undefined;
+}
+
+/**
+ * Why a group with `policy: refuse` excludes what the request activates. Members that the request deactivates give their
+ * places up, whatever the order of the commands. What is `deactivating` or `unconfirmed` has none: it has to go, as in
+ * every group.
+ */
+function exclusionOf(session: Session, request: ServiceRequest): Nak | undefined {
+  const explicit = explicitOf(session, request);
+  if ('answer' in explicit) return explicit;
+  const going = new Set(explicit.map(({ activation }) => activation));
+  const members = Object.values(session.services).filter(
+    (one) => isMember(one) && !going.has(one.activation),
+  );
+  const isOne = (activation: string) => members.some((one) => one.activation === activation);
+  for (const { activation, refusingGroups } of request.activate) {
+    const excludes = ({ activation: other, groups }: ServiceTerms) =>
+      other !== activation && groups.some((group) => refusingGroups.includes(group));
+    // An active service that is activated again takes no place of another.
+    if (isOne(activation)) continue;
+    const member = members.find(excludes);
+    const beside = member ?? request.activate.find(excludes);
+    if (beside !== undefined) {
+      const why = member === undefined ? 'the request activates, too' : `is ${member.state}`;
+      return nak('Administratively-Prohibited', `${activation} excludes ${beside.activation}, which ${why}`);
+    }
   }
   return undefined;
 }

@@ -7,6 +7,7 @@ import { failedAttempts, gone, turned } from './difference.ts';
 import { describeRequest } from './draft.ts';
 import { underWay } from './duplicates.ts';
 import type { Event } from './event.ts';
+import { keyOf } from './key.ts';
 import type { Answer, CommandEffect, Session } from './session.ts';
 
 /** A client's request; the answer is absent while it is carried out or waits. */
@@ -129,9 +130,10 @@ function removal(before: Session, recordedAtMs: number): HistoryItem {
   };
 }
 
-function frame({ nas, acctSessionId }: Session, atMs: number, version: number) {
+function frame(session: Session, atMs: number, version: number) {
+  const { nas, acctSessionId } = keyOf(session);
   return {
-    pk: sessionPartitionKey(nas.name, acctSessionId),
+    pk: sessionPartitionKey(nas, acctSessionId),
     sk: historySortKey(atMs, version),
     atMs,
     version,

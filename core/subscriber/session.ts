@@ -214,6 +214,8 @@ export interface RecentEvent {
 
 export interface Session {
   readonly nas: NasProfile;
+  /** The name of its NAS in its key, where the NAS has another name now. */
+  readonly storedUnder?: string;
   readonly acctSessionId: string;
   /** The request that created the item: its site, its sequence number in the inbox there, and when the relay took it on.
    * Absent where SQS gave no number. */

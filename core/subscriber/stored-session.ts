@@ -138,6 +138,7 @@ const Transition = v.variant('step', [
 
 const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   nas: Nas,
+  storedUnder: v.exactOptional(Text),
   acctSessionId: Text,
   createdBy: v.exactOptional(v.strictObject({ site: Text, sequence: Text, receivedAtMs: TimeMs })),
   identity: Identity,

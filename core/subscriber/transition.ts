@@ -86,6 +86,7 @@ import {
   stateOf,
 } from './event.ts';
 import { jobOf, refusalOf } from './exclusion.ts';
+import { atNas } from './key.ts';
 import {
   activationConfirmed,
   activationRefused,
@@ -367,7 +368,7 @@ function wait(draft: Draft, { request }: RequestEvent): Draft {
 function begin(draft: Draft, request: ServiceRequest): Draft {
   const refusal = refusalOf(draft.session, request);
   if (refusal !== undefined) return settle(draft, { request, ...refusal });
-  const session = { ...draft.session, nas: request.nas };
+  const session = atNas(draft.session, request.nas);
   const job = jobOf(session, request);
   if ('answer' in job) return settle(draft, { request, ...job });
   if (request.nas.enforcement === 'none') return carryOutAlone({ ...draft, session }, job);

@@ -64,7 +64,7 @@ async function decide(
     const { session } = readMessage(DueMessage, record.body);
     const event = { kind: 'due', id: record.messageId } as const;
     return change(
-      { session, event, correlationId: event.id, cause: 'its time has come' },
+      { sessions: [session], event, correlationId: event.id, cause: 'its time has come' },
       dependencies,
       signal,
     );
@@ -105,10 +105,13 @@ function decideRequest(
     return dependencies.send(site, [replyMessage(reply)], signal);
   }
   const { request } = understood;
-  const session = { nas: request.nas.name, acctSessionId: request.acctSessionId };
+  const { acctSessionId } = request;
+  const nas = nases.find(({ profile }) => profile.name === request.nas.name);
+  const keyAt = (nas: string) => ({ nas, acctSessionId });
+  const sessions: Keys = [keyAt(request.nas.name), ...(nas?.formerly ?? []).map(keyAt)];
   const event = { kind: 'request', id: correlationId, request } as const;
   const cause = describeRequest(request);
-  return change({ site, session, event, correlationId, cause, receivedAtMs }, dependencies, signal);
+  return change({ site, sessions, event, correlationId, cause, receivedAtMs }, dependencies, signal);
 }
 
 function decideOutcome(
@@ -127,14 +130,17 @@ function decideOutcome(
   const event = { kind: 'outcome', id: `${commandId}/outcome`, ...outcome } as const;
   const who = isUnsent ? 'not sent' : 'the NAS';
   const cause = `${who}: ${result}${errorCause === undefined ? '' : ` ${errorCause}`}`;
-  return change({ site, session, event, correlationId, cause, result }, dependencies, signal);
+  return change({ site, sessions: [session], event, correlationId, cause, result }, dependencies, signal);
 }
+
+type Keys = readonly [SessionKey, ...SessionKey[]];
 
 /** An event of a session, and what decide reports of it. */
 interface Happening {
   /** The site that it came from; absent when time made it. */
   readonly site?: string;
-  readonly session: SessionKey;
+  /** The keys under which the session may be stored. The first one is that of a new session. */
+  readonly sessions: Keys;
   readonly event: Event;
   readonly correlationId: string;
   readonly cause: string;
@@ -144,12 +150,12 @@ interface Happening {
 
 /** Reads, decides and writes until the write wins, and then sends. */
 async function change(
-  { site, session: key, event, ...about }: Happening,
+  { site, sessions, event, ...about }: Happening,
   { store, now, report, send, schedule }: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
   for (let lostRaces = 0; lostRaces < MAX_ATTEMPTS; lostRaces++) {
-    const before = await store.read(key, signal);
+    const { key, session: before } = await find(store, sessions, signal);
     // A request has named a NAS of its site already. A NAS that has moved to another site keeps its sessions.
     if (event.kind === 'outcome' && before !== undefined && before.nas.site !== site) {
       throw new MalformedMessage(`session: ${key.nas} is not a NAS of the site ${site}`);
@@ -157,7 +163,16 @@ async function change(
     const { session: after, effects, isOver } = transition(before, event, now());
     if (after !== undefined && (await store.write(after, signal)) === 'lost') continue;
 
-    report({ kind: 'decided', session: key, ...about, ...difference(before, after), effects, lostRaces });
+    const nas = (after ?? before)?.nas.name ?? key.nas;
+    report({
+      kind: 'decided',
+      session: key,
+      nas,
+      ...about,
+      ...difference(before, after),
+      effects,
+      lostRaces,
+    });
     const destination = site ?? before?.nas.site;
     const messages = effects.map((effect) => messageOf(effect, key));
     if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);
@@ -172,7 +187,21 @@ async function change(
     }
     return;
   }
-  throw new Error(`${MAX_ATTEMPTS} writes of ${key.nas} ${key.acctSessionId} in a row were lost to others`);
+  const [{ nas, acctSessionId }] = sessions;
+  throw new Error(`${MAX_ATTEMPTS} writes of ${nas} ${acctSessionId} in a row were lost to others`);
+}
+
+/** A NAS that was renamed keeps its sessions: they are stored under the name that it had when they began. */
+async function find(
+  store: SessionStore,
+  keys: Keys,
+  signal: AbortSignal,
+): Promise<{ readonly key: SessionKey; readonly session: Session | undefined }> {
+  for (const key of keys) {
+    const session = await store.read(key, signal);
+    if (session !== undefined) return { key, session };
+  }
+  return { key: keys[0], session: undefined };
 }
 
 /**

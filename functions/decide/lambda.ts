@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { METRICS } from '../../core/cloud/metrics.ts';
+import { METRICS, STUCK_AFTER_ATTEMPTS } from '../../core/cloud/metrics.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { errorCauseName } from '../../core/radius/attributes.ts';
 import { createScheduler } from '../shared/due-queue.ts';
@@ -13,9 +13,6 @@ import { createSessionStore } from '../shared/session-store.ts';
 import { log, logFailure, withMetrics } from '../shared/telemetry.ts';
 import { createDecide } from './decide.ts';
 import type { DecideReport } from './report.ts';
-
-/** A NAS that missed one or two commands may just have been restarted. */
-const STUCK_AFTER_ATTEMPTS = 3;
 
 const environment = readEnvironment(DecideEnvironment, process.env);
 const metrics = new Metrics('decide');
@@ -48,14 +45,13 @@ function report(event: DecideReport): void {
       countAnswer('nak', event.errorCause);
       return;
     case 'decided': {
-      const { effects, session, result, lostRaces, receivedAtMs, unconfirmed, retryAttempts = 0 } = event;
+      const { effects, nas, result, lostRaces, receivedAtMs, unconfirmed, retryAttempts = 0 } = event;
       log({ ...event, effects: effects.map(({ kind }) => kind) });
       if (receivedAtMs !== undefined) measureLatency(receivedAtMs);
-      if (result !== undefined)
-        metrics.add(METRICS.nasOutcomes, 'Count', 1, { Nas: session.nas, Result: result });
+      if (result !== undefined) metrics.add(METRICS.nasOutcomes, 'Count', 1, { Nas: nas, Result: result });
       if (lostRaces > 0) metrics.add('LostRaces', 'Count', lostRaces);
       // The alarm is on the sum of all NASes, the graph has each.
-      for (const dimensions of unconfirmed.length > 0 ? [{}, { Nas: session.nas }] : [])
+      for (const dimensions of unconfirmed.length > 0 ? [{}, { Nas: nas }] : [])
         metrics.add(METRICS.unconfirmed, 'Count', unconfirmed.length, dimensions);
       if (retryAttempts >= STUCK_AFTER_ATTEMPTS) metrics.add(METRICS.stuckDeactivations, 'Count', 1);
       for (const effect of effects)

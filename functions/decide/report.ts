@@ -9,6 +9,8 @@ export type DecideReport =
       readonly kind: 'decided';
       readonly correlationId: string;
       readonly session: SessionKey;
+      /** The name of its NAS today; that in the key may be a former one. */
+      readonly nas: string;
       readonly userName?: string;
       /** What happened, in words: what was asked, or what the NAS answered. */
       readonly cause: string;

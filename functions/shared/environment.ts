@@ -25,6 +25,8 @@ export const AccountEnvironment = v.object({
 export const SweepEnvironment = v.object({
   TABLE_NAME: v.pipe(v.string(), v.nonEmpty()),
   DUE_QUEUE_URL: v.pipe(v.string(), v.url()),
+  /** Path of a file, JSON: pairs of a name under which sessions may be stored and the name of that NAS today. */
+  NAS_NAMES_FILE: v.pipe(v.string(), v.nonEmpty()),
 });
 
 /**

@@ -11,6 +11,7 @@ import {
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { DUE_BUCKET, STATE_SORT_KEY, sessionPartitionKey } from '../../core/cloud/table.ts';
 import type { SessionKey } from '../../core/messages.ts';
+import { keyOf } from '../../core/subscriber/key.ts';
 import type { Session } from '../../core/subscriber/session.ts';
 import { dueAtMs } from '../../core/subscriber/transition.ts';
 import { SHAPE, upgrade } from '../../core/subscriber/upgrade.ts';
@@ -44,8 +45,8 @@ export interface SessionStore {
 /** The sessions in the table of that name. */
 export function createSessionStore(client: DynamoDBClient, tableName: string): SessionStore {
   return {
-    async read({ nas, acctSessionId }, abortSignal) {
-      const Key = marshall({ pk: sessionPartitionKey(nas, acctSessionId), sk: STATE_SORT_KEY });
+    async read(key, abortSignal) {
+      const Key = marshall(itemKey(key));
       const { Item } = await client.send(
         new GetItemCommand({ TableName: tableName, Key, ConsistentRead: true }),
         abortSignal && { abortSignal },
@@ -73,14 +74,14 @@ export function createSessionStore(client: DynamoDBClient, tableName: string): S
       }
     },
 
-    async remove({ nas, acctSessionId, revision }, abortSignal) {
+    async remove(session, abortSignal) {
       try {
         await client.send(
           new DeleteItemCommand({
             TableName: tableName,
-            Key: marshall({ pk: sessionPartitionKey(nas.name, acctSessionId), sk: STATE_SORT_KEY }),
+            Key: marshall(itemKey(keyOf(session))),
             ConditionExpression: SESSION_IS_AS_READ,
-            ExpressionAttributeValues: marshall({ ':revision': revision }),
+            ExpressionAttributeValues: marshall({ ':revision': session.revision }),
           }),
           abortSignal && { abortSignal },
         );
@@ -91,13 +92,16 @@ export function createSessionStore(client: DynamoDBClient, tableName: string): S
   };
 }
 
+function itemKey({ nas, acctSessionId }: SessionKey) {
+  return { pk: sessionPartitionKey(nas, acctSessionId), sk: STATE_SORT_KEY };
+}
+
 /** The item of a session. Its revision is one more than that of the session, which was read. */
 function imageOf(session: Session): Image {
   const dueMs = dueAtMs(session);
   const userName = session.identity['User-Name'];
   const item = {
-    pk: sessionPartitionKey(session.nas.name, session.acctSessionId),
-    sk: STATE_SORT_KEY,
+    ...itemKey(keyOf(session)),
     shape: SHAPE,
     ...session,
     revision: session.revision + 1,

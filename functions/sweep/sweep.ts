@@ -15,6 +15,8 @@ export interface SweepDependencies {
   readonly tableName: string;
   readonly sqs: SQSClient;
   readonly dueQueueUrl: string;
+  /** The name of each NAS today, by each name under which its sessions may be stored. */
+  readonly nasNames: ReadonlyMap<string, string>;
   /** Milliseconds since 1970-01-01 UTC. */
   now(): number;
   report(event: SweepReport): void;
@@ -42,7 +44,8 @@ const PAGE = 25 * BATCH;
  * stays for the next.
  * @throws Error (the handler) when SQS did not take all messages. The others have been sent.
  */
-export function createSweep({ dynamodb, tableName, sqs, dueQueueUrl, now, report }: SweepDependencies) {
+export function createSweep(dependencies: SweepDependencies) {
+  const { dynamodb, tableName, sqs, dueQueueUrl, nasNames, now, report } = dependencies;
   return async (): Promise<void> => {
     const startedAtMs = now();
     const horizonMs = startedAtMs + SWEEP_INTERVAL_SECONDS * 1000;
@@ -64,7 +67,7 @@ export function createSweep({ dynamodb, tableName, sqs, dueQueueUrl, now, report
     const entryOf = ({ pk, dueAtMs }: Due) => {
       const key = sessionKeyOf(pk);
       const nowMs = now();
-      const deliverAtMs = pace(key.nas, dueAtMs, nowMs);
+      const deliverAtMs = pace(nasNames.get(key.nas) ?? key.nas, dueAtMs, nowMs);
       return deliverAtMs === undefined ? [] : [dueEntry(key, dueAtMs, nowMs, deliverAtMs)];
     };
     const send = async (batch: readonly ReturnType<typeof dueEntry>[]) => {

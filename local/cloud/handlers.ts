@@ -3,7 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import type { DynamoDBRecord, SQSRecord } from 'aws-lambda';
 import type { QueueName } from '../../core/cloud/queues.ts';
-import type { Deployment } from '../../core/deployment.ts';
+import { type Deployment, nasNames } from '../../core/deployment.ts';
 import { type AccountReport, createAccount } from '../../functions/account/account.ts';
 import { createDecide } from '../../functions/decide/decide.ts';
 import type { DecideReport } from '../../functions/decide/report.ts';
@@ -11,6 +11,7 @@ import { createScheduler } from '../../functions/shared/due-queue.ts';
 import { createHistoryWriter } from '../../functions/shared/history-writer.ts';
 import { createSiteSender } from '../../functions/shared/queue.ts';
 import { createSessionStore } from '../../functions/shared/session-store.ts';
+import { createNasCheck, type NasCheckReport } from '../../functions/sweep/nas-check.ts';
 import { createSweep } from '../../functions/sweep/sweep.ts';
 import type { EmbeddedCloud } from './embedded-cloud.ts';
 import type { LambdaFunction } from './event-source-mapper/lambda-function.ts';
@@ -24,7 +25,8 @@ export interface Handlers {
 
 export type HandlerEvent =
   | { readonly source: 'decide'; readonly event: DecideReport }
-  | { readonly source: 'account'; readonly event: AccountReport };
+  | { readonly source: 'account'; readonly event: AccountReport }
+  | { readonly source: 'sweep'; readonly event: NasCheckReport };
 
 export interface HandlersOptions {
   readonly cloud: Omit<EmbeddedCloud, 'stop'>;
@@ -40,6 +42,12 @@ export function createHandlers({ cloud, deployment, report }: HandlersOptions): 
   const sites = Object.entries(cloud.queues);
   const senderTo = (name: QueueName) =>
     createSiteSender(sqs, Object.fromEntries(sites.map(([site, queues]) => [site, queues[name].url])), name);
+  const sessions = { dynamodb, tableName, nasNames: nasNames(deployment), now: Date.now };
+  const sweep = createSweep({ ...sessions, sqs, dueQueueUrl: cloud.due.url, report: () => {} });
+  const checkNases = createNasCheck({
+    ...sessions,
+    report: (event) => report({ source: 'sweep', event }),
+  });
   return {
     decide: createDecide({
       deployment,
@@ -54,13 +62,9 @@ export function createHandlers({ cloud, deployment, report }: HandlersOptions): 
       send: senderTo('accounting'),
       report: (event) => report({ source: 'account', event }),
     }),
-    sweep: createSweep({
-      dynamodb,
-      tableName,
-      sqs,
-      dueQueueUrl: cloud.due.url,
-      now: Date.now,
-      report: () => {},
-    }),
+    sweep: async () => {
+      await sweep();
+      await checkNases();
+    },
   };
 }

@@ -24,7 +24,7 @@ export function exampleRequest({ coaAddress, catalogue, nases, client }: Example
     'User-Name = "client1@isp1.com"',
     'Acct-Session-Id = "0001"',
     ...nasIdentification(nases),
-    `ERX-Service-Activate:1 += "${anyService(catalogue)}"`,
+    `ERX-Service-Activate:1 += ${JSON.stringify(anyService(catalogue))}`,
   ];
   const [secret] = client?.secret ?? [];
   const spoken = secret?.kind === 'text' ? shellWord(secret.text) : 'SECRET';

@@ -73,12 +73,15 @@ describe('an alarm', () => {
     expect(thresholdsOf('IteratorAge')).toEqual({ Account: 300_000 });
   });
 
-  it('comes when a NAS does not deactivate, when it is not known what it has, and when sweep is late or says nothing', () => {
+  it('comes when a NAS does not deactivate, when it is not known what it has, when sessions are of a NAS that no site file names, and when sweep is late or says nothing', () => {
     expect(alarmsOn(METRICS.stuckDeactivations)).toMatchObject({
       decide: { Namespace: 'Interlock', Threshold: 1, EvaluationPeriods: 4, DatapointsToAlarm: 1 },
     });
     expect(alarmsOn(METRICS.unconfirmed)).toMatchObject({
       decide: { Namespace: 'Interlock', Statistic: 'Sum', Threshold: 1, EvaluationPeriods: 1 },
+    });
+    expect(alarmsOn(METRICS.unknownNas)).toMatchObject({
+      sweep: { Statistic: 'Maximum', Threshold: 1, Period: 3600, EvaluationPeriods: 2, DatapointsToAlarm: 1 },
     });
     expect(alarmsOn(METRICS.overdue)).toMatchObject({
       sweep: { Namespace: 'Interlock', Threshold: 300_000, TreatMissingData: 'breaching' },

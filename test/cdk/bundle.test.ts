@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { App } from 'aws-cdk-lib/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InterlockStack } from '../../cdk/interlock-stack.ts';
+import { nasNames } from '../../core/deployment.ts';
 import { deployment, sites } from './deployment.ts';
 
 // Inside the project, so that a bundle finds the AWS SDK that on AWS its runtime brings along.
@@ -12,9 +13,10 @@ const CDK_OUT = join(import.meta.dirname, '../../cdk.out');
 
 describe('the bundled functions', () => {
   let output: string;
-  /** Asset folders, by whether there is a deployment file: decide's, and those of account and sweep. */
+  /** Asset folders, by the file beside the code: decide's, sweep's and account's. */
   let decide: string;
-  let others: readonly string[];
+  let sweep: string;
+  let account: string;
 
   beforeAll(() => {
     mkdirSync(CDK_OUT, { recursive: true });
@@ -23,18 +25,27 @@ describe('the bundled functions', () => {
     new InterlockStack(app, 'Interlock', { deployment, sites });
     app.synth();
     const assets = readdirSync(output).filter((name) => name.startsWith('asset.'));
-    const isDecide = (asset: string) => readdirSync(join(output, asset)).includes('deployment.json');
-    decide = join(output, assets.find(isDecide) ?? '');
-    others = assets.filter((asset) => !isDecide(asset)).map((asset) => join(output, asset));
+    const filesOf = (asset: string) => readdirSync(join(output, asset));
+    const folder = (isMeant: (files: readonly string[]) => boolean) => {
+      const [found = '', ...others] = assets.filter((asset) => isMeant(filesOf(asset)));
+      expect(others).toEqual([]);
+      return join(output, found);
+    };
+    decide = folder((files) => files.includes('deployment.json'));
+    sweep = folder((files) => files.includes('nas-names.json'));
+    account = folder((files) => !files.some((name) => name.endsWith('.json')));
   });
 
   afterAll(() => rmSync(output, { recursive: true }));
 
-  it('have decide told what is deployed, and the others only their code', () => {
+  it('have decide told what is deployed, sweep the names of the NASes, and account nothing', () => {
     expect(readdirSync(decide).sort()).toEqual(['deployment.json', 'index.mjs', 'index.mjs.map']);
     expect(JSON.parse(readFileSync(join(decide, 'deployment.json'), 'utf8'))).toEqual(deployment);
-    expect(others).toHaveLength(2);
-    for (const folder of others) expect(readdirSync(folder).sort()).toEqual(['index.mjs', 'index.mjs.map']);
+    expect(readdirSync(sweep).sort()).toEqual(['index.mjs', 'index.mjs.map', 'nas-names.json']);
+    expect(new Map(JSON.parse(readFileSync(join(sweep, 'nas-names.json'), 'utf8')))).toEqual(
+      nasNames(deployment),
+    );
+    expect(readdirSync(account).sort()).toEqual(['index.mjs', 'index.mjs.map']);
   });
 
   it('and their template hold no secret of a site', () => {
@@ -48,15 +59,15 @@ describe('the bundled functions', () => {
     }
   });
 
-  it('are small: decide, which checks each item with a schema, has less than 80,000 bytes, and the others have less', () => {
+  it('are small: decide, which checks each item with a schema, has less than 82,000 bytes, and the others have less', () => {
     const bytes = (folder: string) => statSync(join(folder, 'index.mjs')).size;
 
-    expect(bytes(decide)).toBeLessThan(80_000);
-    for (const folder of others) expect(bytes(folder)).toBeLessThan(bytes(decide));
+    expect(bytes(decide)).toBeLessThan(82_000);
+    for (const folder of [account, sweep]) expect(bytes(folder)).toBeLessThan(bytes(decide));
   });
 
   it('load as the runtime loads them', () => {
-    const handlers = [decide, ...others].map((folder) => pathToFileURL(join(folder, 'index.mjs')).href);
+    const handlers = [decide, account, sweep].map((folder) => pathToFileURL(join(folder, 'index.mjs')).href);
     const script = `for (const file of ${JSON.stringify(handlers)}) console.log(typeof (await import(file)).handler);`;
     const env = {
       AWS_REGION: 'eu-central-1',
@@ -65,6 +76,7 @@ describe('the bundled functions', () => {
       ACCOUNTING_URLS: '{}',
       DUE_QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/123456789012/interlock-due',
       DEPLOYMENT_FILE: join(decide, 'deployment.json'),
+      NAS_NAMES_FILE: join(sweep, 'nas-names.json'),
     };
     const options = ['--enable-source-maps', '--input-type=module', '-e', script];
 

@@ -30,6 +30,7 @@ describe('the configuration that is shipped', () => {
             enforcement: 'coa',
           }),
           identifiedBy: ['192.0.2.1', 'bng-1'],
+          formerly: [],
         },
       ],
     });
@@ -64,7 +65,35 @@ describe('a folder of site files', () => {
     writeFileSync(site('north.yaml'), demo().replace('site: demo', 'site: north'));
 
     expect(() => readDeployment(directory)).toThrow(
-      new ConfigurationError([`${join(directory, 'sites')}: the NAS name bng-1 is used by two sites`]),
+      new ConfigurationError([
+        `${site('north.yaml')}: nases: the name bng-1 is already taken in ${site('demo.yaml')}`,
+      ]),
+    );
+  });
+
+  it.each([
+    ['the name of a NAS', 'name: bng-0', 'name: NAME\n    formerly: [bng-0]'],
+    ['a name that a NAS had', 'name: NAME\n    formerly: [bng-0]', 'name: NAME\n    formerly: [bng-0]'],
+  ])('is refused when a NAS had %s of another site', (_, here, there) => {
+    const original = demo();
+    const named = (name: string, line: string) => original.replace('name: bng-1', line.replace('NAME', name));
+    writeFileSync(site('demo.yaml'), named('bng-1', here));
+    writeFileSync(site('north.yaml'), named('bng-2', there).replace('site: demo', 'site: north'));
+    expect(() => readDeployment(directory)).toThrow(
+      new ConfigurationError([
+        `${site('north.yaml')}: nases: the name bng-0 is already taken in ${site('demo.yaml')}`,
+      ]),
+    );
+  });
+
+  it('is refused with all that is wrong in its files', () => {
+    writeFileSync(site('demo.yaml'), demo().replace('site: demo', 'site: de mo'));
+    writeFileSync(join(directory, 'services.yaml'), 'services: {}');
+    expect(() => readDeployment(directory)).toThrow(
+      new ConfigurationError([
+        `${join(directory, 'services.yaml')}:1: services: expected at least one service`,
+        `${site('demo.yaml')}:3: site: expected a name of letters, digits, "-" and "_", at most 48`,
+      ]),
     );
   });
 

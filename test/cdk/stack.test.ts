@@ -215,9 +215,10 @@ describe('sweep', () => {
     expect(target(at(list(at(rule, 'Targets'))[0], 'Arn'))).toBe('Sweep');
   });
 
-  it('may look up what is due, send it to its queue, log, and nothing else', () => {
+  it('may look up what is due, scan the keys of sessions, send what is due to its queue, log, and nothing else', () => {
     expect(allowedBy('SweepRoleDefaultPolicy')).toEqual({
       'dynamodb:Query': [expect.stringContaining('/index/due')],
+      'dynamodb:Scan': [expect.stringContaining('/index/acctSessionId')],
       'sqs:SendMessage': ['interlock-due'],
       'logs:CreateLogStream': ['SweepLogs'],
       'logs:PutLogEvents': ['SweepLogs'],

@@ -142,6 +142,9 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
     [['show', 'one', 'two'], 'show takes one NAME'],
     [['hide', 'one'], 'hide is not a command'],
     [['show', 'one', '--loud'], "Unknown option '--loud'.*"],
+    [['show', 'one', '--config', 'config'], 'show takes no --config'],
+    [['doctor', 'one'], 'doctor takes no NAME'],
+    [['doctor', '--json'], 'doctor takes no --json'],
   ])('says what is wrong with the arguments %j, and its usage', async (args, problem) => {
     expect(await interlock(args)).toEqual({
       code: 1,
@@ -151,7 +154,28 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
   });
 });
 
-describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show beside npm start'), () => {
+describe.skipIf(dynoxide.skip)(dynoxide.title('interlock doctor'), () => {
+  it('checks a table and a directory, and ends with 0 or 1', async () => {
+    const table = await startTable();
+    onTestFinished(table.stop);
+    const examine = (...options: readonly string[]) =>
+      interlock(['doctor', '--table', table.name, '--endpoint', table.endpoint, ...options]);
+    const well = await examine('--config', join(ROOT, 'config'));
+    expect([well.code, well.stderr]).toEqual([0, `table sessions at ${table.endpoint}\n`]);
+    expect(well.stdout).toMatch(
+      /^ok {5}the configuration can be used: 6 services, 1 site, 1 NAS\n(?:ok {5}.*\n){6}$/,
+    );
+    const lost = await examine('--config', tmpdir());
+    expect(lost).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(
+        /^FAULT {2}the configuration cannot be used\n {9}.*sites: cannot be read/,
+      ),
+    });
+  });
+});
+
+describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show and doctor beside npm start'), () => {
   const SITE = `
 site: demo
 relay: { coa: "127.0.0.1:0", http: "127.0.0.1:0" }
@@ -197,6 +221,21 @@ nases: [{ name: bng-1, address: "192.0.2.9:3799", secret: testing123, identified
           timeout: 10_000,
         },
       );
+      // With the files that the system was started with, as they are now.
+      const doctor = () => interlock(['doctor', '--data', data], {});
+      expect(await doctor()).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('ok     the table can be read: 1 session\n'),
+      });
+      await writeFile(site, SITE.replace('bng-1', 'bng-2'));
+      expect(await doctor()).toMatchObject({
+        code: 1,
+        stdout: expect.stringContaining(
+          'FAULT  sessions are of NASes that no site file names\n         bng-1: 1 session, such as 0001\n',
+        ),
+      });
+      await writeFile(site, SITE.replace('bng-1', 'bng-2, formerly: [bng-1]'));
+      expect(await doctor()).toMatchObject({ code: 0 });
       system.kill('SIGTERM');
     }
     expect(await ended).toEqual([0, null]);

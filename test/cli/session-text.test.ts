@@ -282,6 +282,17 @@ describe('the history of a session', () => {
   });
 });
 
+describe('a session of a NAS that has another name now', () => {
+  it('says under which name it is stored', () => {
+    const former = request('r1', { nas: nas({ name: 'olt' }), activate: ['gold'] });
+    const { session } = play([asked(former), asked(request('r2', { activate: ['voice'] }))]);
+    const lines = session ? describeSession(session, [], NOW, 'UTC').split('\n') : [];
+    expect(lines).toContain('NAS              bng-1, site demo, dialect erx, enforcement none');
+    expect(lines).toContain('Stored under     olt, the name of the NAS when the session began');
+    expect(shown([asked(former)]).join('\n')).not.toContain('Stored under');
+  });
+});
+
 describe('a time', () => {
   const gold = asked(request('r1', { activate: ['gold'] }));
   const changed = (afterMs: number, timeZone?: string) =>

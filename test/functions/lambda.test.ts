@@ -62,7 +62,7 @@ describe('the bundle of', () => {
       ['OUTBOX_URLS.demo', 'DUE_QUEUE_URL', 'DEPLOYMENT_FILE'],
     ],
     ['account', { TABLE_NAME: 'sessions' }, ['ACCOUNTING_URLS']],
-    ['sweep', {}, ['TABLE_NAME', 'DUE_QUEUE_URL']],
+    ['sweep', {}, ['TABLE_NAME', 'DUE_QUEUE_URL', 'NAS_NAMES_FILE']],
   ])('%s names all variables that are missing in %o', async (name, environment, missing) => {
     const complaint: unknown = await start(name, { AWS_REGION: 'eu-central-1', ...environment })
       .invoke({})
@@ -94,6 +94,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       AWS_ENDPOINT_URL_SQS: fauxqs.endpoint,
       TABLE_NAME: table.name,
       DEPLOYMENT_FILE: join(output, 'decide', 'deployment.json'),
+      NAS_NAMES_FILE: join(output, 'sweep', 'nas-names.json'),
       OUTBOX_URLS: urls,
       ACCOUNTING_URLS: urls,
       DUE_QUEUE_URL: urlOf(await createQueue(sqs, 'due')),
@@ -228,7 +229,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
 
     const measured = [...decide.log(), ...sweep.log()].flatMap(embeddedMetrics).flatMap(seriesAndSchema);
     const wanted = lookedFor();
-    expect(wanted).toHaveLength(8);
+    expect(wanted).toHaveLength(9);
     expect(measured).toEqual(expect.arrayContaining([...wanted]));
   });
 });

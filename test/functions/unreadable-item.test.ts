@@ -153,7 +153,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an item of a later shape'), { tim
           refusingGroups: [],
           clearedGroups: [],
         },
-        nasesBySite: { [SITE]: [{ profile: nas(), identifiedBy: ['bng-1'] }] },
+        nasesBySite: { [SITE]: [{ profile: nas(), identifiedBy: ['bng-1'], formerly: [] }] },
       },
       store: store(),
       send: createSiteSender(sqs, { [SITE]: queues().outbox.url }, 'outbox'),

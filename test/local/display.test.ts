@@ -123,6 +123,7 @@ describe('of a session, tells apart', () => {
         kind: 'decided',
         correlationId: 'r1',
         session: { nas: 'bng-1', acctSessionId: '0001' },
+        nas: 'bng-1',
         userName: 'client1',
         cause: 'its time has come',
         activated: [],

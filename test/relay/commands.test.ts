@@ -129,6 +129,26 @@ test('reports a CoA-NAK with its Error-Cause', async () => {
   expect(await outcome()).toMatchObject({ result: 'nak', errorCause: 503 });
 });
 
+test('finds a NAS by the names that it had before, and counts it under the one that it has', async () => {
+  const nases = [
+    localNas(nas.endpoint, { formerly: ['olt', 'bng-0'] }),
+    localNas(other.endpoint, { name: 'bng-2' }),
+  ];
+  const relay = await start({ site: localSite({ nases }) });
+  answerAll(nas);
+  for (const name of ['bng-0', 'bng-1', 'olt']) {
+    await send(commandOf(`of ${name}`, { nas: name, commandId: name }));
+    // The session keeps its key.
+    expect(await outcome()).toMatchObject({ session: { nas: name }, result: 'ack' });
+  }
+  const { text } = await page(relay, '/metrics');
+  expect(text).toContain('interlock_relay_commands_total{nas="bng-1",result="ack"} 3\n');
+  expect(text.match(/^interlock_relay_commands_in_flight\{.*$/gm)).toEqual([
+    'interlock_relay_commands_in_flight{nas="bng-1"} 0',
+    'interlock_relay_commands_in_flight{nas="bng-2"} 0',
+  ]);
+});
+
 test.each([
   ['is silent', async () => nas.endpoint, 'timeout'],
   ['is not there', async () => ({ address: LOCALHOST, port: await closedPort() }), 'unreachable'],

@@ -61,6 +61,7 @@ export function localSite(changes: Partial<RelaySite> = {}): RelaySite {
 export function localNas({ port }: Endpoint, changes: Partial<Nas> = {}): Nas {
   return {
     name: 'bng-1',
+    formerly: [],
     address: LOCALHOST,
     port,
     secrets: [SECRET],

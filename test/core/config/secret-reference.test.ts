@@ -9,6 +9,8 @@ describe('a reference to a secret', () => {
     ['testing123', { kind: 'text', text: 'testing123' }],
     ['$' + '{BNG_1_SECRET}', { kind: 'environment', name: 'BNG_1_SECRET' }],
     ['cash$only', { kind: 'text', text: 'cash$only' }],
+    ['$5 and more', { kind: 'text', text: '$5 and more' }],
+    ['$SECRET-1', { kind: 'text', text: '$SECRET-1' }],
     ['file:/run/secrets/bng-1', { kind: 'file', path: '/run/secrets/bng-1' }],
   ])('is what it looks like: %s', (text, reference) => {
     expect(parseSecretReference(text)).toEqual({ ok: true, reference });
@@ -46,6 +48,13 @@ describe('a reference to a secret', () => {
       ok: false,
       reason:
         'expected arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-123456, followed by :KEY:STAGE if needed',
+    });
+  });
+
+  it.each(['$BNG_1_SECRET', '$s', '$_x'])('has braces where it names a variable: %s', (text) => {
+    expect(parseSecretReference(text)).toEqual({
+      ok: false,
+      reason: `expected \${NAME}, with braces; a secret that looks like $NAME has to be in a variable or a file`,
     });
   });
 

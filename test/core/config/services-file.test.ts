@@ -60,6 +60,57 @@ groups:
   });
 });
 
+/** Texts that YAML would turn into numbers, truth values, null or dates, were they no keys, and others without quotes. */
+const UNQUOTED = [
+  '30720',
+  '0x10',
+  '010',
+  '0o10',
+  '1e3',
+  '1.0',
+  '-0',
+  '+5',
+  '1_000',
+  '.inf',
+  'yes',
+  'true',
+  'null',
+  '~',
+  '2026-11-25',
+  '12:30',
+  '10M_20M',
+  'rate-limit;5120;30720',
+  'Gold Plus',
+  'isp/gold',
+  'a#b',
+  'größe',
+  '黄金',
+];
+
+describe('the name of a service', () => {
+  it.each(UNQUOTED)('is taken as it is written, with quotes or without: %s', (name) => {
+    expect(Object.keys(parse(`services:\n  ${name}: {}\n`).services)).toEqual([name]);
+    expect(Object.keys(parse(`services:\n  "${name}": {}\n`).services)).toEqual([name]);
+    expect(Object.keys(parse(`services: { ${name}: {} }`).services)).toEqual([name]);
+  });
+
+  it.each(['in,out', '#1', '%gold', '@gold', 'a: b', '*', '- x', '{x}'])('may need quotes: %s', (name) => {
+    expect(Object.keys(parse(`services: { '${name}': {} }`).services)).toEqual([name]);
+  });
+
+  it('may have as many octets as fit into ERX-Service-Activate beside its parameters', () => {
+    const names = ['g'.repeat(246), 'ö'.repeat(123), 't'.repeat(241)];
+    const text = `services:\n  ${names[0]}:\n  ${names[1]}:\n  ${names[2]}: { parameters: [a, b] }\n`;
+    expect(Object.keys(parse(text).services)).toEqual(names);
+  });
+
+  it('leaves the names of parameters to the operator, too', () => {
+    expect(
+      parse('services: { tiered: { parameters: [input BW, "5", größe] } }').services['tiered']?.parameters,
+    ).toEqual(['input BW', '5', 'größe']);
+  });
+});
+
 describe('a services file is refused, with line and path, for', () => {
   const OUTSIDE = 'expected a mutex group from -2147483647 to 2147483646 other than 0';
 
@@ -85,8 +136,10 @@ describe('a services file is refused, with line and path, for', () => {
     ['volumeMegabytes: much', 'volumeMegabytes: expected a number of megabytes'],
     ['interimIntervalSeconds: 86401', 'interimIntervalSeconds: expected at most 86400 seconds'],
     ['parameters: inputBW', 'parameters: expected a list'],
-    ['parameters: [inputBW, 5]', 'parameters.1: expected a parameter name'],
-    ['parameters: ["input BW"]', 'parameters.0: expected a parameter name such as inputBW'],
+    ['parameters: [inputBW, 5]', 'parameters.1: expected a parameter name; put it in quotes'],
+    ['parameters: [inputBW, "yes", true]', 'parameters.2: expected a parameter name; put it in quotes'],
+    ['parameters: ["in,out"]', 'parameters.0: expected a parameter name such as inputBW'],
+    ['parameters: ["in\\tput"]', 'parameters.0: expected a parameter name such as inputBW'],
     ['parameters: [inputBW, inputBW]', 'parameters: expected every parameter once'],
     ['mutexgroup: 12', 'mutexgroup: this key is not known here'],
   ])('the line %s', (line, problem) => {
@@ -95,15 +148,39 @@ describe('a services file is refused, with line and path, for', () => {
     ]);
   });
 
-  it.each(['9gold', 'go ld', 'gold(5)', 'gold,silver', ''])('the service name "%s"', (name) => {
+  it.each([
+    ['gold(5)', 'expected no parentheses: they enclose parameters'],
+    [' gold', 'expected no blanks at the ends'],
+    ['', 'expected a name'],
+    ['toString', 'a service cannot be called toString'],
+  ])('the service name "%s"', (name, reason) => {
     expect(problems(`services:\n  gold: {}\n  "${name}": {}\n`)).toEqual([
-      `services.yaml:3: services.${name}: expected a service name: a letter, then letters, digits, "-", "_" and "."`,
+      `services.yaml:3: services.${name}: ${reason}`,
     ]);
   });
 
-  it('a service name that leaves no room for parameters', () => {
-    expect(problems(`services:\n  ${'g'.repeat(129)}: {}\n`)).toEqual([
-      `services.yaml:2: services.${'g'.repeat(129)}: expected at most 128 characters`,
+  it.each([
+    ['\\x1b[2J', '\\x1b[2J'],
+    ['go\\nld', 'go\\x0ald'],
+    ['\\u202edlog', '\\u{202e}dlog'],
+    ['gold\\u200b', 'gold\\u{200b}'],
+  ])('the service name "%s", which it shows without giving it to a terminal', (name, shown) => {
+    expect(problems(`services:\n  gold: {}\n  "${name}": {}\n`)).toEqual([
+      `services.yaml:3: services.${shown}: expected no control or format characters`,
+    ]);
+  });
+
+  it.each([
+    ['g'.repeat(247), '', 'expected at most 246 octets and not 247'],
+    ['ö'.repeat(124), '', 'expected at most 246 octets and not 248'],
+    [
+      'g'.repeat(242),
+      'parameters: [a, b]',
+      'expected at most 241 octets, which leaves room for 2 parameters, and not 242',
+    ],
+  ])('a service name that does not fit into ERX-Service-Activate: %s', (name, definition, reason) => {
+    expect(problems(`services:\n  gold: {}\n  ${name}: { ${definition} }\n`)).toEqual([
+      `services.yaml:3: services.${name}: ${reason}`,
     ]);
   });
 
@@ -111,10 +188,23 @@ describe('a services file is refused, with line and path, for', () => {
     'the service name %s, which a record cannot hold',
     (name) => {
       expect(problems(`services:\n  gold: {}\n  ${name}: {}\n`)).toEqual([
-        'services.yaml:1: services: a service cannot be called __proto__, constructor or prototype',
+        `services.yaml:3: services.${name}: a service cannot be called ${name}`,
       ]);
     },
   );
+
+  it('two service names that look alike', () => {
+    expect(problems('services:\n  gr\u00f6\u00dfe: {}\n  gro\u0308\u00dfe: {}\n')).toEqual([
+      'services.yaml:2: services.gr\u00f6\u00dfe: another service has this name in another Unicode normalization form',
+      'services.yaml:3: services.gro\u0308\u00dfe: another service has this name in another Unicode normalization form',
+    ]);
+  });
+
+  it('a number in quotes beside the same without', () => {
+    expect(problems('services:\n  30720: {}\n  "30720": {}\n')).toEqual([
+      'services.yaml:3: Map keys must be unique',
+    ]);
+  });
 
   it('a service that is there twice', () => {
     expect(problems('services:\n  gold: {}\n  gold: {}\n')).toEqual([

@@ -62,6 +62,7 @@ describe('a site file', () => {
       nases: [
         {
           name: 'bng-1',
+          formerly: [],
           address: { address: '127.0.0.1', port: 3798 },
           secret: [{ kind: 'text', text: 'testing123' }],
           identifiedBy: ['192.0.2.1', 'bng-1'],
@@ -201,6 +202,9 @@ describe('the options of a NAS', () => {
 
 describe('a site file is refused, with line and path, for', () => {
   const ADDRESS = 'expected an IP address and a port, such as 127.0.0.1:3799 or [::1]:3799, not a name';
+  const HOST = 'expected the address of a host: this one means every address of a machine';
+  const NAS_IDENTITY = 'expected a NAS-IP-Address or NAS-Identifier';
+  const BRACES = `expected \${NAME}, with braces; a secret that looks like $NAME has to be in a variable or a file`;
   const NETWORK = 'expected a network such as 10.0.0.0/8 or 2001:db8::/32';
 
   it.each<[line: number, text: string, problem: string]>([
@@ -228,7 +232,7 @@ describe('a site file is refused, with line and path, for', () => {
     [
       8,
       '    secret: 12345',
-      'clients.0.secret: expected a secret, an environment reference, file:PATH or the ARN of a secret',
+      'clients.0.secret: expected a secret, an environment reference, file:PATH or the ARN of a secret; put it in quotes',
     ],
     [
       8,
@@ -242,11 +246,18 @@ describe('a site file is refused, with line and path, for', () => {
     ],
     [8, '    secret: []', 'clients.0.secret: expected at least one secret'],
     [8, '    secret: [a, b, c]', 'clients.0.secret: expected at most two secrets: the new and the old'],
+    [10, '  - address: 127.0.0.1:0', 'accounting.0.address: expected a port from 1 to 65535'],
+    [10, '  - address: "[::]:1813"', `accounting.0.address: ${HOST}`],
     [14, '    address: bng-1.example.net', `nases.0.address: ${ADDRESS}`],
+    [14, '    address: 127.0.0.1:0', 'nases.0.address: expected a port from 1 to 65535'],
+    [14, '    address: 0.0.0.0:3799', `nases.0.address: ${HOST}`],
+    [13, '  - name: 30720', 'nases.0.name: expected a name; put it in quotes'],
+    [15, '    secret: $BNG_SECRET', `nases.0.secret: ${BRACES}`],
+    [16, '    identifiedBy: [192.0.2.1, 1]', `nases.0.identifiedBy.1: ${NAS_IDENTITY}; put it in quotes`],
     [
       15,
       '    secret: [a, 5]',
-      'nases.0.secret.1: expected a secret, an environment reference, file:PATH or the ARN of a secret',
+      'nases.0.secret.1: expected a secret, an environment reference, file:PATH or the ARN of a secret; put it in quotes',
     ],
     [16, '    identifiedBy: bng-1', 'nases.0.identifiedBy: expected a list'],
     [
@@ -336,6 +347,41 @@ describe('a site file is refused, with line and path, for', () => {
     const what = other.includes('/') ? other : `${other}/128`;
     expect(problemsOf(() => parse(site.replace('accounting:', client)))).toEqual([
       `demo.yaml:9: clients.1.source: ${what} belongs to policy already`,
+    ]);
+  });
+});
+
+describe('the former names of a NAS', () => {
+  const second = (...lines: readonly string[]) =>
+    `${SITE}  - { name: bng-2, address: "127.0.0.1:3797", secret: testing123, identifiedBy: [bng-2] }\n`.replace(
+      '    address: 127.0.0.1:3798\n',
+      (address) => address + lines.map((line) => `    ${line}\n`).join(''),
+    );
+
+  it('are kept', () => {
+    expect(parse(second('formerly: [bng-0, olt]')).nases.map(({ formerly }) => formerly)).toEqual([
+      ['bng-0', 'olt'],
+      [],
+    ]);
+  });
+
+  it.each([
+    ['bng-0', 'expected a list', ''],
+    ['[bng 0]', 'expected a name of letters, digits, "-", "_" and ".", at most 63', '.0'],
+    ['[5]', 'expected a name; put it in quotes', '.0'],
+    ['[olt, bng-2]', 'a NAS is called bng-2 now', '.1'],
+    ['[bng-1]', 'a NAS is called bng-1 now', '.0'],
+    ['[olt, olt]', 'the former name olt is already taken above', '.1'],
+  ])('are names that no NAS has now, each once: %s', (formerly, reason, place) => {
+    expect(problemsOf(() => parse(second(`formerly: ${formerly}`)))).toEqual([
+      `demo.yaml:15: nases.0.formerly${place}: ${reason}`,
+    ]);
+  });
+
+  it('belong to one NAS', () => {
+    const text = second('formerly: [olt]').replace('name: bng-2,', 'name: bng-2, formerly: [olt],');
+    expect(problemsOf(() => parse(text))).toEqual([
+      'demo.yaml:18: nases.1.formerly.0: the former name olt is already taken above',
     ]);
   });
 });

@@ -43,6 +43,7 @@ describe('the attribute table', () => {
       Array(3).fill(undefined),
     );
     expect(attributeNameAt(65, 9)).toBeUndefined();
+    for (const [, { number }] of TABLE) expect(attributeNameAt(number, 0)).toBeUndefined();
   });
 
   it('has a tag for every 24-bit integer, and for no 32-bit one', () => {

@@ -43,6 +43,23 @@ const BOTH_WAYS: readonly (readonly [Attribute, octets: string])[] = [
   [{ unknown: { type: 2 }, value: octets('') }, '0202'],
   [{ unknown: { type: 26, vendor: ERX, vendorType: 99 }, value: octets('01') }, '1a09 0000130a 6303 01'],
   [{ unknown: { type: 26, vendor: 0xffffffff, vendorType: 65 }, value: octets('') }, '1a08 ffffffff 4102'],
+  // Vendor-Id 0, and others whose lower or upper octets are those of a vendor of the table.
+  [{ unknown: { type: 26, vendor: 0, vendorType: 1 }, value: octets('61') }, '1a09 00000000 0103 61'],
+  [{ unknown: { type: 26, vendor: 0, vendorType: 44 }, value: octets('61') }, '1a09 00000000 2c03 61'],
+  [
+    { unknown: { type: 26, vendor: 0, vendorType: 101 }, value: octets('000001f7') },
+    '1a0c 00000000 6506 000001f7',
+  ],
+  [
+    { unknown: { type: 26, vendor: 0x0100_130a, vendorType: 65 }, value: octets('61') },
+    '1a09 0100130a 4103 61',
+  ],
+  [
+    { unknown: { type: 26, vendor: 0x0013_0a00, vendorType: 65 }, value: octets('61') },
+    '1a09 00130a00 4103 61',
+  ],
+  [{ unknown: { type: 26, vendor: 9, vendorType: 65 }, value: octets('61') }, '1a09 00000009 4103 61'],
+  [{ unknown: { type: 26, vendor: 2636, vendorType: 65 }, value: octets('61') }, '1a09 00000a4c 4103 61'],
 ];
 
 describe.each(BOTH_WAYS)('%o', (value, hex) => {
@@ -270,6 +287,7 @@ describe('describeAttribute', () => {
     [{ name: 'State', value: octets('00ff') }, 'State = 0x00ff'],
     [{ unknown: { type: 241 }, value: octets('08') }, 'Attr-241 = 0x08'],
     [{ unknown: { type: 26, vendor: ERX, vendorType: 99 }, value: octets('01') }, 'Attr-26.4874.99 = 0x01'],
+    [{ unknown: { type: 26, vendor: 0, vendorType: 44 }, value: octets('61') }, 'Attr-26.0.44 = 0x61'],
     [
       {
         malformed: { type: 26, vendor: ERX, vendorType: 68, reason: 'expected 3 octets, got 2' },

@@ -14,6 +14,10 @@ services:
   tiered: { parameters: [inputBW, outputBW], mutexGroup: 12, statistics: time, timeoutSeconds: 3600 }
   gold: { mutexGroup: [12, 13], statistics: time+volume }
   voice:
+  größe: {}
+  Gold Plus: {}
+  30720: {}
+  rate-limit;5120;30720: {}
 groups: { 13: { policy: refuse } }
 `,
 );
@@ -35,6 +39,10 @@ const SESSION: readonly Attribute[] = [
   { name: 'User-Name', value: 'client1@isp1.com' },
   { name: 'Acct-Session-Id', value: '0001' },
 ];
+const vendorZero = (vendorType: number, text: string): Attribute => ({
+  unknown: { type: 26, vendor: 0, vendorType },
+  value: Buffer.from(text),
+});
 const GOLD: Attribute = { name: 'ERX-Service-Activate', tag: 1, value: 'gold' };
 
 function understand(
@@ -123,6 +131,19 @@ describe('a request that can be carried out', () => {
       },
     });
   });
+
+  it.each(['30720', 'Gold Plus', 'rate-limit;5120;30720', 'gr\u00f6\u00dfe'])(
+    'may name the service %s',
+    (name) => {
+      const understood = understand([
+        ...SESSION,
+        { name: 'ERX-Service-Activate', tag: 1, value: ` ${name} ` },
+        { name: 'ERX-Service-Deactivate', value: `isp/${name}` },
+      ]);
+      expect(understood.ok && understood.request.activate[0]?.activation).toBe(name);
+      expect(understood.ok && understood.request.deactivate[0]?.activation).toBe(`isp/${name}`);
+    },
+  );
 
   it('has the terms that it does not set from the catalogue', () => {
     const understood = understand([
@@ -232,8 +253,59 @@ describe('a request that is refused', () => {
     {
       why: 'a service named like a property of every object',
       attributes: [...SESSION, activate('constructor')],
+      errorCause: 'Invalid-Attribute-Value',
+      reason: /cannot be called constructor/,
+    },
+    {
+      why: 'a service from log-in named like a property of every object',
+      attributes: [...SESSION, { name: 'ERX-Service-Deactivate', value: 'toString' }],
+      errorCause: 'Invalid-Attribute-Value',
+      reason: /ERX-Service-Deactivate .*cannot be called toString/,
+    },
+    {
+      why: 'control characters in a service',
+      attributes: [...SESSION, activate('gold\u001b[2J')],
+      errorCause: 'Invalid-Attribute-Value',
+      reason: /ERX-Service-Activate .*no control or format characters/,
+    },
+    {
+      why: 'format characters in a service from log-in',
+      attributes: [...SESSION, { name: 'ERX-Service-Deactivate', value: '\u202edlog' }],
+      errorCause: 'Invalid-Attribute-Value',
+      reason: /ERX-Service-Deactivate .*no control or format characters/,
+    },
+    {
+      why: 'a service in another case',
+      attributes: [...SESSION, activate('Gold')],
       errorCause: 'Invalid-Request',
-      reason: /no service constructor/,
+      reason: /no service Gold$/,
+    },
+    {
+      why: 'a service in another Unicode normalization form',
+      attributes: [...SESSION, activate('gro\u0308\u00dfe')],
+      errorCause: 'Invalid-Request',
+      reason: /no service gr..?.e in this Unicode normalization form$/,
+    },
+    {
+      why: 'an Acct-Session-Id of the vendor 0',
+      attributes: [vendorZero(44, '0001'), GOLD],
+      errorCause: 'Unsupported-Attribute',
+      reason: /Attr-26\.0\.44/,
+    },
+    {
+      why: 'a User-Name of the vendor 0 beside its own',
+      attributes: [...SESSION, vendorZero(1, 'somebody.else'), GOLD],
+      errorCause: 'Unsupported-Attribute',
+      reason: /Attr-26\.0\.1 /,
+    },
+    {
+      why: 'an ERX-Service-Activate of another vendor',
+      attributes: [
+        ...SESSION,
+        { unknown: { type: 26, vendor: 2636, vendorType: 65 }, value: Buffer.from('\u0001gold') },
+      ],
+      errorCause: 'Unsupported-Attribute',
+      reason: /Attr-26\.2636\.65/,
     },
     {
       why: 'too few parameters',

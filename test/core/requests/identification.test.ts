@@ -5,8 +5,16 @@ import type { Attribute } from '../../../core/radius/codec.ts';
 import { acctSessionIdOf, identityOf, nasOf } from '../../../core/requests/identification.ts';
 import { nas } from '../support.ts';
 
-const BNG_1: KnownNas = { profile: nas({ name: 'bng-1' }), identifiedBy: ['192.0.2.1', 'bng-1'] };
-const BNG_2: KnownNas = { profile: nas({ name: 'bng-2' }), identifiedBy: ['2001:db8::2', 'bng-2', 'olt'] };
+const BNG_1: KnownNas = {
+  profile: nas({ name: 'bng-1' }),
+  identifiedBy: ['192.0.2.1', 'bng-1'],
+  formerly: [],
+};
+const BNG_2: KnownNas = {
+  profile: nas({ name: 'bng-2' }),
+  identifiedBy: ['2001:db8::2', 'bng-2', 'olt'],
+  formerly: [],
+};
 
 const ip = (value: string): Attribute => ({ name: 'NAS-IP-Address', value });
 const ipv6 = (value: string): Attribute => ({ name: 'NAS-IPv6-Address', value });

@@ -33,7 +33,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
   });
 
   /** sweep on a table and a queue of its own, which it reaches through `sender`. */
-  async function startSweep(sender = sqs) {
+  async function startSweep(sender = sqs, nasNames: ReadonlyMap<string, string> = new Map()) {
     const tableName = randomUUID();
     const queueName = randomUUID();
     await ensureTable(dynamodb.client, tableName);
@@ -63,6 +63,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
           tableName,
           sqs: sender,
           dueQueueUrl: url,
+          nasNames,
           now,
           report,
         })();
@@ -161,6 +162,20 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
     expect(sweep.reports).toEqual([
       { kind: 'swept', found: numbers.length + 1, left: 0, overdueMs: 3_599_000 },
     ]);
+  });
+
+  it('gives a NAS one rate, whatever it was called before', async () => {
+    const sweep = await startSweep(sqs, new Map([['bng-1', 'bng-2']]));
+    const ids = Array.from({ length: DUE_PER_NAS_AND_SECOND }, (_, index) => `s${index}`);
+    await Promise.all(ids.map((id) => sweep.having(id, 1)));
+    await sweep.having('new', 60, { name: 'bng-2' });
+    await sweep.run(NOW + 3_600_000);
+    const delays = (await sweep.sent()).map(({ message, delaySeconds }) => [
+      message.session.nas,
+      delaySeconds,
+    ]);
+    expect(delays.filter(([, delay]) => delay === 0)).toHaveLength(DUE_PER_NAS_AND_SECOND);
+    expect(delays.at(-1)).toEqual(['bng-2', 1]);
   });
 
   it('leaves what does not fit into this run for the next one', async () => {

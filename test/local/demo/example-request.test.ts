@@ -42,6 +42,14 @@ it('is a line for a shell, one attribute on each line for radclient', () => {
   expect(radclient).toBe('radclient -x 127.0.0.1:3799 coa testing123');
 });
 
+it('quotes the name of a service, for the shell and for radclient', () => {
+  const services = JSON.stringify({ [`"it's" $5 \\n größe`]: {} });
+  const [printf = ''] = example({ services }).split(' | ');
+  expect(execFileSync('/bin/sh', ['-c', printf], { encoding: 'utf8' })).toContain(
+    `ERX-Service-Activate:1 += "\\"it's\\" $5 \\\\n größe"\n`,
+  );
+});
+
 it.each([
   ['0.0.0.0', '127.0.0.1'],
   ['::', '127.0.0.1'],

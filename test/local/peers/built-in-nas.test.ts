@@ -35,14 +35,16 @@ const siteText = (nas: object): string =>
     ],
   });
 
-function nasOf(nas: object): Nas {
-  const [parsed] = parseSiteFile('test.yaml', siteText(nas)).nases;
+/** A site file does not take port 0. */
+function nasOf({ address = '', ...nas }: { readonly address?: string; readonly enforcement?: string }): Nas {
+  const [parsed] = parseSiteFile('test.yaml', siteText({ address: '127.0.0.1:3798', ...nas })).nases;
   if (parsed === undefined) throw new Error('there is no NAS');
-  return parsed;
+  const [host = '', port] = address.split(':');
+  return { ...parsed, address: { address: host, port: Number(port) } };
 }
 
 describe('the built-in NAS', () => {
-  const start = async (nas: object) => {
+  const start = async (nas: Parameters<typeof nasOf>[0]) => {
     const started = await startBuiltInNas(nasOf(nas), [SECRET], () => {});
     if (started !== undefined) onTestFinished(started.stop);
     return started;

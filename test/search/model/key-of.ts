@@ -48,7 +48,8 @@ function sessionParts(
   effect: (effect: Effect) => unknown,
   inbox: readonly Event[],
 ) {
-  const { services, identity, transition, waiting, answered, recentEvents, wasAccounted } = session;
+  const { services, identity, transition, waiting, answered, recentEvents, wasAccounted, storedUnder } =
+    session;
   const eventId = (id: string) =>
     id.endsWith('/outcome') ? command(id.replace('/outcome', '')) : id.replace(/^due.*/, 'due');
   const times = [...new Set(Object.values(services).flatMap(({ retry }) => retry?.atMs ?? []))].sort(
@@ -74,6 +75,7 @@ function sessionParts(
       .sort(),
     identity,
     wasAccounted,
+    storedUnder,
     transition && [
       transition.step,
       command(transition.commandId),

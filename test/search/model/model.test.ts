@@ -7,7 +7,18 @@ import { commentedEdges, describeEdges, EdgesSeen } from './edges.ts';
 import { explore } from './explore.ts';
 import type { Budget, Transition, World } from './subscriber-world.ts';
 
-const GROUPS = {
+type Name =
+  | 'gold'
+  | 'silver'
+  | 'bronze'
+  | 'video'
+  | 'locked'
+  | 'movie'
+  | 'http'
+  | 'portal'
+  | 'basic'
+  | 'plus';
+const GROUPS: Readonly<Record<Name, readonly number[]>> = {
   gold: [1],
   silver: [1],
   bronze: [1],
@@ -16,8 +27,11 @@ const GROUPS = {
   movie: [2],
   http: [],
   portal: [],
+  basic: [3],
+  plus: [3],
 };
-type Name = keyof typeof GROUPS;
+/** With `policy: refuse`. */
+const REFUSING = [3];
 
 /** A request of the menu: `+gold -video`, with the name of another subscriber where it begins with `?`. */
 function wish(text: string, profile: Partial<NasProfile> = {}): ServiceRequest {
@@ -30,7 +44,10 @@ function wish(text: string, profile: Partial<NasProfile> = {}): ServiceRequest {
     ...asked,
     nas: nas({ enforcement: 'coa', ...profile }),
     activate: named('+').map((name) =>
-      service(name, { groups: GROUPS[name], refusingGroups: name === 'locked' ? [2] : [] }),
+      service(name, {
+        groups: GROUPS[name],
+        refusingGroups: name === 'locked' ? [2] : GROUPS[name].filter((group) => REFUSING.includes(group)),
+      }),
     ),
     deactivate: named('-').map((name) => ({ ...deactivation(name), groups: GROUPS[name] })),
   };
@@ -84,6 +101,12 @@ const SETTINGS: readonly Setting[] = [
       refusesCoexistence: true,
       wishes: ['+gold', '+silver', '+silver -video'],
       budget: order === 'activate-first' ? BUDGET : WITHOUT_CRASHES,
+    },
+    {
+      name: `${order}, a group that refuses`,
+      profile: { order },
+      wishes: ['+basic', '+plus -basic', '+basic +plus'],
+      budget: WITHOUT_CRASHES,
     },
   ]),
   {
@@ -154,7 +177,7 @@ const seen = new EdgesSeen();
 
 function search({ wishes, profile, budget, ...setting }: Setting, decide: Transition) {
   const menu = wishes.map((text) => wish(text, profile));
-  const world = { groups: GROUPS, ...setting, menu, decide };
+  const world = { groups: GROUPS, refusing: REFUSING, ...setting, menu, decide };
   return explore({ ...budget, faults: budget.faults + more }, world);
 }
 
@@ -220,6 +243,18 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     'another subscriber',
     keepsWhatIsRefused,
     /503, and the NAS knows the subscriber/,
+  ],
+  [
+    'refuses a member beside another that the request deactivates',
+    'activate-first, a group that refuses',
+    refusesAnExchange,
+    /501, and no other member of the group stays/,
+  ],
+  [
+    'takes two members of a group that refuses from one request',
+    'activate-first, a group that refuses',
+    takesTwo,
+    /are active in a group that refuses/,
   ],
   [
     'removes a session with its answers as soon as it is empty',
@@ -358,6 +393,21 @@ function believesAnyRefusal(...[session, event, nowMs]: Parameters<Transition>):
     ([name, { state }]) => !(underWay.includes(name) && state === 'unconfirmed'),
   );
   return { ...result, session: { ...result.session, services: Object.fromEntries(left) } };
+
+/** What stays is what was there before the request. */
+function refusesAnExchange(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  if (event.kind !== 'request' || session?.transition !== undefined) return transition(session, event, nowMs);
+  const whole = transition(session, event, nowMs);
+  const { request } = event;
+  const alone = transition(session, { ...event, request: { ...request, deactivate: [] } }, nowMs);
+  const isRefused = alone.effects.some((effect) => effect.kind === 'reply' && effect.errorCause === 501);
+  return isRefused && request.deactivate.length > 0 ? alone : whole;
+}
+
+function takesTwo(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  if (event.kind !== 'request' || event.request.activate.length < 2) return transition(session, event, nowMs);
+  const activate = event.request.activate.map((one) => ({ ...one, refusingGroups: [] }));
+  return transition(session, { ...event, request: { ...event.request, activate } }, nowMs);
 }
 
 function givesUp(...given: Parameters<Transition>): ReturnType<Transition> {

@@ -45,6 +45,8 @@ export interface World {
   readonly menu: readonly ServiceRequest[];
   /** Mutex groups of each service that the NAS may have. */
   readonly groups: Readonly<Record<string, readonly number[]>>;
+  /** Of these, the groups with `policy: refuse`. */
+  readonly refusing?: readonly number[];
   /** Services that the NAS has from log-in, unknown to the table. */
   readonly fromLogIn?: readonly string[];
   /** Refuses to activate what is there. */
@@ -211,12 +213,15 @@ function write(from: Subscriber, event: Event, result: Result, world: World): Su
   for (const effect of effects) {
     if (effect.kind !== 'reply' || isRepeatedEffect(from, event)) continue;
     checkAnswer(from, effect, world);
+    if (effect.errorCause === ERROR_CAUSE['Administratively-Prohibited'])
+      checkExclusion(next ?? from.session, requestOf(from, effect.correlationId), world);
     if (effect.answer === 'ack')
       expected = carriedOut(expected, requestOf(from, effect.correlationId), world);
   }
   if (next === undefined) return from;
   const session = stored(next);
   checkRetries(from.session, session);
+  checkRefusing(session, world);
   const records = accountingRecords(from.session, session);
   const of = (status: 'Start' | 'Stop') =>
     records.filter(({ message }) => message.status === status).map(({ message }) => message.acctSessionId);
@@ -274,6 +279,37 @@ function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups }: World): v
     throw new Violation(`${key}: 503, and the NAS knows the subscriber`);
   if (reply.answer === 'ack' && isTold(request) && isStranger)
     throw new Violation(`${key}: ACK for another subscriber`);
+}
+
+/** A group that refuses has one active member at a time. */
+function checkRefusing({ services }: Session, { refusing = [] }: World): void {
+  for (const group of refusing) {
+    const active = Object.values(services)
+      .filter(({ state, groups }) => state === 'active' && groups.includes(group))
+      .map(({ activation }) => activation);
+    if (active.length > 1) throw new Violation(`${active.join(' and ')} are active in a group that refuses`);
+  }
+}
+
+/** It refuses what another member excludes that the request does not deactivate, and nothing else. */
+function checkExclusion(session: Session | undefined, request: ServiceRequest, world: World): void {
+  const { refusing = [], isStrict, refusesCoexistence } = world;
+  // Such a NAS gives the same Error-Cause for reasons of its own.
+  if (isStrict || refusesCoexistence) return;
+  const named = request.deactivate.map(({ activation }) => activation);
+  const members = Object.values(session?.services ?? {}).filter(
+    ({ state, activation }) => (state === 'active' || state === 'restoring') && !named.includes(activation),
+  );
+  const isExcluded = request.activate.some(({ activation, groups, refusingGroups }) =>
+    [...members, ...request.activate].some(
+      (other) =>
+        other.activation !== activation &&
+        other.groups.some(
+          (group) => groups.includes(group) && [...refusing, ...refusingGroups].includes(group),
+        ),
+    ),
+  );
+  if (!isExcluded) throw new Violation(`${request.origin.key}: 501, and no other member of the group stays`);
 }
 
 /** No service has to wait for longer because another one failed. */

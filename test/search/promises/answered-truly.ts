@@ -27,7 +27,7 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
           return known !== undefined && wish.userName !== undefined && known !== wish.userName;
         });
       case ERROR_CAUSE['Administratively-Prohibited']:
-        return sessions.some((session) => isExcluded(wish, session));
+        return [{ services: {} }, ...sessions].some((session) => isExcluded(wish, session));
       case ERROR_CAUSE['Other-Proxy-Processing-Error']:
         return outcomes.some(({ result }) => result === 'unknown');
       case ERROR_CAUSE['Invalid-Request']:
@@ -85,11 +85,16 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
   };
 };
 
-/** Whether a service of a group with `policy: refuse` is there. */
-function isExcluded({ activate }: Wish, { services }: Session): boolean {
+/** Whether a group with `policy: refuse` has another member: one that the request does not deactivate, or activates, too. */
+function isExcluded({ activate, deactivate }: Wish, { services }: Pick<Session, 'services'>): boolean {
   const { refusingGroups } = deployment.catalogue;
+  const named = deactivate.map(canonical);
+  const staying = Object.keys(services).filter(
+    (member) => !named.includes(member) && !named.includes(nameOf(member)),
+  );
+  const members = [...staying, ...activate.map(({ activation }) => activation)];
   return activate.some(({ activation }) =>
-    Object.keys(services).some((member) => areExclusive(activation, member, refusingGroups)),
+    members.some((member) => member !== activation && areExclusive(activation, member, refusingGroups)),
   );
 }
 

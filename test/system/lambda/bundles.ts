@@ -2,15 +2,20 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundle } from '../../../cdk/bundle.ts';
-import type { Deployment } from '../../../core/deployment.ts';
+import { type Deployment, nasNames } from '../../../core/deployment.ts';
 
 export const FUNCTIONS = ['decide', 'account', 'sweep'] as const;
 
 /** Makes a folder for each function in `directory`. */
 export function bundleFunctions(directory: string, deployment: Deployment): void {
+  const files = {
+    decide: { 'deployment.json': JSON.stringify(deployment) },
+    account: {},
+    sweep: { 'nas-names.json': JSON.stringify([...nasNames(deployment)]) },
+  };
   for (const name of FUNCTIONS) {
     const folder = join(directory, name);
     mkdirSync(folder);
-    bundle(name, name === 'decide' ? { 'deployment.json': JSON.stringify(deployment) } : {}, folder);
+    bundle(name, files[name], folder);
   }
 }
