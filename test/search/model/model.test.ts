@@ -393,6 +393,7 @@ function believesAnyRefusal(...[session, event, nowMs]: Parameters<Transition>):
     ([name, { state }]) => !(underWay.includes(name) && state === 'unconfirmed'),
   );
   return { ...result, session: { ...result.session, services: Object.fromEntries(left) } };
+}
 
 /** What stays is what was there before the request. */
 function refusesAnExchange(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
