@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { nasAccountingWarnings, volumeWarnings } from '../core/config/accounting-warnings.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
-import { parseServicesFile } from '../core/config/services-file.ts';
-import { parseSiteFile } from '../core/config/site-file.ts';
+import { parseServicesWithPlaces } from '../core/config/services-file.ts';
+import { parseSiteWithPlaces } from '../core/config/site-file.ts';
 import { type Deployment, deploymentOf, sharedNasNames } from '../core/deployment.ts';
 import { outlineOf, type SiteOutline } from './site-outline.ts';
 
@@ -12,12 +13,18 @@ export interface DeploymentAndSites {
   readonly sites: readonly SiteOutline[];
 }
 
+/** What the configuration describes, and what an operator should know of it. */
+export interface ReadDeployment extends DeploymentAndSites {
+  /** `file:line: path: what follows`. */
+  readonly warnings: readonly string[];
+}
+
 /**
  * Reads `services.yaml` and `sites/*.yaml` in `directory`. The result holds no secret. Any other file in `sites` is
  * refused, except hidden ones: a site that is overlooked would lose its queues.
  * @throws ConfigurationError naming file, line, path and what was expected.
  */
-export function readDeployment(directory: string): DeploymentAndSites {
+export function readDeployment(directory: string): ReadDeployment {
   const folder = join(directory, 'sites');
   const names = readWith((path) => readdirSync(path), folder).filter((name) => !name.startsWith('.'));
   const others = names.filter((name) => !name.endsWith('.yaml'));
@@ -32,12 +39,13 @@ export function readDeployment(directory: string): DeploymentAndSites {
   const files = names.map((name) => {
     const file = join(folder, name);
     const text = read(file);
-    const site = parseSiteFile(file, text);
+    const parsed = parseSiteWithPlaces(file, text);
+    const site = parsed.value;
     // So that no two files describe the same site.
     if (`${site.site}.yaml` !== name) {
       throw new ConfigurationError([`${file}: site: expected ${name.slice(0, -5)}, like the file's name`]);
     }
-    return { site, text };
+    return { site, text, warnings: nasAccountingWarnings(parsed) };
   });
   const sites = files.map(({ site }) => site);
   const shared = sharedNasNames(sites);
@@ -47,8 +55,10 @@ export function readDeployment(directory: string): DeploymentAndSites {
     );
   }
   const services = join(directory, 'services.yaml');
+  const catalogue = parseServicesWithPlaces(services, read(services));
   return {
-    deployment: deploymentOf(parseServicesFile(services, read(services)), sites),
+    deployment: deploymentOf(catalogue.value, sites),
+    warnings: [...volumeWarnings(catalogue, sites), ...files.flatMap(({ warnings }) => warnings)],
     sites: files.map(({ site, text }) => outlineOf(site, text)),
   };
 }

@@ -34,7 +34,16 @@ export function sharedNasNames(sites: readonly Site[]): readonly string[] {
 }
 
 function profileOf(site: string, nas: Nas): NasProfile {
-  const { name, identifiedBy, enforcement, dialect, order, options, answerTimeoutSeconds } = nas;
+  const {
+    name,
+    identifiedBy,
+    enforcement,
+    dialect,
+    order,
+    serviceAccounting,
+    options,
+    answerTimeoutSeconds,
+  } = nas;
   return {
     site,
     name,
@@ -42,6 +51,7 @@ function profileOf(site: string, nas: Nas): NasProfile {
     enforcement,
     dialect,
     order,
+    serviceAccounting,
     options,
     answerTimeoutSeconds,
   };

@@ -14,6 +14,8 @@ export const METRICS = {
   stuckDeactivations: 'StuckDeactivations',
   /** Services that became unconfirmed, in all and by `Nas`: it may have them or not. */
   unconfirmed: 'UnconfirmedServices',
+  /** Accounting records that do not fit into an Accounting-Request, and are not sent. */
+  unmadeRecords: 'UnmadeRecords',
   /** Milliseconds by which the session that has waited longest is overdue. */
   overdue: 'Overdue',
 } as const;

@@ -1,7 +1,7 @@
 // The services file: the service definitions and the mutex groups, as an operator writes them.
 import * as v from 'valibot';
 import { type Catalogue, isMutexGroup } from '../services/catalogue.ts';
-import { ConfigurationError, parseFile } from './problems.ts';
+import { ConfigurationError, type ParsedFile, parseFile } from './problems.ts';
 
 const WORD = /^[A-Za-z][A-Za-z0-9_.-]*$/;
 /** An ERX-Service-Activate has 246 octets besides its tag; a name must leave room for its parameters. */
@@ -90,6 +90,11 @@ function isMapping(value: unknown): boolean {
  * @throws ConfigurationError naming file, line, path and what was expected.
  */
 export function parseServicesFile(file: string, text: string): Catalogue {
+  return parseServicesWithPlaces(file, text).value;
+}
+
+/** The same, with a way to report further problems at places in the file. */
+export function parseServicesWithPlaces(file: string, text: string): ParsedFile<Catalogue> {
   const parsed = parseFile(file, text, ServicesFile);
   const { services, groups } = parsed.value;
   const used = new Set(Object.values(services).flatMap(({ mutexGroup }) => mutexGroup));
@@ -99,7 +104,7 @@ export function parseServicesFile(file: string, text: string): Catalogue {
       unused.map((key) => parsed.problem(['groups', key], `no service has the mutex group ${key}`)),
     );
   }
-  return {
+  const catalogue: Catalogue = {
     services: Object.fromEntries(
       Object.entries(services).map(([name, { mutexGroup, ...definition }]) => [
         name,
@@ -113,4 +118,5 @@ export function parseServicesFile(file: string, text: string): Catalogue {
       .filter(([, group]) => group.unknownMembers === 'deactivate')
       .map(([key]) => Number(key)),
   };
+  return { value: catalogue, problem: parsed.problem };
 }

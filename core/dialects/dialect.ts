@@ -42,6 +42,8 @@ export interface Dialect<Options = DialectOptions> {
   readonly options: { readonly [Name in keyof Options]: v.GenericSchema<unknown, Options[Name]> };
   /** The attributes that identify the session, in this order. Those that the session does not have are left out. */
   readonly identification: readonly Identification[];
+  /** Whether an activation says what the NAS is to account: statistics, volume and interval. */
+  readonly tellsStatistics: boolean;
   /** How many services one CoA-Request can carry. */
   readonly servicesPerCommand: { readonly activate: number; readonly deactivate: number };
   /** The attributes that follow the identification, for at most as many services as one CoA-Request can carry. */

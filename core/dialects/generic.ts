@@ -16,6 +16,7 @@ const SERVICES_PER_COMMAND = 64;
 export const generic: Dialect<NoOptions> = {
   options: {},
   identification: ['Acct-Session-Id', 'User-Name', ...NAS_IDENTITY_ATTRIBUTES],
+  tellsStatistics: false,
   servicesPerCommand: { activate: SERVICES_PER_COMMAND, deactivate: SERVICES_PER_COMMAND },
   activate: (services, { staying }) => filters([...staying, ...services]),
   deactivate: (_, { staying }) => filters(staying),

@@ -70,6 +70,8 @@
 //     restoring × due → restoring
 //     restoring × redelivered → restoring
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
+import { accountingRefusal } from './accounting-refusal.ts';
+import { settleAccounts } from './accounts.ts';
 import { chunks, dialect, toldOf, untellable } from './command.ts';
 import { ACK, activated, answer, type Draft, end, mark, nak, reply, settle, withServices } from './draft.ts';
 import { answerGiven } from './duplicates.ts';
@@ -127,8 +129,9 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   if (change === undefined) throw new Error(`${name} cannot occur in the state ${stateOf(session)}`);
   if (change.session === undefined) return { effects: change.effects };
 
-  const { session: worked, effects } = workOff(change);
-  const next = noteAccounted(worked);
+  const worked = workOff(change);
+  const { effects } = worked;
+  const next = settleAccounts(session, worked);
   // A refusal that was found without the NAS leaves no trace of an unknown session.
   if (session === undefined && isEmpty(next)) return { effects };
   const recentEvents = remember(next.recentEvents, {
@@ -140,25 +143,9 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   return { session: { ...next, version, changedAtMs: nowMs, recentEvents }, effects };
 }
 
-/**
- * Whether nothing is in a session, nothing is under way, and no service of it was ever accounted: such a session is not kept.
- * One that was accounted is, because the numbers of its services name accounting sessions and must not come again.
- */
-export function isEmpty({ services, transition, waiting, wasAccounted }: Session): boolean {
-  return (
-    transition === undefined &&
-    waiting.length === 0 &&
-    wasAccounted === undefined &&
-    Object.keys(services).length === 0
-  );
-}
-
-/** Notes that a session has a service that is accounted. */
-function noteAccounted(session: Session): Session {
-  const isAccounted = Object.values(session.services).some(
-    ({ activatedAtMs, statistics }) => activatedAtMs !== undefined && statistics !== 'off',
-  );
-  return isAccounted ? { ...session, wasAccounted: true } : session;
+/** Whether nothing is in a session and nothing is under way: such a session is not kept. */
+export function isEmpty({ services, transition, waiting }: Session): boolean {
+  return transition === undefined && waiting.length === 0 && Object.keys(services).length === 0;
 }
 
 /** Once a session is idle it begins with the request that has waited longest, until one has to wait for the NAS. */
@@ -298,7 +285,8 @@ function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change 
     claimed: {},
     classes: [],
     services: {},
-    nextServiceNumber: 1,
+    nextServiceNumber: nowMs,
+    accountedAs: {},
     clearedGroups: [],
     waiting: [],
     ended: {},
@@ -338,7 +326,7 @@ function wait(draft: Draft, { request }: RequestEvent): Draft {
 
 /** Starts to carry out a request on an idle session. */
 function begin(draft: Draft, request: ServiceRequest): Draft {
-  const refusal = refusalOf(draft.session, request);
+  const refusal = refusalOf(draft.session, request) ?? accountingRefusal(draft.session, request);
   if (refusal !== undefined) return settle(draft, { request, ...refusal });
   const session = { ...draft.session, nas: request.nas };
   const job = jobOf(session, request);

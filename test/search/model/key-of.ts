@@ -48,7 +48,7 @@ function sessionParts(
   effect: (effect: Effect) => unknown,
   inbox: readonly Event[],
 ) {
-  const { services, identity, transition, waiting, answered, recentEvents, wasAccounted } = session;
+  const { services, identity, transition, waiting, answered, recentEvents } = session;
   const eventId = (id: string) =>
     id.endsWith('/outcome') ? command(id.replace('/outcome', '')) : id.replace(/^due.*/, 'due');
   const times = [...new Set(Object.values(services).flatMap(({ retry }) => retry?.atMs ?? []))].sort(
@@ -56,10 +56,12 @@ function sessionParts(
   );
   return [
     Object.values(services)
-      .map(({ activation, state, activatedAtMs, retry, undo, isLost, isStranger }) => [
+      .map(({ activation, state, activatedAtMs, statistics, account, retry, undo, isLost, isStranger }) => [
         activation,
         state,
         activatedAtMs !== undefined,
+        statistics,
+        account !== undefined,
         retry && [
           Math.min(retry.attempts, 2),
           times.indexOf(retry.atMs),
@@ -72,7 +74,6 @@ function sessionParts(
       ])
       .sort(),
     identity,
-    wasAccounted,
     transition && [
       transition.step,
       command(transition.commandId),
@@ -97,7 +98,7 @@ function sessionParts(
 function jobParts({ request, planned, explicit, victims, confirmed, ended, isAcknowledged }: Job) {
   return [
     request.correlationId,
-    Object.keys(planned),
+    Object.values(planned).map(({ activation, statistics }) => [activation, statistics]),
     explicit.map(({ activation, isKnown }) => [activation, isKnown]),
     victims,
     confirmed,
@@ -108,5 +109,7 @@ function jobParts({ request, planned, explicit, victims, confirmed, ended, isAck
 
 function serviceOf(session: Session | undefined, id: string): string {
   const number = Number(id.split(':').at(-1));
-  return Object.values(session?.services ?? {}).find((one) => one.number === number)?.activation ?? id;
+  return (
+    Object.values(session?.services ?? {}).find((one) => one.account?.number === number)?.activation ?? id
+  );
 }

@@ -272,7 +272,7 @@ function keepsWhatIsRefused(...[session, event, nowMs]: Parameters<Transition>):
   const result = transition(session, event, nowMs);
   if (event.kind !== 'request' || result.session === undefined) return result;
   const identity = { ...event.request.identity, ...result.session.identity };
-  return { ...result, session: { ...result.session, identity, wasAccounted: true } };
+  return { ...result, session: { ...result.session, identity } };
 }
 
 function givesUp(...given: Parameters<Transition>): ReturnType<Transition> {
