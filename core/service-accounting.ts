@@ -144,17 +144,24 @@ const MAX_RECORD_OCTETS = MAX_PACKET_OCTETS - 1 - HEADER_OCTETS - MESSAGE_AUTHEN
 /** An attribute of a vendor has 255 octets, 8 of which are type, length, vendor, and type and length of the vendor. */
 const LONGEST_SERVICE_SESSION = 'x'.repeat(247);
 const LONGEST_STOP = stopped(0, 0);
+/** Numbers are milliseconds since 1970, or little more: they have 13 digits until the year 2286. */
+const LARGEST_NUMBER = 9_999_999_999_999;
 
 /** Whether every record of a service of this session fits into an Accounting-Request, whatever the service is. */
 export function fitsIntoRecords(acctSessionId: string, is: AccountedAs): boolean {
-  const longest = encodeRecord(is, {
+  const longest: Parameters<typeof encodeRecord>[1] = {
     status: 'Stop',
-    acctSessionId: serviceSessionId(acctSessionId, Date.UTC(2286, 0)),
+    acctSessionId: serviceSessionId(acctSessionId, LARGEST_NUMBER),
     serviceSession: LONGEST_SERVICE_SESSION,
     eventAtMs: 0,
     more: LONGEST_STOP,
-  });
-  return longest.length <= MAX_RECORD_OCTETS;
+  };
+  try {
+    return encodeRecord(is, longest).length <= MAX_RECORD_OCTETS;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return false;
+  }
 }
 
 function encodeRecord(

@@ -80,6 +80,9 @@ describe('an alarm', () => {
     expect(alarmsOn(METRICS.unconfirmed)).toMatchObject({
       decide: { Namespace: 'Interlock', Statistic: 'Sum', Threshold: 1, EvaluationPeriods: 1 },
     });
+    expect(alarmsOn(METRICS.unmadeRecords)).toMatchObject({
+      account: { Namespace: 'Interlock', Statistic: 'Sum', Threshold: 1, EvaluationPeriods: 1 },
+    });
     expect(alarmsOn(METRICS.overdue)).toMatchObject({
       sweep: { Namespace: 'Interlock', Threshold: 300_000, TreatMissingData: 'breaching' },
     });
