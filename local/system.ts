@@ -140,12 +140,15 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       if (sink !== undefined) sinks.push(started(sink).address);
     }
     const nases: BuiltInNas[] = [];
+    const profiles = (deployment.nasesBySite[site] ?? []).map(({ profile }) => profile);
     for (const nas of builtIn ? siteDefinition.nases : []) {
       const { name } = nas;
       const secrets = relaySite.nases.find((one) => one.name === name)?.secrets ?? [];
       const onRecord = (entry: NasRecord) =>
         report({ source: 'nas', event: { kind: 'answered', nas: name, ...entry } });
-      const standIn = await startBuiltInNas(nas, secrets, onRecord);
+      const [server] = relaySite.accounting;
+      const { identity = {} } = profiles.find((profile) => profile.name === name) ?? {};
+      const standIn = await startBuiltInNas(nas, secrets, onRecord, server && { server, identity });
       if (standIn !== undefined) nases.push(started(standIn));
     }
     const relay = await startRelay({

@@ -10,9 +10,12 @@ import type { Account, AccountedAs, ServiceSession, Session } from './session.ts
 export function settleAccounts(before: Session | undefined, { session, claims = {}, nowMs }: Draft): Session {
   if (before !== undefined && before.services === session.services) return session;
   let { nextServiceNumber, accountedAs } = session;
-  const open = (service: ServiceSession & { readonly activatedAtMs: number }): Account => {
-    const known = before?.services[service.activation];
-    const isNew = known?.number !== service.number || known.activatedAtMs === undefined;
+  const accountOf = (service: ServiceSession & { readonly activatedAtMs: number }): Account => {
+    const { [service.activation]: known } = before?.services ?? {};
+    const isSame = known?.number === service.number;
+    // Not that of `service`: what a request plans was copied from the session when the request began.
+    if (isSame && known.account !== undefined) return known.account;
+    const isNew = !isSame || known.activatedAtMs === undefined;
     // One whose statistics were off may have been accounted before they were.
     const number = isNew ? service.number : nextServiceNumber++;
     const is = accountedAsOf(session, claims[service.activation]);
@@ -20,10 +23,10 @@ export function settleAccounts(before: Session | undefined, { session, claims = 
     accountedAs = { ...accountedAs, [as]: is };
     return { number, startedAtMs: isNew ? service.activatedAtMs : nowMs, as };
   };
-  const services = Object.values(session.services).map(({ account, ...service }): ServiceSession => {
-    if (!isAccountable(service)) return service;
-    return { ...service, account: account ?? open(service) };
-  });
+  const services = Object.values(session.services).map(
+    ({ account: _, ...service }): ServiceSession =>
+      isAccountable(service) ? { ...service, account: accountOf(service) } : service,
+  );
   const used = new Set(services.map(({ account }) => account?.as));
   return {
     ...session,

@@ -155,7 +155,7 @@ function refreshed(
   known: ServiceSession,
   asked: ServiceTerms & Pick<ServiceSession, 'correlationId' | 'isAccountedByNas'>,
 ): ServiceSession {
-  const { terminateCause: _, retry: __, undo: ___, ...kept } = known;
+  const { account: _, terminateCause: __, retry: ___, undo: ____, ...kept } = known;
   if (known.activatedAtMs === undefined) {
     // Where the NAS has it, it has it by the name that a client gave: under another name it would be there twice.
     const { number, spelling } = known;

@@ -242,6 +242,17 @@ describe('the statistics of an active service, changed by activating it again', 
     expect(accounted(played.session, end)).toEqual(['Stop gold 10']);
   });
 
+  it('change nothing where the request waited while the service was activated', () => {
+    const played = play([
+      activating('r1', INTERLOCK, 'gold'),
+      activating('r2', INTERLOCK, service('gold', { timeoutSeconds: 60 })),
+      ack,
+      ack,
+    ]);
+    expect(played.results.map(brief)).toEqual([['activate gold'], [], ['ack', 'activate gold'], ['ack']]);
+    expect(recordsOf(played).map(({ status }) => status)).toEqual(['Start']);
+  });
+
   it('give each accounting of one service an id of its own', () => {
     const steps: readonly Statistics[] = ['time', 'off', 'time', 'off', 'time+volume'];
     const played = play(

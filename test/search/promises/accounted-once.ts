@@ -75,7 +75,7 @@ const isAccountable = (activation: string) => termsOf(activation).statistics !==
 const accounted = (session: Session | undefined): readonly number[] =>
   Object.values(session?.services ?? {})
     .filter(isAccounted)
-    .map(({ number }) => number);
+    .map(({ account, number }) => account?.number ?? number);
 
 const isAccounted = ({ activatedAtMs, statistics }: ServiceSession) =>
   activatedAtMs !== undefined && statistics !== 'off';
