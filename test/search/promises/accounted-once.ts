@@ -17,7 +17,8 @@ export const checker = (_: Facts, expect: Expect): Checker => {
   return {
     carriedOut({ forward: { wish }, before }) {
       for (const { activation } of wish.activate) {
-        const isNew = before?.services[activation]?.activatedAtMs === undefined;
+        // A service that was there without statistics is accounted from now on, too.
+        const isNew = before?.services[activation]?.account === undefined;
         if (isNew && isAccountable(activation)) accountable.push(activation);
       }
     },

@@ -132,7 +132,7 @@ describe.skipIf(peers.some(({ skip }) => skip))(title('FreeRADIUS with its stock
         expect(answer?.code).toBe('CoA-ACK');
       };
       const activate = (name: string) => `ERX-Service-Activate:1 = "${name}"`;
-// voice stays until the end, when all is known.
+      // voice stays until the end, when all is known.
       const voice = ['ERX-Service-Activate:2 = "voice"', 'ERX-Service-Statistics:2 = 1'];
       await says(activate('bronze'), ...voice);
       // Each request says one thing more of the subscriber, and replaces the service that began before it was known.
