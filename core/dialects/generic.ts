@@ -17,6 +17,7 @@ export const generic: Dialect<NoOptions> = {
   options: {},
   replacesAll: true,
   identification: ['Acct-Session-Id', 'User-Name', ...NAS_IDENTITY_ATTRIBUTES],
+  tellsStatistics: false,
   servicesPerCommand: { activate: SERVICES_PER_COMMAND, deactivate: SERVICES_PER_COMMAND },
   activate: (services, { staying }) => filters([...staying, ...services]),
   deactivate: (_, { staying }) => filters(staying),
