@@ -6,8 +6,9 @@ export type Row = readonly string[];
 /** What a table shows where there is no value. */
 export const NONE = '-';
 
-/** Rows as lines, each column as wide as its widest text. */
-export function columns(rows: readonly Row[]): readonly string[] {
+/** Rows as lines, each column as wide as its widest text. Texts may come from a client or a NAS. */
+export function columns(texts: readonly Row[]): readonly string[] {
+  const rows = texts.map((row) => row.map(printable));
   const widths = rows.reduce<readonly number[]>(
     (widest, row) => row.map((text, index) => Math.max(text.length, widest[index] ?? 0)),
     [],
@@ -30,9 +31,9 @@ export function table(headings: Row, rows: readonly Row[]): readonly Row[] {
   return rows.length === 0 ? [] : [headings, ...rows];
 }
 
-/** A row for each name that has a value. Values may come from a client. */
+/** A row for each name that has a value. */
 export function details(
   pairs: readonly (readonly [name: string, value: string | number | undefined])[],
 ): readonly Row[] {
-  return pairs.flatMap(([name, value = '']) => (value === '' ? [] : [[name, printable(String(value))]]));
+  return pairs.flatMap(([name, value = '']) => (value === '' ? [] : [[name, String(value)]]));
 }

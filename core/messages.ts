@@ -58,9 +58,12 @@ export type SessionKey = v.InferOutput<typeof SessionKey>;
 /**
  * Outcomes that leave open whether the NAS carried a command out. `timeout`: the NAS did not answer. `unreachable`: its
  * host or network answered with an ICMP error. `interrupted`: a relay received the command before and reported no
- * outcome. `expired`: the relay received it too late to send it.
+ * outcome.
  */
-export const UNKNOWN_RESULTS = ['timeout', 'unreachable', 'interrupted', 'expired'] as const;
+export const UNKNOWN_RESULTS = ['timeout', 'unreachable', 'interrupted'] as const;
+
+/** The outcome of a command that the relay did not send: the NAS knows nothing of it. */
+export const NOT_SENT = 'expired';
 
 const OutcomeMessage = v.object({
   version: Version,
@@ -68,11 +71,16 @@ const OutcomeMessage = v.object({
   correlationId: Text,
   commandId: Text,
   session: SessionKey,
-  result: v.picklist(['ack', 'nak', ...UNKNOWN_RESULTS]),
-  /** Error-Cause of the NAK (RFC 5176 section 3.5), if it had one. */
+  result: v.picklist(['ack', 'nak', ...UNKNOWN_RESULTS, NOT_SENT]),
+  /** Error-Cause of the NAK (RFC 5176 section 3.5), if it had one; of a command that was not sent, what its request gets. */
   errorCause: v.exactOptional(Integer32),
-  /** Reply-Message or the vendor's text of a NAK, where it had one. */
+  /** What the NAS said in words, in a NAK or an ACK: `nasWords`. */
   text: v.exactOptional(v.string()),
+  /**
+   * Why a command was not sent, where the reason is another one than time. Functions that do not know this key read
+   * `expired` and take it for a timeout, which restores what was there.
+   */
+  unsent: v.exactOptional(Text),
   atMs: TimeMs,
 });
 /** Inbox: the outcome of a command. */

@@ -2,6 +2,7 @@
 import type { NasRefusal } from '../dialects/dialect.ts';
 import { ERROR_CAUSE, errorCauseName, TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { chunks, dialect } from './command.ts';
+import { outcomeOf } from './command-outcome.ts';
 import { activated, answer, type Draft, end, type Nak, nak, withServices } from './draft.ts';
 import type { DueEvent, OutcomeEvent, States } from './event.ts';
 import type { Job, Owed, Session } from './session.ts';
@@ -80,6 +81,13 @@ export function activationUnanswered(draft: Draft<States['activating']>, event: 
   });
 }
 
+/** The NAS was not told of this command: what came before it is as it was, and the client gets the relay's Error-Cause. */
+export function activationUnsent(draft: Draft<States['activating']>, event: OutcomeEvent): Draft {
+  const { job } = draft.session.transition;
+  const owed = { request: job.request, ...unsent(event) };
+  return failJob(draft, job, { owed, activated: job.confirmed, deactivated: [] });
+}
+
 // --- To a deactivation that the answer depends on: E, or V before A -------------------------------------------
 
 export function deactivationConfirmed(draft: Draft<States['deactivating']>, _: OutcomeEvent): Draft {
@@ -153,6 +161,12 @@ export function deactivationUnanswered(draft: Draft<States['deactivating']>, eve
   return failJob(draft, job, { owed, activated: job.confirmed, deactivated: underWay });
 }
 
+export function deactivationUnsent(draft: Draft<States['deactivating']>, event: OutcomeEvent): Draft {
+  const { job } = draft.session.transition;
+  const owed = { request: job.request, ...unsent(event) };
+  return failJob(draft, job, { owed, activated: job.confirmed, deactivated: [] });
+}
+
 // --- To a deactivation that no answer depends on: V, what is undone, what is retried ---------------------------
 
 export function exclusionConfirmed(draft: Draft<States['excluding']>, _: OutcomeEvent): Draft {
@@ -175,18 +189,18 @@ export function exclusionRefused(draft: Draft<States['excluding']>, event: Outco
     return tellToExclude(draft, correlationId, [...singly, ...remaining], owed);
   }
   if (isGone) return exclusionConfirmed(draft, event);
-  const failing = failed(session, underWay, nowMs, mayBeGone ? 1 : 0);
+  const failing = failed(session, underWay, nowMs, outcomeOf(event), mayBeGone ? 1 : 0);
   const [only] = underWay;
   const attempts = only === undefined ? 0 : (failing.services[only]?.retry?.alsoGone ?? 0);
   if (attempts >= ALSO_GONE_ATTEMPTS) return exclusionConfirmed(draft, event);
   return tellToExclude({ ...draft, session: failing }, correlationId, remaining, owed);
 }
 
-/** The rest is not told now: a NAS that does not answer is not to be asked more. */
-export function exclusionUnanswered(draft: Draft<States['excluding']>, _: Unknown): Draft {
+/** The rest is not told now: a NAS that does not answer, or that the relay cannot tell, is not to be asked more. */
+export function exclusionUnanswered(draft: Draft<States['excluding']>, event: Unknown): Draft {
   const { session, nowMs } = draft;
   const { underWay, remaining, correlationId, owed } = session.transition;
-  const failing = postponed(failed(session, underWay, nowMs), remaining.flat(), nowMs);
+  const failing = postponed(failed(session, underWay, nowMs, outcomeOf(event)), remaining.flat(), nowMs);
   return tellToExclude({ ...draft, session: failing }, correlationId, [], owed);
 }
 
@@ -218,7 +232,7 @@ export function restorationRefused(draft: Draft<States['restoring']>, event: Out
     return tellToRestore(draft, correlationId, [...underWay.map((one) => [one]), ...remaining]);
   }
   if (underWay.some((activation) => wouldBeLast(session, activation) && !isBlocked(session, activation))) {
-    const failing = failed(session, underWay, nowMs);
+    const failing = failed(session, underWay, nowMs, outcomeOf(event));
     return tellToRestore({ ...draft, session: failing }, correlationId, remaining);
   }
   const settled = Object.values(session.services).flatMap((service) => {
@@ -229,10 +243,10 @@ export function restorationRefused(draft: Draft<States['restoring']>, event: Out
   return tellToRestore({ ...draft, session: withServices(session, settled) }, correlationId, remaining);
 }
 
-export function restorationUnanswered(draft: Draft<States['restoring']>, _: Unknown): Draft {
+export function restorationUnanswered(draft: Draft<States['restoring']>, event: Unknown): Draft {
   const { session, nowMs } = draft;
   const { underWay, remaining, correlationId } = session.transition;
-  const failing = postponed(failed(session, underWay, nowMs), remaining.flat(), nowMs);
+  const failing = postponed(failed(session, underWay, nowMs, outcomeOf(event)), remaining.flat(), nowMs);
   return proceed({ ...draft, session: failing }, correlationId);
 }
 
@@ -313,11 +327,24 @@ const WHY_UNKNOWN = {
   timeout: 'the NAS did not answer',
   unreachable: 'the NAS cannot be reached',
   interrupted: 'the relay was interrupted while it waited for the NAS',
-  expired: 'the relay got the command too late',
   deadline: 'the relay did not report in time',
 } as const;
 
 function unanswered(event: Unknown): Nak {
-  const isDeadline = event.kind === 'due' || event.result === 'ack' || event.result === 'nak';
-  return nak('Other-Proxy-Processing-Error', WHY_UNKNOWN[isDeadline ? 'deadline' : event.result]);
+  const { result } = outcomeOf(event);
+  const isKnown = result === 'ack' || result === 'nak' || result === 'unsent';
+  return nak('Other-Proxy-Processing-Error', WHY_UNKNOWN[isKnown ? 'deadline' : result]);
+}
+
+const WHY_UNSENT: Readonly<Record<string, string>> = {
+  expired: 'the relay got the command too late',
+  'unknown-nas': "the relay's site file does not have the NAS",
+  'no-packet': 'the command does not fit into a packet',
+  'nas-overloaded': 'too many commands to the NAS are in progress',
+};
+
+/** What the client gets of a command that the relay did not send. */
+function unsent({ errorCause, unsent: why = 'expired' }: OutcomeEvent): Omit<Owed, 'request'> {
+  const reason = `the NAS was not told: ${WHY_UNSENT[why] ?? why}`;
+  return { answer: 'nak', errorCause: errorCause ?? ERROR_CAUSE['Other-Proxy-Processing-Error'], reason };
 }

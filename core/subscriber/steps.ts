@@ -8,6 +8,7 @@ import type { TermsAtNas } from '../dialects/dialect.ts';
 import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
 import { chunks, claimedOf, dialect, tell, toldOf } from './command.ts';
+import type { CommandOutcome } from './command-outcome.ts';
 import {
   ACK,
   activated,
@@ -296,6 +297,7 @@ export function failed(
   session: Session,
   activations: readonly string[],
   nowMs: number,
+  outcome: CommandOutcome,
   alsoGone = 0,
 ): Session {
   return withServices(
@@ -304,6 +306,8 @@ export function failed(
       ...service,
       retry: {
         ...retryAfterFailure(session, service, nowMs),
+        sinceMs: service.retry?.sinceMs ?? nowMs,
+        outcome,
         ...(alsoGone > 0 && { alsoGone: (service.retry?.alsoGone ?? 0) + alsoGone }),
       },
     })),

@@ -71,6 +71,7 @@
 //     restoring × redelivered → restoring
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { chunks, dialect, toldOf, untellable } from './command.ts';
+import { outcomeOf } from './command-outcome.ts';
 import { ACK, activated, answer, type Draft, end, mark, nak, reply, settle, withServices } from './draft.ts';
 import { answerGiven } from './duplicates.ts';
 import {
@@ -90,9 +91,11 @@ import {
   activationConfirmed,
   activationRefused,
   activationUnanswered,
+  activationUnsent,
   deactivationConfirmed,
   deactivationRefused,
   deactivationUnanswered,
+  deactivationUnsent,
   exclusionConfirmed,
   exclusionRefused,
   exclusionUnanswered,
@@ -135,6 +138,9 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
     id: event.id,
     queue: event.kind === 'due' ? 'due' : 'inbox',
     effects,
+    ...(event.kind === 'outcome' || (event.kind === 'due' && name === 'timeout')
+      ? { outcome: outcomeOf(event) }
+      : {}),
   });
   const version = next.version + (changesServices(session, next) ? 1 : 0);
   return { session: { ...next, version, changedAtMs: nowMs, recentEvents }, effects };
@@ -237,6 +243,7 @@ const TABLE: Table = {
     ack:         activationConfirmed,
     nak:         activationRefused,
     timeout:     activationUnanswered,
+    unsent:      activationUnsent,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -248,6 +255,7 @@ const TABLE: Table = {
     ack:         deactivationConfirmed,
     nak:         deactivationRefused,
     timeout:     deactivationUnanswered,
+    unsent:      deactivationUnsent,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -259,6 +267,7 @@ const TABLE: Table = {
     ack:         exclusionConfirmed,
     nak:         exclusionRefused,
     timeout:     exclusionUnanswered,
+    unsent:      exclusionUnanswered,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -270,6 +279,7 @@ const TABLE: Table = {
     ack:         restorationConfirmed,
     nak:         restorationRefused,
     timeout:     restorationUnanswered,
+    unsent:      restorationUnanswered,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,

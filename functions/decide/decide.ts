@@ -7,15 +7,18 @@ import {
   DueMessage,
   InboxMessage,
   MalformedMessage,
+  NOT_SENT,
   type OutcomeMessage,
   type RequestMessage,
   readMessage,
   type SessionKey,
 } from '../../core/messages.ts';
 import { radiusOrigin } from '../../core/origin.ts';
+import { boundedWords } from '../../core/printable.ts';
 import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { parsePacket } from '../../core/radius/packet.ts';
 import { understandRequest } from '../../core/requests/coa-request.ts';
+import { type CommandOutcome, describeOutcome, speakerOf } from '../../core/subscriber/command-outcome.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
 import type { Event } from '../../core/subscriber/event.ts';
 import type { Session } from '../../core/subscriber/session.ts';
@@ -112,20 +115,26 @@ function decideRequest(
 
 function decideOutcome(
   site: string,
-  { commandId, correlationId, session, result, errorCause, text }: OutcomeMessage,
+  { commandId, correlationId, session, ...message }: OutcomeMessage,
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const outcome = {
-    commandId,
-    result,
-    ...(errorCause !== undefined && { errorCause }),
-    ...(text !== undefined && { text }),
-  };
-  const event = { kind: 'outcome', id: `${commandId}/outcome`, ...outcome } as const;
-  const cause = `the NAS: ${result}${errorCause === undefined ? '' : ` ${errorCause}`}`;
-  return change({ site, session, event, correlationId, cause, result }, dependencies, signal);
+  const outcome = outcomeIn(message);
+  const event = { kind: 'outcome', id: `${commandId}/outcome`, commandId, ...outcome } as const;
+  const cause = `the ${speakerOf(outcome)}: ${describeOutcome(outcome)}`;
+  return change({ site, session, event, correlationId, cause, outcome }, dependencies, signal);
 }
+
+/** What a message says of its command. The relay of an earlier release bounds no text and removes nothing from it. */
+function outcomeIn({ result, errorCause, text, unsent }: Omit<OutcomeMessage, keyof SessionOutcome>) {
+  const words = text === undefined ? undefined : boundedWords(text);
+  return {
+    ...(result === NOT_SENT ? { result: 'unsent' as const, unsent: unsent ?? NOT_SENT } : { result }),
+    ...(errorCause !== undefined && { errorCause }),
+    ...(words !== undefined && { text: words }),
+  };
+}
+type SessionOutcome = Pick<OutcomeMessage, 'commandId' | 'correlationId' | 'session'>;
 
 /** An event of a session, and what decide reports of it. */
 interface Happening {
@@ -135,7 +144,7 @@ interface Happening {
   readonly event: Event;
   readonly correlationId: string;
   readonly cause: string;
-  readonly result?: OutcomeMessage['result'];
+  readonly outcome?: CommandOutcome;
   readonly receivedAtMs?: number;
 }
 

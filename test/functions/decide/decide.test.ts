@@ -351,7 +351,9 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
         await outcome('timeout');
       }
       const outcomes = reports.flatMap((event) =>
-        event.kind === 'decided' && event.result !== undefined ? [[event.result, event.retryAttempts]] : [],
+        event.kind === 'decided' && event.outcome !== undefined
+          ? [[event.outcome.result, event.retryAttempts]]
+          : [],
       );
       expect(outcomes).toEqual([
         ['ack', undefined],
