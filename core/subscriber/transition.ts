@@ -39,6 +39,7 @@
 //     activating × ack → idle, activating, deactivating, excluding
 //     activating × nak → idle, activating, deactivating, excluding, restoring
 //     activating × timeout → idle, activating, deactivating, excluding, restoring
+//     activating × unsent → idle, activating, deactivating, excluding, restoring
 //     activating × stray → activating
 //     activating × due → activating
 //     activating × redelivered → activating
@@ -48,6 +49,7 @@
 //     deactivating × ack → idle, activating, deactivating, excluding
 //     deactivating × nak → idle, activating, deactivating, excluding, restoring
 //     deactivating × timeout → idle, activating, deactivating, excluding, restoring
+//     deactivating × unsent → idle, activating, deactivating, excluding, restoring
 //     deactivating × stray → deactivating
 //     deactivating × due → deactivating
 //     deactivating × redelivered → deactivating
@@ -57,6 +59,7 @@
 //     excluding × ack → idle, activating, deactivating, excluding, restoring
 //     excluding × nak → idle, activating, deactivating, excluding, restoring
 //     excluding × timeout → idle, activating, deactivating, excluding, restoring
+//     excluding × unsent → idle, activating, deactivating
 //     excluding × stray → excluding
 //     excluding × due → excluding
 //     excluding × redelivered → excluding
@@ -66,6 +69,7 @@
 //     restoring × ack → idle, activating, deactivating, excluding, restoring
 //     restoring × nak → idle, activating, deactivating, excluding, restoring
 //     restoring × timeout → idle, activating, deactivating, excluding, restoring
+//     restoring × unsent → idle, activating, deactivating, excluding
 //     restoring × stray → restoring
 //     restoring × due → restoring
 //     restoring × redelivered → restoring

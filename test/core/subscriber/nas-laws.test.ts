@@ -11,7 +11,7 @@ import { craft, packetOf } from '../radius/craft.ts';
 import { asked, NOW, nas as nasOf, play, request, service } from '../support.ts';
 
 type DialectOf = 'erx' | 'cisco';
-type Fault = 'lose-request' | 'lose-reply' | 'refuse';
+type Fault = 'lose-request' | 'lose-reply' | 'refuse' | 'not-sent';
 
 interface Kind {
   readonly order: Order;
@@ -124,6 +124,7 @@ function playAt({ order, dialect, isStrict, refusesCoexistence, ...plan }: Plan)
     if (fault !== undefined) faults++;
     const base = { kind: 'outcome', id: `${commandId}/outcome`, commandId } as const;
     if (fault === 'lose-request') return { ...base, result: 'timeout' };
+    if (fault === 'not-sent') return { ...base, result: 'unsent', errorCause: 506, unsent: 'nas-overloaded' };
     if (fault === 'refuse') return { ...base, result: 'nak', errorCause: 506 };
     const refusal = carryOut(Buffer.from(attributes, 'base64'));
     if (fault === 'lose-reply') return { ...base, result: 'timeout' };
@@ -163,7 +164,10 @@ const wish = fc
     deactivate: deactivate.filter((one) => !activate.includes(one)),
   }))
   .filter(({ activate, deactivate }) => activate.length + deactivate.length > 0);
-const fault = fc.tuple(fc.nat(12), fc.constantFrom<Fault>('lose-request', 'lose-reply', 'refuse'));
+const fault = fc.tuple(
+  fc.nat(12),
+  fc.constantFrom<Fault>('lose-request', 'lose-reply', 'refuse', 'not-sent'),
+);
 const plan: fc.Arbitrary<Plan> = fc
   .record({
     order: fc.constantFrom(...ORDERS),

@@ -196,6 +196,18 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     keepsWhatIsRefused,
     /503, and the NAS knows the subscriber/,
   ],
+  [
+    'takes what the relay did not send for a refusal of the NAS',
+    'switches and deactivations',
+    takesUnsentForNak,
+    /is restored no longer, and the NAS has not answered/,
+  ],
+  [
+    'takes what the relay did not send for what the NAS did not answer',
+    'switches and deactivations',
+    takesUnsentForTimeout,
+    /and the NAS was not told/,
+  ],
   ['never tells again what failed', 'one service a command', givesUp, /never at rest|will not be told/],
 ];
 
@@ -273,6 +285,16 @@ function keepsWhatIsRefused(...[session, event, nowMs]: Parameters<Transition>):
   if (event.kind !== 'request' || result.session === undefined) return result;
   const identity = { ...event.request.identity, ...result.session.identity };
   return { ...result, session: { ...result.session, identity, wasAccounted: true } };
+}
+
+function takesUnsentForNak(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const isUnsent = event.kind === 'outcome' && event.result === 'unsent';
+  return transition(session, isUnsent ? { ...event, result: 'nak' } : event, nowMs);
+}
+
+function takesUnsentForTimeout(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const isUnsent = event.kind === 'outcome' && event.result === 'unsent';
+  return transition(session, isUnsent ? { ...event, result: 'timeout' } : event, nowMs);
 }
 
 function givesUp(...given: Parameters<Transition>): ReturnType<Transition> {

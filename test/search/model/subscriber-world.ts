@@ -9,6 +9,7 @@
 // answer and repeats packets, which the NAS recognises by Identifier and authenticator; a packet is not delivered after the
 // exchange it belongs to has been given up. The NAS acknowledges, refuses or does not answer, each command anew. An outcome
 // may be late: the deadline then passes, after which the relay does not start the command.
+// A relay may also not send a command for a reason of its own, such as too many others.
 //
 // The NAS has services of its own from log-in, which the table does not know. A strict one refuses to activate what it has; one
 // that refuses coexistence refuses to activate a second member of a group; and each refuses a User-Name that is not that of
@@ -206,6 +207,7 @@ function write(from: Subscriber, event: Event, result: Result, world: World): Su
   if (next === undefined) return from;
   const session = stored(next);
   checkRetries(from.session, session);
+  checkWitness(from.session, session, event);
   const records = accountingRecords(from.session, session);
   const of = (status: 'Start' | 'Stop') =>
     records.filter(({ message }) => message.status === status).map(({ message }) => message.acctSessionId);
@@ -263,6 +265,25 @@ function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups }: World): v
     throw new Violation(`${key}: 503, and the NAS knows the subscriber`);
   if (reply.answer === 'ack' && isTold(request) && isStranger)
     throw new Violation(`${key}: ACK for another subscriber`);
+}
+
+/**
+ * Only the NAS ends what was begun: without an answer of it no restoration ends, and no service that has to go is gone. What
+ * the relay did not send has changed nothing that the NAS had confirmed.
+ */
+function checkWitness(before: Session | undefined, after: Session, event: Event): void {
+  if (event.kind !== 'outcome' || event.result === 'ack' || event.result === 'nak') return;
+  if (before?.transition?.commandId !== event.commandId) return;
+  const { underWay } = before.transition;
+  for (const { activation, state } of Object.values(before.services)) {
+    const left = after.services[activation]?.state;
+    if (state === 'restoring' && left !== 'restoring' && underWay.includes(activation))
+      throw new Violation(`${activation} is restored no longer, and the NAS has not answered`);
+    if (state === 'deactivating' && left === undefined)
+      throw new Violation(`${activation} counts as gone, and the NAS has not answered`);
+    if (event.result === 'unsent' && state === 'active' && left !== 'active' && underWay.includes(activation))
+      throw new Violation(`${activation} is ${left}, and the NAS was not told`);
+  }
 }
 
 /** No service has to wait for longer because another one failed. */
@@ -355,7 +376,7 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   const [command, ...commands] = from.commands;
   if (command === undefined) return [];
   const { commandId, operation, services, deactivates = [] } = command;
-  const report = (result: 'ack' | 'nak' | 'timeout', errorCause?: number): Event => ({
+  const report = (result: 'ack' | 'nak' | 'timeout' | 'unsent', errorCause?: number): Event => ({
     kind: 'outcome',
     id: `${commandId}/outcome`,
     commandId,
@@ -368,7 +389,7 @@ function commandMoves(from: Subscriber, world: World): Move[] {
     inbox: [...from.inbox, report(...outcome)],
   });
   if (from.expired.includes(commandId))
-    return [{ name: `relay: ${commandId} is too late`, to: answered(from, 'timeout') }];
+    return [{ name: `relay: ${commandId} is too late`, to: answered(from, 'unsent') }];
   if (from.received.includes(commandId)) {
     return [{ name: `relay: ${commandId} was received before`, to: answered(from, 'timeout') }];
   }
@@ -379,6 +400,7 @@ function commandMoves(from: Subscriber, world: World): Move[] {
       ? answered(carriedOut, 'ack')
       : answered(carriedOut, 'nak', done.errorCause);
   const refused = answered(from, 'nak', ERROR_CAUSE['Resources-Unavailable']);
+  const unsent = answered(from, 'unsent', ERROR_CAUSE['Resources-Unavailable']);
   const crashed = (to: Subscriber): Subscriber => ({
     ...to,
     commands: from.commands,
@@ -389,6 +411,7 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   return [
     { name: `NAS: ${what}, ${said}`, to: told },
     { name: `NAS: ${what}, refused`, to: refused, cost: FAULT },
+    { name: `relay: ${what}, not sent`, to: unsent, cost: FAULT },
     { name: `NAS: ${what}, lost`, to: answered(from, 'timeout'), cost: FAULT },
     { name: `NAS: ${what}, its answer lost`, to: answered(carriedOut, 'timeout'), cost: FAULT },
     { name: `relay: ${what}, crash before it is sent`, to: crashed(from), cost: CRASH },
