@@ -44,6 +44,13 @@ export interface Dialect<Options = DialectOptions> {
   readonly identification: readonly Identification[];
   /** How many services one CoA-Request can carry. */
   readonly servicesPerCommand: { readonly activate: number; readonly deactivate: number };
+  /**
+   * Whether the services that a command names replace all that the session has. The NAS cannot then be told, nor asked, of one
+   * service that Interlock does not know: each command takes those away.
+   */
+  readonly replacesAll: boolean;
+  /** How many services a session can have at the NAS, where the number is limited. */
+  capacity?(options: Options): number;
   /** The attributes that follow the identification, for at most as many services as one CoA-Request can carry. */
   activate(services: readonly TermsAtNas[], context: CommandContext<Options>): readonly Attribute[];
   /** `names` are activation strings as the NAS spells them. */

@@ -23,6 +23,7 @@ export const erx: Dialect<ErxOptions> = {
   options: { tagDeactivations: v.optional(v.boolean('expected true or false'), false) },
   identification: ['Acct-Session-Id', 'User-Name', 'ERX-Virtual-Router-Name', ...NAS_IDENTITY_ATTRIBUTES],
   servicesPerCommand: { activate: ERX_MAX_TAG, deactivate: ERX_MAX_TAG },
+  replacesAll: false,
   activate: (services) => services.flatMap((service, index) => activation(service, index + 1)),
   deactivate: deactivations,
   together: (services, names, context) => [

@@ -3,6 +3,7 @@
 import { IDENTITY_ATTRIBUTES, isSameIdentity } from '../identity.ts';
 import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
+import { dialect } from './command.ts';
 import { type Nak, nak } from './draft.ts';
 import type {
   ExplicitDeactivation,
@@ -105,12 +106,52 @@ function explicitOf(session: Session, request: ServiceRequest): readonly Explici
     if (known !== undefined && !(known.isStranger && isAmbiguous)) addKnown(known);
     else if (!isAmbiguous) {
       const isOptional = namesakes.length > 0;
+      // What replaces all ends it, too, if the NAS has it.
+      if (isOptional && replacesAll(request)) continue;
       explicit.set(activation, { activation, spelling, groups, isKnown: false, isOptional });
     } else if (namesakes.length === 0) {
       return nak('Invalid-Request', `no other service ${activation} than the one to be activated is known`);
     }
   }
   return [...explicit.values()];
+}
+
+/** Whether a command to the NAS replaces all services of the session. */
+function replacesAll({ nas }: Pick<Session, 'nas'>): boolean {
+  return nas.enforcement === 'coa' && dialect({ nas }).replacesAll;
+}
+
+/**
+ * Why Interlock refuses to deactivate what the table does not know, where the NAS cannot be asked: a command would not tell
+ * whether it was there, and would take away whatever else the table does not know.
+ */
+function unanswerableOf(request: ServiceRequest, explicit: readonly ExplicitDeactivation[]): Nak | undefined {
+  if (!replacesAll(request)) return undefined;
+  const unknown = explicit.filter(({ isKnown }) => !isKnown).map(({ activation }) => activation);
+  const isUndefined = ({ activation, isDefined }: RequestedDeactivation) =>
+    !isDefined && unknown.includes(activation);
+  const undefinedOne = request.deactivate.find(isUndefined);
+  if (undefinedOne !== undefined)
+    return nak('Invalid-Request', `there is no service ${undefinedOne.spelling}`);
+  if (unknown.length === 0) return undefined;
+  const reason = `${unknown.join(', ')}: not known to be active, and the NAS cannot be asked`;
+  return nak('Session-Context-Not-Found', reason);
+}
+
+/**
+ * Why a session cannot have what a job leaves it with: its NAS has no more than so many services of a session. undefined
+ * when it can.
+ */
+export function overCapacity(session: Session, { planned, explicit, victims }: Job): Nak | undefined {
+  const capacity = dialect(session).capacity?.(session.nas.options) ?? Number.POSITIVE_INFINITY;
+  const going = new Set([...explicit.map(({ activation }) => activation), ...victims]);
+  const staying = Object.values(session.services)
+    .filter(({ state, activation }) => state !== 'deactivating' && !going.has(activation))
+    .map(({ activation }) => activation);
+  const left = new Set([...staying, ...Object.keys(planned)]);
+  if (left.size <= capacity) return undefined;
+  const reason = `the NAS has at most ${capacity} service of a session, not ${[...left].join(', ')} side by side`;
+  return nak('Resources-Unavailable', reason);
 }
 
 /** The known services with parameters that a bare name means; none where `activation` has parameters itself. */
@@ -127,6 +168,8 @@ function namesakesOf(
 export function jobOf(session: Session, request: ServiceRequest): Job | Nak {
   const explicit = explicitOf(session, request);
   if ('answer' in explicit) return explicit;
+  const unanswerable = unanswerableOf(request, explicit);
+  if (unanswerable !== undefined) return unanswerable;
   let number = session.nextServiceNumber;
   const planned: Record<string, ServiceSession> = {};
   for (const { refusingGroups: _, unknownMembers: __, ...terms } of request.activate) {
@@ -167,6 +210,8 @@ export function unknownMembersOf(
   session: Session,
   { request, explicit }: Job,
 ): readonly ExplicitDeactivation[] {
+  // The command that activated A has taken them away.
+  if (replacesAll(session)) return [];
   const named = new Set([
     ...Object.keys(session.services),
     ...request.activate.map(({ activation }) => activation),

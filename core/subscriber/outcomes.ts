@@ -58,12 +58,13 @@ export function activationRefused(draft: Draft<States['activating']>, event: Out
   // The NAS has refused all of it, perhaps because one of what should go is not there (RFC 5176 section 2.3). Told by itself,
   // A is refused for its own sake only, and E and V are told afterwards.
   const isInDoubt = along.some((name) => session.services[name]?.state === 'unconfirmed');
-  if (along.length > 0 && (isInDoubt || make.isGone(refusal) || make.mayBeGone(refusal))) {
+  const isAboutAlong = along.length > 0 && !make.replacesAll;
+  if (isAboutAlong && (isInDoubt || make.isGone(refusal) || make.mayBeGone(refusal))) {
     return tellToActivate(draft, job, [underWay], otherwise);
   }
   if (along.length === 0 && make.isThere(refusal)) return activationDone(draft, {});
   const owed = { request, ...passedOn(event, `the NAS refused ${underWay.join(', ')}`) };
-  if (along.length === 0 && isSessionGone(session, event)) {
+  if (!isAboutAlong && isSessionGone(session, event)) {
     const answered = answer(draft, owed);
     return proceed(endSession(answered, request.correlationId, SESSION_GONE_CAUSE), request.correlationId);
   }

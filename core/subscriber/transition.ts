@@ -25,7 +25,7 @@
 // its effects repeated, so that a crash between writing and sending loses nothing. Where an event can lead, as the
 // exhaustive search sees it:
 //
-//     absent × request → idle, activating, deactivating
+//     absent × request → absent, idle, activating, deactivating
 //     absent × stray → absent
 //     absent × due → absent
 //     idle × request → idle, activating, deactivating
@@ -90,7 +90,7 @@ import {
   type States,
   stateOf,
 } from './event.ts';
-import { jobOf, refusalOf } from './exclusion.ts';
+import { jobOf, overCapacity, refusalOf } from './exclusion.ts';
 import {
   activationConfirmed,
   activationRefused,
@@ -358,7 +358,7 @@ function begin(draft: Draft, request: ServiceRequest): Draft {
   const job = jobOf(session, request);
   if ('answer' in job) return settle(draft, { request, ...job });
   if (request.nas.enforcement === 'none') return carryOutAlone({ ...draft, session }, job);
-  const untold = untellableOf(session, job);
+  const untold = overCapacity(session, job) ?? untellableOf(session, job);
   if (untold !== undefined) return settle(draft, { request, ...untold });
   return startJob({ ...draft, session }, job);
 }

@@ -108,8 +108,34 @@ const SETTINGS: readonly Setting[] = [
   {
     name: 'a NAS that replaces its list',
     profile: { dialect: 'generic', options: {} },
+    replaces: 'all',
     wishes: ['+gold +video', '+silver -video', '-gold'],
     budget: { requests: 2, faults: 2, crashes: 0 },
+  },
+  ...ORDERS.map(
+    (order): Setting => ({
+      name: `${order}, a NAS that replaces its list, services from log-in`,
+      profile: { dialect: 'generic', options: {}, order },
+      replaces: 'all',
+      fromLogIn: ['http', 'gold'],
+      wishes: ['+silver', '-http', '+silver -http', '-silver'],
+      budget: { requests: 2, faults: 2, crashes: 0 },
+    }),
+  ),
+  {
+    name: 'a NAS that has one service at a time',
+    profile: { dialect: 'generic', options: { oneAtATime: true }, order: 'together' },
+    replaces: 'one',
+    wishes: ['+gold', '+silver', '+video -gold', '-gold'],
+    budget: { requests: 2, faults: 2, crashes: 0 },
+  },
+  {
+    name: 'three requests to a NAS that has one service at a time',
+    profile: { dialect: 'generic', options: { oneAtATime: true }, order: 'together' },
+    replaces: 'one',
+    wishes: ['+gold', '+silver', '+video -gold', '+gold +video'],
+    withoutRepeats: true,
+    budget: { requests: 3, faults: 1, crashes: 0 },
   },
   {
     name: 'another subscriber',
@@ -171,6 +197,18 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     'activate-first, services from log-in',
     believesItsTable,
     /ACK with \w+ at the NAS/,
+  ],
+  [
+    'tells a NAS that replaces its list of what the table does not know',
+    'activate-first, a NAS that replaces its list, services from log-in',
+    believesItsTable,
+    /no service of group 1 left/,
+  ],
+  [
+    'tells a NAS with one service at a time of two',
+    'three requests to a NAS that has one service at a time',
+    forgetsCapacity,
+    /the NAS is told gold,video at a time/,
   ],
   [
     'undoes an activation that may have been there before',
@@ -246,6 +284,12 @@ function believesItsTable(...[session, event, nowMs]: Parameters<Transition>): R
     ({ activation }) => session?.services[activation] !== undefined,
   );
   return transition(session, { ...event, request: { ...request, deactivate } }, nowMs);
+}
+
+function forgetsCapacity(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  if (event.kind !== 'request') return transition(session, event, nowMs);
+  const nas = { ...event.request.nas, options: {} };
+  return transition(session, { ...event, request: { ...event.request, nas } }, nowMs);
 }
 
 function undoesTheLast(...given: Parameters<Transition>): ReturnType<Transition> {
