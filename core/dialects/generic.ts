@@ -21,7 +21,7 @@ const NoService = v.pipe(
   v.string('expected a Filter-Id'),
   v.nonEmpty('expected a Filter-Id'),
   v.maxBytes(MAX_FILTER_ID_OCTETS, `expected at most ${MAX_FILTER_ID_OCTETS} octets`),
-  v.regex(/^\P{C}+$/u, 'expected no control characters'),
+  v.regex(/^\P{C}*$/u, 'expected no control characters'),
 );
 
 /** A type and not an interface, which would lack the index signature of DialectOptions. */
