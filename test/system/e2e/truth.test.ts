@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, it, vi } from 'vitest';
+import { allValues } from '../../../core/radius/codec.ts';
 import {
   type NasRequest,
   type NasScript,
@@ -10,7 +11,6 @@ import {
   type ScriptedNasOptions,
   startScriptedNas,
 } from '../../../local/peers/scripted-nas.ts';
-import { allValues } from '../../../core/radius/codec.ts';
 import { dynoxide } from '../../local/cloud/emulators.ts';
 import { closedPort } from '../../relay/support.ts';
 import { radclient, radclientPeer } from '../peers/radclient.ts';
@@ -541,7 +541,8 @@ describe.skipIf(skip).concurrent(title('a NAS that has one Filter-Id at a time')
     scene.logIn(id);
     await scene.ask(id, activate('gold'));
     scene.scripts.set(id, ({ attributes }) =>
-      allValues(attributes, 'Filter-Id').includes('silver') ? 'lose-reply' : 'ack');
+      allValues(attributes, 'Filter-Id').includes('silver') ? 'lose-reply' : 'ack',
+    );
     expect(await scene.ask(id, activate('silver'))).toBe('CoA-NAK Proxy-Processing-Error');
     scene.scripts.delete(id);
     // The next request waits for the restoration.
