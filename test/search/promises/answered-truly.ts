@@ -21,6 +21,7 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
     const sessions = [before, after].filter((one) => one !== undefined);
     switch (errorCause) {
       case ERROR_CAUSE['Session-Context-Not-Found']:
+        if (isAboutUnknown(facts, wish, sessions)) return true;
         return sessions.some(({ identity }) => {
           const known = identity['User-Name'];
           return known !== undefined && wish.userName !== undefined && known !== wish.userName;
@@ -92,10 +93,17 @@ function isExcluded({ activate }: Wish, { services }: Session): boolean {
   );
 }
 
+/** Whether it deactivates what the table does not know, and the NAS cannot be asked. */
+function isAboutUnknown({ replacesAll }: Facts, { deactivate }: Wish, sessions: readonly Session[]): boolean {
+  const isKnown = (spelling: string, { services }: Session) =>
+    Object.keys(services).some((one) => one === canonical(spelling) || nameOf(one) === canonical(spelling));
+  return replacesAll && sessions.some((session) => deactivate.some((one) => !isKnown(one, session)));
+}
+
 /** Where no NAS knows better, the catalogue says which services there are. */
-function isAboutUndefined({ isEnforced }: Facts, { deactivate }: Wish): boolean {
+function isAboutUndefined({ isEnforced, replacesAll }: Facts, { deactivate }: Wish): boolean {
   return (
-    !isEnforced &&
+    (!isEnforced || replacesAll) &&
     deactivate.some((one) => deployment.catalogue.services[nameOf(canonical(one))] === undefined)
   );
 }
