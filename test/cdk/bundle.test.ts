@@ -48,10 +48,10 @@ describe('the bundled functions', () => {
     }
   });
 
-  it('are small: decide, which checks each item with a schema, has less than 80,000 bytes, and the others have less', () => {
+  it('are small: decide, which checks each item with a schema, has less than 85,000 bytes, and the others have less', () => {
     const bytes = (folder: string) => statSync(join(folder, 'index.mjs')).size;
 
-    expect(bytes(decide)).toBeLessThan(80_000);
+    expect(bytes(decide)).toBeLessThan(85_000);
     for (const folder of others) expect(bytes(folder)).toBeLessThan(bytes(decide));
   });
 
