@@ -1,5 +1,8 @@
 // What became of a command, as its session keeps it and people read it.
-import type { DueEvent, OutcomeEvent } from './event.ts';
+import type { UNKNOWN_RESULTS } from '../messages.ts';
+
+/** What the outcome of a command says. */
+export type CommandResult = 'ack' | 'nak' | (typeof UNKNOWN_RESULTS)[number] | 'unsent';
 
 /** What the NAS answered to a command, or why there is no answer. */
 export interface CommandOutcome {
@@ -7,20 +10,13 @@ export interface CommandOutcome {
    * `ack` and `nak` are the NAS's. `timeout`, `unreachable`, `interrupted` and `deadline` leave open whether it carried the
    * command out; with `deadline` the relay did not report in time. `unsent`: the relay did not send it.
    */
-  readonly result: OutcomeEvent['result'] | 'deadline';
+  readonly result: CommandResult | 'deadline';
   /** Error-Cause of a NAK (RFC 5176 section 3.5), where it had one; of a command that was not sent, what its request gets. */
   readonly errorCause?: number;
   /** What the NAS said in words. */
   readonly text?: string;
   /** Why the relay did not send it. */
   readonly unsent?: string;
-}
-
-/** The outcome in an event. */
-export function outcomeOf(event: OutcomeEvent | DueEvent): CommandOutcome {
-  if (event.kind === 'due') return { result: 'deadline' };
-  const { kind: _, id: __, commandId: ___, ...outcome } = event;
-  return outcome;
 }
 
 /** In short: `ack`, `nak 506, 'Resource busy'`, `timeout`, `unsent, nas-overloaded`. */

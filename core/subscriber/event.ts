@@ -1,5 +1,5 @@
 // What can happen to a session, and what each event is called in the state that it meets.
-import type { UNKNOWN_RESULTS } from '../messages.ts';
+import type { CommandOutcome, CommandResult } from './command-outcome.ts';
 import { answerGiven, isUnderWay } from './duplicates.ts';
 import type { Activating, Deactivating, Excluding, Restoring, ServiceRequest, Session } from './session.ts';
 
@@ -9,7 +9,7 @@ export type Event =
       readonly kind: 'outcome';
       readonly id: string;
       readonly commandId: string;
-      readonly result: 'ack' | 'nak' | (typeof UNKNOWN_RESULTS)[number] | 'unsent';
+      readonly result: CommandResult;
       readonly errorCause?: number;
       /** What the NAS said in words. */
       readonly text?: string;
@@ -22,6 +22,13 @@ export type Event =
 export type RequestEvent = Extract<Event, { kind: 'request' }>;
 export type OutcomeEvent = Extract<Event, { kind: 'outcome' }>;
 export type DueEvent = Extract<Event, { kind: 'due' }>;
+
+/** The outcome of the command under way in an event: `deadline` where its time has come first. */
+export function outcomeOf(event: OutcomeEvent | DueEvent): CommandOutcome {
+  if (event.kind === 'due') return { result: 'deadline' };
+  const { kind: _, id: __, commandId: ___, ...outcome } = event;
+  return outcome;
+}
 
 /** The session that a state means. */
 export interface States {

@@ -2,9 +2,8 @@
 import type { NasRefusal } from '../dialects/dialect.ts';
 import { ERROR_CAUSE, errorCauseName, TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { chunks, dialect } from './command.ts';
-import { outcomeOf } from './command-outcome.ts';
 import { activated, answer, type Draft, end, type Nak, nak, withServices } from './draft.ts';
-import type { DueEvent, OutcomeEvent, States } from './event.ts';
+import { type DueEvent, type OutcomeEvent, outcomeOf, type States } from './event.ts';
 import type { Job, Owed, Session } from './session.ts';
 import {
   completeJob,

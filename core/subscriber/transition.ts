@@ -75,7 +75,6 @@
 //     restoring × redelivered → restoring
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { chunks, dialect, toldOf, untellable } from './command.ts';
-import { outcomeOf } from './command-outcome.ts';
 import { ACK, activated, answer, type Draft, end, mark, nak, reply, settle, withServices } from './draft.ts';
 import { answerGiven } from './duplicates.ts';
 import {
@@ -85,6 +84,7 @@ import {
   type Events,
   type EventsOf,
   eventName,
+  outcomeOf,
   type RequestEvent,
   type State,
   type States,
