@@ -3,7 +3,7 @@
 import { differing } from '../identity.ts';
 import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
-import { dialect, identityOf, isOwn } from './command.ts';
+import { dialect, identityOf, isForeign, isOwn } from './command.ts';
 import { type Nak, nak } from './draft.ts';
 import type { ExplicitDeactivation, Job, ServiceRequest, ServiceSession, Session } from './session.ts';
 
@@ -120,6 +120,31 @@ function explicitOf(session: Session, request: ServiceRequest): readonly Explici
   return [...explicit.values()];
 }
 
+/** Whether a command to the NAS replaces all services of the session. */
+function replacesAll({ nas }: Pick<Session, 'nas'>): boolean {
+  return nas.enforcement === 'coa' && dialect({ nas }).replacesAll === true;
+}
+
+/**
+ * Why a session cannot have what a job leaves it with: its NAS has no more than so many services of a session. undefined
+ * when it can.
+ */
+export function overCapacity(
+  session: Session,
+  { request, planned, explicit, victims }: Job,
+): Nak | undefined {
+  const capacity = dialect(session).capacity?.(session.nas.options) ?? Number.POSITIVE_INFINITY;
+  const going = new Set([...explicit.map(({ activation }) => activation), ...victims]);
+  const own = identityOf(session, request);
+  const staying = Object.values(session.services)
+    .filter((one) => one.state !== 'deactivating' && !going.has(one.activation) && !isForeign(one, own))
+    .map(({ activation }) => activation);
+  const left = new Set([...staying, ...Object.keys(planned)]);
+  if (left.size <= capacity) return undefined;
+  const reason = `the NAS has at most ${capacity} service of a session, not ${[...left].join(', ')} side by side`;
+  return nak('Resources-Unavailable', reason);
+}
+
 /** The known services with parameters that a bare name means; none where `name` has parameters itself. */
 function namesakesOf(known: readonly ServiceSession[], name: string): readonly ServiceSession[] {
   return known.filter(({ activation }) => activation !== name && nameOf(activation) === name);
@@ -134,7 +159,7 @@ function unaskableOf(request: ServiceRequest, explicit: readonly ExplicitDeactiv
   if (unknown === undefined) return undefined;
   const { spelling } = unknown;
   return request.deactivate.some((one) => one.spelling === spelling && one.isDefined)
-    ? nak('Session-Context-Not-Found', `no service ${spelling} is known`)
+    ? nak('Session-Context-Not-Found', `no service ${spelling} is known, and the NAS cannot be asked`)
     : nak('Invalid-Request', `there is no service ${spelling}`);
 }
 
@@ -142,11 +167,10 @@ function unaskableOf(request: ServiceRequest, explicit: readonly ExplicitDeactiv
 export function jobOf(session: Session, request: ServiceRequest): Job | Nak {
   const named = explicitOf(session, request);
   if ('answer' in named) return named;
-  const { replacesAll } = dialect(request);
-  const unaskable =
-    replacesAll && request.nas.enforcement === 'coa' ? unaskableOf(request, named) : undefined;
+  const isAskable = !replacesAll(request);
+  const unaskable = isAskable ? undefined : unaskableOf(request, named);
   if (unaskable !== undefined) return unaskable;
-  const explicit = replacesAll ? named.filter(({ isKnown }) => isKnown) : named;
+  const explicit = isAskable ? named : named.filter(({ isKnown }) => isKnown);
   let number = session.nextServiceNumber;
   const planned: Record<string, ServiceSession> = {};
   for (const { refusingGroups: _, unknownMembers: __, ...terms } of request.activate) {
@@ -187,6 +211,8 @@ export function unknownMembersOf(
   session: Session,
   { request, explicit }: Job,
 ): readonly ExplicitDeactivation[] {
+  // The command that activated A has taken them away.
+  if (replacesAll(session)) return [];
   const named = new Set([
     ...Object.keys(session.services),
     ...request.activate.map(({ activation }) => activation),

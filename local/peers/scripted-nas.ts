@@ -1,5 +1,6 @@
 // A NAS for demonstrations and tests: it carries out CoA-Requests, or does what its script says instead, and records
 // each operation. Tests assert on this record which services a subscriber had, and when.
+import type { DialectOptions } from '../../core/dialects/dialect.ts';
 import type { DialectName } from '../../core/dialects/dialects.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
@@ -78,6 +79,8 @@ export interface ScriptedNasOptions {
   readonly secrets: readonly Secret[];
   /** @default erx */
   readonly dialect?: DialectName;
+  /** As `nases[].options` of the site file. @default {} */
+  readonly dialectOptions?: DialectOptions;
   /** @default every request is carried out and answered */
   readonly script?: NasScript;
   /** Whether a request about a session that did not log in is refused with 503. @default such a session has no services */
@@ -128,7 +131,15 @@ const RECORD_KEPT = 10_000;
 
 /** Starts a NAS. Rejects with the system's error, such as EADDRINUSE. */
 export async function startScriptedNas(options: ScriptedNasOptions): Promise<ScriptedNas> {
-  const { address, secrets, dialect = 'erx', script = () => 'ack', now, onRecord = () => {} } = options;
+  const {
+    address,
+    secrets,
+    dialect = 'erx',
+    dialectOptions = {},
+    script = () => 'ack',
+    now,
+    onRecord = () => {},
+  } = options;
   const { onlyLoggedIn = false, whenThere, exclusive = [] } = options;
   const whenNotThere = options.whenNotThere ?? { errorCause: ERROR_CAUSE['Session-Context-Not-Found'] };
   const relay = {
@@ -184,7 +195,7 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     exchange.attempts += 1;
     const attributes = decodeAttributes(packet);
     const acctSessionId = firstValue(attributes, 'Acct-Session-Id');
-    const reading = readAsNas(dialect, attributes, services(acctSessionId));
+    const reading = readAsNas(dialect, attributes, services(acctSessionId), dialectOptions);
     const operations = reading.ok ? reading.operations : [];
     const move = await script({ acctSessionId, operations, attributes, attempt: exchange.attempts });
     exchange.isUnderWay = false;
@@ -217,7 +228,7 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     move: NasMove,
   ): Answer & { readonly text?: NasText } {
     const before = services(acctSessionId);
-    const reading = readAsNas(dialect, attributes, before);
+    const reading = readAsNas(dialect, attributes, before, dialectOptions);
     if (acctSessionId === undefined) return nak(ERROR_CAUSE['Missing-Attribute']);
     if (!reading.ok) return nak(reading.errorCause);
     const refusal =

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, it, vi } from 'vitest';
+import { allValues } from '../../../core/radius/codec.ts';
 import {
   type NasRequest,
   type NasScript,
@@ -416,6 +417,138 @@ describe.skipIf(skip).concurrent(title('a NAS that refuses what is there already
       'Start silver',
       'Stop gold',
     ]);
+  });
+});
+
+describe.skipIf(skip).concurrent(title('what a NAS says in words'), () => {
+  let scene: Scene;
+  beforeAll(async () => {
+    scene = await startScene();
+  });
+  afterAll(() => scene.stop());
+
+  it('is in show, the history and the logs where it refuses a switch', async ({ expect }) => {
+    const id = 'refused in words';
+    const { system } = scene;
+    scene.logIn(id);
+    await scene.ask(id, activate('silver'));
+    scene.scripts.set(id, () => ({ nak: 506, text: { name: 'Reply-Message', value: 'Resource busy' } }));
+    expect(await scene.ask(id, activate('gold'))).toBe('CoA-NAK Resources-Unavailable');
+    const outcome = { result: 'nak', errorCause: 506, text: 'Resource busy' };
+    await system.history(id, (item) => item.outcome?.text === 'Resource busy');
+    const text = await shown(system, id);
+    expect(text).toContain('CoA-NAK 506 Resources-Unavailable: the NAS refused gold: Resource busy');
+    expect(text).toContain("outcome: nak 506, 'Resource busy'");
+    expect(system.events.all).toEqual(
+      expect.arrayContaining([
+        { source: 'relay', event: expect.objectContaining({ kind: 'command-answered', ...outcome }) },
+        {
+          source: 'decide',
+          event: expect.objectContaining({
+            kind: 'decided',
+            cause: "the NAS: nak 506, 'Resource busy'",
+            outcome,
+          }),
+        },
+      ]),
+    );
+  });
+
+  it('is beside the next retry of what it does not let go', async ({ expect }) => {
+    const id = 'stuck in words';
+    scene.logIn(id);
+    await scene.ask(id, activate('silver'));
+    const text = { name: 'ERX-Action-Reason', value: 'still\u001b[31m in use' } as const;
+    scene.scripts.set(id, (request) =>
+      isAbout(request, 'deactivate', 'silver') ? { nak: 506, text } : 'ack',
+    );
+    expect(await scene.ask(id, activate('gold'))).toBe('CoA-ACK');
+    const lines = await shown(scene.system, id);
+    expect(lines).toMatch(
+      /silver .* deactivating since .*, attempt 1 failed, NAS: nak 506, 'still \[31m in use', next retry /,
+    );
+    expect(lines).not.toContain('\u001b');
+  });
+});
+
+describe.skipIf(skip).concurrent(title('a NAS that replaces its list of Filter-Ids'), () => {
+  let scene: Scene;
+  beforeAll(async () => {
+    const options = { noService: 'blocked' };
+    scene = await startScene(
+      { nas: { dialect: 'generic', options } },
+      { dialect: 'generic', dialectOptions: options },
+    );
+  });
+  afterAll(() => scene.stop());
+
+  it('is told nothing of a service that Interlock does not know, and keeps what it has', async ({
+    expect,
+  }) => {
+    const id = 'list unknown';
+    scene.logIn(id, ['http', 'voice']);
+    expect(await scene.ask(id, deactivate('voice'))).toBe('CoA-NAK Session-Context-Not-Found');
+    expect(await scene.ask(id, deactivate('http'))).toBe('CoA-NAK Invalid-Request');
+    expect(await scene.ask(id, activate('gold'), deactivate('voice'))).toBe(
+      'CoA-NAK Session-Context-Not-Found',
+    );
+    expect(scene.told(id)).toEqual([]);
+    expect(scene.nas.services(id)).toEqual(['http', 'voice']);
+    await scene.isForgotten(id);
+  });
+
+  it('loses what it had from log-in with the first activation, and has the name for none at last', async ({
+    expect,
+  }) => {
+    const id = 'list replaced';
+    scene.logIn(id, ['http']);
+    expect(await scene.ask(id, activate('tiered(1,2)'))).toBe('CoA-ACK');
+    expect(scene.nas.services(id)).toEqual(['tiered(1,2)']);
+    expect(await scene.ask(id, deactivate('tiered'))).toBe('CoA-ACK');
+    expect(scene.nas.services(id)).toEqual([]);
+  });
+});
+
+describe.skipIf(skip).concurrent(title('a NAS that has one Filter-Id at a time'), () => {
+  let scene: Scene;
+  beforeAll(async () => {
+    const options = { oneAtATime: true };
+    scene = await startScene(
+      { nas: { dialect: 'generic', order: 'together', options } },
+      { dialect: 'generic', dialectOptions: options },
+    );
+  });
+  afterAll(() => scene.stop());
+
+  it('is switched with one command, and refused what would be two', async ({ expect }) => {
+    const id = 'one';
+    scene.logIn(id);
+    expect(await scene.ask(id, activate('gold'))).toBe('CoA-ACK');
+    expect(await scene.ask(id, activate('silver'))).toBe('CoA-ACK');
+    expect(scene.nas.services(id)).toEqual(['silver']);
+    const told = scene.told(id);
+    expect(await scene.ask(id, activate('voice'))).toBe('CoA-NAK Resources-Unavailable');
+    expect(scene.told(id)).toEqual(told);
+    expect(await scene.ask(id, activate('voice'), deactivate('silver'))).toBe('CoA-ACK');
+    expect(scene.nas.services(id)).toEqual(['voice']);
+    expect(await scene.services(id)).toEqual({ voice: 'active' });
+    expect(await scene.ask(id, deactivate('voice'))).toBe('CoA-ACK');
+    expect(scene.nas.services(id)).toEqual([]);
+  });
+
+  it('does not answer a switch: what it had is there again', async ({ expect }) => {
+    const id = 'one unanswered';
+    scene.logIn(id);
+    await scene.ask(id, activate('gold'));
+    scene.scripts.set(id, ({ attributes }) =>
+      allValues(attributes, 'Filter-Id').includes('silver') ? 'lose-reply' : 'ack',
+    );
+    expect(await scene.ask(id, activate('silver'))).toBe('CoA-NAK Proxy-Processing-Error');
+    scene.scripts.delete(id);
+    // The next request waits for the restoration.
+    expect(await scene.ask(id, activate('gold'))).toBe('CoA-ACK');
+    expect(scene.nas.services(id)).toEqual(['gold']);
+    expect(await scene.services(id)).toEqual({ gold: 'active' });
   });
 });
 
