@@ -155,12 +155,17 @@ function namesakesOf(known: readonly ServiceSession[], name: string): readonly S
  * service, and the list would take away what it does not name. Undefined where that is not asked.
  */
 function unaskableOf(request: ServiceRequest, explicit: readonly ExplicitDeactivation[]): Nak | undefined {
-  const unknown = explicit.find(({ isKnown, isOptional }) => !isKnown && !isOptional);
-  if (unknown === undefined) return undefined;
-  const { spelling } = unknown;
-  return request.deactivate.some((one) => one.spelling === spelling && one.isDefined)
-    ? nak('Session-Context-Not-Found', `no service ${spelling} is known, and the NAS cannot be asked`)
-    : nak('Invalid-Request', `there is no service ${spelling}`);
+  const unknown = explicit
+    .filter(({ isKnown, isOptional }) => !isKnown && !isOptional)
+    .map(({ spelling }) => spelling);
+  const undefinedOne = request.deactivate.find(
+    ({ spelling, isDefined }) => !isDefined && unknown.includes(spelling),
+  );
+  if (undefinedOne !== undefined)
+    return nak('Invalid-Request', `there is no service ${undefinedOne.spelling}`);
+  if (unknown.length === 0) return undefined;
+  const reason = `no service ${unknown.join(', ')} is known, and the NAS cannot be asked`;
+  return nak('Session-Context-Not-Found', reason);
 }
 
 /** What the request is to do, or why it is refused. Newcomers get their numbers here. */

@@ -9,10 +9,10 @@ describe('text from outside', () => {
   it.each([
     ['\x1b[2J', '\\x1b[2J'],
     ['\x9b31m', '\\x9b31m'],
-    ['a\u202eb', 'a\\u202eb'],
-    ['a\u2028b', 'a\\u2028b'],
+    ['a\u202eb', 'a\\u{202e}b'],
+    ['a\u2028b', 'a\\u{2028}b'],
     ['a\u{e0001}b', 'a\\u{e0001}b'],
-    ['a\ud800b', 'a\\ud800b'],
+    ['a\ud800b', 'a\\u{d800}b'],
     ['Müller 😀', 'Müller 😀'],
   ])('%j is shown as %s', (text, shown) => {
     expect(printable(text)).toBe(shown);

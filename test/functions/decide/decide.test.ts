@@ -381,9 +381,15 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       ],
       [
         'that the relay did not send the command',
-        { result: 'expired', errorCause: 502, unsent: 'unknown-nas' },
+        { result: 'nak', errorCause: 502, text: 'unknown-nas', isUnsent: true },
         'the relay: unsent, unknown-nas',
         { result: 'unsent', errorCause: 502, unsent: 'unknown-nas' },
+      ],
+      [
+        'that a relay of an earlier release did not send the command, and does not say why',
+        { result: 'nak', errorCause: 506, isUnsent: true },
+        'the relay: unsent',
+        { result: 'unsent', errorCause: 506 },
       ],
       [
         'that the relay had the command too late',
