@@ -1,6 +1,8 @@
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Stack, type StackProps } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import { METRICS } from '../core/cloud/metrics.ts';
 import { ACCOUNT_TIMEOUT_SECONDS } from '../core/cloud/queues.ts';
 import { Dashboard } from './dashboard.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
@@ -48,6 +50,13 @@ export class InterlockStack extends Stack {
     sessions.deliverWritesTo(account);
     sessions.grantWriteHistory(account);
     sites.grantSendToAccounting(account);
+
+    new RunbookAlarm(account, 'Unmade', {
+      heading: 'Accounting records cannot be made',
+      metric: account.ownMetric(METRICS.unmadeRecords, { statistic: cloudwatch.Stats.SUM }),
+      threshold: 1,
+      evaluationPeriods: 1,
+    });
 
     const sweep = new SweepFunction(this, 'Sweep', { deployment });
     sessions.grantQueryDue(sweep);

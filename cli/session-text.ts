@@ -59,12 +59,12 @@ function serviceRows({ services, transition }: Session, times: Times): readonly 
   const all = { ...services, ...Object.fromEntries(newcomers.map((one) => [one.activation, one])) };
   const rows = Object.values(all)
     .sort((one, other) => one.number - other.number)
-    .map(({ activation, groups, state, correlationId, statistics, activatedAtMs, expiresAtMs, retry }) => [
+    .map(({ activation, groups, state, correlationId, activatedAtMs, expiresAtMs, retry, ...service }) => [
       activation,
       groups.join(',') || NONE,
       state,
       short(correlationId),
-      statistics,
+      service.isAccountedByNas ? `${service.statistics} (NAS)` : service.statistics,
       activatedAtMs === undefined ? NONE : times.at(activatedAtMs),
       expiresAtMs === undefined || !(state === 'active' || state === 'unconfirmed')
         ? NONE

@@ -40,7 +40,16 @@ export function nasNames({ nasesBySite }: Deployment): ReadonlyMap<string, strin
 }
 
 function profileOf(site: string, nas: Nas): NasProfile {
-  const { name, identifiedBy, enforcement, dialect, order, options, answerTimeoutSeconds } = nas;
+  const {
+    name,
+    identifiedBy,
+    enforcement,
+    dialect,
+    order,
+    serviceAccounting,
+    options,
+    answerTimeoutSeconds,
+  } = nas;
   return {
     site,
     name,
@@ -48,6 +57,7 @@ function profileOf(site: string, nas: Nas): NasProfile {
     enforcement,
     dialect,
     order,
+    serviceAccounting,
     options,
     answerTimeoutSeconds,
   };

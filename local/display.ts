@@ -44,6 +44,10 @@ function lineOf({ source, event }: SystemEvent): Line | undefined {
       return decideLine(event);
     case 'account':
       if (event.kind === 'failed') return ['failed', undefined, `account: ${event.error}`];
+      if (event.kind === 'unmade') {
+        const record = `Acct-${event.status} ${event.acctSessionId} ${event.serviceSession}`;
+        return ['failed', event.correlationId, `account: ${record} cannot be made: ${event.reason}`];
+      }
       return [
         'account',
         event.correlationId,
@@ -58,6 +62,8 @@ function lineOf({ source, event }: SystemEvent): Line | undefined {
       return ['recorded', undefined, event.attributes.map(describeAttribute).join(', ')];
     case 'nas':
       return ['nas', undefined, nasText(event)];
+    case 'configuration':
+      return ['note', undefined, event.warning];
     case 'cloud':
       return ['problem', undefined, event.problem];
   }
@@ -113,6 +119,12 @@ function relayLine(event: RelayEvent): Line | undefined {
       ];
     case 'accounting-unanswered':
       return ['waiting', event.correlationId, `no Accounting-Response from ${event.server}: ${event.result}`];
+    case 'accounting-not-sent':
+      return [
+        'problem',
+        event.correlationId,
+        `Acct-${event.status} ${event.acctSessionId} ${event.serviceSession} not sent: ${event.error}`,
+      ];
     case 'queue-trouble':
       return ['problem', undefined, `queue ${event.queue}: ${event.error}`];
     case 'queue-recovered':
@@ -135,6 +147,8 @@ function relayLine(event: RelayEvent): Line | undefined {
       return ['problem', undefined, event.error];
     case 'accounting-not-configured':
       return ['note', undefined, 'the site has no accounting server: records stay in the accounting queue'];
+    case 'configuration-warning':
+      return ['note', undefined, event.warning];
     case 'weak-secret':
       return ['note', undefined, `${event.path}: the secret has 12 characters or fewer; use a longer one`];
     case 'accounting-waiting': {

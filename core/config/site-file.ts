@@ -1,7 +1,7 @@
 // The site file: the addresses of the relay, the clients, the accounting servers and the NASes of one site.
 import * as v from 'valibot';
 import { DIALECT_NAMES, DIALECTS, type DialectName } from '../dialects/dialects.ts';
-import { ORDERS } from '../nas.ts';
+import { ORDERS, SERVICE_ACCOUNTING } from '../nas.ts';
 import { canonicalIpv6, isIpv6 } from '../radius/value-types.ts';
 import { optionsSchema, unknownNasKey } from './dialect-options.ts';
 import { networkKey } from './network.ts';
@@ -153,6 +153,11 @@ function nasSchema(dialect: DialectName | undefined) {
             order !== 'together' || dialect === undefined || DIALECTS[dialect].together !== undefined,
           `together is not possible with ${dialect}, where a CoA-Request carries one command`,
         ),
+      ),
+      /** Who sends Acct-Start and Acct-Stop of the services: Interlock, or the NAS. */
+      serviceAccounting: v.optional(
+        v.picklist(SERVICE_ACCOUNTING, `expected ${SERVICE_ACCOUNTING.join(' or ')}`),
+        'interlock',
       ),
       /** `coa`: the NAS gets commands and confirms them. `none`: state and accounting only. */
       enforcement: v.optional(v.picklist(['none', 'coa'], 'expected none or coa'), 'none'),

@@ -47,6 +47,8 @@ export interface Dialect<Options = DialectOptions> {
    * service that the table does not know.
    */
   readonly replacesAll?: true;
+  /** Whether an activation says what the NAS is to account: statistics, volume and interval. */
+  readonly tellsStatistics: boolean;
   /** How many services one CoA-Request can carry. */
   readonly servicesPerCommand: { readonly activate: number; readonly deactivate: number };
   /** How many services a session can have at the NAS, where the number is limited. */

@@ -22,6 +22,7 @@ export type ErxOptions = {
 export const erx: Dialect<ErxOptions> = {
   options: { tagDeactivations: v.optional(v.boolean('expected true or false'), false) },
   identification: ['Acct-Session-Id', 'User-Name', 'ERX-Virtual-Router-Name', ...NAS_IDENTITY_ATTRIBUTES],
+  tellsStatistics: true,
   servicesPerCommand: { activate: ERX_MAX_TAG, deactivate: ERX_MAX_TAG },
   activate: (services) => services.flatMap((service, index) => activation(service, index + 1)),
   deactivate: deactivations,

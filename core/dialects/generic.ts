@@ -40,6 +40,7 @@ export const generic: Dialect<GenericOptions> = {
     oneAtATime: v.optional(v.boolean('expected true or false'), false),
   },
   identification: ['Acct-Session-Id', 'User-Name', ...NAS_IDENTITY_ATTRIBUTES],
+  tellsStatistics: false,
   servicesPerCommand: { activate: SERVICES_PER_COMMAND, deactivate: SERVICES_PER_COMMAND },
   replacesAll: true,
   capacity: ({ oneAtATime }) => (oneAtATime ? 1 : Number.POSITIVE_INFINITY),

@@ -143,6 +143,11 @@ const TERMS = {
   'ERX-Service-Acct-Interval': (value: number) => ({ interimIntervalSeconds: interimInterval(value) }),
 } as const;
 const TERM_NAMES = Object.keys(TERMS) as (keyof typeof TERMS)[];
+const ABOUT_STATISTICS: ReadonlySet<string> = new Set([
+  'ERX-Service-Statistics',
+  'ERX-Service-Acct-Interval',
+]);
+const ASKED = { asksForStatistics: true } as const;
 
 function activations(attributes: readonly KnownAttribute[], catalogue: Catalogue): readonly PlannedService[] {
   const byTag = new Map<number, PlannedService>();
@@ -177,7 +182,7 @@ function activations(attributes: readonly KnownAttribute[], catalogue: Catalogue
       if (bound.has(`${name}:${tag}`))
         throw new Refused('Invalid-Request', `${name}:${tag} occurs more than once`);
       bound.add(`${name}:${tag}`);
-      byTag.set(tag, { ...service, ...TERMS[name](value) });
+      byTag.set(tag, { ...service, ...TERMS[name](value), ...(ABOUT_STATISTICS.has(name) && ASKED) });
     }
   }
   return [...byTag.values()];

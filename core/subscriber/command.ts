@@ -5,7 +5,7 @@ import { DIALECTS } from '../dialects/dialects.ts';
 import { differing, IDENTITY_ATTRIBUTES, type Identity, type IdentityAttribute } from '../identity.ts';
 import type { NasProfile } from '../nas.ts';
 import { type Attribute, encodeAttributes } from '../radius/codec.ts';
-import { HEADER_OCTETS, MAX_PACKET_OCTETS } from '../radius/packet.ts';
+import { HEADER_OCTETS, MAX_PACKET_OCTETS, MESSAGE_AUTHENTICATOR_OCTETS } from '../radius/packet.ts';
 import { type Draft, type Nak, nak } from './draft.ts';
 import type { CommandEffect, ServiceRequest, ServiceSession, Session, Transition } from './session.ts';
 
@@ -28,7 +28,7 @@ export function chunks<T>(list: readonly T[], size: number): readonly (readonly 
 /** What a command says. */
 export interface Telling {
   /** Services to activate, and names of services to deactivate, in the NAS's spelling. */
-  readonly activate: readonly TermsAtNas[];
+  readonly activate: readonly (TermsAtNas & Pick<ServiceSession, 'isAccountedByNas'>)[];
   readonly deactivate: readonly { readonly activation: string; readonly spelling?: string }[];
   /** What the session has or may have besides and is to keep. */
   readonly staying: readonly TermsAtNas[];
@@ -77,7 +77,7 @@ export function tell(draft: Draft, telling: Telling): Told {
 }
 
 /** Room for attributes in a packet of 4096 octets, beside the header, Message-Authenticator and Event-Timestamp. */
-const MAX_ATTRIBUTE_OCTETS = MAX_PACKET_OCTETS - HEADER_OCTETS - 18 - 6;
+const MAX_ATTRIBUTE_OCTETS = MAX_PACKET_OCTETS - HEADER_OCTETS - MESSAGE_AUTHENTICATOR_OCTETS - 6;
 
 /**
  * Why the NAS cannot be told this, which is for one command by the number of its services; undefined when it can. What can
@@ -93,10 +93,16 @@ export function untellable(session: Session, telling: Telling): Nak | undefined 
   }
 }
 
-function attributesOf(
-  session: Session,
-  { activate, deactivate, staying, request, named }: Telling,
-): Uint8Array {
+/** A service as the NAS is to account it: not at all, unless it is the NAS's to account. JunosE counts a volume only then. */
+function atNas(service: Telling['activate'][number]): TermsAtNas {
+  return service.isAccountedByNas
+    ? service
+    : { ...service, statistics: 'off', volumeMegabytes: 0, interimIntervalSeconds: 0 };
+}
+
+function attributesOf(session: Session, telling: Telling): Uint8Array {
+  const { deactivate, staying, request, named } = telling;
+  const activate = telling.activate.map(atNas);
   const make = dialect(session);
   const context = { staying, options: session.nas.options };
   const names = deactivate.map(({ activation, spelling = activation }) => spelling);

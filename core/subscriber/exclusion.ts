@@ -178,12 +178,13 @@ export function jobOf(session: Session, request: ServiceRequest): Job | Nak {
   const explicit = isAskable ? named : named.filter(({ isKnown }) => isKnown);
   let number = session.nextServiceNumber;
   const planned: Record<string, ServiceSession> = {};
-  for (const { refusingGroups: _, unknownMembers: __, ...terms } of request.activate) {
+  const accounting = request.nas.serviceAccounting === 'nas' ? { isAccountedByNas: true as const } : {};
+  for (const planning of request.activate) {
+    const { refusingGroups: _, unknownMembers: __, asksForStatistics: ___, ...terms } = planning;
     const known = session.services[terms.activation];
+    const asked = { ...terms, ...accounting, correlationId: request.correlationId };
     planned[terms.activation] =
-      known === undefined
-        ? { ...terms, state: 'active', number: number++, correlationId: request.correlationId }
-        : refreshed(known, terms, request.correlationId);
+      known === undefined ? { ...asked, state: 'active', number: number++ } : refreshed(known, asked);
   }
   return {
     request,
@@ -195,17 +196,25 @@ export function jobOf(session: Session, request: ServiceRequest): Job | Nak {
   };
 }
 
-/** A known service activated again stays the service session that it is and gets new thresholds. What is accounted for it
- * was settled with its Acct-Start; where there was none, that is settled now. */
-function refreshed(known: ServiceSession, asked: ServiceTerms, correlationId: string): ServiceSession {
-  const { terminateCause: _, retry: __, undo: ___, named: ____, ...kept } = known;
+/**
+ * A known service activated again stays the service session that it is and gets new thresholds and statistics. Who accounts it
+ * was settled with its activation; where there was none, that is settled now.
+ */
+function refreshed(
+  known: ServiceSession,
+  asked: ServiceTerms & Pick<ServiceSession, 'correlationId' | 'isAccountedByNas'>,
+): ServiceSession {
+  const { account: _, terminateCause: __, retry: ___, undo: ____, named: _____, ...kept } = known;
   if (known.activatedAtMs === undefined) {
     // Where the NAS has it, it has it by the name that a client gave: under another name it would be there twice.
     const { number, spelling } = known;
-    return { ...asked, state: 'active', number, ...(spelling !== undefined && { spelling }), correlationId };
+    return { ...asked, state: 'active', number, ...(spelling !== undefined && { spelling }) };
   }
-  const { timeoutSeconds, volumeMegabytes, interimIntervalSeconds } = asked;
-  return { ...kept, state: 'active', timeoutSeconds, volumeMegabytes, interimIntervalSeconds };
+  const { statistics, timeoutSeconds, volumeMegabytes, interimIntervalSeconds } = asked;
+  // What turns statistics on or off is behind the Acct-Start or Acct-Stop that this makes.
+  const { correlationId } = (statistics === 'off') === (known.statistics === 'off') ? known : asked;
+  const terms = { statistics, timeoutSeconds, volumeMegabytes, interimIntervalSeconds };
+  return { ...kept, ...terms, correlationId, state: 'active' };
 }
 
 /**

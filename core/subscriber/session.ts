@@ -1,7 +1,7 @@
 // The subscriber session as it is stored: one item, changed as a whole or not at all. Everything in it is plain
 // JSON, so that the item, its two images in the stream and this type are one and the same thing.
 
-import type { Identity } from '../identity.ts';
+import type { Identity, NasIdentity } from '../identity.ts';
 import type { NasProfile } from '../nas.ts';
 import type { Origin } from '../origin.ts';
 import type { PlannedService, ServiceTerms } from '../services/terms.ts';
@@ -21,7 +21,7 @@ export type ServiceState = 'active' | 'deactivating' | 'restoring' | 'unconfirme
 /** A service session: one activation of one service for one subscriber session. */
 export interface ServiceSession extends ServiceTerms {
   readonly state: ServiceState;
-  /** Counts from 1 within the subscriber session; names the service session in accounting. */
+  /** Unique within the subscriber session, and larger than all before it; names the service session in accounting. */
   readonly number: number;
   /** What the NAS calls it, where that is not the canonical activation string. */
   readonly spelling?: string;
@@ -33,14 +33,16 @@ export interface ServiceSession extends ServiceTerms {
   readonly expiresAtMs?: number;
   /** Of the request that activated it; goes with its Acct-Start. */
   readonly correlationId: string;
-  /** What that request said of the subscriber and the NAS was not told, so that nothing has confirmed it. */
-  readonly claimed?: Identity;
   /**
    * Of one that the NAS may have: what each activation of it told the NAS of the subscriber that the NAS has not confirmed. Its
    * undo says the same, one after the other: a name may be another subscriber's, whom the NAS refused. Absent where it was
    * told by nothing but what the NAS has confirmed.
    */
   readonly named?: readonly Identity[];
+  /** Its Acct-Start, which its Acct-Stop belongs to. Absent where Interlock has sent none for it. */
+  readonly account?: Account;
+  /** The NAS accounts it, because it was to do so when it was activated; Interlock does not. */
+  readonly isAccountedByNas?: true;
   /** How often in a row a command for it failed, and when the next one is due: of one `deactivating` or `restoring`. */
   readonly retry?: Retry;
   /** The table knows of it from a deactivation alone: it was never activated through Interlock. */
@@ -49,6 +51,23 @@ export interface ServiceSession extends ServiceTerms {
   readonly isLost?: true;
   /** Of one `unconfirmed`: it is deactivated once nothing is `restoring`, if its groups keep another member. */
   readonly undo?: true;
+}
+
+/** An Acct-Start that was sent for a service session, and whose Acct-Stop is still to come. */
+export interface Account {
+  /** Names the service session in accounting: its own number, or another one if its statistics were turned on later. */
+  readonly number: number;
+  /** When the Start was made. Acct-Session-Time counts from then. */
+  readonly startedAtMs: number;
+  /** The key in `accountedAs` of what the Start says of the subscriber. */
+  readonly as: string;
+}
+
+/** What an Acct-Start says of the subscriber and the NAS. Its Acct-Stop says the same, whatever was learned between them. */
+export interface AccountedAs {
+  readonly identity: Identity & NasIdentity;
+  /** Class attributes in hexadecimal, in order. */
+  readonly classes: readonly string[];
 }
 
 export interface Retry {
@@ -238,9 +257,13 @@ export interface Session {
   readonly classes: readonly string[];
   /** By canonical activation string. */
   readonly services: Readonly<Record<string, ServiceSession>>;
+  /**
+   * Begins at the time of the session's creation, milliseconds since 1970-01-01 UTC, so that a session that is made again
+   * under the same Acct-Session-Id gives other numbers.
+   */
   readonly nextServiceNumber: number;
-  /** Whether a service of it was ever accounted. Its number must then not be given again. */
-  readonly wasAccounted?: true;
+  /** What the Acct-Starts of its services said of the subscriber, each once; services refer to it. */
+  readonly accountedAs: Readonly<Record<string, AccountedAs>>;
   /** Mutex groups whose members were told to go though the table did not know them (`unknownMembers: deactivate`). */
   readonly clearedGroups: readonly number[];
   /** The command under way, and what it is for; absent when the session is idle. */

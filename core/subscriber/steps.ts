@@ -118,10 +118,8 @@ export function completeJob(draft: Draft, job: Job): Draft {
   const { request, planned, victims, ended } = job;
   const { correlationId } = request;
   const claimed = claimedOf(session.nas, request.identity);
-  const active = Object.values(planned).map((service) => ({
-    ...activated(service, nowMs),
-    ...(service.activatedAtMs === undefined && Object.keys(claimed).length > 0 && { claimed }),
-  }));
+  const claims = Object.fromEntries(Object.keys(planned).map((activation) => [activation, claimed]));
+  const active = Object.values(planned).map((service) => activated(service, nowMs));
   // After A in each order: what an unknown member leaves behind could not be restored, as nothing says what was there.
   const unknown = unknownMembersOf(session, job);
   const learned = job.isAcknowledged ? learn(session, job) : session;
@@ -138,7 +136,12 @@ export function completeJob(draft: Draft, job: Job): Draft {
     unknownMembers.flatMap((one) => one.clears),
   );
   const clearedGroups = [...new Set([...marked.clearedGroups, ...clears])];
-  return proceed({ ...draft, session: { ...marked, clearedGroups } }, correlationId, { request, ...ACK });
+  const completed = {
+    ...draft,
+    session: { ...marked, clearedGroups },
+    claims: { ...draft.claims, ...claims },
+  };
+  return proceed(completed, correlationId, { request, ...ACK });
 }
 
 export interface Failure {
@@ -171,7 +174,9 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
     // What was in doubt before may have been there before.
     const staysInDoubt = known !== undefined && !known.undo && isOwn(known, identityOf(session, job.request));
     if (staysInDoubt) return [{ ...known, ...named }];
-    return planned === undefined ? [] : [{ ...planned, state: 'unconfirmed', undo: true, ...named }];
+    return planned === undefined
+      ? []
+      : [{ ...planned, ...accountingOf(known), state: 'unconfirmed', undo: true, ...named }];
   });
   const lost = [...job.ended, ...deactivated].flatMap((activation): ServiceSession[] => {
     const known = services[activation];
@@ -211,6 +216,13 @@ function learn(session: Session, { request }: Job): Session {
     claimed: { ...session.claimed, ...claimedOf(nas, identity) },
     classes: classes.length > 0 ? classes : session.classes,
   };
+}
+
+/** Of a service that was confirmed once: a request that fails changes nothing of its accounting. */
+function accountingOf(known: ServiceSession | undefined): Partial<ServiceSession> {
+  if (known?.activatedAtMs === undefined) return {};
+  const { statistics, correlationId } = known;
+  return { statistics, correlationId };
 }
 
 function restoring({ retry: _, undo: __, isLost: ___, ...service }: ServiceSession): ServiceSession {

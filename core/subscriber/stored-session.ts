@@ -3,7 +3,7 @@
 import * as v from 'valibot';
 import { DIALECT_NAMES } from '../dialects/dialects.ts';
 import { IDENTITY_ATTRIBUTES, NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
-import { ORDERS } from '../nas.ts';
+import { ORDERS, SERVICE_ACCOUNTING } from '../nas.ts';
 import type { Session } from './session.ts';
 
 const Text = v.string();
@@ -20,6 +20,8 @@ const Nas = v.strictObject({
   enforcement: v.picklist(['none', 'coa']),
   dialect: v.picklist(DIALECT_NAMES),
   order: v.picklist(ORDERS),
+  // Absent in items from before there was a choice.
+  serviceAccounting: v.optional(v.picklist(SERVICE_ACCOUNTING), 'interlock'),
   options: v.record(Text, v.union([Flag, v.number(), Text])),
   answerTimeoutSeconds: v.number(),
 });
@@ -53,8 +55,9 @@ const ServiceSession = v.strictObject({
   expiresAtMs: v.exactOptional(TimeMs),
   correlationId: Text,
   spelling: v.exactOptional(Text),
-  claimed: v.exactOptional(Identity),
   named: v.exactOptional(v.array(Identity)),
+  account: v.exactOptional(v.strictObject({ number: Count, startedAtMs: TimeMs, as: Text })),
+  isAccountedByNas: v.exactOptional(v.literal(true)),
   retry: v.exactOptional(
     v.strictObject({
       attempts: Count,
@@ -92,6 +95,7 @@ const Request = v.strictObject({
       ...Terms,
       refusingGroups: Numbers,
       unknownMembers: v.array(v.strictObject({ activation: Text, groups: Numbers, clears: Numbers })),
+      asksForStatistics: v.exactOptional(v.literal(true)),
     }),
   ),
   deactivate: v.array(v.strictObject({ activation: Text, spelling: Text, groups: Numbers, isDefined: Flag })),
@@ -161,7 +165,17 @@ const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   classes: Texts,
   services: v.record(Text, ServiceSession),
   nextServiceNumber: Count,
-  wasAccounted: v.exactOptional(v.literal(true)),
+  // Absent in items from before Starts were kept; `upgrade.ts` fills it.
+  accountedAs: v.optional(
+    v.record(
+      Text,
+      v.strictObject({
+        identity: v.strictObject({ ...Identity.entries, ...Nas.entries.identity.entries }),
+        classes: Texts,
+      }),
+    ),
+    {},
+  ),
   clearedGroups: Numbers,
   transition: v.exactOptional(Transition),
   waiting: v.array(Request),

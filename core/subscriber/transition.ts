@@ -74,6 +74,8 @@
 //     restoring × due → restoring
 //     restoring × redelivered → restoring
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
+import { accountingRefusal } from './accounting-refusal.ts';
+import { settleAccounts } from './accounts.ts';
 import { chunks, dialect, toldOf, untellable } from './command.ts';
 import { ACK, activated, answer, type Draft, end, mark, nak, reply, settle, withServices } from './draft.ts';
 import { answerGiven, REPLAY_WINDOW_MS } from './duplicates.ts';
@@ -139,8 +141,9 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
     return { effects: change.effects, ...(session && canGo(session, event, nowMs) && { isOver: true }) };
   }
 
-  const { session: worked, effects } = workOff(change);
-  const next = noteAccounted(worked);
+  const worked = workOff(change);
+  const { effects } = worked;
+  const next = settleAccounts(session, worked);
   // A refusal that was found without the NAS leaves no trace of an unknown session.
   if (session === undefined && isEmpty(next)) return { effects };
   const recentEvents = remember(next.recentEvents, {
@@ -156,17 +159,9 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   return { session: decided, effects, ...(canGo(decided, event, nowMs) && { isOver: true }) };
 }
 
-/**
- * Whether nothing is in a session, nothing is under way, and no service of it was ever accounted: such a session is not kept.
- * One that was accounted is, because the numbers of its services name accounting sessions and must not come again.
- */
-function isEmpty({ services, transition, waiting, wasAccounted }: Session): boolean {
-  return (
-    transition === undefined &&
-    waiting.length === 0 &&
-    wasAccounted === undefined &&
-    Object.keys(services).length === 0
-  );
+/** Whether nothing is in a session and nothing is under way: such a session is not kept. */
+function isEmpty({ services, transition, waiting }: Session): boolean {
+  return transition === undefined && waiting.length === 0 && Object.keys(services).length === 0;
 }
 
 /** For so long a repeat of an acknowledged request finds its answer, also in a session that is empty since. */
@@ -181,14 +176,6 @@ function canGo(session: Session, event: Event, nowMs: number): boolean {
   const isLatest = session.recentEvents.at(-1)?.id === event.id;
   const isRefused = session.answered.every(({ answer }) => answer === 'nak');
   return session.changedAtMs + EMPTY_FOR_MS <= nowMs || (isLatest && isRefused);
-}
-
-/** Notes that a session has a service that is accounted. */
-function noteAccounted(session: Session): Session {
-  const isAccounted = Object.values(session.services).some(
-    ({ activatedAtMs, statistics }) => activatedAtMs !== undefined && statistics !== 'off',
-  );
-  return isAccounted ? { ...session, wasAccounted: true } : session;
 }
 
 /** Once a session is idle it begins with the request that has waited longest, until one has to wait for the NAS. */
@@ -340,7 +327,8 @@ function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change 
     claimed: {},
     classes: [],
     services: {},
-    nextServiceNumber: 1,
+    nextServiceNumber: nowMs,
+    accountedAs: {},
     clearedGroups: [],
     waiting: [],
     ended: {},
@@ -380,7 +368,7 @@ function wait(draft: Draft, { request }: RequestEvent): Draft {
 
 /** Starts to carry out a request on an idle session. */
 function begin(draft: Draft, request: ServiceRequest): Draft {
-  const refusal = refusalOf(draft.session, request);
+  const refusal = refusalOf(draft.session, request) ?? accountingRefusal(draft.session, request);
   if (refusal !== undefined) return settle(draft, { request, ...refusal });
   const session = atNas(draft.session, request.nas);
   const job = jobOf(session, request);

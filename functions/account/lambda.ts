@@ -1,6 +1,7 @@
 // account as a Lambda function.
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { METRICS } from '../../core/cloud/metrics.ts';
 import { AccountEnvironment, readEnvironment } from '../shared/environment.ts';
 import { createHistoryWriter } from '../shared/history-writer.ts';
 import { Metrics } from '../shared/metrics.ts';
@@ -25,6 +26,11 @@ function report(event: AccountReport): void {
   if (event.kind === 'failed') {
     logFailure(event);
     metrics.add('FailedRecords', 'Count', 1);
+    return;
+  }
+  if (event.kind === 'unmade') {
+    logFailure({ ...event, error: event.reason });
+    metrics.add(METRICS.unmadeRecords, 'Count', 1);
     return;
   }
   const { attributes: _, ...message } = event.record.message;

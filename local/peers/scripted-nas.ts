@@ -13,6 +13,7 @@ import { encodeReply } from '../../core/requests/reply.ts';
 import type { Answer } from '../../core/subscriber/session.ts';
 import { checkRequest } from '../../relay/radius/checks.ts';
 import { udpTransport } from '../../relay/radius/udp.ts';
+import { type NasAccountingOptions, startNasAccounting } from './nas-accounting.ts';
 import { type NasOperation, readAsNas } from './nas-dialects.ts';
 
 /** One operation of a CoA-Request, and the reply of the NAS. */
@@ -94,6 +95,8 @@ export interface ScriptedNasOptions {
    * is refused with 506.
    */
   readonly exclusive?: readonly (readonly string[])[];
+  /** Where it accounts the services that it is told to account. @default it accounts none */
+  readonly accounting?: NasAccountingOptions | undefined;
   /** Milliseconds since 1970-01-01 UTC. An Event-Timestamp must be within 300 s of it. */
   readonly now: () => number;
   readonly onRecord?: (entry: NasRecord) => void;
@@ -154,6 +157,11 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
   const identities = new Map<string, Identity>();
   const exchanges = new Map<string, Exchange>();
   const services = (acctSessionId: string | undefined) => sessions.get(acctSessionId ?? '') ?? [];
+  const accounting = options.accounting && startNasAccounting(options.accounting, now);
+  const ended = (acctSessionId: string, names: readonly string[]) => {
+    for (const service of names)
+      accounting?.carriedOut(acctSessionId, { operation: 'deactivate', service }, {});
+  };
 
   const socket = await udpTransport.bind(address, {
     onPacket: (datagram, source) => void receive(datagram, source),
@@ -168,18 +176,21 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
       sessions.set(acctSessionId, services);
     },
     logOff(acctSessionId) {
+      ended(acctSessionId, services(acctSessionId));
       identities.delete(acctSessionId);
       sessions.delete(acctSessionId);
     },
-    end: (acctSessionId, service) =>
-      void sessions.set(
+    end(acctSessionId, service) {
+      ended(acctSessionId, [service]);
+      sessions.set(
         acctSessionId,
         services(acctSessionId).filter((other) => other !== service),
-      ),
+      );
+    },
     restart: () => exchanges.clear(),
-    stop() {
+    async stop() {
       exchanges.clear();
-      return socket.close();
+      await Promise.all([socket.close(), accounting?.stop()]);
     },
   };
 
@@ -240,6 +251,8 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     for (const operation of reading.operations) {
       if (answer.answer === 'ack') after = changed(after, operation);
       const entry = { atMs: now(), acctSessionId, ...operation, services: after, ...answer };
+      if (answer.answer === 'ack')
+        accounting?.carriedOut(acctSessionId, operation, known(acctSessionId, attributes));
       record.push(entry);
       if (record.length > RECORD_KEPT) record.shift();
       onRecord(entry);
@@ -247,6 +260,12 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     if (after.length === 0) sessions.delete(acctSessionId);
     else sessions.set(acctSessionId, after);
     return { ...answer, ...(refusal?.text && { text: refusal.text }) };
+  }
+
+  /** What identifies the subscriber: the log-in, or else the request. */
+  function known(acctSessionId: string, attributes: readonly Attribute[]): Identity {
+    const userName = firstValue(attributes, 'User-Name');
+    return { ...(userName !== undefined && { 'User-Name': userName }), ...identities.get(acctSessionId) };
   }
 
   /** Why it does not carry a request out; undefined when it does. */

@@ -28,6 +28,8 @@ export type RelayEvent =
     }
   /** A secret of 12 characters or fewer, at this path of the site file. */
   | { readonly kind: 'weak-secret'; readonly path: string }
+  /** What follows from the site file, which is valid: `file:line: path: what follows`. */
+  | { readonly kind: 'configuration-warning'; readonly warning: string }
   | { readonly kind: 'accounting-not-configured' }
   | { readonly kind: 'socket-error'; readonly error: string }
   | { readonly kind: 'draining' }
@@ -124,6 +126,17 @@ export type RelayEvent =
       readonly correlationId: string;
       readonly server: string;
       readonly result: 'timeout' | 'unreachable' | 'busy';
+    }
+  /** Deleted from its queue: its packet would be too long. account lets no such record into the queue; 0.1.0 did. */
+  | {
+      readonly kind: 'accounting-not-sent';
+      readonly correlationId: string;
+      readonly status: 'Start' | 'Stop';
+      readonly acctSessionId: string;
+      readonly serviceSession: string;
+      /** Of the packet, encoded, base64. */
+      readonly attributes: string;
+      readonly error: string;
     }
   | { readonly kind: 'accounting-server-changed'; readonly from: string; readonly to: string }
   /** Records without an Accounting-Response. Reported each time when their visibility timeout is renewed. */

@@ -8,6 +8,7 @@ const SPAN_MS = 10_000;
 const LEVEL = {
   listening: 'INFO',
   'weak-secret': 'WARN',
+  'configuration-warning': 'WARN',
   'accounting-not-configured': 'WARN',
   'socket-error': 'ERROR',
   draining: 'INFO',
@@ -23,6 +24,7 @@ const LEVEL = {
   'nas-secret-changed': 'WARN',
   'accounting-answered': 'INFO',
   'accounting-unanswered': 'WARN',
+  'accounting-not-sent': 'ERROR',
   'accounting-server-changed': 'WARN',
   'accounting-waiting': 'WARN',
   'reply-ignored': 'WARN',

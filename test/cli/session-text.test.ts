@@ -94,6 +94,12 @@ describe('a transition', () => {
     asked(request('r2', { ...COA, activate: ['gold'], deactivate: ['voice'] })),
   ];
 
+  it('shows which services the NAS accounts', () => {
+    const told = { nas: nas({ enforcement: 'coa', serviceAccounting: 'nas' }) };
+    const lines = shown([asked(request('r1', { ...told, activate: ['gold'] })), (s) => outcome(s, 'ack')]);
+    expect(section('Services', lines)[1]).toMatch(/^ {2}gold +12 +active +r1 +time \(NAS\) /);
+  });
+
   it('shows the command to the NAS, its time and request, and what it activates and deactivates', () => {
     const lines = shown(switching);
     expect(lines).toContain('State            activating');

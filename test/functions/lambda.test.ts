@@ -18,7 +18,7 @@ import { createSessionStore } from '../../functions/shared/session-store.ts';
 import { type Fauxqs, startFauxqs } from '../../local/cloud/fauxqs.ts';
 import type { Queue } from '../../local/cloud/queues.ts';
 import { at, list, resources } from '../cdk/template.ts';
-import { asked, NOW, nas, outcome, play, request } from '../core/support.ts';
+import { accountingId, asked, NOW, nas, outcome, play, request } from '../core/support.ts';
 import { createFifoQueue, createQueue, dynoxide, LOCAL } from '../local/cloud/emulators.ts';
 import { bundleFunctions } from '../system/lambda/bundles.ts';
 import { FunctionProcess } from '../system/lambda/function-process.ts';
@@ -187,7 +187,8 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     ]);
 
     await account.stop();
-    const accounted = { kind: 'accounted', status: 'Start', site: 'demo', acctSessionId: 'deployed:000001' };
+    const acctSessionId = accountingId(0, 'deployed');
+    const accounted = { kind: 'accounted', status: 'Start', site: 'demo', acctSessionId };
     expect(account.log()).toContainEqual(
       expect.objectContaining({ level: 'INFO', message: expect.objectContaining(accounted) }),
     );
@@ -200,8 +201,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     await decide.invoke({ Records: records.map((body) => inboxRecord(body)) });
     await decide.stop();
 
-    const runbook = readFileSync(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
-    const fields = new Set(runbook.match(/\bmessage(?:\.\w+)+/g));
+    const fields = fieldsOfRunbook('decided');
     expect(fields).toContain('message.retryAttempts');
     expect(fields).toContain('message.unconfirmed.0');
     const [stuckOne, unconfirmedOne] = decide.log();
@@ -213,8 +213,9 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     });
   });
 
-  it('decide and sweep write the metrics that alarms and the dashboard use', async () => {
+  it('decide, account and sweep write the metrics that alarms and the dashboard use', async () => {
     const decide = start('decide', environment);
+    const account = start('account', environment);
     const sweep = start('sweep', environment);
     await decide.invoke({
       Records: [
@@ -224,15 +225,44 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
         inboxRecord(await unanswered('measured and unconfirmed')),
       ],
     });
+    await account.invoke({ Records: [unmakeable('measured and too long')] });
     await sweep.invoke({});
-    await Promise.all([decide.stop(), sweep.stop()]);
+    await Promise.all([decide.stop(), account.stop(), sweep.stop()]);
 
-    const measured = [...decide.log(), ...sweep.log()].flatMap(embeddedMetrics).flatMap(seriesAndSchema);
+    expect(account.log()).toContainEqual(
+      expect.objectContaining({
+        level: 'ERROR',
+        message: expect.objectContaining({ kind: 'unmade', status: 'Stop', serviceSession: 'gold' }),
+      }),
+    );
+    const unmade = account.log().find(({ level }) => level === 'ERROR');
+    for (const field of fieldsOfRunbook('unmade')) expect(unmade).toHaveProperty(field);
+    const measured = [...decide.log(), ...account.log(), ...sweep.log()]
+      .flatMap(embeddedMetrics)
+      .flatMap(seriesAndSchema);
     const wanted = lookedFor();
     expect(wanted).toHaveLength(9);
     expect(measured).toEqual(expect.arrayContaining([...wanted]));
   });
 });
+
+/** What the queries of the runbook for records of this kind use of them. */
+function fieldsOfRunbook(kind: string): ReadonlySet<string> {
+  const runbook = readFileSync(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
+  const queries = runbook.split('```').filter((block) => block.includes(`filter message.kind = "${kind}"`));
+  return new Set(queries.flatMap((query) => query.match(/\bmessage(?:\.\w+)+/g) ?? []));
+}
+
+/** The removal of a session whose Acct-Stop fits into no packet. */
+function unmakeable(acctSessionId: string): object {
+  const { session } = play([asked(request('r1', { acctSessionId, activate: ['gold'] }))]);
+  if (session === undefined) throw new Error('a request always makes a session');
+  const big = { identity: {}, classes: Array.from({ length: 17 }, () => 'ab'.repeat(250)) };
+  const accountedAs = Object.fromEntries(Object.keys(session.accountedAs).map((key) => [key, big]));
+  const keys = { pk: `SESSION#bng-1#${acctSessionId}`, sk: STATE_SORT_KEY };
+  const OldImage = marshall({ ...keys, shape: SHAPE, ...session, accountedAs });
+  return { eventName: 'REMOVE', dynamodb: { Keys: marshall(keys), SequenceNumber: '9', OldImage } };
+}
 
 /** `Interlock Answers service=decide,Answer=CoA-ACK`, and `Interlock Answers service,Answer`. */
 function seriesAndSchema({ namespace, name, dimensions }: EmbeddedMetric): readonly string[] {

@@ -77,6 +77,22 @@ describe('of the events of the relay', () => {
       'outcome    c1        no reply from bng-1: timeout',
     ],
     [
+      { kind: 'configuration-warning', warning: 'demo.yaml:6: nases.0.serviceAccounting: no Acct-Start' },
+      'note                 demo.yaml:6: nases.0.serviceAccounting: no Acct-Start',
+    ],
+    [
+      {
+        kind: 'accounting-not-sent',
+        correlationId: 'c1',
+        status: 'Start',
+        acctSessionId: '1:000001',
+        serviceSession: 'gold',
+        attributes: 'LAkB',
+        error: 'RangeError: too long',
+      },
+      'problem    c1        Acct-Start 1:000001 gold not sent: RangeError: too long',
+    ],
+    [
       { kind: 'weak-secret', path: 'clients.0.secret' },
       'note                 clients.0.secret: the secret has 12 characters or fewer; use a longer one',
     ],
@@ -99,6 +115,25 @@ describe('of the events of the relay', () => {
   it.each<RelayEvent>([{ kind: 'draining' }, { kind: 'stopped' }])('$kind is none', (event) => {
     expect(line({ source: 'relay', event })).toBeUndefined();
   });
+});
+
+it('shows what follows from the configuration, and a record that cannot be made', () => {
+  const warning = 'services.yaml:4: services.quota.volumeMegabytes: bng-1 is not told of it';
+  expect(line({ source: 'configuration', event: { kind: 'warning', warning } })).toBe(
+    `note                 ${warning}`,
+  );
+  const unmade = {
+    kind: 'unmade',
+    site: 'demo',
+    correlationId: 'c1',
+    status: 'Stop',
+    acctSessionId: '1:000001',
+    serviceSession: 'gold',
+    reason: 'too long',
+  } as const;
+  expect(line({ source: 'account', event: unmade })).toBe(
+    'failed     c1        account: Acct-Stop 1:000001 gold cannot be made: too long',
+  );
 });
 
 it('shows control characters of a client in hexadecimal, so that no terminal obeys them', () => {

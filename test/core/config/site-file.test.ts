@@ -70,6 +70,7 @@ describe('a site file', () => {
           enforcement: 'none',
           options: { tagDeactivations: false },
           order: 'activate-first',
+          serviceAccounting: 'interlock',
           answerTimeoutSeconds: 30,
           messageAuthenticator: true,
           requireMessageAuthenticator: false,

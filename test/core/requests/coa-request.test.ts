@@ -75,6 +75,25 @@ it('reads a NAS-Identifier of hexadecimal digits and colons as a NAS-Identifier'
 });
 
 describe('a request that can be carried out', () => {
+  it.each<[name: 'Statistics' | 'Acct-Interval' | 'Timeout' | 'Volume', expected: true | undefined]>([
+    ['Statistics', true],
+    ['Acct-Interval', true],
+    ['Timeout', undefined],
+    ['Volume', undefined],
+  ])(
+    'says whether it asks for statistics itself, or the catalogue does: ERX-Service-%s',
+    (name, expected) => {
+      const understood = understand([
+        ...SESSION,
+        GOLD,
+        { name: `ERX-Service-${name}`, tag: GOLD.tag, value: 1 },
+      ]);
+      expect(understood.ok && understood.request.activate.map((one) => one.asksForStatistics)).toEqual([
+        expected,
+      ]);
+    },
+  );
+
   it('has its session, the services to activate with their terms, and those to deactivate', () => {
     const understood = understand([
       ...SESSION,
@@ -214,9 +233,9 @@ describe('a request that is refused', () => {
     },
     {
       why: 'an Acct-Session-Id too long to be accounted',
-      attributes: [{ name: 'Acct-Session-Id', value: 'x'.repeat(247) }, GOLD],
+      attributes: [{ name: 'Acct-Session-Id', value: 'x'.repeat(240) }, GOLD],
       errorCause: 'Invalid-Attribute-Value',
-      reason: /Acct-Session-Id: expected 1 to 246/,
+      reason: /Acct-Session-Id: expected 1 to 239/,
     },
     { why: 'nothing to do', attributes: [...SESSION], errorCause: 'Missing-Attribute', reason: /neither/ },
     {

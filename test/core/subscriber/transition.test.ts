@@ -58,7 +58,7 @@ describe('a switch at a NAS that is not told', () => {
       version: 1,
       revision: 1,
       acctSessionId: 's1',
-      services: { gold: { number: 1, activatedAtMs: NOW } },
+      services: { gold: { number: NOW, activatedAtMs: NOW } },
     });
     expect(brief(last)).toEqual(['ack']);
   });
@@ -144,7 +144,7 @@ describe('a switch at a NAS that is not told', () => {
   it('refreshes the thresholds of a service that is active already, and keeps the service session', () => {
     const before = having(['gold']);
     const later = NOW + MINUTE_MS;
-    const again = request('r1', { activate: [service('gold', { timeoutSeconds: 60, statistics: 'off' })] });
+    const again = request('r1', { activate: [service('gold', { timeoutSeconds: 60 })] });
     const { session } = play([asked(again)], before, later);
     expect(session?.services['gold']).toEqual({
       ...before.services['gold'],
@@ -174,7 +174,7 @@ describe('a switch at a NAS that is not told', () => {
         asked(request(`r${index}`, { activate: [activation] })),
       ),
     );
-    expect(session?.services['gold']?.number).toBe(3);
+    expect(session?.services['gold']?.number).toBe(NOW + 2);
   });
 });
 

@@ -119,7 +119,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
         version: 1,
         acctSessionId: 'first',
         identity: { 'User-Name': 'client1@isp1.com' },
-        services: { gold: { state: 'active', number: 1 }, voice: { state: 'active', number: 2 } },
+        services: { gold: { state: 'active', number: NOW }, voice: { state: 'active', number: NOW + 1 } },
       });
       const { correlationId } = message;
       expect(sent).toEqual([

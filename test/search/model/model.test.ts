@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { NasProfile, Order } from '../../../core/nas.ts';
+import type { Statistics } from '../../../core/services/terms.ts';
 import type { ServiceRequest, ServiceSession } from '../../../core/subscriber/session.ts';
 import { transition } from '../../../core/subscriber/transition.ts';
 import { deactivation, NOW, nas, outcome, request, service } from '../../core/support.ts';
@@ -33,23 +34,27 @@ const GROUPS: Readonly<Record<Name, readonly number[]>> = {
 /** With `policy: refuse`. */
 const REFUSING = [3];
 
-/** A request of the menu: `+gold -video`, with the name of another subscriber where it begins with `?`. */
+/** A request of the menu: `+gold -video`, `+gold=off` without statistics, with the name of another subscriber where it begins
+ * with `?`. */
 function wish(text: string, profile: Partial<NasProfile> = {}): ServiceRequest {
   const words = text.replace('?', '').split(' ');
   const named = (sign: string) =>
-    words.filter((word) => word.startsWith(sign)).map((word) => word.slice(1) as Name);
+    words
+      .filter((word) => word.startsWith(sign))
+      .map((word) => word.slice(1).split('=') as [name: Name, statistics?: Statistics]);
   const identity = { 'User-Name': text.startsWith('?') ? 'somebody.else' : 'client1@isp1.com' };
   const asked = request(text, { timestamped: true, receivedAtMs: 0, identity });
   return {
     ...asked,
     nas: nas({ enforcement: 'coa', ...profile }),
-    activate: named('+').map((name) =>
+    activate: named('+').map(([name, statistics = 'time']) =>
       service(name, {
         groups: GROUPS[name],
         refusingGroups: name === 'locked' ? [2] : GROUPS[name].filter((group) => REFUSING.includes(group)),
+        statistics,
       }),
     ),
-    deactivate: named('-').map((name) => ({ ...deactivation(name), groups: GROUPS[name] })),
+    deactivate: named('-').map(([name]) => ({ ...deactivation(name), groups: GROUPS[name] })),
   };
 }
 
@@ -187,6 +192,12 @@ const SETTINGS: readonly Setting[] = [
     name: 'deactivate-first, another subscriber in between',
     profile: { order: 'deactivate-first' },
     wishes: ['+gold', '?+silver', '+bronze'],
+    withoutRepeats: true,
+    budget: { requests: 3, faults: 1, crashes: 0 },
+  },
+  {
+    name: 'statistics turned off and on',
+    wishes: ['+gold', '+gold=off', '+silver -video'],
     withoutRepeats: true,
     budget: { requests: 3, faults: 1, crashes: 0 },
   },

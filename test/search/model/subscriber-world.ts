@@ -26,6 +26,7 @@ import type {
   Effect,
   ReplyEffect,
   ServiceRequest,
+  ServiceSession,
   Session,
 } from '../../../core/subscriber/session.ts';
 import { dueAtMs, type Result, type transition } from '../../../core/subscriber/transition.ts';
@@ -86,6 +87,8 @@ export interface Subscriber {
   readonly expected: Readonly<Record<string, 'known' | 'unknown'>>;
   readonly started: readonly string[];
   readonly stopped: readonly string[];
+  /** When the last session that was removed had its last change: the next one begins later. */
+  readonly removedAtMs: number;
 }
 
 export function newSubscriber({ fromLogIn = [] }: World): Subscriber {
@@ -104,6 +107,7 @@ export function newSubscriber({ fromLogIn = [] }: World): Subscriber {
     expected: Object.fromEntries(fromLogIn.map((name) => [name, 'unknown'])),
     started: [],
     stopped: [],
+    removedAtMs: 0,
   };
 }
 
@@ -164,7 +168,7 @@ function clientMoves(from: Subscriber, { menu, withoutRepeats = false }: World):
 function decideMoves(from: Subscriber, world: World): Move[] {
   const [event, ...inbox] = from.inbox;
   if (event === undefined) return [];
-  const result = world.decide(from.session, event, timeOf(from.session));
+  const result = world.decide(from.session, event, timeOf(from));
   const written = withoutTrace(write(from, event, result, world), event);
   const crashes = result.effects.map(
     (_, sent): Move => ({
@@ -191,8 +195,9 @@ function decideMoves(from: Subscriber, world: World): Move[] {
 /** An empty session is not kept, and what its requests heard is forgotten with it: 300 s later, or where they were refused. */
 function removed(from: Subscriber, { isOver }: Result, isLater = false): Subscriber {
   if (!isOver) return from;
+  const removedAtMs = from.session?.changedAtMs ?? from.removedAtMs;
   const heard = from.heard.map((answer) => (answer === 'ack' && !isLater ? answer : forgotten(answer)));
-  return { ...from, session: undefined, heard };
+  return { ...from, session: undefined, heard, removedAtMs };
 }
 
 /** A refusal that was found without the NAS, for a session that is not known, is not kept: a repeat is evaluated again. */
@@ -231,6 +236,12 @@ function write(from: Subscriber, event: Event, result: Result, world: World): Su
   const records = accountingRecords(from.session, session);
   const of = (status: 'Start' | 'Stop') =>
     records.filter(({ message }) => message.status === status).map(({ message }) => message.acctSessionId);
+  for (const { message } of records) {
+    const [earlier, later] = [from.session, session].map((one) => one?.services[message.serviceSession]);
+    const isSame = earlier !== undefined && earlier.number === later?.number;
+    if (isSame && isAccounted(earlier) && isAccounted(later))
+      throw new Violation(`${message.status} of ${message.serviceSession}, which is accounted as before`);
+  }
   const started = [...from.started, ...of('Start')];
   const stopped = [...from.stopped, ...of('Stop')];
   for (const list of [started, stopped]) {
@@ -508,7 +519,7 @@ function timeMoves(from: Subscriber, world: World): Move[] {
   // A deadline that passes is one timeout more; a retry is free, so that the world can come to rest.
   const cost = session.transition === undefined ? {} : FAULT;
   const early: Event = { kind: 'due', id: `due ${session.revision} early` };
-  const premature = world.decide(session, early, timeOf(session));
+  const premature = world.decide(session, early, timeOf(from));
   return [
     { name: 'sweep', to: removed(send({ ...written, expired }, result.effects), result, true), cost },
     {
@@ -623,11 +634,13 @@ export function checkRest(subscriber: Subscriber, world: World): void {
   const lost = isEnforced ? lostGroups(Object.keys(expected), subscriber, world) : [];
   if (lost.length > 0) throw new Violation(`at rest the NAS has no service of group ${lost} left`);
   const open = started.filter((id) => !stopped.includes(id)).length;
-  const accounted = services.filter(
-    ({ activatedAtMs, statistics }) => activatedAtMs !== undefined && statistics !== 'off',
-  ).length;
+  const accounted = services.filter(isAccounted).length;
   if (open !== accounted)
     throw new Violation(`at rest ${accounted} services are accounted and ${open} accounts open`);
+}
+
+function isAccounted({ activatedAtMs, statistics }: ServiceSession): boolean {
+  return activatedAtMs !== undefined && statistics !== 'off';
 }
 
 /** The same request twice gives the same answer, as long as its session is kept. */
@@ -654,7 +667,7 @@ function requestOf({ asked }: Subscriber, id: string): ServiceRequest {
   return found;
 }
 
-/** decide runs long before the deadline of the command that it waits for. */
-function timeOf(session: Session | undefined): number {
-  return session?.changedAtMs ?? 0;
+/** decide runs long before the deadline of the command that it waits for. A session that is made again begins later. */
+function timeOf({ session, removedAtMs }: Subscriber): number {
+  return session?.changedAtMs ?? removedAtMs + 1_000;
 }
