@@ -40,6 +40,8 @@ export interface NasRequest {
 export type NasMove =
   /** Carries it out, or refuses what it cannot, and replies. */
   | 'ack'
+  /** The same, with words beside a CoA-ACK. */
+  | { readonly ack: NasText }
   /** Replies with CoA-NAK, with this Error-Cause if any, and says why in words. */
   | { readonly nak: number | undefined; readonly text?: NasText }
   /** The request is lost: it is not carried out and not recorded. */
@@ -52,10 +54,7 @@ export type NasMove =
   | 'duplicate';
 
 /** Why a NAS refuses something, in words: JunosE and Junos OS use Action-Reason, others Reply-Message. */
-export interface NasText {
-  readonly name: 'ERX-Action-Reason' | 'Reply-Message';
-  readonly value: string;
-}
+export type NasText = Attribute | readonly Attribute[];
 
 /** A CoA-NAK: its Error-Cause, which a NAS may leave out (RFC 5176 section 3.5), and its reason in words. */
 export interface NasRefusal {
@@ -243,7 +242,7 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     if (acctSessionId === undefined) return nak(ERROR_CAUSE['Missing-Attribute']);
     if (!reading.ok) return nak(reading.errorCause);
     const refusal =
-      typeof move === 'object'
+      typeof move === 'object' && 'nak' in move
         ? refusalOfMove(move)
         : refusalOf(acctSessionId, attributes, reading.operations);
     const answer: Answer = refusal === undefined ? { answer: 'ack' } : nak(refusal.errorCause);
@@ -259,7 +258,9 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     }
     if (after.length === 0) sessions.delete(acctSessionId);
     else sessions.set(acctSessionId, after);
-    return { ...answer, ...(refusal?.text && { text: refusal.text }) };
+    const text =
+      refusal === undefined && typeof move === 'object' && 'ack' in move ? move.ack : refusal?.text;
+    return { ...answer, ...(text && { text }) };
   }
 
   /** What identifies the subscriber: the log-in, or else the request. */
@@ -295,16 +296,17 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
   }
 }
 
-const refusalOfMove = ({ nak, text }: Extract<NasMove, object>): NasRefusal => ({
+const refusalOfMove = ({ nak, text }: Extract<NasMove, { readonly nak: unknown }>): NasRefusal => ({
   ...(nak !== undefined && { errorCause: nak }),
   ...(text !== undefined && { text }),
 });
 
-/** The octets of a reply. Only a CoA-NAK has a reason in words. */
+/** The octets of a reply, with what the NAS says in words. */
 function replyOf(packet: Packet, secret: Secret, { answer, errorCause }: Answer, text?: NasText): Uint8Array {
   if (text === undefined) return encodeReply(packet, secret, answer, errorCause);
   const cause = errorCause === undefined ? [] : [{ name: 'Error-Cause', value: errorCause } as const];
-  return signReply(packet, { code: CODE.CoaNak, attributes: encodeAttributes([...cause, text]) }, secret);
+  const code = answer === 'ack' ? CODE.CoaAck : CODE.CoaNak;
+  return signReply(packet, { code, attributes: encodeAttributes([...cause, ...[text].flat()]) }, secret);
 }
 
 const nak = (errorCause: number | undefined): Answer => ({
