@@ -122,7 +122,7 @@ const CommandMessage = v.object({
   commandId: Text,
   session: SessionKey,
   /** The operation and services that the attributes encode, for logs. */
-  operation: v.picklist(['activate', 'deactivate', 'switch']),
+  operation: v.picklist(['activate', 'deactivate', 'switch', 'disconnect']),
   services: v.array(v.string()),
   /** What a switch deactivates beside. */
   deactivates: v.exactOptional(v.array(v.string())),
@@ -130,7 +130,7 @@ const CommandMessage = v.object({
   /** The relay must not send it for the first time after this: decide counts it as unanswered soon afterwards. */
   startBeforeMs: TimeMs,
 });
-/** Outbox: a CoA-Request to a NAS, its attributes encoded, unsigned. */
+/** Outbox: a CoA-Request or, for `disconnect`, a Disconnect-Request to a NAS, its attributes encoded, unsigned. */
 export type CommandMessage = v.InferOutput<typeof CommandMessage>;
 
 /** The schema of a site's outbox. */

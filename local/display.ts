@@ -93,13 +93,13 @@ function relayLine(event: RelayEvent): Line | undefined {
       return [
         'command',
         event.correlationId,
-        `${event.nas} ${event.acctSessionId}: ${event.operation} ${event.services.join(', ')}`,
+        `${event.nas} ${event.acctSessionId}: ${event.operation} ${event.services.join(', ')}`.trim(),
       ];
     case 'command-answered':
       return [
         'outcome',
         event.correlationId,
-        `${describeAnswer(event.result, event.errorCause)} from ${event.nas} after ${Math.round(event.latencyMs)} ms${event.text === undefined ? '' : `: '${event.text}'`}`,
+        `${describeAnswer(event.result, event.errorCause, event.operation === 'disconnect')} from ${event.nas} after ${Math.round(event.latencyMs)} ms${event.text === undefined ? '' : `: '${event.text}'`}`,
       ];
     case 'command-unanswered':
       return ['outcome', event.correlationId, `no reply from ${event.nas}: ${event.result}`];
@@ -204,8 +204,7 @@ function resultOf(event: Extract<DecideReport, { kind: 'decided' }>): string | u
   if (parts.length > 0) return parts.join('; ');
 
   const command = effects.find((effect) => effect.kind === 'command');
-  if (command !== undefined)
-    return `${command.operation === 'activate' ? 'activating' : 'deactivating'} ${command.services.join(', ')}`;
+  if (command !== undefined) return `${DOING[command.operation]} ${command.services.join(', ')}`.trim();
   const reply = effects.find((effect) => effect.kind === 'reply');
   // The first NAK to a request has a reason.
   if (reply !== undefined) return reply.answer === 'ack' ? 'no change' : 'repeated request: same reply';
@@ -213,7 +212,15 @@ function resultOf(event: Extract<DecideReport, { kind: 'decided' }>): string | u
   return outcome === undefined ? undefined : 'ignored: no longer expected';
 }
 
+const DOING = {
+  activate: 'activating',
+  deactivate: 'deactivating',
+  switch: 'activating',
+  disconnect: 'disconnecting',
+} as const;
+
 function nasText({ nas, acctSessionId, operation, service, services, answer, errorCause }: NasEvent): string {
-  const reply = describeAnswer(answer, errorCause);
-  return `${nas} ${acctSessionId}: ${operation} ${service}: ${reply}; services: ${services.join(', ') || 'none'}`;
+  const reply = describeAnswer(answer, errorCause, operation === 'disconnect');
+  const what = `${operation} ${service}`.trim();
+  return `${nas} ${acctSessionId}: ${what}: ${reply}; services: ${services.join(', ') || 'none'}`;
 }

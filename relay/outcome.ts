@@ -29,7 +29,7 @@ export function outcomeOfReply(reply: Packet): Outcome & { readonly result: 'ack
   const attributes = decodeAttributes(reply);
   const text = nasWords(attributes);
   const words = text === undefined ? {} : { text };
-  if (reply.code === CODE.CoaAck) return { result: 'ack', ...words };
+  if (reply.code === CODE.CoaAck || reply.code === CODE.DisconnectAck) return { result: 'ack', ...words };
   const errorCause = firstValue(attributes, 'Error-Cause');
   return { result: 'nak', ...(errorCause !== undefined && { errorCause }), ...words };
 }

@@ -1,7 +1,15 @@
 // What can happen to a session, and what each event is called in the state that it meets.
 import type { CommandOutcome, CommandResult } from './command-outcome.ts';
 import { answerGiven, isUnderWay, precedesSession } from './duplicates.ts';
-import type { Activating, Deactivating, Excluding, Restoring, ServiceRequest, Session } from './session.ts';
+import type {
+  Activating,
+  Deactivating,
+  Disconnecting,
+  Excluding,
+  Restoring,
+  ServiceRequest,
+  Session,
+} from './session.ts';
 
 export type Event =
   | { readonly kind: 'request'; readonly id: string; readonly request: ServiceRequest }
@@ -38,6 +46,7 @@ export interface States {
   deactivating: Session & { readonly transition: Deactivating };
   excluding: Session & { readonly transition: Excluding };
   restoring: Session & { readonly transition: Restoring };
+  disconnecting: Session & { readonly transition: Disconnecting };
 }
 export type State = keyof States;
 
@@ -72,6 +81,7 @@ export interface EventsOf {
   deactivating: EventName;
   excluding: EventName;
   restoring: EventName;
+  disconnecting: EventName;
 }
 
 const STATE_OF = {
@@ -79,6 +89,7 @@ const STATE_OF = {
   deactivate: 'deactivating',
   exclude: 'excluding',
   restore: 'restoring',
+  disconnect: 'disconnecting',
 } as const;
 
 export function stateOf(session: Session | undefined): State {

@@ -18,7 +18,7 @@ import {
   tellToRestore,
 } from './steps.ts';
 
-type Unknown = OutcomeEvent | DueEvent;
+export type Unknown = OutcomeEvent | DueEvent;
 
 /** How often a NAK that may mean "not there" has to come before it does. */
 const ALSO_GONE_ATTEMPTS = 3;
@@ -302,13 +302,13 @@ function isService(service: object): service is Session['services'][string] {
 // --- What an outcome means -------------------------------------------------------------------------------------
 
 /** RFC 2866 section 5.10: the NAS ended the session, and gave no reason. */
-const SESSION_GONE_CAUSE = TERMINATE_CAUSE['NAS-Error'];
+export const SESSION_GONE_CAUSE = TERMINATE_CAUSE['NAS-Error'];
 
 /**
- * Whether the NAS says that the subscriber session is not there: 503 to an activation, which named it by nothing but what the
+ * Whether the NAS says that the subscriber session is not there: 503 to an activation or a Disconnect-Request, which named it by nothing but what the
  * NAS had confirmed, where it had confirmed a service of it. To a deactivation 503 says that the service is not there.
  */
-function isSessionGone({ transition, services }: Session, { errorCause }: OutcomeEvent): boolean {
+export function isSessionGone({ transition, services }: Session, { errorCause }: OutcomeEvent): boolean {
   return (
     errorCause === ERROR_CAUSE['Session-Context-Not-Found'] &&
     transition?.isConfirmed === true &&
@@ -324,7 +324,7 @@ function refusalOf({ errorCause, text }: OutcomeEvent): NasRefusal {
  * What the client gets of a NAK of the NAS. RFC 5176 section 3.5 lets a NAS leave the Error-Cause out. One that the RFC does
  * not define becomes 505, and the reason has the number.
  */
-function passedOn({ errorCause, text }: OutcomeEvent, what: string): Omit<Owed, 'request'> {
+export function passedOn({ errorCause, text }: OutcomeEvent, what: string): Omit<Owed, 'request'> {
   const refused = `the NAS refused ${what}`;
   const reason = text === undefined ? refused : `${refused}: ${text}`;
   if (errorCause === undefined) return { answer: 'nak', reason };
@@ -343,7 +343,7 @@ const WHY_UNKNOWN = {
   deadline: 'the relay did not report in time',
 } as const;
 
-function unanswered(event: Unknown): Nak {
+export function unanswered(event: Unknown): Nak {
   const { result } = outcomeOf(event);
   const isKnown = result === 'ack' || result === 'nak' || result === 'unsent';
   return nak('Other-Proxy-Processing-Error', WHY_UNKNOWN[isKnown ? 'deadline' : result]);
@@ -357,7 +357,7 @@ const WHY_UNSENT: Readonly<Record<string, string>> = {
 };
 
 /** What the client gets of a command that the relay did not send. */
-function unsent({ errorCause, unsent: why }: OutcomeEvent): Omit<Owed, 'request'> {
+export function unsent({ errorCause, unsent: why }: OutcomeEvent): Omit<Owed, 'request'> {
   const reason = `the NAS was not told${why === undefined ? '' : `: ${WHY_UNSENT[why] ?? why}`}`;
   return { answer: 'nak', errorCause: errorCause ?? ERROR_CAUSE['Other-Proxy-Processing-Error'], reason };
 }

@@ -106,6 +106,8 @@ export interface ServiceRequest {
   readonly classes: readonly string[];
   readonly activate: readonly PlannedService[];
   readonly deactivate: readonly RequestedDeactivation[];
+  /** A Disconnect-Request: the session is to end, with whatever services it has. Both lists are empty. */
+  readonly isDisconnect?: true;
 }
 
 export interface Answer {
@@ -142,13 +144,13 @@ export interface ReplyEffect extends Answer {
   readonly origin: Origin;
 }
 
-/** A CoA-Request to the NAS of the session. Its outcome comes back under `commandId`. */
+/** A CoA-Request or Disconnect-Request to the NAS of the session. Its outcome comes back under `commandId`. */
 export interface CommandEffect {
   readonly kind: 'command';
   readonly correlationId: string;
   readonly commandId: string;
-  /** `switch`: activates `services` and deactivates `deactivates` in one. */
-  readonly operation: 'activate' | 'deactivate' | 'switch';
+  /** `switch`: activates `services` and deactivates `deactivates` in one. `disconnect` names no service. */
+  readonly operation: 'activate' | 'deactivate' | 'switch' | 'disconnect';
   /** Canonical activation strings; what the command says is in `attributes`, encoded, base64. */
   readonly services: readonly string[];
   readonly deactivates?: readonly string[];
@@ -225,7 +227,13 @@ export interface Restoring extends Step {
   readonly isClearing?: true;
 }
 
-export type Transition = Activating | Deactivating | Excluding | Restoring;
+/** A command to end the session is in progress. */
+export interface Disconnecting extends Step {
+  readonly step: 'disconnect';
+  readonly request: ServiceRequest;
+}
+
+export type Transition = Activating | Deactivating | Excluding | Restoring | Disconnecting;
 
 /** An event that led to a write, and the effects to be repeated should it be delivered again. */
 export interface RecentEvent {

@@ -99,6 +99,7 @@ const Request = v.strictObject({
     }),
   ),
   deactivate: v.array(v.strictObject({ activation: Text, spelling: Text, groups: Numbers, isDefined: Flag })),
+  isDisconnect: v.exactOptional(v.literal(true)),
 });
 
 const Answer = { answer: v.picklist(['ack', 'nak']), errorCause: v.exactOptional(v.number()) };
@@ -109,7 +110,7 @@ const Effect = v.variant('kind', [
     kind: v.literal('command'),
     correlationId: Text,
     commandId: Text,
-    operation: v.picklist(['activate', 'deactivate', 'switch']),
+    operation: v.picklist(['activate', 'deactivate', 'switch', 'disconnect']),
     services: Texts,
     deactivates: v.exactOptional(Texts),
     attributes: Text,
@@ -153,6 +154,7 @@ const Transition = v.variant('step', [
     owed: v.exactOptional(v.strictObject({ ...Answer, request: Request, reason: v.exactOptional(Text) })),
   }),
   v.strictObject({ step: v.literal('restore'), ...Step, isClearing: v.exactOptional(v.literal(true)) }),
+  v.strictObject({ step: v.literal('disconnect'), ...Step, request: Request }),
 ]);
 
 const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({

@@ -21,6 +21,9 @@
 // conditional write of the session, and one command to the NAS is under way at a time. What the NAS does not confirm is told
 // again, each service with growing pauses of its own. Requests that arrive meanwhile wait in order.
 //
+// A Disconnect-Request is a request like the others. Its one command makes the state `disconnecting`, and all services end
+// with the ACK: `disconnect.ts`.
+//
 // The table below gives what each event does in each state. The same event twice changes nothing the second time but has
 // its effects repeated, so that a crash between writing and sending loses nothing. Where an event can lead, as the
 // exhaustive search sees it:
@@ -77,6 +80,13 @@ import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { accountingRefusal } from './accounting-refusal.ts';
 import { settleAccounts } from './accounts.ts';
 import { chunks, dialect, toldOf, untellable } from './command.ts';
+import {
+  disconnectConfirmed,
+  disconnectRefused,
+  disconnectUnanswered,
+  disconnectUnsent,
+  startDisconnect,
+} from './disconnect.ts';
 import { ACK, activated, answer, type Draft, end, mark, nak, reply, settle, withServices } from './draft.ts';
 import { answerGiven, REPLAY_WINDOW_MS } from './duplicates.ts';
 import {
@@ -296,6 +306,18 @@ const TABLE: Table = {
     due:         ignore,
     redelivered: repeatEffects,
   },
+  disconnecting: {
+    request:     wait,
+    answered:    answerAgain,
+    repeated:    ignore,
+    ack:         disconnectConfirmed,
+    nak:         disconnectRefused,
+    timeout:     disconnectUnanswered,
+    unsent:      disconnectUnsent,
+    stray:       ignore,
+    due:         ignore,
+    redelivered: repeatEffects,
+  },
 };
 
 function ignore(): Change {
@@ -368,9 +390,13 @@ function wait(draft: Draft, { request }: RequestEvent): Draft {
 
 /** Starts to carry out a request on an idle session. */
 function begin(draft: Draft, request: ServiceRequest): Draft {
-  const refusal = refusalOf(draft.session, request) ?? accountingRefusal(draft.session, request);
+  const { isDisconnect } = request;
+  const refusal =
+    refusalOf(draft.session, request) ??
+    (isDisconnect ? undefined : accountingRefusal(draft.session, request));
   if (refusal !== undefined) return settle(draft, { request, ...refusal });
   const session = atNas(draft.session, request.nas);
+  if (isDisconnect) return startDisconnect({ ...draft, session }, request);
   const job = jobOf(session, request);
   if ('answer' in job) return settle(draft, { request, ...job });
   if (request.nas.enforcement === 'none') return carryOutAlone({ ...draft, session }, job);

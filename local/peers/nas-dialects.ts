@@ -14,10 +14,10 @@ const ERX_THRESHOLDS = [
   'ERX-Service-Acct-Interval',
 ] as const;
 
-/** One operation that a CoA-Request asks for. */
+/** One operation that a CoA-Request asks for, or a Disconnect-Request. */
 export interface NasOperation {
-  readonly operation: 'activate' | 'deactivate';
-  /** The service, as the request spells it. */
+  readonly operation: 'activate' | 'deactivate' | 'disconnect';
+  /** The service, as the request spells it; empty for `disconnect`. */
   readonly service: string;
   /** The thresholds of an activation, where it has any. */
   readonly thresholds?: Readonly<Partial<Record<(typeof ERX_THRESHOLDS)[number], number>>>;
@@ -140,6 +140,14 @@ const COMMON: readonly AttributeName[] = [
   'Event-Timestamp',
   'Message-Authenticator',
 ];
+
+/** Reads a Disconnect-Request: anything but identification refuses it (RFC 5176 section 3). */
+export function readDisconnectAsNas(attributes: readonly Attribute[]): NasReading {
+  const allowed: readonly AttributeName[] = [...COMMON, 'ERX-Virtual-Router-Name', 'Class'];
+  const isAllowed = (one: Attribute) => 'name' in one && one.name !== 'State' && allowed.includes(one.name);
+  if (!attributes.every(isAllowed)) return refuse('Unsupported-Attribute');
+  return { ok: true, operations: [{ operation: 'disconnect', service: '' }] };
+}
 
 /**
  * Reads a CoA-Request as a NAS of that dialect does, for a session that has `services`. Every attribute is mandatory

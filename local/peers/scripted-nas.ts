@@ -1,5 +1,5 @@
-// A NAS for demonstrations and tests: it carries out CoA-Requests, or does what its script says instead, and records
-// each operation. Tests assert on this record which services a subscriber had, and when.
+// A NAS for demonstrations and tests: it carries out CoA-Requests and Disconnect-Requests, or does what its script says
+// instead, and records each operation. Tests assert on this record which services a subscriber had, and when.
 import type { DialectOptions } from '../../core/dialects/dialect.ts';
 import type { DialectName } from '../../core/dialects/dialects.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
@@ -14,9 +14,9 @@ import type { Answer } from '../../core/subscriber/session.ts';
 import { checkRequest } from '../../relay/radius/checks.ts';
 import { udpTransport } from '../../relay/radius/udp.ts';
 import { type NasAccountingOptions, startNasAccounting } from './nas-accounting.ts';
-import { type NasOperation, readAsNas } from './nas-dialects.ts';
+import { type NasOperation, type NasReading, readAsNas, readDisconnectAsNas } from './nas-dialects.ts';
 
-/** One operation of a CoA-Request, and the reply of the NAS. */
+/** One operation of a CoA-Request, or a Disconnect-Request, and the reply of the NAS. */
 export interface NasRecord extends NasOperation, Answer {
   readonly atMs: number;
   readonly acctSessionId: string;
@@ -24,7 +24,7 @@ export interface NasRecord extends NasOperation, Answer {
   readonly services: readonly string[];
 }
 
-/** A CoA-Request, received for the first time or repeated. */
+/** A CoA-Request or Disconnect-Request, received for the first time or repeated. */
 export interface NasRequest {
   readonly acctSessionId: string | undefined;
   readonly operations: readonly NasOperation[];
@@ -174,11 +174,7 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
       identities.set(acctSessionId, identity);
       sessions.set(acctSessionId, services);
     },
-    logOff(acctSessionId) {
-      ended(acctSessionId, services(acctSessionId));
-      identities.delete(acctSessionId);
-      sessions.delete(acctSessionId);
-    },
+    logOff,
     end(acctSessionId, service) {
       ended(acctSessionId, [service]);
       sessions.set(
@@ -193,9 +189,15 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     },
   };
 
+  function logOff(acctSessionId: string): void {
+    ended(acctSessionId, services(acctSessionId));
+    identities.delete(acctSessionId);
+    sessions.delete(acctSessionId);
+  }
+
   async function receive(datagram: Uint8Array, source: Endpoint): Promise<void> {
     const request = checkRequest(datagram, relay, now(), EVENT_TIMESTAMP_WINDOW_SECONDS);
-    if (!request.ok || request.packet.code !== CODE.CoaRequest) return;
+    if (!request.ok) return;
     const { packet, secret } = request;
     const key = `${formatEndpoint(source)} ${packet.identifier}`;
     const exchange = exchangeOf(key, packet);
@@ -205,14 +207,14 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     exchange.attempts += 1;
     const attributes = decodeAttributes(packet);
     const acctSessionId = firstValue(attributes, 'Acct-Session-Id');
-    const reading = readAsNas(dialect, attributes, services(acctSessionId), dialectOptions);
+    const reading = read(packet, attributes, services(acctSessionId));
     const operations = reading.ok ? reading.operations : [];
     const move = await script({ acctSessionId, operations, attributes, attempt: exchange.attempts });
     exchange.isUnderWay = false;
     // The NAS may have been restarted since.
     if (move === 'lose-request' || exchanges.get(key) !== exchange) return;
     if (exchange.answer === undefined) {
-      const { text, ...answer } = carryOut(acctSessionId, attributes, move);
+      const { text, ...answer } = carryOut(packet, attributes, move);
       exchange.answer = replyOf(packet, secret, answer, text);
     }
     // A reply that cannot be sent counts as lost: the relay retransmits.
@@ -231,14 +233,20 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     return exchange;
   }
 
+  function read({ code }: Packet, attributes: readonly Attribute[], services: readonly string[]): NasReading {
+    if (code === CODE.DisconnectRequest) return readDisconnectAsNas(attributes);
+    return readAsNas(dialect, attributes, services, dialectOptions);
+  }
+
   /** Carries out all of a request or nothing of it (RFC 5176 section 2.3). */
   function carryOut(
-    acctSessionId: string | undefined,
+    packet: Packet,
     attributes: readonly Attribute[],
     move: NasMove,
   ): Answer & { readonly text?: NasText } {
+    const acctSessionId = firstValue(attributes, 'Acct-Session-Id');
     const before = services(acctSessionId);
-    const reading = readAsNas(dialect, attributes, before, dialectOptions);
+    const reading = read(packet, attributes, before);
     if (acctSessionId === undefined) return nak(ERROR_CAUSE['Missing-Attribute']);
     if (!reading.ok) return nak(reading.errorCause);
     const refusal =
@@ -256,7 +264,9 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
       if (record.length > RECORD_KEPT) record.shift();
       onRecord(entry);
     }
-    if (after.length === 0) sessions.delete(acctSessionId);
+    const isDisconnected = packet.code === CODE.DisconnectRequest && answer.answer === 'ack';
+    if (isDisconnected) logOff(acctSessionId);
+    else if (after.length === 0) sessions.delete(acctSessionId);
     else sessions.set(acctSessionId, after);
     const text =
       refusal === undefined && typeof move === 'object' && 'ack' in move ? move.ack : refusal?.text;
@@ -284,6 +294,10 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     }
     let after = services(acctSessionId);
     const before = after;
+    const isThere = identity !== undefined || before.length > 0;
+    if (operations.some(({ operation }) => operation === 'disconnect') && !isThere) {
+      return { errorCause: ERROR_CAUSE['Session-Context-Not-Found'] };
+    }
     for (const operation of operations) {
       const isThere = before.includes(operation.service);
       if (operation.operation === 'deactivate' && !isThere) return whenNotThere;
@@ -305,7 +319,9 @@ const refusalOfMove = ({ nak, text }: Extract<NasMove, { readonly nak: unknown }
 function replyOf(packet: Packet, secret: Secret, { answer, errorCause }: Answer, text?: NasText): Uint8Array {
   if (text === undefined) return encodeReply(packet, secret, answer, errorCause);
   const cause = errorCause === undefined ? [] : [{ name: 'Error-Cause', value: errorCause } as const];
-  const code = answer === 'ack' ? CODE.CoaAck : CODE.CoaNak;
+  const isDisconnect = packet.code === CODE.DisconnectRequest;
+  const [ack, nak] = isDisconnect ? [CODE.DisconnectAck, CODE.DisconnectNak] : [CODE.CoaAck, CODE.CoaNak];
+  const code = answer === 'ack' ? ack : nak;
   return signReply(packet, { code, attributes: encodeAttributes([...cause, ...[text].flat()]) }, secret);
 }
 
@@ -315,6 +331,7 @@ const nak = (errorCause: number | undefined): Answer => ({
 });
 
 function changed(services: readonly string[], { operation, service }: NasOperation): readonly string[] {
+  if (operation === 'disconnect') return [];
   if (operation === 'deactivate') return services.filter((other) => other !== service);
   return services.includes(service) ? services : [...services, service];
 }

@@ -85,11 +85,12 @@ export type RelayEvent =
       readonly correlationId: string;
       readonly commandId: string;
       readonly nas: string;
+      readonly operation: CommandMessage['operation'];
       readonly result: 'ack' | 'nak';
       readonly errorCause?: number;
       /** What the NAS said in words. */
       readonly text?: string;
-      /** From the first transmission to the CoA-ACK or CoA-NAK. */
+      /** From the first transmission to the ACK or NAK. */
       readonly latencyMs: number;
     }
   | {

@@ -61,6 +61,7 @@ describe('of the events of the relay', () => {
         correlationId: 'c1',
         commandId: 'c1/1',
         nas: 'bng-1',
+        operation: 'activate',
         result: 'ack',
         latencyMs: 12.3,
       },

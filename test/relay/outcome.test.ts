@@ -5,7 +5,6 @@ import { CODE } from '../../core/radius/packet.ts';
 import { outcomeOfReply } from '../../relay/outcome.ts';
 import { packetOf, SECRET, signedRequest } from './support.ts';
 
-const request = packetOf(signedRequest());
 const cause = (value: number): Attribute => ({ name: 'Error-Cause', value });
 const brokenCause: Attribute = { unknown: { type: 101 }, value: Uint8Array.of(1, 247) };
 
@@ -26,9 +25,13 @@ test.each<[string, number, Attribute[], object]>([
   ],
   ['a NAK with an Error-Cause', CODE.CoaNak, [cause(503)], { result: 'nak', errorCause: 503 }],
   ['a NAK with one that no RFC knows', CODE.CoaNak, [cause(4711)], { result: 'nak', errorCause: 4711 }],
+  ['an ACK of a Disconnect-Request', CODE.DisconnectAck, [], { result: 'ack' }],
+  ['its NAK', CODE.DisconnectNak, [cause(504)], { result: 'nak', errorCause: 504 }],
   ['a NAK without', CODE.CoaNak, [], { result: 'nak' }],
   ['a NAK with a broken one', CODE.CoaNak, [brokenCause], { result: 'nak' }],
 ])('understands %s', (_, code, attributes, outcome) => {
+  const isDisconnect = code === CODE.DisconnectAck || code === CODE.DisconnectNak;
+  const request = packetOf(signedRequest({ code: isDisconnect ? CODE.DisconnectRequest : CODE.CoaRequest }));
   const reply = signReply(request, { code, attributes: encodeAttributes(attributes) }, SECRET);
   expect(outcomeOfReply(packetOf(reply))).toEqual(outcome);
 });

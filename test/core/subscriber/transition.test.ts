@@ -595,7 +595,8 @@ describe('every cell of the table', () => {
   const deactivating = play([asked(request('r1', { ...COA, deactivate: ['silver'] }))], idle).session;
   const waits = asked(request('r2', { ...COA, activate: ['voice'] }));
   const restoring = play([waits, (s) => outcome(s, 'timeout')], deactivating).session;
-  const states = { absent, idle, activating, deactivating, excluding, restoring };
+  const disconnecting = play([asked(request('r1', { ...COA, isDisconnect: true }))], idle).session;
+  const states = { absent, idle, activating, deactivating, excluding, restoring, disconnecting };
   const events = (session: Session | undefined): Readonly<Record<EventName, Event>> => ({
     request: asked(request('new', { ...COA, activate: ['bronze'] })),
     answered: asked(
@@ -672,6 +673,18 @@ describe('every cell of the table', () => {
       stray: '-',
       due: '-',
       redelivered: 'nak 505, activate silver',
+    },
+    disconnecting: {
+      request: 'stored',
+      answered: 'ack',
+      repeated: '-',
+      ack: 'ack',
+      nak: 'nak 504',
+      timeout: 'nak 505',
+      unsent: 'nak 506',
+      stray: '-',
+      due: '-',
+      redelivered: 'disconnect',
     },
   };
   const cells = Object.entries(expected).flatMap(([state, row]) =>

@@ -43,6 +43,7 @@ interface Scene {
   /** What a client gets: `CoA-ACK`, `CoA-NAK Session-Context-Not-Found`. */
   ask(acctSessionId: string, ...change: readonly string[]): Promise<string>;
   askAs(userName: string | undefined, acctSessionId: string, ...change: readonly string[]): Promise<string>;
+  disconnect(acctSessionId: string, ...more: readonly string[]): Promise<string>;
   /** `+gold`, `-silver`: what the NAS was told of a session; `?gold` where it refused. */
   told(acctSessionId: string): readonly string[];
   services(acctSessionId: string): Promise<Readonly<Record<string, string>> | undefined>;
@@ -67,10 +68,15 @@ async function startScene(plan: SitePlan = {}, nasOptions: Partial<ScriptedNasOp
     accountingPort: await closedPort(),
     ...plan,
   });
-  const askAs: Scene['askAs'] = async (userName, acctSessionId, ...change) => {
+  const send = async (
+    command: 'coa' | 'disconnect',
+    userName: string | undefined,
+    acctSessionId: string,
+    ...change: readonly string[]
+  ) => {
     const user = userName === undefined ? [] : [`User-Name = "${userName}"`];
     const { answer, output } = await radclient({
-      command: 'coa',
+      command,
       port: system.coaAddress.port,
       secret: SECRET,
       attributes: [...user, 'NAS-IP-Address = 192.0.2.1', `Acct-Session-Id = "${acctSessionId}"`, ...change],
@@ -85,8 +91,9 @@ async function startScene(plan: SitePlan = {}, nasOptions: Partial<ScriptedNasOp
     scripts,
     logIn: (acctSessionId, services = []) =>
       nas.logIn(acctSessionId, { identity: { 'User-Name': USER }, services }),
-    askAs,
-    ask: (...asked) => askAs(USER, ...asked),
+    askAs: (...asked) => send('coa', ...asked),
+    ask: (...asked) => send('coa', USER, ...asked),
+    disconnect: (...asked) => send('disconnect', USER, ...asked),
     told: (acctSessionId) =>
       nas.record
         .filter((entry) => entry.acctSessionId === acctSessionId)
@@ -161,6 +168,40 @@ describe.skipIf(skip).concurrent(title('a NAS with services of its own'), () => 
       requests: [{ answer: 'ack' }],
     });
     expect(await scene.system.events.untilRecorded(id, 1)).toEqual(['Start tiered(1280000,5120000)']);
+  });
+
+  it('a Disconnect-Request: the NAS ends the session, then each service is accounted and the client answered', async ({
+    expect,
+  }) => {
+    const id = 'disconnected';
+    scene.logIn(id, ['http(192.168.25.2, 80)']);
+    await scene.ask(id, activate('gold'), activate('voice', 2));
+    expect(await scene.disconnect(id, 'Error-Cause = 200')).toBe('Disconnect-NAK Unsupported-Attribute');
+    scene.scripts.set(id, () => ({ nak: 504 }));
+    expect(await scene.disconnect(id)).toBe('Disconnect-NAK Session-Context-Not-Removable');
+    scene.scripts.delete(id);
+    expect(scene.nas.services(id)).toEqual(['http(192.168.25.2, 80)', 'gold', 'voice']);
+    expect(await scene.disconnect(id)).toBe('Disconnect-ACK');
+    expect(scene.nas.services(id)).toEqual([]);
+    const records = await scene.system.events.untilRecorded(id, 4);
+    expect(records.toSorted()).toEqual(['Start gold', 'Start voice', 'Stop gold', 'Stop voice']);
+    expect(await scene.disconnect(id)).toBe('Disconnect-NAK Session-Context-Not-Found');
+    const text = await shown(scene.system, id);
+    expect(text).toContain('Disconnect-NAK 504 Session-Context-Not-Removable: the NAS refused to disconnect');
+  });
+
+  it('a Disconnect-Request that the NAS does not answer: 505, and its services are in doubt', async ({
+    expect,
+  }) => {
+    const id = 'disconnected in vain';
+    scene.logIn(id);
+    await scene.ask(id, activate('gold'));
+    scene.scripts.set(id, () => 'lose-request');
+    expect(await scene.disconnect(id)).toBe('Disconnect-NAK Proxy-Processing-Error');
+    scene.scripts.delete(id);
+    expect(await scene.services(id)).toEqual({ gold: 'unconfirmed' });
+    expect(await scene.disconnect(id)).toBe('Disconnect-ACK');
+    expect(await scene.system.events.untilRecorded(id, 2)).toEqual(['Start gold', 'Stop gold']);
   });
 
   it('a lone deactivation of a log-in service is its to answer: an ACK, which the history keeps', async ({
