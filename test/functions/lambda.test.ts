@@ -241,7 +241,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       .flatMap(embeddedMetrics)
       .flatMap(seriesAndSchema);
     const wanted = lookedFor();
-    expect(wanted).toHaveLength(9);
+    expect(wanted).toHaveLength(10);
     expect(measured).toEqual(expect.arrayContaining([...wanted]));
   });
 });
