@@ -184,6 +184,22 @@ describe('a NAS that has one service at a time', () => {
     expect(services(retried.session)).toEqual({ gold: 'active' });
   });
 
+  it('has what was asked for another subscriber undone under that name, beside what it confirmed', () => {
+    const asking = (id: string, name: string, activate: readonly string[]) =>
+      asked(request(id, { ...ONE, identity: { 'User-Name': name }, activate }));
+    const start = play([asking('r1', 'stranger', ['voice']), timeout, timeout]).session;
+    expect(start && services(start)).toEqual({ voice: 'deactivating' });
+    const { session, results } = play([asking('r2', 'client1', ['silver']), ack], start);
+    expect(results[0] && filters(results[0])).toEqual(['silver']);
+    expect(session && services(session)).toEqual({ silver: 'active', voice: 'deactivating' });
+    const due = { kind: 'due', id: 'd1' } as const;
+    const retried = play([due, nak(503)], session, (session?.services['voice']?.retry?.atMs ?? 0) + 1);
+    const [command] = retried.results[0]?.effects ?? [];
+    const octets = Buffer.from(command?.kind === 'command' ? command.attributes : '', 'base64');
+    expect(octets.toString('latin1')).toContain('stranger');
+    expect(services(retried.session)).toEqual({ silver: 'active' });
+  });
+
   it('says that the session is gone, also to a switch', () => {
     const { session, last } = play([switched(['silver']), nak(503)], gold);
     expect(brief(last)).toEqual(['nak 503']);
