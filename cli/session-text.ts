@@ -4,10 +4,11 @@ import { formatEndpoint } from '../core/endpoint.ts';
 import { IDENTITY_ATTRIBUTES } from '../core/identity.ts';
 import { describeAnswer } from '../core/requests/describe-packet.ts';
 import { commandedAtMs } from '../core/subscriber/command.ts';
+import { describeOutcome, speakerOf } from '../core/subscriber/command-outcome.ts';
 import { describeRequest } from '../core/subscriber/draft.ts';
 import { stateOf } from '../core/subscriber/event.ts';
 import type { HistoryItem, HistoryRequest } from '../core/subscriber/history.ts';
-import type { Answer, ServiceRequest, Session } from '../core/subscriber/session.ts';
+import type { Answer, Retry, ServiceRequest, Session } from '../core/subscriber/session.ts';
 import { columns, details, NONE, type Row, section, table } from './layout.ts';
 import { type Times, timesAt } from './times.ts';
 
@@ -68,9 +69,19 @@ function serviceRows({ services, transition }: Session, times: Times): readonly 
       expiresAtMs === undefined || !(state === 'active' || state === 'unconfirmed')
         ? NONE
         : times.until(expiresAtMs),
-      retry === undefined ? NONE : `attempt ${retry.attempts} failed, next ${times.at(retry.atMs)}`,
+      retry === undefined ? NONE : retryText(state, retry, times),
     ]);
   return table(['Name', 'Mutex', 'State', 'Request', 'Statistics', 'Since', 'Timeout left', 'Retry'], rows);
+}
+
+/** `deactivating since …, attempt 2 failed, NAS: nak 506, 'Resource busy', next retry …` */
+function retryText(state: string, { attempts, atMs, sinceMs, outcome }: Retry, times: Times): string {
+  return [
+    ...(sinceMs === undefined ? [] : [`${state} since ${times.at(sinceMs)}`]),
+    attempts === 0 ? 'not told yet' : `attempt ${attempts} failed`,
+    ...(outcome === undefined ? [] : [`${speakerOf(outcome)}: ${describeOutcome(outcome)}`]),
+    `next retry ${times.at(atMs)}`,
+  ].join(', ');
 }
 
 function inProgressRows({ nas, transition }: Session, times: Times): readonly Row[] {
@@ -120,10 +131,13 @@ function answeredRows({ answered }: Session, times: Times): readonly Row[] {
 
 function historyRows(history: readonly HistoryItem[], times: Times): readonly Row[] {
   const rows = history.map(
-    ({ atMs, correlationId, cause, command, retryAttempts, requests = [], ...item }) => [
+    ({ atMs, correlationId, cause, outcome, command, retryAttempts, requests = [], ...item }) => [
       times.at(atMs),
       correlationId === undefined ? NONE : short(correlationId),
-      retryAttempts === undefined ? CAUSES[cause] : `${CAUSES[cause]}, attempt ${retryAttempts} failed`,
+      [
+        outcome === undefined ? CAUSES[cause] : `${CAUSES[cause]}: ${describeOutcome(outcome)}`,
+        ...(retryAttempts === undefined ? [] : [`attempt ${retryAttempts} failed`]),
+      ].join(', '),
       servicesText(item) || NONE,
       command ? `${command.operation} ${command.services.join(', ')}` : NONE,
       requests.map(askedText).join('; ') || NONE,

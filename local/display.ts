@@ -1,7 +1,7 @@
 // Events of the local system, one line each: in text for a terminal, or as JSON.
 
 import { formatEndpoint } from '../core/endpoint.ts';
-import { printable } from '../core/printable.ts';
+import { printable, printableJson } from '../core/printable.ts';
 import { describeAttribute } from '../core/radius/codec.ts';
 import {
   describeAnswer,
@@ -21,7 +21,8 @@ export function jsonLine({ source, event }: SystemEvent, nowMs: number): string 
       : key === 'attributes' && Array.isArray(value)
         ? value.map(describeAttribute)
         : value;
-  return JSON.stringify({ timestamp: new Date(nowMs).toISOString(), source, ...event }, plain);
+  const line = { timestamp: new Date(nowMs).toISOString(), source, ...event };
+  return printableJson(JSON.stringify(line, plain));
 }
 
 /** The event as one line of text; undefined for an event that is not shown. */
@@ -98,7 +99,7 @@ function relayLine(event: RelayEvent): Line | undefined {
       return [
         'outcome',
         event.correlationId,
-        `${describeAnswer(event.result, event.errorCause)} from ${event.nas} after ${Math.round(event.latencyMs)} ms`,
+        `${describeAnswer(event.result, event.errorCause)} from ${event.nas} after ${Math.round(event.latencyMs)} ms${event.text === undefined ? '' : `: '${event.text}'`}`,
       ];
     case 'command-unanswered':
       return ['outcome', event.correlationId, `no reply from ${event.nas}: ${event.result}`];
@@ -190,7 +191,7 @@ function decideLine(event: DecideReport): Line | undefined {
 /** In words; undefined for a timer that finds nothing to do. */
 function resultOf(event: Extract<DecideReport, { kind: 'decided' }>): string | undefined {
   const { activated, deactivated, unconfirmed, unchecked, retryAttempts } = event;
-  const { reason, effects, result, receivedAtMs } = event;
+  const { reason, effects, outcome, receivedAtMs } = event;
   const changes = [
     ...activated.map((service) => `+${service}`),
     ...deactivated.map((service) => `-${service}`),
@@ -209,7 +210,7 @@ function resultOf(event: Extract<DecideReport, { kind: 'decided' }>): string | u
   // The first NAK to a request has a reason.
   if (reply !== undefined) return reply.answer === 'ack' ? 'no change' : 'repeated request: same reply';
   if (receivedAtMs !== undefined) return 'waiting for the request in progress';
-  return result === undefined ? undefined : 'ignored: no longer expected';
+  return outcome === undefined ? undefined : 'ignored: no longer expected';
 }
 
 function nasText({ nas, acctSessionId, operation, service, services, answer, errorCause }: NasEvent): string {

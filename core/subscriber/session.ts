@@ -5,6 +5,7 @@ import type { Identity, NasIdentity } from '../identity.ts';
 import type { NasProfile } from '../nas.ts';
 import type { Origin } from '../origin.ts';
 import type { PlannedService, ServiceTerms } from '../services/terms.ts';
+import type { CommandOutcome } from './command-outcome.ts';
 
 /**
  * What the table holds of a service at the NAS.
@@ -74,6 +75,9 @@ export interface Retry {
   readonly atMs: number;
   /** Of the attempts, how often the NAS gave an answer of its dialect's `alsoGone`. */
   readonly alsoGone?: number;
+  /** When the first of the attempts failed, and what became of the latest: absent before one has failed. */
+  readonly sinceMs?: number;
+  readonly outcome?: CommandOutcome;
 }
 
 /** One service as a request deactivates it. */
@@ -229,6 +233,8 @@ export interface RecentEvent {
   /** The queue that it came through. */
   readonly queue: 'inbox' | 'due';
   readonly effects: readonly Effect[];
+  /** What it said of the command that was under way. */
+  readonly outcome?: CommandOutcome;
 }
 
 export interface Session {

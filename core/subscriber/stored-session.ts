@@ -39,6 +39,13 @@ const Terms = {
   interimIntervalSeconds: v.number(),
 };
 
+const CommandOutcome = v.strictObject({
+  result: v.picklist(['ack', 'nak', 'timeout', 'unreachable', 'interrupted', 'unsent', 'deadline']),
+  errorCause: v.exactOptional(v.number()),
+  text: v.exactOptional(Text),
+  unsent: v.exactOptional(Text),
+});
+
 const ServiceSession = v.strictObject({
   ...Terms,
   state: v.picklist(['active', 'deactivating', 'restoring', 'unconfirmed']),
@@ -51,7 +58,15 @@ const ServiceSession = v.strictObject({
   named: v.exactOptional(v.array(Identity)),
   account: v.exactOptional(v.strictObject({ number: Count, startedAtMs: TimeMs, as: Text })),
   isAccountedByNas: v.exactOptional(v.literal(true)),
-  retry: v.exactOptional(v.strictObject({ attempts: Count, atMs: TimeMs, alsoGone: v.exactOptional(Count) })),
+  retry: v.exactOptional(
+    v.strictObject({
+      attempts: Count,
+      atMs: TimeMs,
+      alsoGone: v.exactOptional(Count),
+      sinceMs: v.exactOptional(TimeMs),
+      outcome: v.exactOptional(CommandOutcome),
+    }),
+  ),
   isStranger: v.exactOptional(v.literal(true)),
   isLost: v.exactOptional(v.literal(true)),
   undo: v.exactOptional(v.literal(true)),
@@ -179,7 +194,12 @@ const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   ),
   changedAtMs: TimeMs,
   recentEvents: v.array(
-    v.strictObject({ id: Text, queue: v.picklist(['inbox', 'due']), effects: v.array(Effect) }),
+    v.strictObject({
+      id: Text,
+      queue: v.picklist(['inbox', 'due']),
+      effects: v.array(Effect),
+      outcome: v.exactOptional(CommandOutcome),
+    }),
   ),
   version: Count,
   revision: Count,

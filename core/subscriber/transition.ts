@@ -39,6 +39,7 @@
 //     activating × ack → idle, activating, deactivating, excluding
 //     activating × nak → idle, activating, deactivating, excluding, restoring
 //     activating × timeout → idle, activating, deactivating, excluding, restoring
+//     activating × unsent → idle, activating, deactivating, excluding, restoring
 //     activating × stray → activating
 //     activating × due → activating
 //     activating × redelivered → activating
@@ -48,6 +49,7 @@
 //     deactivating × ack → idle, activating, deactivating, excluding
 //     deactivating × nak → idle, activating, deactivating, excluding, restoring
 //     deactivating × timeout → idle, activating, deactivating, excluding, restoring
+//     deactivating × unsent → idle, activating, deactivating, excluding, restoring
 //     deactivating × stray → deactivating
 //     deactivating × due → deactivating
 //     deactivating × redelivered → deactivating
@@ -57,6 +59,7 @@
 //     excluding × ack → idle, activating, deactivating, excluding, restoring
 //     excluding × nak → idle, activating, deactivating, excluding, restoring
 //     excluding × timeout → idle, activating, deactivating, excluding, restoring
+//     excluding × unsent → idle, activating, deactivating
 //     excluding × stray → excluding
 //     excluding × due → excluding
 //     excluding × redelivered → excluding
@@ -66,6 +69,7 @@
 //     restoring × ack → idle, activating, deactivating, excluding, restoring
 //     restoring × nak → idle, activating, deactivating, excluding, restoring
 //     restoring × timeout → idle, activating, deactivating, excluding, restoring
+//     restoring × unsent → idle, activating, deactivating, excluding
 //     restoring × stray → restoring
 //     restoring × due → restoring
 //     restoring × redelivered → restoring
@@ -82,20 +86,23 @@ import {
   type Events,
   type EventsOf,
   eventName,
+  outcomeOf,
   type RequestEvent,
   type State,
   type States,
   stateOf,
 } from './event.ts';
-import { jobOf, refusalOf } from './exclusion.ts';
+import { jobOf, overCapacity, refusalOf } from './exclusion.ts';
 import { atNas } from './key.ts';
 import {
   activationConfirmed,
   activationRefused,
   activationUnanswered,
+  activationUnsent,
   deactivationConfirmed,
   deactivationRefused,
   deactivationUnanswered,
+  deactivationUnsent,
   exclusionConfirmed,
   exclusionRefused,
   exclusionUnanswered,
@@ -143,6 +150,9 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
     id: event.id,
     queue: event.kind === 'due' ? 'due' : 'inbox',
     effects,
+    ...(event.kind === 'outcome' || (event.kind === 'due' && name === 'timeout')
+      ? { outcome: outcomeOf(event) }
+      : {}),
   });
   const version = next.version + (changesServices(session, next) ? 1 : 0);
   const decided = { ...next, version, changedAtMs: nowMs, recentEvents };
@@ -245,6 +255,7 @@ const TABLE: Table = {
     ack:         activationConfirmed,
     nak:         activationRefused,
     timeout:     activationUnanswered,
+    unsent:      activationUnsent,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -256,6 +267,7 @@ const TABLE: Table = {
     ack:         deactivationConfirmed,
     nak:         deactivationRefused,
     timeout:     deactivationUnanswered,
+    unsent:      deactivationUnsent,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -267,6 +279,7 @@ const TABLE: Table = {
     ack:         exclusionConfirmed,
     nak:         exclusionRefused,
     timeout:     exclusionUnanswered,
+    unsent:      exclusionUnanswered,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -278,6 +291,7 @@ const TABLE: Table = {
     ack:         restorationConfirmed,
     nak:         restorationRefused,
     timeout:     restorationUnanswered,
+    unsent:      restorationUnanswered,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -360,7 +374,7 @@ function begin(draft: Draft, request: ServiceRequest): Draft {
   const job = jobOf(session, request);
   if ('answer' in job) return settle(draft, { request, ...job });
   if (request.nas.enforcement === 'none') return carryOutAlone({ ...draft, session }, job);
-  const untold = untellableOf(session, job);
+  const untold = overCapacity(session, job) ?? untellableOf(session, job);
   if (untold !== undefined) return settle(draft, { request, ...untold });
   return startJob({ ...draft, session }, job);
 }

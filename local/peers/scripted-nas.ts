@@ -1,5 +1,6 @@
 // A NAS for demonstrations and tests: it carries out CoA-Requests, or does what its script says instead, and records
 // each operation. Tests assert on this record which services a subscriber had, and when.
+import type { DialectOptions } from '../../core/dialects/dialect.ts';
 import type { DialectName } from '../../core/dialects/dialects.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
@@ -39,6 +40,8 @@ export interface NasRequest {
 export type NasMove =
   /** Carries it out, or refuses what it cannot, and replies. */
   | 'ack'
+  /** The same, with words beside a CoA-ACK. */
+  | { readonly ack: NasText }
   /** Replies with CoA-NAK, with this Error-Cause if any, and says why in words. */
   | { readonly nak: number | undefined; readonly text?: NasText }
   /** The request is lost: it is not carried out and not recorded. */
@@ -51,10 +54,7 @@ export type NasMove =
   | 'duplicate';
 
 /** Why a NAS refuses something, in words: JunosE and Junos OS use Action-Reason, others Reply-Message. */
-export interface NasText {
-  readonly name: 'ERX-Action-Reason' | 'Reply-Message';
-  readonly value: string;
-}
+export type NasText = Attribute | readonly Attribute[];
 
 /** A CoA-NAK: its Error-Cause, which a NAS may leave out (RFC 5176 section 3.5), and its reason in words. */
 export interface NasRefusal {
@@ -79,6 +79,8 @@ export interface ScriptedNasOptions {
   readonly secrets: readonly Secret[];
   /** @default erx */
   readonly dialect?: DialectName;
+  /** As `nases[].options` of the site file. @default {} */
+  readonly dialectOptions?: DialectOptions;
   /** @default every request is carried out and answered */
   readonly script?: NasScript;
   /** Whether a request about a session that did not log in is refused with 503. @default such a session has no services */
@@ -131,7 +133,15 @@ const RECORD_KEPT = 10_000;
 
 /** Starts a NAS. Rejects with the system's error, such as EADDRINUSE. */
 export async function startScriptedNas(options: ScriptedNasOptions): Promise<ScriptedNas> {
-  const { address, secrets, dialect = 'erx', script = () => 'ack', now, onRecord = () => {} } = options;
+  const {
+    address,
+    secrets,
+    dialect = 'erx',
+    dialectOptions = {},
+    script = () => 'ack',
+    now,
+    onRecord = () => {},
+  } = options;
   const { onlyLoggedIn = false, whenThere, exclusive = [] } = options;
   const whenNotThere = options.whenNotThere ?? { errorCause: ERROR_CAUSE['Session-Context-Not-Found'] };
   const relay = {
@@ -195,7 +205,7 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     exchange.attempts += 1;
     const attributes = decodeAttributes(packet);
     const acctSessionId = firstValue(attributes, 'Acct-Session-Id');
-    const reading = readAsNas(dialect, attributes, services(acctSessionId));
+    const reading = readAsNas(dialect, attributes, services(acctSessionId), dialectOptions);
     const operations = reading.ok ? reading.operations : [];
     const move = await script({ acctSessionId, operations, attributes, attempt: exchange.attempts });
     exchange.isUnderWay = false;
@@ -228,11 +238,11 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     move: NasMove,
   ): Answer & { readonly text?: NasText } {
     const before = services(acctSessionId);
-    const reading = readAsNas(dialect, attributes, before);
+    const reading = readAsNas(dialect, attributes, before, dialectOptions);
     if (acctSessionId === undefined) return nak(ERROR_CAUSE['Missing-Attribute']);
     if (!reading.ok) return nak(reading.errorCause);
     const refusal =
-      typeof move === 'object'
+      typeof move === 'object' && 'nak' in move
         ? refusalOfMove(move)
         : refusalOf(acctSessionId, attributes, reading.operations);
     const answer: Answer = refusal === undefined ? { answer: 'ack' } : nak(refusal.errorCause);
@@ -248,7 +258,9 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     }
     if (after.length === 0) sessions.delete(acctSessionId);
     else sessions.set(acctSessionId, after);
-    return { ...answer, ...(refusal?.text && { text: refusal.text }) };
+    const text =
+      refusal === undefined && typeof move === 'object' && 'ack' in move ? move.ack : refusal?.text;
+    return { ...answer, ...(text && { text }) };
   }
 
   /** What identifies the subscriber: the log-in, or else the request. */
@@ -284,16 +296,17 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
   }
 }
 
-const refusalOfMove = ({ nak, text }: Extract<NasMove, object>): NasRefusal => ({
+const refusalOfMove = ({ nak, text }: Extract<NasMove, { readonly nak: unknown }>): NasRefusal => ({
   ...(nak !== undefined && { errorCause: nak }),
   ...(text !== undefined && { text }),
 });
 
-/** The octets of a reply. Only a CoA-NAK has a reason in words. */
+/** The octets of a reply, with what the NAS says in words. */
 function replyOf(packet: Packet, secret: Secret, { answer, errorCause }: Answer, text?: NasText): Uint8Array {
   if (text === undefined) return encodeReply(packet, secret, answer, errorCause);
   const cause = errorCause === undefined ? [] : [{ name: 'Error-Cause', value: errorCause } as const];
-  return signReply(packet, { code: CODE.CoaNak, attributes: encodeAttributes([...cause, text]) }, secret);
+  const code = answer === 'ack' ? CODE.CoaAck : CODE.CoaNak;
+  return signReply(packet, { code, attributes: encodeAttributes([...cause, ...[text].flat()]) }, secret);
 }
 
 const nak = (errorCause: number | undefined): Answer => ({

@@ -12,6 +12,18 @@ const brokenCause: Attribute = { unknown: { type: 101 }, value: Uint8Array.of(1,
 test.each<[string, number, Attribute[], object]>([
   ['an ACK', CODE.CoaAck, [], { result: 'ack' }],
   ['an ACK with an Error-Cause, which has no place there', CODE.CoaAck, [cause(201)], { result: 'ack' }],
+  [
+    'an ACK with words',
+    CODE.CoaAck,
+    [{ name: 'Reply-Message', value: 'queued' }],
+    { result: 'ack', text: 'queued' },
+  ],
+  [
+    'a NAK with words',
+    CODE.CoaNak,
+    [cause(506), { name: 'Reply-Message', value: 'busy' }],
+    { result: 'nak', errorCause: 506, text: 'busy' },
+  ],
   ['a NAK with an Error-Cause', CODE.CoaNak, [cause(503)], { result: 'nak', errorCause: 503 }],
   ['a NAK with one that no RFC knows', CODE.CoaNak, [cause(4711)], { result: 'nak', errorCause: 4711 }],
   ['a NAK without', CODE.CoaNak, [], { result: 'nak' }],

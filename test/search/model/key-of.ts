@@ -13,7 +13,7 @@ export function keyOf(subscriber: Subscriber): string {
     return name;
   };
   const event = (one: Event) => {
-    if (one.kind === 'outcome') return [command(one.commandId), one.result, one.errorCause, one.isUnsent];
+    if (one.kind === 'outcome') return [command(one.commandId), one.result, one.errorCause];
     return one.kind === 'request' ? one.id : 'due';
   };
   const effect = (one: Effect) =>

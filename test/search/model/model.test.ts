@@ -136,8 +136,41 @@ const SETTINGS: readonly Setting[] = [
   {
     name: 'a NAS that replaces its list',
     profile: { dialect: 'generic', options: {} },
+    replaces: 'all',
     wishes: ['+gold +video', '+silver -video', '+silver', '-gold'],
     budget: { requests: 2, faults: 2, crashes: 1 },
+  },
+  ...ORDERS.map(
+    (order): Setting => ({
+      name: `${order}, a NAS that replaces its list, services from log-in`,
+      profile: { dialect: 'generic', options: {}, order },
+      replaces: 'all',
+      fromLogIn: ['http', 'gold'],
+      wishes: ['+silver', '-http', '+silver -http', '-silver'],
+      budget: { requests: 2, faults: 2, crashes: 0 },
+    }),
+  ),
+  {
+    name: 'a NAS that has one service at a time',
+    profile: { dialect: 'generic', options: { oneAtATime: true }, order: 'together' },
+    replaces: 'one',
+    wishes: ['+gold', '+silver', '+video -gold', '-gold'],
+    budget: { requests: 2, faults: 2, crashes: 0 },
+  },
+  {
+    name: 'three requests to a NAS that has one service at a time',
+    profile: { dialect: 'generic', options: { oneAtATime: true }, order: 'together' },
+    replaces: 'one',
+    wishes: ['+gold', '+silver', '+video -gold', '+gold +video'],
+    withoutRepeats: true,
+    budget: { requests: 3, faults: 1, crashes: 0 },
+  },
+  {
+    name: 'another subscriber, a NAS that has one service at a time',
+    profile: { dialect: 'generic', options: { oneAtATime: true }, order: 'together' },
+    replaces: 'one',
+    wishes: ['?+gold', '+silver', '-silver'],
+    budget: { requests: 3, faults: 1, crashes: 0 },
   },
   {
     name: 'another subscriber',
@@ -232,6 +265,18 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     /ACK with \w+ at the NAS/,
   ],
   [
+    'tells a NAS that replaces its list of what the table does not know',
+    'activate-first, a NAS that replaces its list, services from log-in',
+    believesItsTable,
+    /no service of group 1 left/,
+  ],
+  [
+    'tells a NAS with one service at a time of two',
+    'three requests to a NAS that has one service at a time',
+    forgetsCapacity,
+    /the NAS is told gold,video at a time/,
+  ],
+  [
     'undoes an activation that may have been there before',
     'activate-first, a strict NAS',
     undoesTheLast,
@@ -291,6 +336,18 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     undoesForAnother,
     /is taken away for another subscriber/,
   ],
+  [
+    'takes what the relay did not send for a refusal of the NAS',
+    'switches and deactivations',
+    takesUnsentForNak,
+    /is restored no longer, and the NAS has not answered/,
+  ],
+  [
+    'takes what the relay did not send for what the NAS did not answer',
+    'switches and deactivations',
+    takesUnsentForTimeout,
+    /and the NAS was not told/,
+  ],
   ['never tells again what failed', 'one service a command', givesUp, /never at rest|will not be told/],
 ];
 
@@ -329,6 +386,12 @@ function believesItsTable(...[session, event, nowMs]: Parameters<Transition>): R
     ({ activation }) => session?.services[activation] !== undefined,
   );
   return transition(session, { ...event, request: { ...request, deactivate } }, nowMs);
+}
+
+function forgetsCapacity(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  if (event.kind !== 'request') return transition(session, event, nowMs);
+  const nas = { ...event.request.nas, options: {} };
+  return transition(session, { ...event, request: { ...event.request, nas } }, nowMs);
 }
 
 function undoesTheLast(...given: Parameters<Transition>): ReturnType<Transition> {
@@ -420,6 +483,16 @@ function takesTwo(...[session, event, nowMs]: Parameters<Transition>): ReturnTyp
   if (event.kind !== 'request' || event.request.activate.length < 2) return transition(session, event, nowMs);
   const activate = event.request.activate.map((one) => ({ ...one, refusingGroups: [] }));
   return transition(session, { ...event, request: { ...event.request, activate } }, nowMs);
+}
+
+function takesUnsentForNak(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const isUnsent = event.kind === 'outcome' && event.result === 'unsent';
+  return transition(session, isUnsent ? { ...event, result: 'nak' } : event, nowMs);
+}
+
+function takesUnsentForTimeout(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const isUnsent = event.kind === 'outcome' && event.result === 'unsent';
+  return transition(session, isUnsent ? { ...event, result: 'timeout' } : event, nowMs);
 }
 
 function givesUp(...given: Parameters<Transition>): ReturnType<Transition> {
