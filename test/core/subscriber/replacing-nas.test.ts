@@ -184,6 +184,21 @@ describe('a NAS that has one service at a time', () => {
     expect(services(retried.session)).toEqual({ gold: 'active' });
   });
 
+  it('has what was asked for another subscriber undone under that name, beside what it confirmed', () => {
+    const asking = (id: string, name: string, activate: readonly string[]) =>
+      asked(request(id, { ...ONE, identity: { 'User-Name': name }, activate }));
+    const start = play([asking('r1', 'stranger', ['voice']), timeout, timeout]).session;
+    expect(start && services(start)).toEqual({ voice: 'deactivating' });
+    const { session, results } = play([asking('r2', 'client1', ['silver']), ack], start);
+    expect(results[0] && filters(results[0])).toEqual(['silver']);
+    expect(session && services(session)).toEqual({ silver: 'active', voice: 'deactivating' });
+    // The next command of the session retries what failed.
+    const command = results[1]?.effects.find(({ kind }) => kind === 'command');
+    const octets = Buffer.from(command?.kind === 'command' ? command.attributes : '', 'base64');
+    expect(octets.toString('latin1')).toContain('stranger');
+    expect(services(play([nak(503)], session).session)).toEqual({ silver: 'active' });
+  });
+
   it('says that the session is gone, also to a switch', () => {
     const { session, last } = play([switched(['silver']), nak(503)], gold);
     expect(brief(last)).toEqual(['nak 503']);

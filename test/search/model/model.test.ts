@@ -166,6 +166,13 @@ const SETTINGS: readonly Setting[] = [
     budget: { requests: 3, faults: 1, crashes: 0 },
   },
   {
+    name: 'another subscriber, a NAS that has one service at a time',
+    profile: { dialect: 'generic', options: { oneAtATime: true }, order: 'together' },
+    replaces: 'one',
+    wishes: ['?+gold', '+silver', '-silver'],
+    budget: { requests: 3, faults: 1, crashes: 0 },
+  },
+  {
     name: 'another subscriber',
     wishes: ['?+gold', '+gold', '?-gold'],
     budget: { requests: 2, faults: 2, crashes: 1 },
