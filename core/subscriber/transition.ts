@@ -28,10 +28,10 @@
 // its effects repeated, so that a crash between writing and sending loses nothing. Where an event can lead, as the
 // exhaustive search sees it:
 //
-//     absent × request → absent, idle, activating, deactivating
+//     absent × request → absent, idle, activating, deactivating, disconnecting
 //     absent × stray → absent
 //     absent × due → absent
-//     idle × request → idle, activating, deactivating
+//     idle × request → idle, activating, deactivating, disconnecting
 //     idle × answered → idle
 //     idle × stray → idle
 //     idle × due → idle, excluding, restoring
@@ -39,10 +39,10 @@
 //     activating × request → activating
 //     activating × answered → activating
 //     activating × repeated → activating
-//     activating × ack → idle, activating, deactivating, excluding
-//     activating × nak → idle, activating, deactivating, excluding, restoring
-//     activating × timeout → idle, activating, deactivating, excluding, restoring
-//     activating × unsent → idle, activating, deactivating, excluding, restoring
+//     activating × ack → idle, activating, deactivating, excluding, disconnecting
+//     activating × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × unsent → idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × stray → activating
 //     activating × due → activating
 //     activating × redelivered → activating
@@ -59,23 +59,33 @@
 //     excluding × request → excluding
 //     excluding × answered → excluding
 //     excluding × repeated → excluding
-//     excluding × ack → idle, activating, deactivating, excluding, restoring
-//     excluding × nak → idle, activating, deactivating, excluding, restoring
-//     excluding × timeout → idle, activating, deactivating, excluding, restoring
-//     excluding × unsent → idle, activating, deactivating
+//     excluding × ack → idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × unsent → idle, activating, deactivating, disconnecting
 //     excluding × stray → excluding
 //     excluding × due → excluding
 //     excluding × redelivered → excluding
 //     restoring × request → restoring
 //     restoring × answered → restoring
 //     restoring × repeated → restoring
-//     restoring × ack → idle, activating, deactivating, excluding, restoring
-//     restoring × nak → idle, activating, deactivating, excluding, restoring
-//     restoring × timeout → idle, activating, deactivating, excluding, restoring
-//     restoring × unsent → idle, activating, deactivating, excluding
+//     restoring × ack → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × unsent → idle, activating, deactivating, excluding, disconnecting
 //     restoring × stray → restoring
 //     restoring × due → restoring
 //     restoring × redelivered → restoring
+//     disconnecting × request → disconnecting
+//     disconnecting × answered → disconnecting
+//     disconnecting × repeated → disconnecting
+//     disconnecting × ack → idle, activating, disconnecting
+//     disconnecting × nak → idle, activating, disconnecting
+//     disconnecting × timeout → idle, activating, excluding, disconnecting
+//     disconnecting × unsent → idle, activating, disconnecting
+//     disconnecting × stray → disconnecting
+//     disconnecting × due → disconnecting
+//     disconnecting × redelivered → disconnecting
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { accountingRefusal } from './accounting-refusal.ts';
 import { settleAccounts } from './accounts.ts';

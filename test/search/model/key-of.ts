@@ -22,6 +22,7 @@ export function keyOf(subscriber: Subscriber): string {
   const parts = [
     session && sessionParts(session, command, effect, inbox),
     subscriber.nas,
+    subscriber.isOffline,
     inbox.map(event),
     commands.map((one) => [command(one.commandId), one.operation, one.services, one.deactivates]),
     replies.map((reply) => JSON.stringify(effect(reply))).sort(),

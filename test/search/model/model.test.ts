@@ -35,7 +35,7 @@ const GROUPS: Readonly<Record<Name, readonly number[]>> = {
 const REFUSING = [3];
 
 /** A request of the menu: `+gold -video`, `+gold=off` without statistics, with the name of another subscriber where it begins
- * with `?`. */
+ * with `?`; `!` is a Disconnect-Request. */
 function wish(text: string, profile: Partial<NasProfile> = {}): ServiceRequest {
   const words = text.replace('?', '').split(' ');
   const named = (sign: string) =>
@@ -55,6 +55,7 @@ function wish(text: string, profile: Partial<NasProfile> = {}): ServiceRequest {
       }),
     ),
     deactivate: named('-').map(([name]) => ({ ...deactivation(name), groups: GROUPS[name] })),
+    ...(text.endsWith('!') && { isDisconnect: true }),
   };
 }
 
@@ -208,10 +209,29 @@ const SETTINGS: readonly Setting[] = [
     withoutRepeats: true,
     budget: { requests: 3, faults: 1, crashes: 0 },
   },
+  ...ORDERS.map((order) => ({
+    name: `${order}, Disconnect-Requests`,
+    profile: { order },
+    fromLogIn: ['http'],
+    wishes: ['+gold', '!'],
+    budget: { requests: 3, faults: 1, crashes: 1 },
+  })),
+  {
+    name: 'Disconnect-Requests and a deactivation that fails',
+    wishes: ['+gold', '+silver', '!'],
+    withoutRepeats: true,
+    budget: { requests: 3, faults: 1, crashes: 0 },
+  },
+  {
+    name: 'a Disconnect-Request for another subscriber',
+    wishes: ['+gold', '?!', '!'],
+    withoutRepeats: true,
+    budget: { requests: 3, faults: 1, crashes: 0 },
+  },
   {
     name: 'no confirmation',
     profile: { enforcement: 'none' },
-    wishes: ['+gold', '+silver -video'],
+    wishes: ['+gold', '+silver -video', '!'],
     budget: { requests: 3, faults: 1, crashes: 1 },
   },
 ];
@@ -347,6 +367,18 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     'switches and deactivations',
     takesUnsentForTimeout,
     /and the NAS was not told/,
+  ],
+  [
+    'acknowledges a Disconnect-Request before the NAS has',
+    'activate-first, Disconnect-Requests',
+    endsAtOnce,
+    /ACK, and the NAS has the session/,
+  ],
+  [
+    'keeps the services of a session that the NAS may have ended',
+    'activate-first, Disconnect-Requests',
+    staysCertain,
+    /is active in the item, and the NAS does not have it/,
   ],
   ['never tells again what failed', 'one service a command', givesUp, /never at rest|will not be told/],
 ];
@@ -493,6 +525,22 @@ function takesUnsentForNak(...[session, event, nowMs]: Parameters<Transition>): 
 function takesUnsentForTimeout(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
   const isUnsent = event.kind === 'outcome' && event.result === 'unsent';
   return transition(session, isUnsent ? { ...event, result: 'timeout' } : event, nowMs);
+}
+
+function endsAtOnce(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const isMeant = session !== undefined && event.kind === 'request' && event.request.isDisconnect;
+  if (!isMeant) return transition(session, event, nowMs);
+  const nas = { ...event.request.nas, enforcement: 'none' as const };
+  return transition(session, { ...event, request: { ...event.request, nas } }, nowMs);
+}
+
+function staysCertain(...given: Parameters<Transition>): ReturnType<Transition> {
+  const [session, event] = given;
+  const result = transition(...given);
+  const isUnanswered = event.kind === 'outcome' ? event.result === 'timeout' : event.kind === 'due';
+  if (session?.transition?.step !== 'disconnect' || !isUnanswered || result.session === undefined)
+    return result;
+  return { ...result, session: { ...result.session, services: session.services } };
 }
 
 function givesUp(...given: Parameters<Transition>): ReturnType<Transition> {

@@ -14,7 +14,7 @@
 // A NAS of the kind that replaces its list has what the command names, and loses what it had from log-in with that. Another
 // NAS has services of its own from log-in, which the table does not know. A strict one refuses to activate what it has; one
 // that refuses coexistence refuses to activate a second member of a group; and each refuses a User-Name that is not that of
-// the subscriber.
+// the subscriber. A NAS that has carried out a Disconnect-Request has no such session any more, and says so to every command.
 import { NO_SERVICE } from '../../../core/dialects/generic.ts';
 import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
 import { allValues, decodeAttributes, firstValue } from '../../../core/radius/codec.ts';
@@ -70,6 +70,8 @@ export interface Subscriber {
   readonly session: Session | undefined;
   /** Services that the NAS has, as it would say itself. */
   readonly nas: readonly string[];
+  /** The NAS has ended the session. */
+  readonly isOffline?: true;
   readonly inbox: readonly Event[];
   readonly commands: readonly CommandEffect[];
   /** Commands that were sent to the outbox, and those that a relay has received before. */
@@ -265,6 +267,7 @@ function carriedOut(
   request: ServiceRequest,
   { groups, replaces }: World,
 ): Subscriber['expected'] {
+  if (request.isDisconnect) return {};
   const newcomers = request.activate.map(({ activation }) => activation);
   const named = request.deactivate.map(({ activation }) => activation);
   const excluded = newcomers.flatMap((activation) => groups[activation] ?? []);
@@ -289,6 +292,9 @@ function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups, replaces }:
       if (from.nas.includes(activation)) throw new Violation(`${key}: ACK with ${activation} at the NAS`);
     }
   }
+  if (reply.answer === 'ack' && isTold(request) && request.isDisconnect && !from.isOffline)
+    throw new Violation(`${key}: ACK, and the NAS has the session`);
+  if (request.isDisconnect && !isTold(request)) return;
   const isStranger = request.identity['User-Name'] !== USER_NAME;
   const isAboutAbsent = request.deactivate.some(
     ({ activation }) =>
@@ -297,7 +303,12 @@ function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups, replaces }:
       // Interlock answers for such a NAS.
       (replaces !== undefined && from.session?.services[activation] === undefined),
   );
-  if (reply.errorCause === ERROR_CAUSE['Session-Context-Not-Found'] && !isStranger && !isAboutAbsent)
+  if (
+    reply.errorCause === ERROR_CAUSE['Session-Context-Not-Found'] &&
+    !isStranger &&
+    !isAboutAbsent &&
+    !from.isOffline
+  )
     throw new Violation(`${key}: 503, and the NAS knows the subscriber`);
   if (reply.answer === 'ack' && isTold(request) && isStranger)
     throw new Violation(`${key}: ACK for another subscriber`);
@@ -424,14 +435,15 @@ function toldIn(attributes: string): Told {
 
 /** What a NAS that nothing is wrong with says to a command, and has then. */
 function nasDoes(
-  nas: readonly string[],
+  { nas, isOffline }: Subscriber,
   command: CommandEffect,
   { groups, isStrict, refusesCoexistence, replaces }: World,
-): { readonly nas: readonly string[]; readonly errorCause?: number } {
+): { readonly nas: readonly string[]; readonly isOffline?: true; readonly errorCause?: number } {
   const { operation, services, deactivates = [], attributes } = command;
   const { userName, filterIds } = toldIn(attributes);
   const notFound = { nas, errorCause: ERROR_CAUSE['Session-Context-Not-Found'] };
-  if (userName !== undefined && userName !== USER_NAME) return notFound;
+  if (isOffline || (userName !== undefined && userName !== USER_NAME)) return notFound;
+  if (operation === 'disconnect') return { nas: [], isOffline: true };
   if (replaces === 'one' && filterIds.length > 1)
     throw new Violation(`the NAS is told ${filterIds} at a time`);
   if (replaces !== undefined) return { nas: filterIds.toSorted() };
@@ -470,9 +482,12 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   if (from.received.includes(commandId)) {
     return [{ name: `relay: ${commandId} was received before`, to: answered(from, 'timeout') }];
   }
-  const done = nasDoes(from.nas, command, world);
+  const done = nasDoes(from, command, world);
   checkStrangers(from, done.nas);
-  const carriedOut = checkHeld(from, { ...from, nas: done.nas }, world);
+  // Nothing that was asked for before holds any longer.
+  const carriedOut = done.isOffline
+    ? { ...from, nas: done.nas, isOffline: true as const, expected: {} }
+    : checkHeld(from, { ...from, nas: done.nas }, world);
   const told =
     done.errorCause === undefined
       ? answered(carriedOut, 'ack')
