@@ -1,14 +1,11 @@
-import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Stack, type StackProps } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { METRICS } from '../core/cloud/metrics.ts';
-import { ACCOUNT_TIMEOUT_SECONDS } from '../core/cloud/queues.ts';
+import { AccountFunction } from './account-function.ts';
 import { Dashboard } from './dashboard.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import { DecideFunction } from './decide-function.ts';
 import { DueQueue } from './due-queue.ts';
-import { NodeFunction } from './node-function.ts';
 import type { DeploymentAndSites } from './read-deployment.ts';
 import { notify, RunbookAlarm } from './runbook-alarm.ts';
 import { SessionsTable, type SessionsTableProps } from './sessions-table.ts';
@@ -43,20 +40,10 @@ export class InterlockStack extends Stack {
     sites.grantSendToOutboxes(decide);
     due.grantSend(decide);
 
-    const account = new NodeFunction(this, 'Account', {
-      folder: 'account',
-      timeoutSeconds: ACCOUNT_TIMEOUT_SECONDS,
-    });
+    const account = new AccountFunction(this, 'Account', { deployment });
     sessions.deliverWritesTo(account);
     sessions.grantWriteHistory(account);
     sites.grantSendToAccounting(account);
-
-    new RunbookAlarm(account, 'Unmade', {
-      heading: 'Accounting records cannot be made',
-      metric: account.ownMetric(METRICS.unmadeRecords, { statistic: cloudwatch.Stats.SUM }),
-      threshold: 1,
-      evaluationPeriods: 1,
-    });
 
     const sweep = new SweepFunction(this, 'Sweep', { deployment });
     sessions.grantQueryDue(sweep);

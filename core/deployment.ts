@@ -39,6 +39,17 @@ export function nasNames({ nasesBySite }: Deployment): ReadonlyMap<string, strin
   );
 }
 
+/** The site of each NAS today, by each name under which its sessions may be stored. */
+export function nasSites({ nasesBySite }: Pick<Deployment, 'nasesBySite'>): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(nasesBySite).flatMap(([site, nases]) =>
+      nases.flatMap(({ profile: { name }, formerly }) =>
+        [name, ...formerly].map((stored) => [stored, site] as const),
+      ),
+    ),
+  );
+}
+
 function profileOf(site: string, nas: Nas): NasProfile {
   const {
     name,

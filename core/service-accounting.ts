@@ -1,5 +1,6 @@
 // Accounting, made from the table's stream: the session before a write and after it. An account that was opened makes an
 // Acct-Start, and one that was closed makes an Acct-Stop, which says the same of the subscriber.
+import { tellsStatistics } from './dialects/dialects.ts';
 import { type IdentityAttribute, NAS_IDENTITY_ATTRIBUTES, type NasIdentityAttribute } from './identity.ts';
 import { type AccountingMessage, MESSAGE_VERSION } from './messages.ts';
 import { ACCT_STATUS_TYPE, TERMINATE_CAUSE } from './radius/attributes.ts';
@@ -83,8 +84,7 @@ function stop(before: Session, after: Session | undefined, service: AccountedSer
   const ended = after?.ended[service.activation];
   // One that is there still has had its statistics turned off.
   const stays = after?.services[service.activation];
-  // If the item was removed, the time of its last write is the latest known.
-  const eventAtMs = (after ?? before).changedAtMs;
+  const eventAtMs = endedAtMs(before, after, service);
   const sessionTime = seconds(eventAtMs) - seconds(service.account.startedAtMs);
   // A session that has ended is no longer known by anything.
   return record(before, service, {
@@ -93,6 +93,20 @@ function stop(before: Session, after: Session | undefined, service: AccountedSer
     correlationId: (ended ?? stays ?? service).correlationId,
     more: stopped(Math.max(0, sessionTime), ended?.terminateCause ?? TERMINATE_CAUSE['NAS-Request']),
   });
+}
+
+/**
+ * When a service ended. If the item was removed, the time of its last write is the latest known. At the end of its
+ * Service-Timeout a NAS that was told of it has ended the service itself, and where no NAS is told the table says when it
+ * ends: in both cases the timer may come late.
+ */
+function endedAtMs(before: Session, after: Session | undefined, service: AccountedService): number {
+  const changedAtMs = (after ?? before).changedAtMs;
+  const { nas } = before;
+  const hasTimedOut =
+    after?.ended[service.activation]?.terminateCause === TERMINATE_CAUSE['Session-Timeout'] &&
+    (nas.enforcement === 'none' || tellsStatistics(nas));
+  return hasTimedOut ? Math.min(changedAtMs, service.expiresAtMs ?? changedAtMs) : changedAtMs;
 }
 
 function stopped(sessionTime: number, terminateCause: number): readonly Attribute[] {

@@ -21,6 +21,8 @@ export type NoOptions = Readonly<Record<never, never>>;
 /** The terms of a service, and what the NAS calls it where that is not the canonical activation string. */
 export interface TermsAtNas extends ServiceTerms {
   readonly spelling?: string;
+  /** The NAS may have thresholds of it from an earlier activation: it is told also of those that are 0 now. */
+  readonly isRefresh?: true;
 }
 
 /** What a NAK to a command says. */

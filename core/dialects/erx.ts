@@ -55,6 +55,6 @@ function activation(service: TermsAtNas, tag: number): Attribute[] {
   return [
     { name: 'ERX-Service-Activate', tag, value: service.spelling ?? service.activation },
     { name: 'ERX-Service-Statistics', tag, value: ERX_STATISTICS[service.statistics] },
-    ...thresholds.filter(({ value }) => value !== 0),
+    ...thresholds.filter(({ value }) => value !== 0 || service.isRefresh),
   ];
 }

@@ -160,6 +160,8 @@ function deactivations(
       spelling: value,
       groups: definition?.groups ?? [],
       isDefined: definition !== undefined,
+      ...(definition !== undefined &&
+        definition.statistics !== 'off' && { statistics: definition.statistics }),
     };
   });
   return [...new Map(requested.map((one) => [one.activation, one])).values()];

@@ -108,11 +108,26 @@ function atNas(service: Telling['activate'][number]): TermsAtNas {
     : { ...service, statistics: 'off', volumeMegabytes: 0, interimIntervalSeconds: 0 };
 }
 
+/** Whether the NAS may have the service with thresholds that it is to have no longer. */
+function isRefresh({ services }: Session, { activation }: TermsAtNas): boolean {
+  const { [activation]: known } = services;
+  if (known === undefined || known.isLost) return false;
+  return (
+    known.state !== 'active' ||
+    known.timeoutSeconds > 0 ||
+    known.interimIntervalSeconds > 0 ||
+    known.volumeMegabytes > 0
+  );
+}
+
 function attributesOf(session: Session, telling: Telling): Uint8Array {
   const { deactivate, staying, request, named } = telling;
   const identification = identify(session, request, named);
   if (telling.isDisconnect) return encodeAttributes([...identification, ...classesOf(request)]);
-  const activate = telling.activate.map(atNas);
+  const activate = telling.activate.map((service) => ({
+    ...atNas(service),
+    ...(isRefresh(session, service) && { isRefresh: true as const }),
+  }));
   const make = dialect(session);
   const context = { staying, options: session.nas.options };
   const names = deactivate.map(({ activation, spelling = activation }) => spelling);

@@ -104,7 +104,8 @@ function explicitOf(session: Session, request: ServiceRequest): readonly Explici
     explicit.set(activation, { activation, spelling, groups, isKnown: true, isOptional: false });
   // What the NAS was told under another name alone is not known of this subscriber.
   const own = Object.values(session.services).filter((one) => isOwn(one, identityOf(session, request)));
-  for (const { activation, spelling, groups } of request.deactivate) {
+  for (const { isDefined: _, ...asked } of request.deactivate) {
+    const { activation } = asked;
     const known = own.find((one) => one.activation === activation);
     const namesakes = namesakesOf(own, activation).filter((one) => !activated.has(one.activation));
     for (const namesake of namesakes) addKnown(namesake);
@@ -112,7 +113,7 @@ function explicitOf(session: Session, request: ServiceRequest): readonly Explici
     if (known !== undefined && !(known.isStranger && isAmbiguous)) addKnown(known);
     else if (!isAmbiguous) {
       const isOptional = namesakes.length > 0;
-      explicit.set(activation, { activation, spelling, groups, isKnown: false, isOptional });
+      explicit.set(activation, { ...asked, isKnown: false, isOptional });
     } else if (namesakes.length === 0) {
       return nak('Invalid-Request', `no other service ${activation} than the one to be activated is known`);
     }

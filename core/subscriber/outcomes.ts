@@ -63,7 +63,8 @@ export function activationRefused(draft: Draft<States['activating']>, event: Out
   }
   if (along.length === 0 && make.isThere(refusal)) return activationDone(draft, {});
   const owed = { request, ...passedOn(event, underWay.join(', ')) };
-  if (!isAboutAlong && isSessionGone(session, event)) {
+  // What the NAS has acknowledged of the same request shows that the session is there.
+  if (!isAboutAlong && !job.isAcknowledged && isSessionGone(session, event)) {
     const answered = answer(draft, owed);
     return proceed(endSession(answered, request.correlationId, SESSION_GONE_CAUSE), request.correlationId);
   }

@@ -4,7 +4,7 @@
 import type { Identity, NasIdentity } from '../identity.ts';
 import type { NasProfile } from '../nas.ts';
 import type { Origin } from '../origin.ts';
-import type { PlannedService, ServiceTerms } from '../services/terms.ts';
+import type { PlannedService, ServiceTerms, Statistics } from '../services/terms.ts';
 import type { CommandOutcome } from './command-outcome.ts';
 
 /**
@@ -89,6 +89,8 @@ export interface RequestedDeactivation {
   /** Mutex groups that the catalogue gives it; none where it does not define the service. */
   readonly groups: readonly number[];
   readonly isDefined: boolean;
+  /** What the catalogue says of its statistics; absent where that is nothing, or where it does not define the service. */
+  readonly statistics?: Exclude<Statistics, 'off'>;
 }
 
 /** A client's request, verified and understood. */

@@ -192,7 +192,7 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
     return mayBeLast ? [restoring(known)] : [];
   });
   const marked = withServices(session, [...undone, ...lost]);
-  const unknown = job.explicit.filter(({ isKnown, isOptional }) => !isKnown && !isOptional);
+  const unknown = job.explicit.filter(isUnknown);
   const are = (names: readonly string[]) => unknown.filter(({ activation }) => names.includes(activation));
   const again = withServices(marked, strangers(marked, are(job.ended), correlationId, 'restoring'));
   const inDoubt = strangers(again, are(deactivated), correlationId, 'unconfirmed');
@@ -229,24 +229,33 @@ function restoring({ retry: _, undo: __, isLost: ___, ...service }: ServiceSessi
   return { ...service, state: 'restoring' };
 }
 
-/** Services that the table did not know. They are not accounted. */
-function strangers(
+/** Whether the table knows of the service by this request alone, and the NAS has to have it. */
+export function isUnknown({ isKnown, isOptional }: ExplicitDeactivation): boolean {
+  return !isKnown && !isOptional;
+}
+
+/** Services that the table did not know. The NAS has accounted them, and does so again when they are restored. */
+export function strangers(
   session: Session,
   named: readonly ExplicitDeactivation[],
   correlationId: string,
   state: ServiceSession['state'],
 ): readonly ServiceSession[] {
-  return named.map(({ activation, spelling, groups }, index) => ({
-    isStranger: true as const,
-    ...(state === 'restoring' && { isLost: true as const }),
-    ...NO_TERMS,
-    activation,
-    ...(spelling !== activation && { spelling }),
-    groups,
-    state,
-    number: session.nextServiceNumber + index,
-    correlationId,
-  }));
+  return named.map(
+    ({ activation, spelling, groups, statistics }, index): ServiceSession => ({
+      isStranger: true as const,
+      isAccountedByNas: true as const,
+      ...(state === 'restoring' && { isLost: true as const }),
+      ...NO_TERMS,
+      ...(statistics !== undefined && { statistics }),
+      activation,
+      ...(spelling !== activation && { spelling }),
+      groups,
+      state,
+      number: session.nextServiceNumber + index,
+      correlationId,
+    }),
+  );
 }
 
 const NO_TERMS: Omit<ServiceTerms, 'activation' | 'groups'> = {

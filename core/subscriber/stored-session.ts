@@ -81,6 +81,13 @@ const Origin = v.strictObject({
   timestamped: Flag,
 });
 
+const Deactivation = {
+  activation: Text,
+  spelling: Text,
+  groups: Numbers,
+  statistics: v.exactOptional(v.picklist(['time', 'time+volume'])),
+};
+
 const Request = v.strictObject({
   correlationId: Text,
   receivedAtMs: TimeMs,
@@ -98,7 +105,7 @@ const Request = v.strictObject({
       asksForStatistics: v.exactOptional(v.literal(true)),
     }),
   ),
-  deactivate: v.array(v.strictObject({ activation: Text, spelling: Text, groups: Numbers, isDefined: Flag })),
+  deactivate: v.array(v.strictObject({ ...Deactivation, isDefined: Flag })),
   isDisconnect: v.exactOptional(v.literal(true)),
 });
 
@@ -123,9 +130,7 @@ const Job = v.strictObject({
   planned: v.record(Text, ServiceSession),
   explicit: v.array(
     v.strictObject({
-      activation: Text,
-      spelling: Text,
-      groups: Numbers,
+      ...Deactivation,
       isKnown: Flag,
       isOptional: Flag,
     }),

@@ -131,7 +131,7 @@ import {
   restorationUnanswered,
 } from './outcomes.ts';
 import type { Effect, Job, RecentEvent, ServiceRequest, ServiceSession, Session } from './session.ts';
-import { alongsOf, proceed, startJob } from './steps.ts';
+import { alongsOf, isUnknown, proceed, startJob, strangers } from './steps.ts';
 
 /** What follows from an event: the session to be stored, absent when nothing changed, and then the effects. */
 export interface Result {
@@ -427,13 +427,31 @@ function carryOutAlone(draft: Draft, { request, planned, explicit, victims }: Jo
   const active = Object.values(planned).map((service) => activated(service, nowMs));
   const known = explicit.filter(({ isKnown }) => isKnown).map(({ activation }) => activation);
   const going = [...known, ...victims];
-  const changed = end(withServices(session, active), going, correlationId);
+  const changed = settleWithoutNas(
+    end(withServices(session, active), going, correlationId),
+    correlationId,
+    nowMs,
+  );
   const learned = {
     ...changed,
     identity: { ...toldOf(request.nas, identity), ...session.identity },
     classes: classes.length > 0 ? classes : session.classes,
   };
   return settle({ ...draft, session: learned }, { request, ...ACK });
+}
+
+/** A NAS that is told no longer (`enforcement: none`) confirms nothing that it was to do: it counts as done. */
+function settleWithoutNas(session: Session, correlationId: string, nowMs: number): Session {
+  const services = Object.values(session.services);
+  const going = services.filter(({ state }) => state === 'deactivating').map(({ activation }) => activation);
+  const restored = services
+    .filter(({ state }) => state === 'restoring')
+    .map(({ retry: _, isLost: __, ...service }) => ({
+      ...service,
+      state: 'active' as const,
+      activatedAtMs: service.activatedAtMs ?? nowMs,
+    }));
+  return end(withServices(session, restored), going, correlationId);
 }
 
 /** Why the NAS cannot be told of a job; undefined when it can. */
@@ -466,7 +484,13 @@ function untellableOf(session: Session, job: Job) {
   const deactivations = chunks(explicit, limits.deactivate).map((deactivate) =>
     untellable(session, { activate: [], deactivate, staying, request, correlationId }),
   );
-  return [...commands, ...deactivations].find((refusal) => refusal !== undefined);
+  // What the table does not know was not activated by Interlock. If the request fails, it has to be.
+  const isAlone = Object.keys(planned).length === 0 && explicit.length === 1;
+  const unknown = isAlone ? [] : strangers(session, explicit.filter(isUnknown), correlationId, 'restoring');
+  const restorations = chunks(unknown, limits.activate).map((activate) =>
+    untellable(session, { activate, deactivate: [], staying, request, correlationId }),
+  );
+  return [...commands, ...deactivations, ...restorations].find((refusal) => refusal !== undefined);
 }
 
 // --- Time -----------------------------------------------------------------------------------------------------
@@ -480,6 +504,8 @@ function tidy(draft: Draft, { id: correlationId }: DueEvent): Change {
   if (expired.length === 0 && !isOverdue) return ignore();
   const names = expired.map(({ activation }) => activation);
   const marked = mark(session, names, TERMINATE_CAUSE['Session-Timeout']);
-  if (session.nas.enforcement === 'none') return { ...draft, session: end(marked, names, correlationId) };
+  if (session.nas.enforcement === 'none') {
+    return { ...draft, session: settleWithoutNas(end(marked, names, correlationId), correlationId, nowMs) };
+  }
   return proceed({ ...draft, session: marked }, correlationId);
 }

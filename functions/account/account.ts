@@ -12,6 +12,7 @@ import {
   unmadeRecords,
 } from '../../core/service-accounting.ts';
 import { historyItem } from '../../core/subscriber/history.ts';
+import { keyOf } from '../../core/subscriber/key.ts';
 import { processBatch } from '../shared/batch.ts';
 import type { WriteHistory } from '../shared/history-writer.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
@@ -31,6 +32,8 @@ export type AccountReport =
 
 /** What account works with. */
 export interface AccountDependencies {
+  /** The site of each NAS today, by each name under which its sessions may be stored. */
+  readonly nasSites: ReadonlyMap<string, string>;
   readonly writeHistory: WriteHistory;
   /** Sends to the accounting queue of a site. Rejects unless SQS has taken all messages. */
   send(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
@@ -70,7 +73,8 @@ async function account(
 
   const known = after ?? before;
   if (known === undefined) return;
-  const { site } = known.nas;
+  // A NAS that has moved to another site keeps its sessions.
+  const site = dependencies.nasSites.get(keyOf(known).nas) ?? known.nas.site;
   for (const unmade of unmadeRecords(before, after)) dependencies.report({ kind: 'unmade', site, ...unmade });
   const records = accountingRecords(before, after);
   if (records.length === 0) return;

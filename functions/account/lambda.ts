@@ -1,4 +1,5 @@
 // account as a Lambda function.
+import { readFileSync } from 'node:fs';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { METRICS } from '../../core/cloud/metrics.ts';
@@ -15,6 +16,7 @@ const metrics = new Metrics('account');
 /** The handler of account, with the table and queues that its environment names. */
 export const handler = withMetrics(
   createAccount({
+    nasSites: new Map<string, string>(JSON.parse(readFileSync(environment.NAS_SITES_FILE, 'utf8'))),
     writeHistory: createHistoryWriter(new DynamoDBClient({}), environment.TABLE_NAME),
     send: createSiteSender(new SQSClient({}), environment.ACCOUNTING_URLS, 'accounting queue'),
     report,

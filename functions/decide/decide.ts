@@ -2,7 +2,7 @@
 // Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { isDueQueue, SWEEP_INTERVAL_SECONDS, siteOfInbox } from '../../core/cloud/queues.ts';
-import type { Deployment } from '../../core/deployment.ts';
+import { type Deployment, nasSites } from '../../core/deployment.ts';
 import {
   DueMessage,
   InboxMessage,
@@ -157,13 +157,16 @@ interface Happening {
 /** Reads, decides and writes until the write wins, and then sends. */
 async function change(
   { site, sessions, event, ...about }: Happening,
-  { store, now, report, send, schedule }: DecideDependencies,
+  { deployment, store, now, report, send, schedule }: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
   for (let lostRaces = 0; lostRaces < MAX_ATTEMPTS; lostRaces++) {
     const { key, session: before } = await find(store, sessions, signal);
-    // A request has named a NAS of its site already. A NAS that has moved to another site keeps its sessions.
-    if (event.kind === 'outcome' && before !== undefined && before.nas.site !== site) {
+    // A NAS that has moved to another site keeps its sessions, and is told by the relay of that site.
+    const home = nasSites(deployment).get(key.nas) ?? before?.nas.site;
+    // A request has named a NAS of its site already.
+    const isOfSite = before === undefined || site === before.nas.site || site === home;
+    if (event.kind === 'outcome' && !isOfSite) {
       throw new MalformedMessage(`session: ${key.nas} is not a NAS of the site ${site}`);
     }
     const { session: after, effects, isOver } = transition(before, event, now());
@@ -179,7 +182,7 @@ async function change(
       effects,
       lostRaces,
     });
-    const destination = site ?? before?.nas.site;
+    const destination = site ?? home;
     const messages = effects.map((effect) => messageOf(effect, key));
     if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);
     // Only now: an event that is delivered again finds what it had to send.

@@ -3,7 +3,7 @@ import { prepareSecret, signRequest } from '../../core/radius/authenticator.ts';
 import { type Attribute, decodeAttributes } from '../../core/radius/codec.ts';
 import { CODE, parsePacket } from '../../core/radius/packet.ts';
 import { type AccountingRecord, accountingRecords } from '../../core/service-accounting.ts';
-import { accountingId, asked, NOW, nas, outcome, play, request, service } from './support.ts';
+import { accountingId, ack, asked, NOW, nas, outcome, play, request, service } from './support.ts';
 
 /** The attributes as the accounting server reads them. */
 function attributesOf({ message }: AccountingRecord): readonly Attribute[] {
@@ -84,6 +84,28 @@ describe('accounting', () => {
     expect(again).toEqual(accountingRecords(gold, silver).map(({ id }) => id));
     expect(new Set([...again, ...accountingRecords(undefined, gold).map(({ id }) => id)]).size).toBe(3);
   });
+
+  it.each([
+    ['has ended it itself', 'erx', 60],
+    ['was not told of it', 'cisco', 600],
+  ] as const)(
+    'makes the Stop of a Service-Timeout whose timer is late: the NAS %s',
+    (_, dialect, seconds) => {
+      const coa = { nas: nas({ enforcement: 'coa', dialect }) };
+      const timed = service('gold', { timeoutSeconds: 60 });
+      const before = play([asked(request('r1', { ...coa, activate: [timed] })), ack]).session;
+      const after = play([{ kind: 'due', id: 'd1' }, ack], before, NOW + 600_000).session;
+      const [stop, ...more] = accountingRecords(before, after);
+      expect(more).toEqual([]);
+      expect(stop && attributesOf(stop)).toEqual(
+        expect.arrayContaining([
+          { name: 'Event-Timestamp', value: NOW / 1000 + seconds },
+          { name: 'Acct-Session-Time', value: seconds },
+          { name: 'Acct-Terminate-Cause', value: 5 },
+        ]),
+      );
+    },
+  );
 
   it('makes no record of a service without statistics', () => {
     const { session } = play([asked(request('r3', { deactivate: ['voice'] }))], gold);

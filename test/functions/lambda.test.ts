@@ -61,7 +61,7 @@ describe('the bundle of', () => {
       { TABLE_NAME: 'sessions', OUTBOX_URLS: '{"demo":"here"}' },
       ['OUTBOX_URLS.demo', 'DUE_QUEUE_URL', 'DEPLOYMENT_FILE'],
     ],
-    ['account', { TABLE_NAME: 'sessions' }, ['ACCOUNTING_URLS']],
+    ['account', { TABLE_NAME: 'sessions' }, ['ACCOUNTING_URLS', 'NAS_SITES_FILE']],
     ['sweep', {}, ['TABLE_NAME', 'DUE_QUEUE_URL', 'NAS_NAMES_FILE']],
   ])('%s names all variables that are missing in %o', async (name, environment, missing) => {
     const complaint: unknown = await start(name, { AWS_REGION: 'eu-central-1', ...environment })
@@ -95,6 +95,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       TABLE_NAME: table.name,
       DEPLOYMENT_FILE: join(output, 'decide', 'deployment.json'),
       NAS_NAMES_FILE: join(output, 'sweep', 'nas-names.json'),
+      NAS_SITES_FILE: join(output, 'account', 'nas-sites.json'),
       OUTBOX_URLS: urls,
       ACCOUNTING_URLS: urls,
       DUE_QUEUE_URL: urlOf(await createQueue(sqs, 'due')),

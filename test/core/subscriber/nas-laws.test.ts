@@ -194,6 +194,9 @@ const plan: fc.Arbitrary<Plan> = fc
   .map((one) => ({
     ...one,
     oneAtATime: one.oneAtATime && one.dialect === 'generic' && one.order === 'together',
+    // A NAS that has one list and no two of a group in it is never told a newcomer first: no switch would succeed.
+    refusesCoexistence:
+      one.refusesCoexistence && !(one.dialect === 'generic' && one.order === 'activate-first'),
   }))
   // A command of this dialect takes away what was there at log-in: the laws of that are below.
   .map((one) => ({ ...one, logIn: one.dialect === 'generic' ? [] : one.logIn }))

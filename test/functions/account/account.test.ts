@@ -67,6 +67,7 @@ function startAccount(
   const reports: AccountReport[] = [];
   const written: HistoryItem[] = [];
   const handler = createAccount({
+    nasSites: new Map([['moved', 'elsewhere']]),
     writeHistory: async (item, signal) => {
       await writeHistory?.(item, signal);
       written.push(item);
@@ -125,6 +126,14 @@ describe('account', () => {
     expect(await deliver(streamRecord(gold, silver))).toEqual([]);
     expect(sent().map(brief)).toEqual(['Start silver', 'Stop gold']);
     expect(sent().map(({ group }) => group)).toEqual(Array(2).fill(messageGroup(Buffer.from('switch'))));
+  });
+
+  it('sends the records of a NAS that has moved to the site where it is now', async () => {
+    const { deliver, calls } = startAccount();
+    const { gold } = history('new');
+    const { nas } = gold;
+    expect(await deliver(streamRecord(undefined, { ...gold, nas: { ...nas, name: 'moved' } }))).toEqual([]);
+    expect(calls.map(({ site }) => site)).toEqual(['elsewhere']);
   });
 
   it('sends an Acct-Stop for each accounted service of a removed session', async () => {
