@@ -112,6 +112,10 @@ function relayLine(event: RelayEvent): Line | undefined {
       ];
     case 'accounting-unanswered':
       return ['waiting', event.correlationId, `no Accounting-Response from ${event.server}: ${event.result}`];
+    case 'clock-skewed':
+      return ['problem', undefined, `the clock is ${aheadOrBehind(event.skewMs)} the queues' clock`];
+    case 'clock-in-step':
+      return ['recovered', undefined, `the clock is ${aheadOrBehind(event.skewMs)} the queues' clock`];
     case 'queue-trouble':
       return ['problem', undefined, `queue ${event.queue}: ${event.error}`];
     case 'queue-recovered':
@@ -156,6 +160,10 @@ function relayLine(event: RelayEvent): Line | undefined {
   }
 }
 
+function aheadOrBehind(skewMs: number): string {
+  return `${(Math.abs(skewMs) / 1000).toFixed(1)} s ${skewMs < 0 ? 'behind' : 'ahead of'}`;
+}
+
 function decideLine(event: DecideReport): Line | undefined {
   switch (event.kind) {
     case 'not-scheduled':
@@ -176,7 +184,7 @@ function decideLine(event: DecideReport): Line | undefined {
 /** In words; undefined for a timer that finds nothing to do. */
 function resultOf(event: Extract<DecideReport, { kind: 'decided' }>): string | undefined {
   const { activated, deactivated, unconfirmed, unchecked, retryAttempts } = event;
-  const { reason, effects, result, receivedAtMs } = event;
+  const { reason, effects, result, queuedAtMs } = event;
   const changes = [
     ...activated.map((service) => `+${service}`),
     ...deactivated.map((service) => `-${service}`),
@@ -194,7 +202,7 @@ function resultOf(event: Extract<DecideReport, { kind: 'decided' }>): string | u
   const reply = effects.find((effect) => effect.kind === 'reply');
   // The first NAK to a request has a reason.
   if (reply !== undefined) return reply.answer === 'ack' ? 'no change' : 'repeated request: same reply';
-  if (receivedAtMs !== undefined) return 'waiting for the request in progress';
+  if (queuedAtMs !== undefined) return 'waiting for the request in progress';
   return result === undefined ? undefined : 'ignored: no longer expected';
 }
 

@@ -23,8 +23,8 @@ export type Understood =
 /** What the request's message and the deployment say of it. */
 export interface RequestContext {
   readonly correlationId: string;
-  /** When the relay received it, milliseconds since 1970-01-01 UTC. */
-  readonly receivedAtMs: number;
+  /** When the inbox took its message, milliseconds since 1970-01-01 UTC by the clock of SQS. */
+  readonly queuedAtMs: number;
   /** The sequence number of its message in the inbox; absent where SQS gave none. */
   readonly sequence?: string | undefined;
   /** The relay that received it; absent for one of 0.1.0. */
@@ -77,11 +77,11 @@ function read(packet: Packet, context: RequestContext): ServiceRequest {
     throw new Refused('Missing-Attribute', 'it has neither ERX-Service-Activate nor ERX-Service-Deactivate');
   }
 
-  const { correlationId, receivedAtMs, sequence, relay, client } = context;
+  const { correlationId, queuedAtMs, sequence, relay, client } = context;
   const timestamped = orRefuse(atMostOne(attributes, 'Event-Timestamp')) !== undefined;
   return {
     correlationId,
-    receivedAtMs,
+    queuedAtMs,
     ...(sequence !== undefined && { sequence }),
     origin: radiusOrigin(packet, { ...(relay !== undefined && { relay }), client, timestamped }),
     nas,

@@ -351,13 +351,15 @@ test('leaves a command in its queue when it holds too many, but knows those that
     inbox: new Inbox(queue('inbox'), { clock: systemClock }),
     nases: [],
     clock: systemClock,
+    cloudClock: { pastMs: 0 },
     report: events.add,
     visibilitySeconds: 60,
     maxHeld: 1,
   });
   const take = (message: CommandMessage) => {
     const delivery = { id: message.commandId, group: groupOf(message), body: '', receiveCount: 1 };
-    commands.take(message, { ...delivery, receipt: 'receipt' }, AbortSignal.abort());
+    const times = { firstDeliveredAtMs: Date.now(), askedAtMs: systemClock.monotonicNow() };
+    commands.take(message, { ...delivery, ...times, receipt: 'receipt' }, AbortSignal.abort());
   };
   take(commandOf('held'));
   take(commandOf('held'));

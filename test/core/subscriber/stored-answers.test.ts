@@ -10,7 +10,7 @@ const again = (id: string, session: Session | undefined, seconds: number, over =
       asked({
         ...request(id, { ...COA, activate: ['gold'], ...over }),
         correlationId: `again after ${seconds}`,
-        receivedAtMs: NOW + seconds * 1000,
+        queuedAtMs: NOW + seconds * 1000,
       }),
     ],
     session,
@@ -46,7 +46,7 @@ describe('the same bytes from the same port', () => {
     const a = request('a', { ...COA, activate: ['gold'] });
     const b = request('b', { ...COA, activate: ['silver'] });
     const { session } = play([asked(a), ack, asked(b), ack, ack]);
-    const back = { ...a, correlationId: 'a again', receivedAtMs: NOW + 5_000 };
+    const back = { ...a, correlationId: 'a again', queuedAtMs: NOW + 5_000 };
     const { session: end } = play([asked(back), ack, ack], session, NOW + 5_000);
     expect(services(end)).toEqual({ gold: 'active' });
   });
@@ -74,7 +74,7 @@ describe('a request that is delivered again behind the one that created the sess
   it.each([
     ['later', '10000000000000000001', {}],
     ['of another site, whose inbox has numbers of its own', '1', { nas: { ...COA.nas, site: 'another' } }],
-    ['later, in a queue that was made anew and counts from 1', '1', { receivedAtMs: NOW + 1 }],
+    ['later, in a queue that was made anew and counts from 1', '1', { queuedAtMs: NOW + 1_001 }],
   ])('is carried out where it is %s', (_, sequence, over) => {
     const asking = numbered('r3', sequence, { ...over, deactivate: ['gold'] });
     expect(brief(play([asking], session).last)).toEqual(['deactivate gold']);

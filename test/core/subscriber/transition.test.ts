@@ -512,11 +512,8 @@ describe('the same thing twice', () => {
     (seconds, active) => {
       const a = request('a', { activate: ['gold'], timestamped: true });
       const { session } = play([asked(a), asked(request('b', { activate: ['silver'] }))]);
-      const receivedAtMs = NOW + seconds * 1000;
-      const { session: after, last } = play(
-        [asked({ ...a, correlationId: 'a again', receivedAtMs })],
-        session,
-      );
+      const queuedAtMs = NOW + seconds * 1000;
+      const { session: after, last } = play([asked({ ...a, correlationId: 'a again', queuedAtMs })], session);
       expect(services(after)).toEqual({ [active]: 'active' });
       expect(brief(last)).toEqual(['ack']);
     },
@@ -524,8 +521,8 @@ describe('the same thing twice', () => {
 
   it('holds the stored answer of a repeat that the queue delivers again behind what came after it', () => {
     const a = request('a', { activate: ['gold'] });
-    const again = asked({ ...a, correlationId: 'a again', receivedAtMs: NOW + 1 });
-    const b = request('b', { ...COA, activate: ['silver'], receivedAtMs: NOW + 2 });
+    const again = asked({ ...a, correlationId: 'a again', sequence: '9' });
+    const b = request('b', { ...COA, activate: ['silver'], sequence: '10' });
     const underWay = play([asked(a), again, asked(b), again]);
     expect(underWay.session?.waiting).toEqual([]);
     expect(brief(underWay.last)).toEqual(['ack']);
@@ -537,8 +534,8 @@ describe('the same thing twice', () => {
 
   it('evaluates identical bytes anew when something else is under way: A, B, A ends at A', () => {
     const a = request('a', { ...COA, activate: ['gold'] });
-    const b = request('b', { ...COA, activate: ['silver'], receivedAtMs: NOW + 1 });
-    const again = asked({ ...a, correlationId: 'a again', receivedAtMs: NOW + 2 });
+    const b = request('b', { ...COA, activate: ['silver'], sequence: '9' });
+    const again = asked({ ...a, correlationId: 'a again', sequence: '10' });
     const ack = (s: Session | undefined) => outcome(s, 'ack');
     // The write that answers A begins B.
     const { session, last } = play([asked(a), asked(b), ack, again]);

@@ -6,11 +6,19 @@ const source = { address: '192.0.2.1', port: 50_000 };
 function logger() {
   const lines: Record<string, unknown>[] = [];
   let nowMs = 1_700_000_000_000;
-  const report = logEvents(
-    (line) => lines.push(JSON.parse(line)),
-    () => nowMs,
-  );
-  return { lines, report, advance: (ms: number) => (nowMs += ms) };
+  let monotonicMs = 0;
+  const report = logEvents((line) => lines.push(JSON.parse(line)), {
+    now: () => nowMs,
+    monotonicNow: () => monotonicMs,
+  });
+  const step = (ms: number) => {
+    nowMs += ms;
+  };
+  const advance = (ms: number) => {
+    step(ms);
+    monotonicMs += ms;
+  };
+  return { lines, report, advance, step };
 }
 
 test('writes an event as one line with its level and time', () => {

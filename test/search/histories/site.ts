@@ -174,12 +174,12 @@ export class Site {
       this.#subscriber(session.acctSessionId).observer.outcome(message);
       return;
     }
-    const { correlationId, receivedAtMs, origin } = message;
+    const { correlationId, origin } = message;
     const bytes = origin.packet;
     const { subscriber, wish } = this.clients.whoAsked(bytes);
     this.#scene.tell(`  ${correlationId}: ${subscriber.name} ${describeWish(wish)}`);
     this.#scene.tally.requests++;
-    subscriber.observer.forwarded({ correlationId, receivedAtMs, wish, bytes });
+    subscriber.observer.forwarded({ correlationId, queuedAtMs: this.#scene.nowMs, wish, bytes });
   }
 
   #seeOutbox(message: OutboxMessage): void {

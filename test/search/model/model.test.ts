@@ -39,7 +39,7 @@ function wish(text: string, profile: Partial<NasProfile> = {}): ServiceRequest {
   const named = (sign: string) =>
     words.filter((word) => word.startsWith(sign)).map((word) => word.slice(1) as Name);
   const identity = { 'User-Name': text.startsWith('?') ? 'somebody.else' : 'client1@isp1.com' };
-  const asked = request(text, { timestamped: true, receivedAtMs: 0, identity });
+  const asked = request(text, { timestamped: true, queuedAtMs: 0, identity });
   return {
     ...asked,
     nas: nas({ enforcement: 'coa', ...profile }),
