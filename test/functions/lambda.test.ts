@@ -218,7 +218,10 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     const sweep = start('sweep', environment);
     await decide.invoke({
       Records: [
-        inboxRecord(requestMessage({ acctSessionId: 'measured', activate: ['gold'] })),
+        inboxRecord({
+          ...requestMessage({ acctSessionId: 'measured', activate: ['gold'] }),
+          clockSkewMs: -31_000,
+        }),
         inboxRecord(requestMessage({ acctSessionId: 'measured', activate: ['lead'], identifier: 2 })),
         inboxRecord(await stuck('measured and stuck')),
         inboxRecord(await unanswered('measured and unconfirmed')),
@@ -229,7 +232,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
 
     const measured = [...decide.log(), ...sweep.log()].flatMap(embeddedMetrics).flatMap(seriesAndSchema);
     const wanted = lookedFor();
-    expect(wanted).toHaveLength(9);
+    expect(wanted).toHaveLength(11);
     expect(measured).toEqual(expect.arrayContaining([...wanted]));
   });
 });

@@ -295,7 +295,11 @@ test('sends the commands of one session one after the other', async () => {
     MessageId: message.commandId,
     Body: JSON.stringify(message),
     ReceiptHandle: message.commandId,
-    Attributes: { MessageGroupId: groupOf(message), ApproximateReceiveCount: '1' },
+    Attributes: {
+      MessageGroupId: groupOf(message),
+      ApproximateReceiveCount: '1',
+      ApproximateFirstReceiveTimestamp: String(Date.now()),
+    },
   }));
   const log: string[] = [];
   const scripted = await scriptedSqs(({ action, queueUrl, entries }) => {

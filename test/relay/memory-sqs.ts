@@ -15,7 +15,7 @@ import type { ManualClock } from './manual-clock.ts';
 export const DEDUPLICATION_MS = 300_000;
 
 /** A message as it is delivered. Times are those of the queue's clock, in milliseconds since 1970-01-01 UTC. */
-export interface Delivered extends Omit<QueueMessage, 'askedAtMs'> {
+export interface Delivered extends QueueMessage {
   readonly sentAtMs: number;
   /** Counts the messages of the queue. */
   readonly sequence: number;
@@ -96,7 +96,8 @@ export class MemoryQueue {
         const { id, group, body, receiveCount, receipt, sentAtMs, sequence } = message;
         message.firstDeliveredAtMs ??= this.#clock.now();
         const { firstDeliveredAtMs } = message;
-        return { id, group, body, receiveCount, receipt, sentAtMs, sequence, firstDeliveredAtMs };
+        const times = { sentAtMs, firstDeliveredAtMs, askedAtMs: this.#clock.monotonicNow() };
+        return { id, group, body, receiveCount, receipt, sequence, ...times };
       });
   }
 
