@@ -1,4 +1,5 @@
 // For how long an answer is given again (RFC 5080 section 2.2.2).
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { ack, asked, brief, COA, having, NOW, nak, play, request, services, timeout } from '../support.ts';
@@ -49,6 +50,66 @@ describe('the same bytes from the same port', () => {
     const back = { ...a, correlationId: 'a again', queuedAtMs: NOW + 5_000 };
     const { session: end } = play([asked(back), ack, ack], session, NOW + 5_000);
     expect(services(end)).toEqual({ gold: 'active' });
+  });
+});
+
+describe('the same bytes again behind another request', () => {
+  const A = { ...COA, activate: ['gold'], sequence: '18870000000000000099' };
+  const a = request('a', A);
+  const b = request('b', { ...COA, activate: ['silver'], sequence: '18870000000000000100' });
+  const { session } = play([asked(a), ack, asked(b), ack, ack]);
+  const elsewhere = { ...COA.nas, site: 'another' };
+
+  it.each([
+    { what: 'delivered again, from before the other one', over: {}, reply: ['ack'] },
+    { what: 'sent after the other one', over: { sequence: '18870000000000000101' } },
+    // The number alone decides, whichever relay of the site took the request on, and by what clock.
+    { what: 'delivered again, late', over: { queuedAtMs: NOW + 900 }, reply: ['ack'] },
+    { what: 'of another site, whose inbox has numbers of its own', over: { nas: elsewhere, sequence: '1' } },
+    {
+      what: 'sent after the other one to a queue that was made anew and counts from 1',
+      over: { sequence: '1', queuedAtMs: NOW + 1_001 },
+    },
+    { what: 'without a number', over: { sequence: undefined } },
+  ])('are $what', ({ over, reply = ['activate gold'] }) => {
+    const { sequence, ...rest } = { ...a, ...over };
+    const again = { ...rest, ...(sequence !== undefined && { sequence }), correlationId: 'a again' };
+    expect(brief(play([asked(again)], session).last)).toEqual(reply);
+  });
+
+  it('are judged the same while the other one is under way or waits', () => {
+    const c = request('c', { ...COA, activate: ['bronze'], sequence: '18870000000000000101' });
+    const before = asked({ ...a, correlationId: 'a again' });
+    const after = asked({ ...a, correlationId: 'a again', sequence: '18870000000000000102' });
+    const busy = play([asked(a), ack, asked(b), asked(c)]).session;
+    expect(brief(play([before], busy).last)).toEqual(['ack']);
+    expect(play([after], busy).session?.waiting.map(({ correlationId }) => correlationId)).toEqual([
+      'c',
+      'a again',
+    ]);
+  });
+
+  it('end as the order of their numbers has it, in whatever order deliveries repeat', () => {
+    const wishes = fc.array(fc.constantFrom('gold', 'silver', 'bronze'), { minLength: 2, maxLength: 8 });
+    const repeats = fc.array(fc.nat(7), { maxLength: 8 });
+    fc.assert(
+      fc.property(wishes, repeats, (names, indices) => {
+        const requests = names.map((name, index) =>
+          asked({
+            ...request(name, { ...COA, activate: [name], sequence: String(95 + index) }),
+            correlationId: `r${index}`,
+          }),
+        );
+        const carriedOut = requests.flatMap((one) => [one, ack, ack]);
+        const { session: end } = play(carriedOut);
+        const again = indices.flatMap((index) => requests[index] ?? []);
+        const { session: still, results } = play(again, end);
+        expect(services(still)).toEqual(services(end));
+        expect(results.flatMap(({ effects }) => effects).filter(({ kind }) => kind === 'command')).toEqual(
+          [],
+        );
+      }),
+    );
   });
 });
 

@@ -51,6 +51,21 @@ test('writes one line for a reason in ten seconds, with the number of those that
   expect(lines.at(-1)).toMatchObject({ reason: 'unknown-source', suppressed: 100 });
 });
 
+test('leaves out no more and no less when the clock is set back or forward', () => {
+  const { lines, report, advance, step } = logger();
+  const discard = () => report({ kind: 'discarded', reason: 'unknown-source', source });
+  discard();
+  step(-3_600_000);
+  advance(10_000);
+  discard();
+  step(3_600_000);
+  discard();
+  expect(lines).toMatchObject([
+    { timestamp: '2023-11-14T22:13:20.000Z' },
+    { timestamp: '2023-11-14T21:13:30.000Z' },
+  ]);
+});
+
 test('writes every request and reply', () => {
   const { lines, report } = logger();
   const request = { correlationId: 'request', client: 'policy-server', source, code: 43, identifier: 1 };
