@@ -2,7 +2,7 @@
 import { isUniqueRequest, repeatKeyOf } from '../origin.ts';
 import type { GivenAnswer, ServiceRequest, Session, Transition } from './session.ts';
 
-/** RFC 5176 section 6.3: within this time a packet that carries an Event-Timestamp is the same request. */
+/** RFC 5176 section 6.3: within this time the relay takes a packet that carries an Event-Timestamp for current. */
 export const REPLAY_WINDOW_MS = 300_000;
 /** RFC 5080 section 2.2.1: a client goes on to repeat a request for so long at most (MRD). */
 export const RETRANSMISSION_WINDOW_MS = 30_000;
@@ -16,7 +16,9 @@ const CLOCKS_AGREE_WITHIN_MS = 1_000;
  *
  * Bytes alone do not tell a repeat from a new request: a client without Event-Timestamps sends the very same
  * datagram when it switches a subscriber from A to B and back to A. So such a repeat gets the stored answer only
- * while nothing has changed since or is about to, when evaluating it again would change nothing either.
+ * while nothing has changed since or is about to, when evaluating it again would change nothing either. A packet with an
+ * Event-Timestamp is the same request for as long as its answer is kept. The relay discards it once it is out of date; but the
+ * relay's clock, or the client's, may be wrong, and then it comes later than that.
  *
  * The stored answer leaves no trace in the session, so a repeat that the queue delivers again has to be judged as it
  * was the first time: by when the queue took it, and by its number there.
@@ -26,9 +28,8 @@ export function answerGiven(session: Session, request: ServiceRequest): GivenAns
   if (sameForward !== undefined) return sameForward;
   const latest = session.answered.findLast(({ key }) => key === repeatKeyOf(request.origin));
   if (latest === undefined) return undefined;
-  const stillHolds = isUniqueRequest(request.origin)
-    ? request.queuedAtMs - latest.atMs <= REPLAY_WINDOW_MS
-    : isUnchanged(session, request, latest) || isOvertaken(session, request);
+  const stillHolds =
+    isUniqueRequest(request.origin) || isUnchanged(session, request, latest) || isOvertaken(session, request);
   return stillHolds ? latest : undefined;
 }
 

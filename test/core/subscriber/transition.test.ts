@@ -504,17 +504,14 @@ describe('the same thing twice', () => {
     expect(services(session)).toEqual({ gold: 'active' });
   });
 
-  it.each([
-    [300, 'silver'],
-    [301, 'gold'],
-  ])(
-    'holds the stored answer of a request with Event-Timestamp for 300 s: after %i s the service is %s',
-    (seconds, active) => {
+  it.each([300, 345, 3600])(
+    'holds the stored answer of a request with Event-Timestamp that the relay lets through after %i s',
+    (seconds) => {
       const a = request('a', { activate: ['gold'], timestamped: true });
       const { session } = play([asked(a), asked(request('b', { activate: ['silver'] }))]);
       const queuedAtMs = NOW + seconds * 1000;
       const { session: after, last } = play([asked({ ...a, correlationId: 'a again', queuedAtMs })], session);
-      expect(services(after)).toEqual({ [active]: 'active' });
+      expect(services(after)).toEqual({ silver: 'active' });
       expect(brief(last)).toEqual(['ack']);
     },
   );

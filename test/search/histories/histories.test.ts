@@ -6,7 +6,9 @@ import { dynoxide } from '../../local/cloud/emulators.ts';
 import {
   believingTheTable,
   carryingOutAgain,
+  comparingRelayClocks,
   deletingRecordsFirst,
+  expiringByOwnClock,
   forgetful,
   sendingFirst,
   sharingABackOff,
@@ -76,6 +78,8 @@ describe('random histories', () => {
     ['acknowledges what the NAS was not told', believingTheTable(), 'gets ACK, and the NAS has'],
     ['undoes what may be the last of its group', undoingTheLast(), 'left'],
     ['has one back-off for a session', sharingABackOff(), 'put off|waits for'],
+    ['compares the clocks of relays', comparingRelayClocks()],
+    ['has commands expire by the clock of the relay', expiringByOwnClock(), 'there is time|too late'],
   ])(
     'tell of a system that %s',
     async (_, system, what = '') => {

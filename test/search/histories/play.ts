@@ -58,6 +58,7 @@ export async function play(
       [1, () => cloud.sweep()],
       [2, (choices) => wait(world, choices)],
       [1, (choices) => site.endSomething(choices)],
+      [1, (choices) => site.stepClock(choices)],
     ]);
     await move(choices);
     if (choices.chance(40)) await scene.clock.advance(choices.below(1_500));

@@ -18,7 +18,8 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
       if (wish.timestampMs === undefined) return;
       const isRepeat = evaluations
         .slice(0, ANSWERS_REMEMBERED)
-        .some((one) => one.forward.bytes === bytes && queuedAtMs - one.atMs <= REPLAY_WINDOW_MS);
+        .filter((one) => one.forward.bytes === bytes)
+        .some(({ atMs }) => !forgotten.has(bytes) || queuedAtMs - atMs <= REPLAY_WINDOW_MS);
       expect(!isRepeat, `${correlationId} is evaluated, and its bytes were answered before`);
     },
     replied(reply) {
