@@ -74,6 +74,7 @@ export class CloudClock {
     const distanceMs = Math.abs(skew.skewMs) + (this.#isSkewed ? skew.uncertaintyMs : -skew.uncertaintyMs);
     if (distanceMs >= CLOCK_SKEW_LIMIT_MS === this.#isSkewed) return;
     this.#isSkewed = !this.#isSkewed;
-    this.#report({ kind: this.#isSkewed ? 'clock-skewed' : 'clock-in-step', ...skew });
+    const [skewMs, uncertaintyMs] = [Math.round(skew.skewMs), Math.round(skew.uncertaintyMs)];
+    this.#report({ kind: this.#isSkewed ? 'clock-skewed' : 'clock-in-step', skewMs, uncertaintyMs });
   }
 }
