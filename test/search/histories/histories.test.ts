@@ -79,7 +79,7 @@ describe('random histories', () => {
     ['undoes what may be the last of its group', undoingTheLast(), 'left'],
     ['has one back-off for a session', sharingABackOff(), 'put off|waits for'],
     ['compares the clocks of relays', comparingRelayClocks()],
-    ['has commands expire by the clock of the relay', expiringByOwnClock(), 'there is time|too late'],
+    ['has commands expire by the clock of the relay', expiringByOwnClock(), 'there is time'],
   ])(
     'tell of a system that %s',
     async (_, system, what = '') => {

@@ -153,8 +153,6 @@ export class Site {
         break;
       case 'command-sent':
         this.#scene.tally.commands++;
-        if (nowMs > this.#startBefore(event))
-          this.#scene.violated(`${event.commandId} is sent, and it is too late for that`);
         break;
       case 'command-not-sent':
         if (event.reason === 'expired' && nowMs < this.#startBefore(event) - CALL_MS)
