@@ -203,6 +203,8 @@ export class Cloud {
     const { item } = subscriber;
     if (item?.session.revision !== session.revision) return;
     delete subscriber.item;
+    // Nothing is decided in the millisecond of a removal either.
+    this.#wroteAtMs = Math.max(this.#wroteAtMs, this.#scene.nowMs);
     this.#changed(subscriber, item.image, undefined);
     this.#scene.tally.removals++;
     subscriber.observer.removed(item.session);
