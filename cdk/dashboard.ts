@@ -34,8 +34,8 @@ export class Dashboard extends cloudwatch.Dashboard {
     this.addWidgets(
       graph('Requests decided', [latency(cloudwatch.Stats.SAMPLE_COUNT, 'requests')]),
       graph('Answers', [
-        everySeries(METRICS.answers, 'Answer'),
-        everySeries(METRICS.answers, 'Answer', 'ErrorCause'),
+        everySeries(METRICS.answers, ['Answer']),
+        everySeries(METRICS.answers, ['Answer', 'ErrorCause']),
       ]),
       graph('From the relay to the decision, ms', [
         latency(cloudwatch.Stats.percentile(50), 'half within'),
@@ -43,7 +43,7 @@ export class Dashboard extends cloudwatch.Dashboard {
       ]),
     );
     this.addWidgets(
-      graph('What NASes made of commands', [everySeries(METRICS.nasOutcomes, 'Nas', 'Result')]),
+      graph('What NASes made of commands', [everySeries(METRICS.nasOutcomes, ['Nas', 'Result'])]),
       graph('Accounting that waits, and what cannot be made: records', [
         ...sites.map(({ node, accounting }) =>
           accounting.metricApproximateNumberOfMessagesVisible({ label: node.id }),
@@ -74,7 +74,7 @@ export class Dashboard extends cloudwatch.Dashboard {
       ),
     );
     this.addWidgets(
-      graph('Services that became unconfirmed', [everySeries(METRICS.unconfirmed, 'Nas')]),
+      graph('Services that became unconfirmed', [everySeries(METRICS.unconfirmed, ['Nas'])]),
       graph('Services that a NAS has not confirmed for long', [
         decide.ownMetric(METRICS.stuckDeactivations, {
           statistic: cloudwatch.Stats.SUM,
@@ -93,6 +93,9 @@ export class Dashboard extends cloudwatch.Dashboard {
           label: 'sessions',
         }),
       ]),
+      graph('Clocks of relays: ms from the right time', [
+        everySeries(METRICS.clockSkew, ['Relay'], cloudwatch.Stats.MAXIMUM),
+      ]),
     );
   }
 }
@@ -102,10 +105,14 @@ function graph(title: string, left: cloudwatch.IMetric[]): cloudwatch.GraphWidge
 }
 
 /** A metric of ours by its dimensions, one line for each combination of their values. */
-function everySeries(metric: string, ...dimensions: readonly string[]): cloudwatch.SearchExpression {
+function everySeries(
+  metric: string,
+  dimensions: readonly string[],
+  statistic: string = cloudwatch.Stats.SUM,
+): cloudwatch.SearchExpression {
   const schema = [METRIC_NAMESPACE, 'service', ...dimensions].join(',');
   return new cloudwatch.SearchExpression({
-    expression: `SEARCH('{${schema}} MetricName="${metric}"', 'Sum', 300)`,
+    expression: `SEARCH('{${schema}} MetricName="${metric}"', '${statistic}', 300)`,
     label: dimensions.map((name) => `\${PROP('Dim.${name}')}`).join(' '),
   });
 }

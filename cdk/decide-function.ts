@@ -1,6 +1,6 @@
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
-import { METRICS } from '../core/cloud/metrics.ts';
+import { CLOCK_SKEW_LIMIT_MS, METRICS } from '../core/cloud/metrics.ts';
 import { DECIDE_TIMEOUT_SECONDS } from '../core/cloud/queues.ts';
 import type { Deployment } from '../core/deployment.ts';
 import { NodeFunction } from './node-function.ts';
@@ -32,6 +32,12 @@ export class DecideFunction extends NodeFunction {
       heading: 'Services are unconfirmed',
       metric: this.ownMetric(METRICS.unconfirmed, { statistic: cloudwatch.Stats.SUM }),
       threshold: 1,
+      evaluationPeriods: 1,
+    });
+    new RunbookAlarm(this, 'ClockSkew', {
+      heading: 'The clock of a relay is wrong',
+      metric: this.ownMetric(METRICS.clockSkew, { statistic: cloudwatch.Stats.MAXIMUM }),
+      threshold: CLOCK_SKEW_LIMIT_MS,
       evaluationPeriods: 1,
     });
   }

@@ -16,6 +16,7 @@ export type RunbookHeading =
   | 'An outbox is late'
   | 'Accounting is late'
   | 'A relay does not poll'
+  | 'The clock of a relay is wrong'
   | 'A function fails'
   | 'A function is throttled'
   | 'account is behind the stream'

@@ -1,4 +1,5 @@
-// The messages in the queues, one schema a queue. Octets are base64; times are milliseconds since 1970-01-01 UTC. No
+// The messages in the queues, one schema a queue. Octets are base64; times are milliseconds since 1970-01-01 UTC. Times in a
+// message of the relay are by the relay's clock, which may be wrong: they are for people, and nothing is decided by them. No
 // message carries a secret: only the relay has the secrets, verifies and signs.
 //
 // Every message has a version. A relay and functions that are one release apart understand each other: `upgradeMessage`
@@ -43,6 +44,8 @@ const RequestMessage = v.object({
    */
   correlationId: Text,
   receivedAtMs: TimeMs,
+  /** What the relay's clock is ahead of the cloud's, where the relay knows. */
+  clockSkewMs: v.exactOptional(v.pipe(v.number(), v.integer())),
   origin: Origin,
 });
 /** Inbox: a CoA-Request or Disconnect-Request that the relay has verified. */
@@ -127,7 +130,8 @@ const CommandMessage = v.object({
   /** What a switch deactivates beside. */
   deactivates: v.exactOptional(v.array(v.string())),
   attributes: Bytes,
-  /** The relay must not send it for the first time after this: decide counts it as unanswered soon afterwards. */
+  /** The relay must not send it for the first time after this, by the cloud's clock: decide counts it as unanswered soon
+   * afterwards. */
   startBeforeMs: TimeMs,
 });
 /** Outbox: a CoA-Request or, for `disconnect`, a Disconnect-Request to a NAS, its attributes encoded, unsigned. */

@@ -125,6 +125,10 @@ function relayLine(event: RelayEvent): Line | undefined {
         event.correlationId,
         `Acct-${event.status} ${event.acctSessionId} ${event.serviceSession} not sent: ${event.error}`,
       ];
+    case 'clock-skewed':
+      return ['problem', undefined, `the clock is ${aheadOrBehind(event.skewMs)} the queues' clock`];
+    case 'clock-in-step':
+      return ['recovered', undefined, `the clock is ${aheadOrBehind(event.skewMs)} the queues' clock`];
     case 'queue-trouble':
       return ['problem', undefined, `queue ${event.queue}: ${event.error}`];
     case 'queue-recovered':
@@ -171,6 +175,10 @@ function relayLine(event: RelayEvent): Line | undefined {
   }
 }
 
+function aheadOrBehind(skewMs: number): string {
+  return `${(Math.abs(skewMs) / 1000).toFixed(1)} s ${skewMs < 0 ? 'behind' : 'ahead of'}`;
+}
+
 function decideLine(event: DecideReport): Line | undefined {
   switch (event.kind) {
     case 'not-scheduled':
@@ -191,7 +199,7 @@ function decideLine(event: DecideReport): Line | undefined {
 /** In words; undefined for a timer that finds nothing to do. */
 function resultOf(event: Extract<DecideReport, { kind: 'decided' }>): string | undefined {
   const { activated, deactivated, unconfirmed, unchecked, retryAttempts } = event;
-  const { reason, effects, outcome, receivedAtMs } = event;
+  const { reason, effects, outcome, queuedAtMs } = event;
   const changes = [
     ...activated.map((service) => `+${service}`),
     ...deactivated.map((service) => `-${service}`),
@@ -208,7 +216,7 @@ function resultOf(event: Extract<DecideReport, { kind: 'decided' }>): string | u
   const reply = effects.find((effect) => effect.kind === 'reply');
   // The first NAK to a request has a reason.
   if (reply !== undefined) return reply.answer === 'ack' ? 'no change' : 'repeated request: same reply';
-  if (receivedAtMs !== undefined) return 'waiting for the request in progress';
+  if (queuedAtMs !== undefined) return 'waiting for the request in progress';
   return outcome === undefined ? undefined : 'ignored: no longer expected';
 }
 

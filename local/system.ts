@@ -10,7 +10,7 @@ import { parseSiteFile } from '../core/config/site-file.ts';
 import { deploymentOf } from '../core/deployment.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import type { Attribute } from '../core/radius/codec.ts';
-import { systemClock } from '../relay/clock.ts';
+import { type Clock, systemClock } from '../relay/clock.ts';
 import { udpTransport } from '../relay/radius/udp.ts';
 import { type Relay, startRelay } from '../relay/relay.ts';
 import { findClientBySource } from '../relay/site/clients.ts';
@@ -58,6 +58,8 @@ export interface SystemOptions {
   readonly sweepIntervalSeconds?: number;
   /** Creates the handlers that are invoked. @default the functions, in this process */
   readonly handlers?: (options: HandlersOptions) => Handlers;
+  /** The clock of the relay. @default that of this machine */
+  readonly relayClock?: Clock;
   readonly report: (event: SystemEvent) => void;
 }
 
@@ -88,6 +90,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     dataDirectory,
     builtIn = true,
     handlers = createHandlers,
+    relayClock = systemClock,
     report,
   } = options;
   const services = parseServicesWithPlaces(servicesFile, await readText(servicesFile));
@@ -157,7 +160,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       sqs: new SQSClient(cloud.sqs),
       transport: udpTransport,
       serveHttp,
-      clock: systemClock,
+      clock: relayClock,
       random: Math.random,
       newId: randomUUID,
       report: reportRelay,

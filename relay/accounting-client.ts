@@ -3,7 +3,7 @@
 // to its queue, so that it does not hold up the others.
 import type { AccountingMessage } from '../core/messages.ts';
 import { CODE } from '../core/radius/packet.ts';
-import { type Clock, delay } from './clock.ts';
+import { delay, type MonotonicClock } from './clock.ts';
 import type { Ending } from './queues/visibility-extender.ts';
 import type { ExchangePolicy, RadiusClient, RadiusServer } from './radius/client.ts';
 import type { Report } from './telemetry/events.ts';
@@ -42,7 +42,7 @@ export class AccountingClient {
   readonly #client: RadiusClient;
   readonly #report: Report;
   readonly #policy: ExchangePolicy;
-  readonly #clock: Clock;
+  readonly #clock: MonotonicClock;
   readonly #roundPauseMs: number;
   readonly #giveWayMs: number;
   /** Index of the server in use. All records go to it until it does not answer; then the next one is used. */
@@ -60,7 +60,7 @@ export class AccountingClient {
       timings = {},
     }: {
       readonly client: RadiusClient;
-      readonly clock: Clock;
+      readonly clock: MonotonicClock;
       readonly report: Report;
       readonly timings?: Partial<AccountingTimings> | undefined;
     },

@@ -3,7 +3,7 @@
 import { QUEUES } from '../core/cloud/queues.ts';
 import { AccountingMessage, readMessage } from '../core/messages.ts';
 import type { AccountingClient } from './accounting-client.ts';
-import type { Clock } from './clock.ts';
+import type { MonotonicClock } from './clock.ts';
 import { consume } from './queues/consume.ts';
 import { BATCH, type Queue, type QueueMessage } from './queues/queue.ts';
 import { type Ending, VisibilityExtender } from './queues/visibility-extender.ts';
@@ -24,7 +24,7 @@ const MAX_HELD = 64;
 export class AccountingDelivery {
   readonly #queue: Queue;
   readonly #client: AccountingClient;
-  readonly #clock: Clock;
+  readonly #clock: MonotonicClock;
   readonly #report: Report;
   readonly #visibilitySeconds: number;
   /** By message id. While no server answers, a record is neither delivered twice nor does its receive count grow. */
@@ -39,7 +39,7 @@ export class AccountingDelivery {
   }: {
     readonly queue: Queue;
     readonly client: AccountingClient;
-    readonly clock: Clock;
+    readonly clock: MonotonicClock;
     readonly report: Report;
     /** How long the queue hides a record from other receivers. */
     readonly visibilitySeconds?: number | undefined;

@@ -24,6 +24,9 @@ export interface Clock {
   readonly abortAfter: (delayMs: number) => AbortSignal;
 }
 
+/** A clock for durations and timeouts alone: no step of the wall clock changes anything for a part that has only this. */
+export type MonotonicClock = Omit<Clock, 'now'>;
+
 /** The clock and the timers of this process. */
 export const systemClock: Clock = {
   now: () => Date.now(),

@@ -5,7 +5,6 @@ import { messageGroup, type ReplyMessage } from '../core/messages.ts';
 import { ATTRIBUTES } from '../core/radius/attributes.ts';
 import type { Packet } from '../core/radius/packet.ts';
 import { encodeReply } from '../core/requests/reply.ts';
-import { ArrivalTimes } from './arrival-times.ts';
 import type { Clock } from './clock.ts';
 import { InProgress, type RequestInProgress } from './in-progress.ts';
 import { type AcceptedRequest, requestMessage } from './messages.ts';
@@ -24,6 +23,8 @@ export interface CoaServerOptions {
   /** Sends a packet from the port that clients ask (RFC 5176 section 2.3); rejects when it cannot leave. */
   readonly send: (packet: Uint8Array, destination: Endpoint) => Promise<void>;
   readonly clock: Clock;
+  /** What this relay's clock is ahead of the cloud's, in milliseconds; undefined where it is not known yet. */
+  readonly clockSkewMs: () => number | undefined;
   /** A correlation id, unique over all relays of the site. */
   readonly newId: () => string;
   readonly report: Report;
@@ -38,7 +39,6 @@ interface Discarded {
 export class CoaServer {
   readonly #options: CoaServerOptions;
   readonly #inProgress = new InProgress();
-  readonly #arrivals = new ArrivalTimes();
   /** Set by `drain`; called when no request is in progress any more. */
   #drained: (() => void) | undefined;
 
@@ -116,7 +116,7 @@ export class CoaServer {
 
   /** Checks a datagram and offers the request to the inbox. Returns why it was discarded, if it was. */
   #accept(datagram: Uint8Array, source: Endpoint, client: Client | undefined): Discarded | undefined {
-    const { relay, inbox, clock, newId, eventTimestampWindowSeconds } = this.#options;
+    const { relay, inbox, clock, clockSkewMs, newId, eventTimestampWindowSeconds } = this.#options;
     if (this.#drained !== undefined) return { reason: 'draining' };
     const nowMs = clock.now();
     const request = checkRequest(datagram, client, nowMs, eventTimestampWindowSeconds);
@@ -129,9 +129,9 @@ export class CoaServer {
     }
     const session = packet.attributes.find(({ type }) => type === ATTRIBUTES['Acct-Session-Id'].number);
     const group = messageGroup(session?.value);
-    const receivedAtMs = this.#arrivals.next(group, nowMs);
-    const accepted = { correlationId, receivedAtMs, client: request.client.name, source, packet, group };
-    const forwarded = inbox.offer(requestMessage(relay, accepted));
+    const { name } = request.client;
+    const accepted = { correlationId, receivedAtMs: nowMs, client: name, source, packet, group };
+    const forwarded = inbox.offer(requestMessage(relay, accepted, clockSkewMs()));
     if (forwarded === undefined) {
       this.#end(source, packet);
       return { reason: 'inbox-full', correlationId };

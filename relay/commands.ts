@@ -8,12 +8,13 @@
 // timeout is renewed until its outcome is in the inbox.
 import type { CommandMessage } from '../core/messages.ts';
 import type { Clock } from './clock.ts';
+import type { CloudClock } from './cloud-clock.ts';
 import { outcomeMessage } from './messages.ts';
 import type { NasClient } from './nas-client.ts';
 import { type ReportedOutcome, UNSENT } from './outcome.ts';
 import { backOff } from './queues/back-off.ts';
 import type { Inbox } from './queues/inbox.ts';
-import type { Queue, QueueMessage } from './queues/queue.ts';
+import { type Queue, type QueueMessage, queueTimeMs } from './queues/queue.ts';
 import { type Ending, VisibilityExtender } from './queues/visibility-extender.ts';
 import type { Report } from './telemetry/events.ts';
 
@@ -25,6 +26,7 @@ export interface CommandsOptions {
   readonly inbox: Inbox;
   readonly nases: readonly NasClient[];
   readonly clock: Clock;
+  readonly cloudClock: Pick<CloudClock, 'pastMs'>;
   readonly report: Report;
   /** How long the outbox hides a message from other receivers. */
   readonly visibilitySeconds: number;
@@ -68,7 +70,7 @@ export class Commands {
       report({ kind: 'message-left', reason: 'overloaded', ...left });
       return;
     }
-    this.#messages.take(commandId, message, () => this.#carryOut(command, message.receiveCount, abandon));
+    this.#messages.take(commandId, message, () => this.#carryOut(command, message, abandon));
   }
 
   /** Waits until all commands are reported or abandoned, then makes the abandoned ones visible again. */
@@ -76,26 +78,36 @@ export class Commands {
     return this.#messages.finish();
   }
 
-  async #carryOut(command: CommandMessage, receiveCount: number, abandon: AbortSignal): Promise<Ending> {
-    const outcome = await this.#outcomeOf(command, receiveCount, abandon);
+  async #carryOut(command: CommandMessage, message: QueueMessage, abandon: AbortSignal): Promise<Ending> {
+    const outcome = await this.#outcomeOf(command, message, abandon);
     return outcome !== undefined && (await this.#reportOutcome(command, outcome, abandon))
       ? 'done'
       : 'abandoned';
   }
 
+  /**
+   * The time by the cloud's clock, never earlier than it is as far as the queue tells: what the clock of this machine says
+   * decides nothing. A message that was moved back from the dead-letter queue may have a first delivery of long ago.
+   */
+  #cloudTimeMs(message: QueueMessage): number {
+    const { clock, cloudClock } = this.#options;
+    return Math.max(queueTimeMs(message, clock.monotonicNow()), cloudClock.pastMs);
+  }
+
   async #outcomeOf(
     command: CommandMessage,
-    receiveCount: number,
+    message: QueueMessage,
     abandon: AbortSignal,
   ): Promise<ReportedOutcome | undefined> {
     const { correlationId, commandId, session } = command;
     const nas = this.#nases.get(session.nas);
+    const isLate = () => this.#cloudTimeMs(message) > command.startBeforeMs;
     const result =
-      receiveCount > 1
+      message.receiveCount > 1
         ? ({ unsent: 'received-before' } as const)
         : nas === undefined
           ? ({ unsent: 'unknown-nas' } as const)
-          : await nas.carryOut(command, abandon);
+          : await nas.carryOut(command, isLate, abandon);
     if (result === undefined || !('unsent' in result)) return result;
     const { unsent: reason, ...detail } = result;
     const outcome: ReportedOutcome = UNSENT[reason];

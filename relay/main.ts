@@ -25,7 +25,7 @@ async function main(argument: string | undefined, environment: Environment): Pro
   const { INTERLOCK_SITE: text } = environment;
   const file = text ? 'INTERLOCK_SITE' : argument;
   if (file === undefined) throw new ConfigurationError(['usage: node relay/main.ts SITE.yaml']);
-  const report = logEvents((line) => process.stdout.write(line), systemClock.now);
+  const report = logEvents((line) => process.stdout.write(line), systemClock);
   const site = text
     ? await resolveSite(file, text, environment, report, secretsManager(systemClock))
     : await readSite(file, environment, report, secretsManager(systemClock));

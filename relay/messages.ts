@@ -25,14 +25,22 @@ export interface AcceptedRequest {
   readonly group: string;
 }
 
-/** A request for the inbox. `relay` names the relay that took it on. */
-export function requestMessage(relay: string, request: AcceptedRequest): OutgoingMessage {
+/**
+ * A request for the inbox. `relay` names the relay that took it on, `clockSkewMs` is what its clock is ahead of the cloud's,
+ * where that is known.
+ */
+export function requestMessage(
+  relay: string,
+  request: AcceptedRequest,
+  clockSkewMs: number | undefined,
+): OutgoingMessage {
   const { correlationId, receivedAtMs, client, source, packet, group } = request;
   const message: RequestMessage = {
     version: MESSAGE_VERSION,
     kind: 'request',
     correlationId,
     receivedAtMs,
+    ...(clockSkewMs !== undefined && { clockSkewMs: Math.round(clockSkewMs) }),
     origin: {
       kind: 'radius',
       relay,

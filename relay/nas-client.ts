@@ -79,13 +79,20 @@ export class NasClient {
     return this.#limit.active;
   }
 
-  /** Sends a command and returns its outcome, or why it was not sent; undefined when `abandon` aborted. */
-  async carryOut(command: CommandMessage, abandon: AbortSignal): Promise<Outcome | Unsent | undefined> {
+  /**
+   * Sends a command and returns its outcome, or why it was not sent; undefined when `abandon` aborted. It is not sent once
+   * `isLate` says that the time for that is over.
+   */
+  async carryOut(
+    command: CommandMessage,
+    isLate: () => boolean,
+    abandon: AbortSignal,
+  ): Promise<Outcome | Unsent | undefined> {
     const acquired = this.#limit.acquire();
     if (acquired === undefined) return { unsent: 'nas-overloaded' };
     await acquired;
     try {
-      if (this.#clock.now() > command.startBeforeMs) return { unsent: 'expired' };
+      if (isLate()) return { unsent: 'expired' };
       return await this.#send(command, abandon);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;

@@ -1,6 +1,6 @@
 // From the cloud to the relay: replies to clients and commands to NASes.
 import { OutboxMessage, readMessage } from '../core/messages.ts';
-import type { Clock } from './clock.ts';
+import type { MonotonicClock } from './clock.ts';
 import type { CoaServer } from './coa-server.ts';
 import type { Commands } from './commands.ts';
 import { consume } from './queues/consume.ts';
@@ -26,7 +26,7 @@ export async function runOutbox(
     readonly coaServer: CoaServer;
     readonly commands: Commands;
     readonly report: Report;
-    readonly clock: Clock;
+    readonly clock: MonotonicClock;
     readonly stopping: AbortSignal;
     readonly abandon: AbortSignal;
     /** How long the queue hides a message from other receivers. */

@@ -6,11 +6,13 @@ import { formatEndpoint } from '../core/endpoint.ts';
 import { AccountingClient, type AccountingTimings } from './accounting-client.ts';
 import { AccountingDelivery } from './accounting-delivery.ts';
 import type { Clock } from './clock.ts';
+import { CloudClock } from './cloud-clock.ts';
 import { CoaServer } from './coa-server.ts';
 import { Commands } from './commands.ts';
 import { type CommandTimings, NasClient } from './nas-client.ts';
 import { runOutbox } from './outbox.ts';
 import { LONG_POLL_SECONDS } from './queues/consume.ts';
+import { watchDates } from './queues/dates.ts';
 import { Inbox } from './queues/inbox.ts';
 import { Queue, type SqsClient } from './queues/queue.ts';
 import { RadiusClient } from './radius/client.ts';
@@ -71,6 +73,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     options.report(event);
   };
 
+  const cloudClock = new CloudClock({ clock, report });
+  watchDates(sqs, clock, (response) => cloudClock.observe(response));
   const inboxQueue = new Queue('inbox', queues.inbox, { sqs, clock, report });
   const outbox = new Queue('outbox', queues.outbox, { sqs, clock, report });
   const accountingQueue = new Queue('accounting', queues.accounting, { sqs, clock, report });
@@ -82,6 +86,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     inbox,
     send: (packet, destination) => endpoint.send(packet, destination),
     clock,
+    clockSkewMs: () => cloudClock.skew?.skewMs,
     newId,
     report,
   });
@@ -99,6 +104,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       (nas) => new NasClient(nas, { client: radiusClient, clock, report, timings: timings.commands }),
     ),
     clock,
+    cloudClock,
     report,
     visibilitySeconds,
   });
@@ -119,7 +125,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
           visibilitySeconds: timings.accountingVisibilitySeconds,
         });
   const queuesInUse = accounting === undefined ? [inboxQueue, outbox] : [inboxQueue, outbox, accountingQueue];
-  showLoad(counters, { coaServer, inbox, commands, accounting, queues: queuesInUse });
+  showLoad(counters, { coaServer, inbox, commands, accounting, queues: queuesInUse, cloudClock });
 
   const endpoint = await transport
     .bind(site.coa, {
@@ -132,7 +138,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     .serveHttp(site.http, {
       problems: () => [
         ...(isDraining ? ['the relay is draining'] : []),
-        ...queuesInUse.flatMap((queue) => problemsOf(queue, clock.now())),
+        ...queuesInUse.flatMap((queue) => problemsOf(queue, clock.monotonicNow())),
       ],
       metrics: () => counters.render(),
     })

@@ -5,14 +5,19 @@ export const METRIC_NAMESPACE = 'Interlock';
 /** A command that failed so often in a row is stuck. A NAS that missed one or two may just have been restarted. */
 export const STUCK_AFTER_ATTEMPTS = 3;
 
+/** A relay whose clock differs from the cloud's by so much has an alarm. */
+export const CLOCK_SKEW_LIMIT_MS = 5_000;
+
 /** Their names. */
 export const METRICS = {
-  /** Milliseconds from the request's arrival at the relay to decide's answer. */
+  /** Milliseconds from the inbox's receipt of a request to decide's answer. */
   decisionLatency: 'DecisionLatency',
   /** Replies, by `Answer` and, for a CoA-NAK, `ErrorCause`. */
   answers: 'Answers',
   /** Outcomes of commands, by `Nas` and `Result`. */
   nasOutcomes: 'NasOutcomes',
+  /** Milliseconds by which the clock of a relay differs from the cloud's, ahead or behind, in all and by `Relay`. */
+  clockSkew: 'RelayClockSkew',
   /** Services that have to go or to be restored, which a NAS has not confirmed after several commands. */
   stuckDeactivations: 'StuckDeactivations',
   /** Services that became unconfirmed, in all and by `Nas`: it may have them or not. */

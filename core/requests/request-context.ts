@@ -11,8 +11,8 @@ import { atMostOne, orRefuse, Refused } from './reading.ts';
 /** What the request's message and the deployment say of it. */
 export interface RequestContext {
   readonly correlationId: string;
-  /** When the relay received it, milliseconds since 1970-01-01 UTC. */
-  readonly receivedAtMs: number;
+  /** When the inbox took its message, milliseconds since 1970-01-01 UTC by the clock of SQS. */
+  readonly queuedAtMs: number;
   /** The sequence number of its message in the inbox; absent where SQS gave none. */
   readonly sequence?: string | undefined;
   /** The relay that received it; absent for one of 0.1.0. */
@@ -30,12 +30,12 @@ export interface RequestContext {
 export function aboutRequest(
   packet: Packet,
   attributes: readonly Attribute[],
-  { correlationId, receivedAtMs, sequence, relay, client }: RequestContext,
-): Pick<ServiceRequest, 'correlationId' | 'receivedAtMs' | 'sequence' | 'origin'> {
+  { correlationId, queuedAtMs, sequence, relay, client }: RequestContext,
+): Pick<ServiceRequest, 'correlationId' | 'queuedAtMs' | 'sequence' | 'origin'> {
   const timestamped = orRefuse(atMostOne(attributes, 'Event-Timestamp')) !== undefined;
   return {
     correlationId,
-    receivedAtMs,
+    queuedAtMs,
     ...(sequence !== undefined && { sequence }),
     origin: radiusOrigin(packet, { ...(relay !== undefined && { relay }), client, timestamped }),
   };

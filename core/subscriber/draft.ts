@@ -42,12 +42,12 @@ export function nak(cause: keyof typeof ERROR_CAUSE, reason: string): Nak {
 /** Answers a request: the answer is kept, and its reply is an effect. */
 export function answer(draft: Draft, { request, ...given }: Owed): Draft {
   const { session, effects, nowMs } = draft;
-  const { origin, correlationId, receivedAtMs } = request;
+  const { origin, correlationId, sequence } = request;
   const { answer, errorCause, reason } = given;
   const entry = {
     key: repeatKeyOf(origin),
     correlationId,
-    receivedAtMs,
+    ...(sequence !== undefined && { sequence }),
     asked: describeRequest(request),
     answer,
     ...(errorCause !== undefined && { errorCause }),

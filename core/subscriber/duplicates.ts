@@ -2,31 +2,34 @@
 import { isUniqueRequest, repeatKeyOf } from '../origin.ts';
 import type { GivenAnswer, ServiceRequest, Session, Transition } from './session.ts';
 
-/** RFC 5176 section 6.3: within this time a packet that carries an Event-Timestamp is the same request. */
+/** RFC 5176 section 6.3: within this time the relay takes a packet that carries an Event-Timestamp for current. */
 export const REPLAY_WINDOW_MS = 300_000;
 /** RFC 5080 section 2.2.1: a client goes on to repeat a request for so long at most (MRD). */
 export const RETRANSMISSION_WINDOW_MS = 30_000;
 /** More than one batch of the queue, so that a batch delivered again is recognised as a whole. */
 export const ANSWERS_KEPT = 16;
+/** The clocks of SQS and of the functions agree within this time. */
+const CLOCKS_AGREE_WITHIN_MS = 1_000;
 
 /**
  * The answer that settles `request` without evaluating it, if there is one.
  *
  * Bytes alone do not tell a repeat from a new request: a client without Event-Timestamps sends the very same
  * datagram when it switches a subscriber from A to B and back to A. So such a repeat gets the stored answer only
- * while nothing has changed since or is about to, when evaluating it again would change nothing either.
+ * while nothing has changed since or is about to, when evaluating it again would change nothing either. A packet with an
+ * Event-Timestamp is the same request for as long as its answer is kept. The relay discards it once it is out of date; but the
+ * relay's clock, or the client's, may be wrong, and then it comes later than that.
  *
  * The stored answer leaves no trace in the session, so a repeat that the queue delivers again has to be judged as it
- * was the first time: by when the relay received it.
+ * was the first time: by when the queue took it, and by its number there.
  */
 export function answerGiven(session: Session, request: ServiceRequest): GivenAnswer | undefined {
   const sameForward = session.answered.find(({ correlationId }) => correlationId === request.correlationId);
   if (sameForward !== undefined) return sameForward;
   const latest = session.answered.findLast(({ key }) => key === repeatKeyOf(request.origin));
   if (latest === undefined) return undefined;
-  const stillHolds = isUniqueRequest(request.origin)
-    ? request.receivedAtMs - latest.atMs <= REPLAY_WINDOW_MS
-    : isUnchanged(session, request, latest) || isOvertaken(session, request);
+  const stillHolds =
+    isUniqueRequest(request.origin) || isUnchanged(session, request, latest) || isOvertaken(session, request);
   return stillHolds ? latest : undefined;
 }
 
@@ -34,21 +37,18 @@ export function answerGiven(session: Session, request: ServiceRequest): GivenAns
  * retransmit (RFC 5080 section 2.2.2): it may have changed without a word. */
 function isUnchanged(session: Session, request: ServiceRequest, latest: GivenAnswer): boolean {
   const isFresh =
-    session.nas.enforcement === 'none' || request.receivedAtMs - latest.atMs <= RETRANSMISSION_WINDOW_MS;
+    session.nas.enforcement === 'none' || request.queuedAtMs - latest.atMs <= RETRANSMISSION_WINDOW_MS;
   return isFresh && latest.version === session.version && underWay(session).length === 0;
 }
 
 /**
  * Whether `request` came before the one that created the item. It was refused then without a trace, and its answer was sent
  * before the next message of its group was taken: it is delivered again, and must not be carried out late.
- *
- * A queue that is made anew may number its messages anew, so a request that the relay took on later does not precede it,
- * whatever its number.
  */
 export function precedesSession({ createdBy }: Session, request: ServiceRequest): boolean {
-  const { nas, sequence, receivedAtMs } = request;
-  if (createdBy === undefined || sequence === undefined || createdBy.site !== nas.site) return false;
-  return BigInt(sequence) < BigInt(createdBy.sequence) && receivedAtMs <= createdBy.receivedAtMs;
+  if (createdBy === undefined) return false;
+  const { site, sequence, atMs } = createdBy;
+  return precedes(request, { site, sequence, byMs: atMs });
 }
 
 /** Whether `request` is the one being carried out, or one of those that wait for it. */
@@ -57,8 +57,35 @@ export function isUnderWay(session: Session, request: ServiceRequest): boolean {
 }
 
 /** Whether later requests are known here. The inbox keeps their order, so `request` was dealt with before them. */
-function isOvertaken(session: Session, { receivedAtMs }: ServiceRequest): boolean {
-  return [...session.answered, ...underWay(session)].some((other) => other.receivedAtMs > receivedAtMs);
+function isOvertaken(session: Session, request: ServiceRequest): boolean {
+  const { site } = session.nas;
+  const answered = session.answered.map(({ sequence, atMs }) => ({ site, sequence, byMs: atMs }));
+  const others = underWay(session).map(({ nas, sequence, queuedAtMs }) => ({
+    site: nas.site,
+    sequence,
+    byMs: queuedAtMs,
+  }));
+  return [...answered, ...others].some((other) => precedes(request, other));
+}
+
+/** The place of a request in the inbox of a site, and a time at which it was there, by the clock of the cloud. */
+interface Place {
+  readonly site: string;
+  readonly sequence?: string | undefined;
+  readonly byMs: number;
+}
+
+/**
+ * Whether `request` comes before another one in the same inbox. SQS numbers the messages of a group in their order, whichever
+ * relay of the site sent them, and a clock has no part in it. Inboxes of two sites have numbers of their own, which are not
+ * compared.
+ *
+ * A queue that is made anew may number its messages anew, so a request that the queue took when the other was known already
+ * does not come before it, whatever its number.
+ */
+function precedes({ nas, sequence, queuedAtMs }: ServiceRequest, other: Place): boolean {
+  if (sequence === undefined || other.sequence === undefined || nas.site !== other.site) return false;
+  return BigInt(sequence) < BigInt(other.sequence) && queuedAtMs <= other.byMs + CLOCKS_AGREE_WITHIN_MS;
 }
 
 /** The request that is being carried out, and those that wait for it. */

@@ -96,8 +96,8 @@ export interface RequestedDeactivation {
 /** A client's request, verified and understood. */
 export interface ServiceRequest {
   readonly correlationId: string;
-  /** When the relay took it on. */
-  readonly receivedAtMs: number;
+  /** When the inbox took its message, by the clock of SQS. */
+  readonly queuedAtMs: number;
   /** The sequence number of its message in the inbox of its site, decimal: it grows within a session's message group. */
   readonly sequence?: string;
   readonly origin: Origin;
@@ -129,7 +129,8 @@ export interface GivenAnswer extends Answer {
   /** The repeat key of the request's origin. */
   readonly key: string;
   readonly correlationId: string;
-  readonly receivedAtMs: number;
+  /** Of the request: see there. */
+  readonly sequence?: string;
   /** What was asked and why it was refused, in words, for operators. */
   readonly asked: string;
   readonly reason?: string;
@@ -252,12 +253,12 @@ export interface Session {
   /** The name of its NAS in its key, where the NAS has another name now. */
   readonly storedUnder?: string;
   readonly acctSessionId: string;
-  /** The request that created the item: its site, its sequence number in the inbox there, and when the relay took it on.
-   * Absent where SQS gave no number. */
+  /** The request that created the item: its site, its sequence number in the inbox there, and when it was decided. Absent
+   * where SQS gave no number. */
   readonly createdBy?: {
     readonly site: string;
     readonly sequence: string;
-    readonly receivedAtMs: number;
+    readonly atMs: number;
   };
   /** What the NAS has confirmed of what it was told. Without a NAS (`enforcement: none`): what requests said. */
   readonly identity: Identity;

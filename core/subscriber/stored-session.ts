@@ -90,7 +90,7 @@ const Deactivation = {
 
 const Request = v.strictObject({
   correlationId: Text,
-  receivedAtMs: TimeMs,
+  queuedAtMs: TimeMs,
   sequence: v.exactOptional(Text),
   origin: Origin,
   nas: Nas,
@@ -166,7 +166,7 @@ const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   nas: Nas,
   storedUnder: v.exactOptional(Text),
   acctSessionId: Text,
-  createdBy: v.exactOptional(v.strictObject({ site: Text, sequence: Text, receivedAtMs: TimeMs })),
+  createdBy: v.exactOptional(v.strictObject({ site: Text, sequence: Text, atMs: TimeMs })),
   identity: Identity,
   claimed: Identity,
   classes: Texts,
@@ -192,7 +192,7 @@ const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
       ...Answer,
       key: Text,
       correlationId: Text,
-      receivedAtMs: TimeMs,
+      sequence: v.exactOptional(Text),
       asked: Text,
       reason: v.exactOptional(Text),
       version: Count,

@@ -352,7 +352,7 @@ function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change 
       createdBy: {
         site: request.nas.site,
         sequence: request.sequence,
-        receivedAtMs: request.receivedAtMs,
+        atMs: nowMs,
       },
     }),
     identity: {},

@@ -38,10 +38,20 @@ export function upgrade({ shape = 0, ...item }: Json, key: string): Session {
 /**
  * 0.1.0 had one number, `version`, for what are now `version` and `revision`; `client`, `packet`, `key` and `timestamped`
  * of a request where its `origin` is now, without the client's name; one option of the dialect erx for every NAS; one
- * order; services that were `active` or `deactivating`, with one pause for all of a session; and two steps, whose victims
+ * order; times of the relay's clock; services that were `active` or `deactivating`, with one pause for all of a session; and two steps, whose victims
  * included what a request deactivated by name.
  */
-function from010({ nas, identity, services, transition, waiting, recentEvents, retry, ...item }: Json): Json {
+function from010({
+  nas,
+  identity,
+  services,
+  transition,
+  waiting,
+  answered,
+  recentEvents,
+  retry,
+  ...item
+}: Json): Json {
   return {
     ...item,
     nas: nasFrom010(nas),
@@ -52,6 +62,7 @@ function from010({ nas, identity, services, transition, waiting, recentEvents, r
     revision: item['version'],
     ...(isObject(transition) && { transition: transitionFrom010(transition) }),
     waiting: list(waiting).map(requestFrom010),
+    answered: list(answered).map(({ receivedAtMs: _, ...given }) => given),
     recentEvents: list(recentEvents).map((event) => ({
       ...event,
       effects: list(event['effects']).map((effect) =>
@@ -98,10 +109,11 @@ function transitionFrom010(transition: Json): Json {
   };
 }
 
-function requestFrom010({ nas, activate, deactivate, ...request }: Json): Json {
+function requestFrom010({ nas, receivedAtMs, activate, deactivate, ...request }: Json): Json {
   return {
     ...effectFrom010(request),
     nas: nasFrom010(nas),
+    queuedAtMs: receivedAtMs,
     activate: list(activate).map((one) => ({ ...one, unknownMembers: [] })),
     deactivate: (Array.isArray(deactivate) ? deactivate : []).map((activation) => ({
       activation,

@@ -1,6 +1,6 @@
 // decide: a message of a site's inbox becomes a change of its session, and then messages in the site's outbox.
 // Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
-import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import type { Context, SQSBatchResponse, SQSEvent, SQSRecord, SQSRecordAttributes } from 'aws-lambda';
 import { isDueQueue, SWEEP_INTERVAL_SECONDS, siteOfInbox } from '../../core/cloud/queues.ts';
 import { type Deployment, nasSites } from '../../core/deployment.ts';
 import {
@@ -28,7 +28,7 @@ import type { Schedule } from '../shared/due-queue.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
 import type { SessionStore } from '../shared/session-store.ts';
 import { messageOf, replyMessage } from './messages.ts';
-import { type DecideReport, difference } from './report.ts';
+import { type Arrival, type DecideReport, difference } from './report.ts';
 
 /** Conditional writes that one message may lose in a row before the queue has to deliver it again. */
 const MAX_ATTEMPTS = 5;
@@ -75,14 +75,14 @@ async function decide(
   const site = siteOfInbox(record.eventSourceARN);
   const message = readMessage(InboxMessage, record.body);
   return message.kind === 'request'
-    ? decideRequest(site, message, record.attributes.SequenceNumber, dependencies, signal)
+    ? decideRequest(site, message, record.attributes, dependencies, signal)
     : decideOutcome(site, message, dependencies, signal);
 }
 
 function decideRequest(
   site: string,
-  { correlationId, receivedAtMs, origin }: RequestMessage,
-  sequence: string | undefined,
+  { correlationId, clockSkewMs, origin }: RequestMessage,
+  { SequenceNumber: sequence, SentTimestamp }: SQSRecordAttributes,
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
@@ -93,12 +93,17 @@ function decideRequest(
   if (nases === undefined) throw new MalformedMessage(`the site ${site} is not part of this deployment`);
 
   const { relay, client } = origin;
-  const context = { correlationId, receivedAtMs, sequence, relay, client, catalogue, nases };
+  const queuedAtMs = Number(SentTimestamp);
+  const arrival = {
+    queuedAtMs,
+    ...(relay !== undefined && clockSkewMs !== undefined && { relayClock: { relay, skewMs: clockSkewMs } }),
+  };
+  const context = { correlationId, queuedAtMs, sequence, relay, client, catalogue, nases };
   const understood = understandRequest(parsed.packet, context);
   if (!understood.ok) {
     const { reason, ...refusal } = understood.refusal;
     const errorCause = ERROR_CAUSE[refusal.errorCause];
-    dependencies.report({ kind: 'refused', correlationId, errorCause, reason, receivedAtMs });
+    dependencies.report({ kind: 'refused', correlationId, errorCause, reason, ...arrival });
     const answered = radiusOrigin(parsed.packet, {
       ...(relay !== undefined && { relay }),
       client,
@@ -114,7 +119,7 @@ function decideRequest(
   const sessions: Keys = [keyAt(request.nas.name), ...(nas?.formerly ?? []).map(keyAt)];
   const event = { kind: 'request', id: correlationId, request } as const;
   const cause = describeRequest(request);
-  return change({ site, sessions, event, correlationId, cause, receivedAtMs }, dependencies, signal);
+  return change({ site, sessions, event, correlationId, cause, ...arrival }, dependencies, signal);
 }
 
 function decideOutcome(
@@ -142,7 +147,7 @@ type SessionOutcome = Pick<OutcomeMessage, 'commandId' | 'correlationId' | 'sess
 type Keys = readonly [SessionKey, ...SessionKey[]];
 
 /** An event of a session, and what decide reports of it. */
-interface Happening {
+interface Happening extends Partial<Arrival> {
   /** The site that it came from; absent when time made it. */
   readonly site?: string;
   /** The keys under which the session may be stored. The first one is that of a new session. */
@@ -151,7 +156,6 @@ interface Happening {
   readonly correlationId: string;
   readonly cause: string;
   readonly outcome?: CommandOutcome;
-  readonly receivedAtMs?: number;
 }
 
 /** Reads, decides and writes until the write wins, and then sends. */

@@ -12,7 +12,7 @@ import { createSiteSender } from '../shared/queue.ts';
 import { createSessionStore } from '../shared/session-store.ts';
 import { log, logFailure, withMetrics } from '../shared/telemetry.ts';
 import { createDecide } from './decide.ts';
-import type { DecideReport } from './report.ts';
+import type { Arrival, DecideReport } from './report.ts';
 
 const environment = readEnvironment(DecideEnvironment, process.env);
 const metrics = new Metrics('decide');
@@ -41,13 +41,13 @@ function report(event: DecideReport): void {
       return;
     case 'refused':
       log(event);
-      measureLatency(event.receivedAtMs);
+      measureArrival(event);
       countAnswer('nak', event.errorCause);
       return;
     case 'decided': {
-      const { effects, nas, outcome, lostRaces, receivedAtMs, unconfirmed, retryAttempts = 0 } = event;
+      const { effects, nas, outcome, lostRaces, unconfirmed, retryAttempts = 0 } = event;
       log({ ...event, effects: effects.map(({ kind }) => kind) });
-      if (receivedAtMs !== undefined) measureLatency(receivedAtMs);
+      measureArrival(event);
       if (outcome !== undefined)
         metrics.add(METRICS.nasOutcomes, 'Count', 1, { Nas: nas, Result: outcome.result });
       if (lostRaces > 0) metrics.add('LostRaces', 'Count', lostRaces);
@@ -61,9 +61,13 @@ function report(event: DecideReport): void {
   }
 }
 
-/** The two times are of different machines: what their clocks disagree about is part of it. */
-function measureLatency(receivedAtMs: number): void {
-  metrics.add(METRICS.decisionLatency, 'Milliseconds', Math.max(0, Date.now() - receivedAtMs));
+function measureArrival({ queuedAtMs, relayClock }: Partial<Arrival>): void {
+  if (queuedAtMs !== undefined) {
+    metrics.add(METRICS.decisionLatency, 'Milliseconds', Math.max(0, Date.now() - queuedAtMs));
+  }
+  // The alarm is on the worst of all relays, the graph has each.
+  for (const dimensions of relayClock === undefined ? [] : [{}, { Relay: relayClock.relay }])
+    metrics.add(METRICS.clockSkew, 'Milliseconds', Math.abs(relayClock?.skewMs ?? 0), dimensions);
 }
 
 function countAnswer(answer: 'ack' | 'nak', errorCause: number | undefined): void {

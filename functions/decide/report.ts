@@ -4,9 +4,17 @@ import type { CommandOutcome } from '../../core/subscriber/command-outcome.ts';
 import { failedAttempts, gone, turned } from '../../core/subscriber/difference.ts';
 import type { Effect, Session } from '../../core/subscriber/session.ts';
 
+/** How a request came. */
+export interface Arrival {
+  /** When the inbox took it, by the clock of SQS. */
+  readonly queuedAtMs: number;
+  /** What the clock of its relay is ahead of the cloud's, where the relay has said so. */
+  readonly relayClock?: { readonly relay: string; readonly skewMs: number };
+}
+
 /** What decide did with one message. */
 export type DecideReport =
-  | {
+  | ({
       readonly kind: 'decided';
       readonly correlationId: string;
       readonly session: SessionKey;
@@ -27,21 +35,19 @@ export type DecideReport =
       readonly effects: readonly Effect[];
       /** Conditional writes that another writer won before this one. */
       readonly lostRaces: number;
-      /** When the relay received the request, where that is what happened. */
-      readonly receivedAtMs?: number;
       /** Why a request was refused. */
       readonly reason?: string;
       /** How often deactivations have failed in a row; present when one failed with this change. */
       readonly retryAttempts?: number;
-    }
+      /** Where a request is what happened. */
+    } & Partial<Arrival>)
   /** A request that could not be read; its client got CoA-NAK or Disconnect-NAK. */
-  | {
+  | ({
       readonly kind: 'refused';
       readonly correlationId: string;
       readonly errorCause: number;
       readonly reason: string;
-      readonly receivedAtMs: number;
-    }
+    } & Arrival)
   /** The due queue did not take a message. sweep finds the session, up to a minute late. */
   | { readonly kind: 'not-scheduled'; readonly session: SessionKey; readonly error: unknown }
   | { readonly kind: 'failed'; readonly messageId: string; readonly error: unknown };

@@ -1,5 +1,5 @@
 // The loop that receives from a queue.
-import type { Clock } from '../clock.ts';
+import type { MonotonicClock } from '../clock.ts';
 import { backOff } from './back-off.ts';
 import type { Queue, QueueMessage } from './queue.ts';
 
@@ -20,7 +20,7 @@ export async function consume(
   queue: Queue,
   handle: (messages: readonly QueueMessage[]) => Promise<void>,
   options: {
-    readonly clock: Clock;
+    readonly clock: MonotonicClock;
     readonly receivers: number;
     readonly stopping: AbortSignal;
     readonly abandon: AbortSignal;

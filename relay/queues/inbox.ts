@@ -1,5 +1,5 @@
 // From the relay to the cloud: messages, in batches, into the site's inbox.fifo.
-import type { Clock } from '../clock.ts';
+import type { MonotonicClock } from '../clock.ts';
 import { BATCH, type OutgoingMessage, type Queue } from './queue.ts';
 
 interface Waiting {
@@ -14,7 +14,7 @@ interface Waiting {
  */
 export class Inbox {
   readonly #queue: Queue;
-  readonly #clock: Clock;
+  readonly #clock: MonotonicClock;
   readonly #maxCalls: number;
   readonly #maxWaiting: number;
   #waiting: Waiting[] = [];
@@ -29,7 +29,7 @@ export class Inbox {
       clock,
       maxCalls = 8,
       maxWaiting = 1000,
-    }: { readonly clock: Clock; readonly maxCalls?: number; readonly maxWaiting?: number },
+    }: { readonly clock: MonotonicClock; readonly maxCalls?: number; readonly maxWaiting?: number },
   ) {
     this.#queue = queue;
     this.#clock = clock;

@@ -9,7 +9,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import type { QueueName } from '../../core/cloud/queues.ts';
-import type { Clock } from '../clock.ts';
+import type { MonotonicClock } from '../clock.ts';
 import { describeError } from '../telemetry/describe-error.ts';
 import type { Report } from '../telemetry/events.ts';
 
@@ -33,22 +33,34 @@ export interface QueueMessage {
   readonly receiveCount: number;
   /** The receipt handle, with which it is deleted or hidden for longer. Each delivery has a new one. */
   readonly receipt: string;
+  /** When SQS delivered it for the first time, milliseconds since 1970-01-01 UTC by the clock of SQS. */
+  readonly firstDeliveredAtMs: number;
+  /** Monotonic time at which the call began that has brought it: SQS has delivered it after that. */
+  readonly askedAtMs: number;
 }
 
-/** The result of the last call; `unknown` before the first. `atMs` is wall time. */
+/**
+ * The time by the clock of SQS, milliseconds since 1970-01-01 UTC, at the monotonic time `nowMs`; never earlier than it is.
+ * For a message in its first delivery.
+ */
+export function queueTimeMs({ firstDeliveredAtMs, askedAtMs }: QueueMessage, nowMs: number): number {
+  return firstDeliveredAtMs + (nowMs - askedAtMs);
+}
+
+/** The result of the last call; `unknown` before the first. `atMs` is monotonic time. */
 export type QueueHealth =
   | { readonly state: 'unknown' | 'reachable' }
   | { readonly state: 'unreachable'; readonly error: string; readonly atMs: number };
 
-/** The part of the SDK's client that the relay uses. */
-export type SqsClient = Pick<SQSClient, 'send'>;
+/** The part of the SDK's client that the relay uses. A client without HTTP has no middleware. */
+export type SqsClient = Pick<SQSClient, 'send'> & Partial<Pick<SQSClient, 'middlewareStack'>>;
 
 /** A queue, by its URL. `name` is for events. */
 export class Queue {
   readonly name: QueueName;
   readonly #url: string;
   readonly #sqs: SqsClient;
-  readonly #clock: Clock;
+  readonly #clock: MonotonicClock;
   readonly #report: Report;
   readonly #callTimeoutMs: number;
   #health: QueueHealth = { state: 'unknown' };
@@ -64,7 +76,7 @@ export class Queue {
       callTimeoutMs = 5_000,
     }: {
       readonly sqs: SqsClient;
-      readonly clock: Clock;
+      readonly clock: MonotonicClock;
       readonly report: Report;
       /** How long a call may take, with the retries of the SDK; a receive may take its wait in addition. */
       readonly callTimeoutMs?: number;
@@ -116,8 +128,13 @@ export class Queue {
       MaxNumberOfMessages: BATCH,
       WaitTimeSeconds: waitSeconds,
       VisibilityTimeout: visibilitySeconds,
-      MessageSystemAttributeNames: ['MessageGroupId', 'ApproximateReceiveCount'],
+      MessageSystemAttributeNames: [
+        'MessageGroupId',
+        'ApproximateReceiveCount',
+        'ApproximateFirstReceiveTimestamp',
+      ],
     });
+    const askedAtMs = this.#clock.monotonicNow();
     const result = await this.#call((abortSignal) => this.#sqs.send(command, { abortSignal }), {
       timeoutMs: waitSeconds * 1000 + this.#callTimeoutMs,
       signal,
@@ -130,6 +147,8 @@ export class Queue {
         body: Body,
         receiveCount: Number(Attributes?.ApproximateReceiveCount ?? 1),
         receipt: ReceiptHandle,
+        firstDeliveredAtMs: Number(Attributes?.ApproximateFirstReceiveTimestamp ?? Number.POSITIVE_INFINITY),
+        askedAtMs,
       }))
     );
   }
@@ -196,7 +215,7 @@ export class Queue {
       if (this.#health.state !== 'unreachable') {
         this.#report({ kind: 'queue-trouble', queue: this.name, error });
       }
-      this.#health = { state: 'unreachable', error, atMs: this.#clock.now() };
+      this.#health = { state: 'unreachable', error, atMs: this.#clock.monotonicNow() };
       return undefined;
     }
   }

@@ -1,7 +1,7 @@
 // Messages whose work may take longer than the visibility timeout of their queue. They are hidden from other receivers
 // until the work has ended, and the messages of one message group are worked on one after the other.
 import { EventEmitter, once } from 'node:events';
-import type { Clock, Timer } from '../clock.ts';
+import type { MonotonicClock, Timer } from '../clock.ts';
 import type { Queue, QueueMessage } from './queue.ts';
 
 /**
@@ -19,7 +19,7 @@ interface Held {
 export class VisibilityExtender {
   readonly #queue: Queue;
   readonly #visibilitySeconds: number;
-  readonly #clock: Clock;
+  readonly #clock: MonotonicClock;
   readonly #onExtended: (oldestMs: number) => void;
   /** The oldest first. */
   readonly #held = new Map<string, Held>();
@@ -37,7 +37,7 @@ export class VisibilityExtender {
     }: {
       /** How long the queue hides a message. The timeout is renewed each time when half of it is over. */
       readonly visibilitySeconds: number;
-      readonly clock: Clock;
+      readonly clock: MonotonicClock;
       /** Called at each renewal with how long the oldest message has been held, if that is half the timeout or more. */
       readonly onExtended?: (oldestMs: number) => void;
     },

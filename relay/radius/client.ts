@@ -4,7 +4,7 @@ import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
 import { type ReplyFailure, type Secret, signRequest, verifyReply } from '../../core/radius/authenticator.ts';
 import { type Packet, type ParseFailure, parsePacket } from '../../core/radius/packet.ts';
-import type { Clock, Timer } from '../clock.ts';
+import type { MonotonicClock, Timer } from '../clock.ts';
 import { Identifiers } from './identifiers.ts';
 import { Pending, type RetransmissionPolicy } from './pending.ts';
 import type { ClientChannel, Transport } from './transport.ts';
@@ -61,7 +61,7 @@ interface Exchange {
 /** A client of any number of servers. Each has up to 16 channels, and so 4096 requests at a time. */
 export class RadiusClient {
   readonly #transport: Transport;
-  readonly #clock: Clock;
+  readonly #clock: MonotonicClock;
   readonly #onIgnored: (server: Endpoint, reason: IgnoredReply) => void;
   readonly #pending: Pending<Exchange>;
   /** By address and port of the server. */
@@ -77,7 +77,7 @@ export class RadiusClient {
     onIgnored,
   }: {
     readonly transport: Transport;
-    readonly clock: Clock;
+    readonly clock: MonotonicClock;
     readonly random: () => number;
     readonly onIgnored: (server: Endpoint, reason: IgnoredReply) => void;
   }) {

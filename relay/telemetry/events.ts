@@ -154,6 +154,12 @@ export type RelayEvent =
       readonly reason: ParseFailure | ReplyFailure | 'nothing-pending';
     }
 
+  // Clocks
+  /** The wall clock of this machine differs from the cloud's by 5 s or more: ahead, or behind where `skewMs` is negative. */
+  | { readonly kind: 'clock-skewed'; readonly skewMs: number; readonly uncertaintyMs: number }
+  /** It no longer does. */
+  | { readonly kind: 'clock-in-step'; readonly skewMs: number; readonly uncertaintyMs: number }
+
   // Queues
   | { readonly kind: 'queue-trouble'; readonly queue: QueueName; readonly error: string }
   | { readonly kind: 'queue-recovered'; readonly queue: QueueName }

@@ -5,7 +5,7 @@ import type { Queue } from '../queues/queue.ts';
 const TROUBLE_MS = 60_000;
 
 /**
- * What is wrong with a queue at the wall time `nowMs`, in words. The last call decides, because the relay's permissions
+ * What is wrong with a queue at the monotonic time `nowMs`, in words. The last call decides, because the relay's permissions
  * allow no call that only tests the queue. The inbox is called only when a message is sent, so until then it counts as
  * reachable.
  */

@@ -1,5 +1,6 @@
 // Events as lines of JSON, for the standard output of a container.
 import { printableJson } from '../../core/printable.ts';
+import type { Clock } from '../clock.ts';
 import type { RelayEvent, Report } from './events.ts';
 
 /** Anyone can cause a discard, at any rate. So each reason is logged at most once in this time. */
@@ -28,6 +29,8 @@ const LEVEL = {
   'accounting-server-changed': 'WARN',
   'accounting-waiting': 'WARN',
   'reply-ignored': 'WARN',
+  'clock-skewed': 'WARN',
+  'clock-in-step': 'INFO',
   'queue-trouble': 'ERROR',
   'queue-recovered': 'INFO',
   'queue-entry-refused': 'ERROR',
@@ -36,13 +39,13 @@ const LEVEL = {
 
 /**
  * Returns a sink that passes each event to `write` as one line with a newline. Of `discarded` and `reply-ignored` there
- * is one line for each reason in 10 s, with the number of events that were `suppressed` since the line before. `now`
- * returns wall time.
+ * is one line for each reason in 10 s, with the number of events that were `suppressed` since the line before. The
+ * time in a line is wall time.
  */
-export function logEvents(write: (line: string) => void, now: () => number): Report {
+export function logEvents(write: (line: string) => void, clock: Pick<Clock, 'now' | 'monotonicNow'>): Report {
   const spans = new Map<string, { readonly endsAtMs: number; suppressed: number }>();
   return ({ kind, ...details }) => {
-    const nowMs = now();
+    const nowMs = clock.monotonicNow();
     let suppressed: number | undefined;
     if (kind === 'discarded' || kind === 'reply-ignored') {
       const reason = `${kind} ${'reason' in details ? details.reason : ''}`;
@@ -54,7 +57,7 @@ export function logEvents(write: (line: string) => void, now: () => number): Rep
       suppressed = span?.suppressed;
       spans.set(reason, { endsAtMs: nowMs + SPAN_MS, suppressed: 0 });
     }
-    const timestamp = new Date(nowMs).toISOString();
+    const timestamp = new Date(clock.now()).toISOString();
     const line = { level: LEVEL[kind], message: kind, timestamp, service: 'relay', ...details, suppressed };
     write(`${printableJson(JSON.stringify(line))}\n`);
   };

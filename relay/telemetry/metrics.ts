@@ -1,5 +1,6 @@
 // The metrics for Prometheus, made of events and of the relay's load.
 import type { AccountingDelivery } from '../accounting-delivery.ts';
+import type { CloudClock } from '../cloud-clock.ts';
 import type { CoaServer } from '../coa-server.ts';
 import type { Commands } from '../commands.ts';
 import type { Inbox } from '../queues/inbox.ts';
@@ -123,12 +124,14 @@ export function showLoad(
     commands,
     accounting,
     queues,
+    cloudClock,
   }: {
     readonly coaServer: CoaServer;
     readonly inbox: Inbox;
     readonly commands: Commands;
     readonly accounting: AccountingDelivery | undefined;
     readonly queues: readonly Queue[];
+    readonly cloudClock: CloudClock;
   },
 ): void {
   counters.gauge('interlock_relay_requests_in_progress', 'Requests without a reply so far.', () => [
@@ -148,5 +151,10 @@ export function showLoad(
   ]);
   counters.gauge('interlock_relay_queue_reachable', 'Whether the last call to the queue succeeded.', () =>
     queues.map(({ name, health }) => [{ queue: name }, health.state === 'reachable' ? 1 : 0]),
+  );
+  counters.gauge(
+    'interlock_relay_clock_skew_seconds',
+    "What the clock of this machine is ahead of the cloud's; negative when it is behind.",
+    () => (cloudClock.skew === undefined ? [] : [[{}, cloudClock.skew.skewMs / 1000]]),
   );
 }

@@ -81,7 +81,7 @@ export function request(
 ): ServiceRequest {
   return {
     correlationId: id,
-    receivedAtMs: NOW,
+    queuedAtMs: NOW,
     origin: origin(key, timestamped),
     nas: nas(),
     acctSessionId: 's1',

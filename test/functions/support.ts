@@ -102,7 +102,7 @@ export function inboxRecord(
     attributes: {
       MessageGroupId: group,
       ApproximateReceiveCount: '1',
-      SentTimestamp: '0',
+      SentTimestamp: '1800000000000',
       SenderId: '',
       ApproximateFirstReceiveTimestamp: '0',
     },

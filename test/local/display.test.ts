@@ -143,7 +143,7 @@ it('shows control characters of a client in hexadecimal, so that no terminal obe
     correlationId: 'c1',
     errorCause: 407,
     reason: 'ERX-Service-Activate "\x1b[2J": expected name or name(parameter, …)',
-    receivedAtMs: 0,
+    queuedAtMs: 0,
   } as const;
   expect(line({ source: 'decide', event })).toBe(
     'refused    c1        407 Invalid-Attribute-Value: ERX-Service-Activate "\\x1b[2J": expected name or name(parameter, …)',
@@ -171,7 +171,7 @@ describe('of a session, tells apart', () => {
         ...event,
       },
     });
-  const request = { cause: 'activate gold', receivedAtMs: 0 };
+  const request = { cause: 'activate gold', queuedAtMs: 0 };
   const nak = { cause: 'the NAS: nak 506', outcome: { result: 'nak', errorCause: 506 } } as const;
   const reply: ReplyEffect = {
     kind: 'reply',

@@ -34,6 +34,7 @@ beforeEach(async () => {
     inbox,
     send: () => Promise.reject(new Error('no route to host')),
     clock: systemClock,
+    clockSkewMs: () => undefined,
     newId: () => `request-${ids++}`,
     report: events.add,
   });

@@ -295,7 +295,11 @@ test('sends the commands of one session one after the other', async () => {
     MessageId: message.commandId,
     Body: JSON.stringify(message),
     ReceiptHandle: message.commandId,
-    Attributes: { MessageGroupId: groupOf(message), ApproximateReceiveCount: '1' },
+    Attributes: {
+      MessageGroupId: groupOf(message),
+      ApproximateReceiveCount: '1',
+      ApproximateFirstReceiveTimestamp: String(Date.now()),
+    },
   }));
   const log: string[] = [];
   const scripted = await scriptedSqs(({ action, queueUrl, entries }) => {
@@ -351,13 +355,15 @@ test('leaves a command in its queue when it holds too many, but knows those that
     inbox: new Inbox(queue('inbox'), { clock: systemClock }),
     nases: [],
     clock: systemClock,
+    cloudClock: { pastMs: 0 },
     report: events.add,
     visibilitySeconds: 60,
     maxHeld: 1,
   });
   const take = (message: CommandMessage) => {
     const delivery = { id: message.commandId, group: groupOf(message), body: '', receiveCount: 1 };
-    commands.take(message, { ...delivery, receipt: 'receipt' }, AbortSignal.abort());
+    const times = { firstDeliveredAtMs: Date.now(), askedAtMs: systemClock.monotonicNow() };
+    commands.take(message, { ...delivery, ...times, receipt: 'receipt' }, AbortSignal.abort());
   };
   take(commandOf('held'));
   take(commandOf('held'));

@@ -21,16 +21,18 @@ export interface ManualProcess {
 }
 
 export class ManualClock implements Clock {
+  readonly #startMs: number;
   #nowMs: number;
   /** The next one first; those of one moment in the order in which they were set. */
   readonly #entries: Entry[] = [];
 
   constructor(startMs = START_MS) {
+    this.#startMs = startMs;
     this.#nowMs = startMs;
   }
 
   readonly now = (): number => this.#nowMs;
-  readonly monotonicNow = this.now;
+  readonly monotonicNow = (): number => this.#nowMs - this.#startMs;
   readonly setTimeout = (callback: () => void, delayMs: number): Timer =>
     this.#add(this, callback, delayMs, false);
   readonly setInterval = (callback: () => void, intervalMs: number): Timer =>
@@ -43,15 +45,15 @@ export class ManualClock implements Clock {
     return this.#add(this, callback, delayMs, true);
   }
 
-  /** A clock of a process that can be killed. It shows the same time. */
-  process(): ManualProcess {
+  /** A clock of a process that can be killed. Its wall clock is ahead by `skewMs`, which may change at any time. */
+  process(skewMs = () => 0): ManualProcess {
     const owner = {};
     let isAlive = true;
     const add = (callback: () => void, delayMs: number) =>
       isAlive ? this.#add(owner, callback, delayMs, false) : NEVER;
     return {
       clock: {
-        now: this.now,
+        now: () => this.now() + skewMs(),
         monotonicNow: this.monotonicNow,
         setTimeout: add,
         setInterval: (callback, intervalMs) => (isAlive ? this.#repeat(owner, callback, intervalMs) : NEVER),

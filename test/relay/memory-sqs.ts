@@ -14,8 +14,18 @@ import type { ManualClock } from './manual-clock.ts';
 /** Five minutes: a message with the same deduplication id is taken and dropped. */
 export const DEDUPLICATION_MS = 300_000;
 
+/** A message as it is delivered. Times are those of the queue's clock, in milliseconds since 1970-01-01 UTC. */
+export interface Delivered extends QueueMessage {
+  readonly sentAtMs: number;
+  /** Counts the messages of the queue. */
+  readonly sequence: number;
+}
+
 interface Stored extends OutgoingMessage {
   readonly id: string;
+  readonly sentAtMs: number;
+  readonly sequence: number;
+  firstDeliveredAtMs?: number;
   receiveCount: number;
   receipt: string;
   /** It is in flight, and its group locked, before this. */
@@ -28,7 +38,7 @@ interface Poll {
   readonly max: number;
   readonly visibilityMs: number;
   readonly endsAtMs: number;
-  readonly answer: (messages: readonly QueueMessage[]) => void;
+  readonly answer: (messages: readonly Delivered[]) => void;
 }
 
 export class MemoryQueue {
@@ -64,6 +74,8 @@ export class MemoryQueue {
     const stored = {
       ...message,
       id: `message ${++this.#names}`,
+      sequence: this.#names,
+      sentAtMs: nowMs,
       receiveCount: 0,
       receipt: '',
       hiddenUntilMs: 0,
@@ -74,15 +86,18 @@ export class MemoryQueue {
   }
 
   /** The next messages, at most `max`, for `visibilityMs`; those of the groups in `except` are left out. */
-  receive(max: number, visibilityMs: number, except: readonly string[] = []): readonly QueueMessage[] {
+  receive(max: number, visibilityMs: number, except: readonly string[] = []): readonly Delivered[] {
     return this.#visible(except)
       .slice(0, max)
       .map((message) => {
         message.receiveCount++;
         message.receipt = `${message.id}, delivery ${message.receiveCount}`;
         this.#hide(message, visibilityMs);
-        const { id, group, body, receiveCount, receipt } = message;
-        return { id, group, body, receiveCount, receipt };
+        const { id, group, body, receiveCount, receipt, sentAtMs, sequence } = message;
+        message.firstDeliveredAtMs ??= this.#clock.now();
+        const { firstDeliveredAtMs } = message;
+        const times = { sentAtMs, firstDeliveredAtMs, askedAtMs: this.#clock.monotonicNow() };
+        return { id, group, body, receiveCount, receipt, sequence, ...times };
       });
   }
 
@@ -272,9 +287,13 @@ const batch =
     };
   };
 
-const received = ({ id, group, body, receiveCount, receipt }: QueueMessage) => ({
+const received = ({ id, group, body, receiveCount, receipt, firstDeliveredAtMs }: Delivered) => ({
   MessageId: id,
   Body: body,
   ReceiptHandle: receipt,
-  Attributes: { MessageGroupId: group, ApproximateReceiveCount: String(receiveCount) },
+  Attributes: {
+    MessageGroupId: group,
+    ApproximateReceiveCount: String(receiveCount),
+    ApproximateFirstReceiveTimestamp: String(firstDeliveredAtMs),
+  },
 });

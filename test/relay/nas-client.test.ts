@@ -55,9 +55,11 @@ const timely = (changes: Partial<CommandMessage> = {}) => command({ startBeforeM
 /** A command that is under way; its outcome is `pending` until there is one. */
 async function carryOut(nas: NasClient, message = timely(), abandon = never) {
   const command: { outcome: Outcome | Unsent | undefined | 'pending' } = { outcome: 'pending' };
-  void nas.carryOut(message, abandon).then((outcome) => {
-    command.outcome = outcome;
-  });
+  void nas
+    .carryOut(message, () => clock.now() > message.startBeforeMs, abandon)
+    .then((outcome) => {
+      command.outcome = outcome;
+    });
   await clock.advance(0);
   return command;
 }

@@ -93,7 +93,9 @@ test('puts a verified request into the inbox, with its bytes, its client and its
   const { message, body } = await cloud.takeFromInbox();
   await events.first(({ kind }) => kind === 'request-forwarded');
   const [event] = events.of('request-forwarded');
-  expect(body).toEqual({
+  // Whether the relay knows its skew by then depends on whether SQS has answered a call.
+  const { clockSkewMs: _, ...rest } = body as { clockSkewMs?: number };
+  expect(rest).toEqual({
     version: MESSAGE_VERSION,
     kind: 'request',
     correlationId: event?.correlationId,
@@ -244,7 +246,7 @@ test('says what is wrong while SQS is away, drops requests, and recovers', async
 });
 
 test('forgets a failure of the inbox after a minute in which nobody needed it', async () => {
-  let nowMs = 1_700_000_000_000;
+  let laterMs = 0;
   let isReached = false;
   const scripted = await scriptedSqs(({ queueUrl }) => {
     if (queueUrl === cloud.queues.inbox) throw new Error('away');
@@ -252,12 +254,15 @@ test('forgets a failure of the inbox after a minute in which nobody needed it', 
     isReached = true;
     return {};
   });
-  const relay = await start({ sqs: scripted.sqs, clock: { ...systemClock, now: () => nowMs } });
+  const relay = await start({
+    sqs: scripted.sqs,
+    clock: { ...systemClock, monotonicNow: () => systemClock.monotonicNow() + laterMs },
+  });
   await client.send(signedRequest(), relay.coaAddress);
   await events.first((event) => event.kind === 'discarded');
   const sick = await page(relay, '/healthz');
   expect(JSON.parse(sick.text).problems).toEqual(['inbox: InternalFailure: Error: away']);
-  nowMs += 60_000;
+  laterMs = 60_000;
   expect((await page(relay, '/healthz')).status).toBe(200);
   await relay.drain();
   await scripted.stop();

@@ -57,7 +57,7 @@ function understand(
   if (!parsed.ok) throw new Error(parsed.reason);
   return understandRequest(parsed.packet, {
     correlationId: 'c1',
-    receivedAtMs: 1_700_000_000_250,
+    queuedAtMs: 1_700_000_000_250,
     relay: 'demo',
     client: { name: 'policy', address: '127.0.0.1', port: 4000 },
     catalogue,
@@ -113,7 +113,7 @@ describe('a request that can be carried out', () => {
       ok: true,
       request: {
         correlationId: 'c1',
-        receivedAtMs: 1_700_000_000_250,
+        queuedAtMs: 1_700_000_000_250,
         origin: {
           kind: 'radius',
           relay: 'demo',

@@ -86,7 +86,7 @@ function playAt({
     const see = (effects: readonly (CommandEffect | ReplyEffect)[]) => {
       for (const effect of effects) if (effect.kind === 'reply') [reply, atReply] = [effect, atNas];
     };
-    happen(asked(request(`r${index}`, { ...who, activate, deactivate, receivedAtMs: nowMs })), see);
+    happen(asked(request(`r${index}`, { ...who, activate, deactivate, queuedAtMs: nowMs })), see);
     for (let round = 0; round < 60; round++) {
       const dueMs = session && dueAtMs(session);
       if (dueMs === undefined) break;

@@ -233,7 +233,7 @@ describe('laws, over random requests and answers', () => {
       }
       const deactivate = one.deactivate.filter((other) => !one.activate.includes(other));
       if (one.activate.length + deactivate.length === 0) return undefined;
-      return asked(request(`r${index}`, { ...who, activate: one.activate, deactivate, receivedAtMs: nowMs }));
+      return asked(request(`r${index}`, { ...who, activate: one.activate, deactivate, queuedAtMs: nowMs }));
     }
   }
 

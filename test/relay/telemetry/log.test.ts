@@ -6,11 +6,19 @@ const source = { address: '192.0.2.1', port: 50_000 };
 function logger() {
   const lines: Record<string, unknown>[] = [];
   let nowMs = 1_700_000_000_000;
-  const report = logEvents(
-    (line) => lines.push(JSON.parse(line)),
-    () => nowMs,
-  );
-  return { lines, report, advance: (ms: number) => (nowMs += ms) };
+  let monotonicMs = 0;
+  const report = logEvents((line) => lines.push(JSON.parse(line)), {
+    now: () => nowMs,
+    monotonicNow: () => monotonicMs,
+  });
+  const step = (ms: number) => {
+    nowMs += ms;
+  };
+  const advance = (ms: number) => {
+    step(ms);
+    monotonicMs += ms;
+  };
+  return { lines, report, advance, step };
 }
 
 test('writes an event as one line with its level and time', () => {
@@ -41,6 +49,21 @@ test('writes one line for a reason in ten seconds, with the number of those that
   advance(1);
   flood('unknown-source', 1);
   expect(lines.at(-1)).toMatchObject({ reason: 'unknown-source', suppressed: 100 });
+});
+
+test('leaves out no more and no less when the clock is set back or forward', () => {
+  const { lines, report, advance, step } = logger();
+  const discard = () => report({ kind: 'discarded', reason: 'unknown-source', source });
+  discard();
+  step(-3_600_000);
+  advance(10_000);
+  discard();
+  step(3_600_000);
+  discard();
+  expect(lines).toMatchObject([
+    { timestamp: '2023-11-14T22:13:20.000Z' },
+    { timestamp: '2023-11-14T21:13:30.000Z' },
+  ]);
 });
 
 test('writes every request and reply', () => {

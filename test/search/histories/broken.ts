@@ -4,6 +4,7 @@ import {
   ReceiveMessageCommand,
   SendMessageBatchCommand,
 } from '@aws-sdk/client-sqs';
+import type { SQSRecord } from 'aws-lambda';
 import { answer } from '../../../core/subscriber/draft.ts';
 import type { ServiceSession, Session } from '../../../core/subscriber/session.ts';
 import { createDecide } from '../../../functions/decide/decide.ts';
@@ -120,6 +121,40 @@ export const takingTimeoutForNak = (): System => reporting('nak');
 
 /** Takes a command that it knows nothing of for one that was carried out. */
 export const takingTimeoutForAck = (): System => reporting('ack');
+
+// --- Systems that believe the clock of a relay -------------------------------------------------------------------
+
+/** Puts the requests of a session in the order of the relay's clock, and measures their ages by it. */
+export const comparingRelayClocks = (): System => ({
+  store: memoryStore(),
+  decide: (dependencies) => {
+    const decide = createDecide(dependencies);
+    const byRelay = (record: SQSRecord): SQSRecord => {
+      const { receivedAtMs = 0 } = JSON.parse(record.body) as { receivedAtMs?: number };
+      const time = String(receivedAtMs);
+      return { ...record, attributes: { ...record.attributes, SequenceNumber: time, SentTimestamp: time } };
+    };
+    return ({ Records }, context) => decide({ Records: Records.map(byRelay) }, context);
+  },
+});
+
+/** Takes its own clock for that of the queue when it judges whether a command is too late. */
+export const expiringByOwnClock = (): System => ({
+  store: memoryStore(),
+  decide: createDecide,
+  startRelay: (options) => {
+    const send: Send = async (command, call) => {
+      const output = await (options.sqs.send(command as never, call as never) as Promise<object>);
+      const { Messages = [] } = output as { Messages?: readonly Received[] };
+      const now = { ApproximateFirstReceiveTimestamp: String(options.clock.now()) };
+      return {
+        ...output,
+        Messages: Messages.map((one) => ({ ...one, Attributes: { ...one.Attributes, ...now } })),
+      };
+    };
+    return startRelay({ ...options, sqs: { send } as SqsClient });
+  },
+});
 
 // --- Systems that believe themselves and not the NAS ------------------------------------------------------------
 

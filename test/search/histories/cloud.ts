@@ -4,7 +4,7 @@
 // batch fails in part, or as a whole when its function dies.
 import { isDeepStrictEqual } from 'node:util';
 import { marshall } from '@aws-sdk/util-dynamodb';
-import type { Context, DynamoDBRecord, SQSRecord } from 'aws-lambda';
+import type { Context, DynamoDBRecord, SQSRecord, SQSRecordAttributes } from 'aws-lambda';
 import {
   DUE_QUEUE_NAME,
   INBOX_BATCH_SIZE,
@@ -29,7 +29,7 @@ import { createAccount } from '../../../functions/account/account.ts';
 import type { createDecide, DecideDependencies } from '../../../functions/decide/decide.ts';
 import type { OutgoingMessage } from '../../../functions/shared/queue.ts';
 import type { Image, SessionStore } from '../../../functions/shared/session-store.ts';
-import type { MemoryQueue } from '../../relay/memory-sqs.ts';
+import type { Delivered, MemoryQueue } from '../../relay/memory-sqs.ts';
 import { Choices } from './choices.ts';
 import { deployment } from './deployment.ts';
 import { type Call, Fault, interleave } from './interleave.ts';
@@ -51,8 +51,7 @@ interface Delivery {
   readonly body: string;
   readonly receives: number;
   /** Of a message of the inbox. */
-  readonly group?: string;
-  readonly receipt?: string;
+  readonly inbox?: Delivered;
 }
 
 /** A message of the due queue. */
@@ -72,7 +71,6 @@ export class Cloud {
   readonly #scene: Scene;
   readonly #system: System;
   #due: readonly Due[] = [];
-  readonly #sequences = new Map<string, number>();
   #stream: readonly DynamoDBRecord[] = [];
   #wroteAtMs = 0;
 
@@ -106,7 +104,12 @@ export class Cloud {
     const { inbox } = this.#site;
     const requests: readonly Delivery[] = inbox
       .receive(most, QUEUES.inbox.visibilityTimeoutSeconds * 1000, leftOut)
-      .map(({ receiveCount, ...message }) => ({ ...message, receives: receiveCount }));
+      .map((message) => ({
+        id: message.id,
+        body: message.body,
+        receives: message.receiveCount,
+        inbox: message,
+      }));
     const due = choices.chance(50) ? this.#available.map((one) => [one]) : [this.#available];
     const beside = requests.length === 0 || choices.chance(60) ? due : [];
     const twice = choices.chance(20) ? beside.slice(0, 1) : [];
@@ -132,7 +135,7 @@ export class Cloud {
     this.#due = this.#due.filter(({ id }) => !isDone(id));
     // What failed stays hidden, or comes again at once.
     const staysHidden = choices.chance(30);
-    for (const { id, receipt = '' } of requests)
+    for (const { id, inbox: { receipt } = { receipt: '' } } of requests)
       if (isDone(id)) inbox.delete(receipt);
       else if (!staysHidden) inbox.setVisibility(receipt, 0);
   }
@@ -200,6 +203,8 @@ export class Cloud {
     const { item } = subscriber;
     if (item?.session.revision !== session.revision) return;
     delete subscriber.item;
+    // Nothing is decided in the millisecond of a removal either.
+    this.#wroteAtMs = Math.max(this.#wroteAtMs, this.#scene.nowMs);
     this.#changed(subscriber, item.image, undefined);
     this.#scene.tally.removals++;
     subscriber.observer.removed(item.session);
@@ -299,21 +304,14 @@ export class Cloud {
 
   // --- Small things -------------------------------------------------------------------------------------------
 
-  #record({ id, group, body }: Delivery): SQSRecord {
-    const queue = group === undefined ? DUE_QUEUE_NAME : queueName(this.#scene.site, 'inbox');
+  #record({ id, body, inbox }: Delivery): SQSRecord {
+    const queue = inbox === undefined ? DUE_QUEUE_NAME : queueName(this.#scene.site, 'inbox');
     return {
       messageId: id,
       body,
-      attributes: group === undefined ? {} : { MessageGroupId: group, SequenceNumber: this.#sequenceOf(id) },
+      attributes: inbox === undefined ? {} : attributesOf(inbox),
       eventSourceARN: `arn:aws:sqs:us-east-1:000000000000:${queue}`,
     } as SQSRecord;
-  }
-
-  /** The inbox keeps the order of a group, so the order of the first deliveries is that of the messages. */
-  #sequenceOf(id: string): string {
-    const sequence = this.#sequences.get(id) ?? this.#sequences.size + 1;
-    this.#sequences.set(id, sequence);
-    return String(sequence);
   }
 
   #subscriber({ acctSessionId }: SessionKey): Subscriber {
@@ -352,8 +350,12 @@ function send(call: Call, messages: readonly OutgoingMessage[], queue: MemoryQue
 
 const keyOf = ({ nas, acctSessionId }: Session): SessionKey => ({ nas: nas.name, acctSessionId });
 
-function nameOf({ id, group, body }: Delivery): string {
-  if (group === undefined) return id;
+function attributesOf({ group, sequence, sentAtMs }: Delivered): Partial<SQSRecordAttributes> {
+  return { MessageGroupId: group, SequenceNumber: String(sequence), SentTimestamp: String(sentAtMs) };
+}
+
+function nameOf({ id, inbox, body }: Delivery): string {
+  if (inbox === undefined) return id;
   const message = readMessage(InboxMessage, body);
   return message.kind === 'outcome' ? `${message.commandId}/${message.result}` : message.correlationId;
 }

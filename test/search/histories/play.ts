@@ -114,11 +114,12 @@ async function letRelayGoOn({ clock }: Scene, site: Site, choices: Choices): Pro
   if (choices.chance(15)) site.restartRelay(choices);
 }
 
-/** Until something is due, or for long enough that retries, deadlines or windows have passed. */
-async function wait({ scene, cloud: { nextMs } }: World, choices: Choices): Promise<void> {
+/** Until something is due, or for long enough that retries, deadlines or windows have passed. The clock of the relay may step. */
+async function wait({ scene, site, cloud: { nextMs } }: World, choices: Choices): Promise<void> {
   const { nowMs, clock } = scene;
   const due = nextMs !== undefined && nextMs > nowMs ? [nextMs - nowMs] : [];
   await clock.advance(choices.oneOf([...due, ...[1, 16, 31, 61, 121, 301].map((seconds) => seconds * 1000)]));
+  if (choices.chance(25)) site.stepClock(choices);
 }
 
 /** Does the next thing that there is to do; whether there was none. */

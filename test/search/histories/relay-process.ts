@@ -12,6 +12,8 @@ export type StartRelay = typeof startRelay;
 export interface RelayProcessOptions extends Pick<RelayOptions, 'site' | 'newId'> {
   readonly start?: StartRelay | undefined;
   readonly clock: ManualClock;
+  /** What its wall clock is ahead of the cloud's; negative when it is behind. */
+  readonly skewMs: () => number;
   readonly network: MemoryNetwork;
   readonly queues: {
     readonly inbox: MemoryQueue;
@@ -37,12 +39,13 @@ export async function startRelayProcess({
   site,
   newId,
   clock,
+  skewMs,
   network,
   queues,
   fateOf,
   report,
 }: RelayProcessOptions): Promise<RelayProcess> {
-  const process = clock.process();
+  const process = clock.process(skewMs);
   const host = network.host(HOSTS.relay.address);
   const relay: Relay = await start({
     site,

@@ -1,7 +1,8 @@
 // A site on a network in memory: clients, the real relay, a NAS and an accounting server, and the site's queues.
 //
 // Datagrams are lost, come twice, late and out of order; a NAS or accounting server is away for a while, or refuses; calls
-// to SQS fail, come late, or their answers get lost; the relay is killed, or stops in good order, and starts anew.
+// to SQS fail, come late, or their answers get lost; the relay is killed, or stops in good order, and starts anew, perhaps
+// on a host with another clock; its clock is wrong, or steps.
 import { AccountingMessage, InboxMessage, OutboxMessage, readMessage } from '../../../core/messages.ts';
 import { decodeAttributes, firstValue } from '../../../core/radius/codec.ts';
 import type { Packet } from '../../../core/radius/packet.ts';
@@ -45,6 +46,10 @@ const RECEIVE_FATES: typeof CALL_FATES = [
   [2, 'answer-lost'],
   [1, 'hung'],
 ];
+/** What the clock of a relay may be ahead of the cloud's. */
+const SKEWS_MS = [0, -1_500, 1_500, 31_000, -45_000];
+/** A relay asks for commands, and gives a call up, within so long: it counts a command as older than it is by that at most. */
+const CALL_MS = 8_000;
 const REFUSAL_PERCENT = 12;
 const KILLED_PERCENT = 66;
 /** RFC 2865 section 3. */
@@ -61,6 +66,9 @@ export class Site {
   /** Until when everything is lost one way, by source and destination. */
   readonly #silentUntilMs = new Map<string, number>();
   #relay: RelayProcess | undefined;
+  #skewMs = 0;
+  /** By command id. */
+  readonly #startBeforeMs = new Map<string, number>();
 
   /** @param relayUnderTest the relay as it is, unless there is another one */
   constructor(scene: Scene, relayUnderTest: StartRelay | undefined) {
@@ -98,6 +106,7 @@ export class Site {
       site: relaySiteOf(site),
       newId: () => this.#scene.name('r'),
       clock,
+      skewMs: () => this.#skewMs,
       network: this.#network,
       queues: { inbox: this.inbox, outbox: this.outbox, accounting: this.accounting },
       fateOf: (action) => this.#fateOfCall(action),
@@ -116,6 +125,7 @@ export class Site {
       relay.kill();
       this.#scene.clock.setTimeout(() => void this.startRelay(), startsAfterMs);
     };
+    if (choices.chance(20)) this.stepClock(choices);
     this.#scene.tally.restarts++;
     if (choices.chance(KILLED_PERCENT)) {
       this.#scene.fault('the relay is killed');
@@ -126,7 +136,14 @@ export class Site {
     }
   }
 
+  /** The clock of the relay steps; whether time passes does not depend on it. */
+  stepClock(choices: Choices): void {
+    this.#skewMs = choices.oneOf(SKEWS_MS);
+    this.#scene.fault(`the clock of the relay is ahead by ${this.#skewMs / 1000} s`);
+  }
+
   #seeEvent(event: RelayEvent): void {
+    const { nowMs } = this.#scene;
     switch (event.kind) {
       case 'reply-not-sent':
         this.#scene.violated(`the relay does not send a reply: ${event.reason}`);
@@ -138,12 +155,18 @@ export class Site {
         this.#scene.tally.commands++;
         break;
       case 'command-not-sent':
+        if (event.reason === 'expired' && nowMs < this.#startBefore(event) - CALL_MS)
+          this.#scene.violated(`${event.commandId} is not sent, and there is time for that`);
         this.#scene.tell(`  ${event.commandId} is not sent: ${event.reason}`);
         break;
       case 'discarded':
         this.#scene.tell(`  the relay discards a datagram: ${event.reason}`);
         break;
     }
+  }
+
+  #startBefore({ commandId }: { readonly commandId: string }): number {
+    return this.#startBeforeMs.get(commandId) ?? 0;
   }
 
   // --- The NAS by itself --------------------------------------------------------------------------------------
@@ -174,17 +197,18 @@ export class Site {
       this.#subscriber(session.acctSessionId).observer.outcome(message);
       return;
     }
-    const { correlationId, receivedAtMs, origin } = message;
+    const { correlationId, origin } = message;
     const bytes = origin.packet;
     const { subscriber, wish } = this.clients.whoAsked(bytes);
     this.#scene.tell(`  ${correlationId}: ${subscriber.name} ${describeWish(wish)}`);
     this.#scene.tally.requests++;
-    subscriber.observer.forwarded({ correlationId, receivedAtMs, wish, bytes });
+    subscriber.observer.forwarded({ correlationId, queuedAtMs: this.#scene.nowMs, wish, bytes });
   }
 
   #seeOutbox(message: OutboxMessage): void {
     if (message.kind === 'command') {
-      const { commandId, operation, services, deactivates = [], session } = message;
+      const { commandId, operation, services, deactivates = [], session, startBeforeMs } = message;
+      this.#startBeforeMs.set(commandId, startBeforeMs);
       const others = deactivates.map((one) => ` -${one}`).join('');
       this.#scene.tell(`  ${commandId}: ${operation} ${services.join(' ')}${others}`);
       this.#subscriber(session.acctSessionId).observer.commanded(message);

@@ -43,7 +43,7 @@ function wish(text: string, profile: Partial<NasProfile> = {}): ServiceRequest {
       .filter((word) => word.startsWith(sign))
       .map((word) => word.slice(1).split('=') as [name: Name, statistics?: Statistics]);
   const identity = { 'User-Name': text.startsWith('?') ? 'somebody.else' : 'client1@isp1.com' };
-  const asked = request(text, { timestamped: true, receivedAtMs: 0, identity });
+  const asked = request(text, { timestamped: true, queuedAtMs: 0, identity });
   return {
     ...asked,
     nas: nas({ enforcement: 'coa', ...profile }),

@@ -14,11 +14,12 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
   /** By bytes, the first answer that a client has heard to them. */
   const heard = new Map<string, string>();
   return {
-    evaluated({ forward: { correlationId, bytes, wish, receivedAtMs } }) {
+    evaluated({ forward: { correlationId, bytes, wish, queuedAtMs } }) {
       if (wish.timestampMs === undefined) return;
       const isRepeat = evaluations
         .slice(0, ANSWERS_REMEMBERED)
-        .some((one) => one.forward.bytes === bytes && receivedAtMs - one.atMs <= REPLAY_WINDOW_MS);
+        .filter((one) => one.forward.bytes === bytes)
+        .some(({ atMs }) => !forgotten.has(bytes) || queuedAtMs - atMs <= REPLAY_WINDOW_MS);
       expect(!isRepeat, `${correlationId} is evaluated, and its bytes were answered before`);
     },
     replied(reply) {

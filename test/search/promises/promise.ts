@@ -9,7 +9,8 @@ import type { Wish } from '../histories/wish.ts';
 /** A request that came into the inbox. */
 export interface Forward {
   readonly correlationId: string;
-  readonly receivedAtMs: number;
+  /** When SQS took it. */
+  readonly queuedAtMs: number;
   readonly wish: Wish;
   /** The packet, base64: the same for the same bytes. */
   readonly bytes: string;

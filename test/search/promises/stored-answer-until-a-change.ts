@@ -16,15 +16,15 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
     among.some((reply) => reply.correlationId === one.correlationId);
 
   function check(repeat: Forward, index: number): void {
-    const { correlationId, receivedAtMs, bytes, wish, repliesBefore } = repeat;
+    const { correlationId, queuedAtMs, bytes, wish, repliesBefore } = repeat;
     if (wish.timestampMs !== undefined || isEvaluated(repeat) || !hasReply(repeat, replies)) return;
     const before = forwards.slice(0, index);
     const origin = before.findLast((one) => one.bytes === bytes && isEvaluated(one));
     if (origin === undefined || !hasReply(origin, replies.slice(0, repliesBefore))) return;
     const { atMs = 0 } = evaluations.find(({ forward }) => forward === origin) ?? {};
     expect(
-      !isEnforced || receivedAtMs - atMs <= REPEATED_WITHIN_MS,
-      `${correlationId} gets the answer of ${receivedAtMs - atMs} ms ago, and the NAS may know better`,
+      !isEnforced || queuedAtMs - atMs <= REPEATED_WITHIN_MS,
+      `${correlationId} gets the answer of ${queuedAtMs - atMs} ms ago, and the NAS may know better`,
     );
     for (const between of before.slice(before.indexOf(origin) + 1))
       expect(!changing.has(between), `${correlationId} gets a stored answer behind ${between.correlationId}`);

@@ -156,9 +156,10 @@ export async function startTestSystem({
   dataDirectory,
   sweepIntervalSeconds,
   handlers,
+  relayClock,
   ...plan
 }: SitePlan &
-  Pick<SystemOptions, 'dataDirectory' | 'sweepIntervalSeconds' | 'handlers'> & {
+  Pick<SystemOptions, 'dataDirectory' | 'sweepIntervalSeconds' | 'handlers' | 'relayClock'> & {
     readonly services?: string;
   } = {}): Promise<TestSystem> {
   const folder = await temporaryFolder();
@@ -173,6 +174,7 @@ export async function startTestSystem({
     ...(dataDirectory !== undefined && { dataDirectory }),
     ...(sweepIntervalSeconds !== undefined && { sweepIntervalSeconds }),
     ...(handlers !== undefined && { handlers }),
+    ...(relayClock !== undefined && { relayClock }),
     report: events.add,
   });
   return {
