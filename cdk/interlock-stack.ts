@@ -40,7 +40,9 @@ export class InterlockStack extends Stack {
     sites.deliverInboxesTo(decide);
     due.deliverTo(decide, 'Due');
     sessions.grantReadWrite(decide);
+    sessions.grantLookUp(decide);
     sites.grantSendToOutboxes(decide);
+    sites.grantSendToInboxes(decide);
     due.grantSend(decide);
 
     const account = new NodeFunction(this, 'Account', {

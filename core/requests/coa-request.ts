@@ -3,6 +3,7 @@
 
 import { ERX_MAX_TAG, ERX_STATISTICS } from '../dialects/erx.ts';
 import { IDENTITY_ATTRIBUTES, NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
+import type { SessionKey } from '../messages.ts';
 import type { KnownNas } from '../nas.ts';
 import { type RadiusClient, radiusOrigin } from '../origin.ts';
 import { type AttributeName, attributeNameAt } from '../radius/attributes.ts';
@@ -12,12 +13,13 @@ import { type Activation, parseActivation } from '../services/activation.ts';
 import type { Catalogue, ServiceDefinition } from '../services/catalogue.ts';
 import type { PlannedService, Statistics } from '../services/terms.ts';
 import type { RequestedDeactivation, ServiceRequest } from '../subscriber/session.ts';
-import { acctSessionIdOf, identityOf, nasOf } from './identification.ts';
+import { type Subject, subjectOf } from './identification.ts';
 import { atMostOne, type Reading, type Refusal } from './reading.ts';
 
-/** What a request asks for, or why it is refused. */
+/** What a request asks for, and of which session; or that the session has to be looked up; or why the request is refused. */
 export type Understood =
   | { readonly ok: true; readonly request: ServiceRequest }
+  | { readonly ok: true; readonly request?: undefined; readonly lookUp: Pick<Subject, 'nas' | 'identity'> }
   | { readonly ok: false; readonly refusal: Refusal };
 
 /** What the request's message and the deployment say of it. */
@@ -33,6 +35,8 @@ export interface RequestContext {
   readonly catalogue: Catalogue;
   /** The NASes of the relay's site. */
   readonly nases: readonly KnownNas[];
+  /** The session that a look-up has found for it, where it has no Acct-Session-Id. */
+  readonly found?: SessionKey | undefined;
 }
 
 /**
@@ -41,7 +45,7 @@ export interface RequestContext {
  */
 export function understandRequest(packet: Packet, context: RequestContext): Understood {
   try {
-    return { ok: true, request: read(packet, context) };
+    return { ok: true, ...read(packet, context) };
   } catch (error) {
     if (error instanceof Refused) return { ok: false, refusal: error.refusal };
     throw error;
@@ -62,12 +66,15 @@ function orRefuse<T>(reading: Reading<T>): T {
   throw new Refused(reading.refusal.errorCause, reading.refusal.reason);
 }
 
-function read(packet: Packet, context: RequestContext): ServiceRequest {
+function read(
+  packet: Packet,
+  context: RequestContext,
+): { readonly request: ServiceRequest } | { readonly lookUp: Pick<Subject, 'nas' | 'identity'> } {
   if (packet.code !== CODE.CoaRequest)
     throw new Refused('Unsupported-Extension', 'Disconnect-Request is not supported');
   const attributes = decodeAttributes(packet).map(supported);
-  const acctSessionId = orRefuse(acctSessionIdOf(attributes));
-  const nas = orRefuse(nasOf(attributes, context.nases));
+  const subject = orRefuse(subjectOf(attributes, context.nases, context.found));
+  const { nas, identity, acctSessionId, lookedUpAt } = subject;
   const activate = activations(attributes, context.catalogue);
   const deactivate = deactivations(attributes, context.catalogue);
   const both = activate.find(({ activation }) => deactivate.some((one) => one.activation === activation));
@@ -78,19 +85,22 @@ function read(packet: Packet, context: RequestContext): ServiceRequest {
   }
 
   const { correlationId, receivedAtMs, sequence, relay, client } = context;
+  if (acctSessionId === undefined) return { lookUp: { nas, identity } };
   const timestamped = orRefuse(atMostOne(attributes, 'Event-Timestamp')) !== undefined;
-  return {
+  const request = {
     correlationId,
     receivedAtMs,
     ...(sequence !== undefined && { sequence }),
     origin: radiusOrigin(packet, { ...(relay !== undefined && { relay }), client, timestamped }),
     nas,
     acctSessionId,
-    identity: orRefuse(identityOf(attributes)),
+    ...(lookedUpAt !== undefined && { lookedUpAt }),
+    identity,
     classes: named(attributes, 'Class').map(({ value }) => Buffer.from(value).toString('hex')),
     activate,
     deactivate,
   };
+  return { request };
 }
 
 // --- Attributes -----------------------------------------------------------------------------------------------

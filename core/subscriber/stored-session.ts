@@ -73,6 +73,7 @@ const Request = v.strictObject({
   origin: Origin,
   nas: Nas,
   acctSessionId: Text,
+  lookedUpAt: v.exactOptional(Text),
   identity: Identity,
   classes: Texts,
   activate: v.array(

@@ -1,8 +1,10 @@
 // decide: a message of a site's inbox becomes a change of its session, and then messages in the site's outbox.
-// Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
-import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+// A request without Acct-Session-Id comes twice: its session is found first, and decides the message group in which it is then
+// carried out. Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
+import type { Context, SQSBatchResponse, SQSEvent, SQSRecord, SQSRecordAttributes } from 'aws-lambda';
 import { isDueQueue, SWEEP_INTERVAL_SECONDS, siteOfInbox } from '../../core/cloud/queues.ts';
 import type { Deployment } from '../../core/deployment.ts';
+import type { Identity } from '../../core/identity.ts';
 import {
   DueMessage,
   InboxMessage,
@@ -16,6 +18,8 @@ import { radiusOrigin } from '../../core/origin.ts';
 import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { parsePacket } from '../../core/radius/packet.ts';
 import { understandRequest } from '../../core/requests/coa-request.ts';
+import { namesOf } from '../../core/requests/identification.ts';
+import type { Reading, Refusal } from '../../core/requests/reading.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
 import type { Event } from '../../core/subscriber/event.ts';
 import type { Session } from '../../core/subscriber/session.ts';
@@ -23,8 +27,9 @@ import { dueAtMs, transition } from '../../core/subscriber/transition.ts';
 import { processBatch } from '../shared/batch.ts';
 import type { Schedule } from '../shared/due-queue.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
+import type { SessionLookUp } from '../shared/session-look-up.ts';
 import type { SessionStore } from '../shared/session-store.ts';
-import { messageOf, replyMessage } from './messages.ts';
+import { foundMessage, messageOf, replyMessage } from './messages.ts';
 import { type DecideReport, difference } from './report.ts';
 
 /** Conditional writes that one message may lose in a row before the queue has to deliver it again. */
@@ -33,8 +38,11 @@ const MAX_ATTEMPTS = 5;
 export interface DecideDependencies {
   readonly deployment: Deployment;
   readonly store: SessionStore;
+  readonly lookUp: SessionLookUp;
   /** Sends to the outbox of a site, all or an error. */
   send(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
+  /** Sends to the inbox of a site, all or an error. */
+  forward(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
   /** Has a session looked at again at a time of its own. */
   readonly schedule: Schedule;
   now(): number;
@@ -72,17 +80,18 @@ async function decide(
   const site = siteOfInbox(record.eventSourceARN);
   const message = readMessage(InboxMessage, record.body);
   return message.kind === 'request'
-    ? decideRequest(site, message, record.attributes.SequenceNumber, dependencies, signal)
+    ? decideRequest(site, message, record.attributes, dependencies, signal)
     : decideOutcome(site, message, dependencies, signal);
 }
 
-function decideRequest(
+async function decideRequest(
   site: string,
-  { correlationId, receivedAtMs, origin }: RequestMessage,
-  sequence: string | undefined,
+  message: RequestMessage,
+  { SequenceNumber: sequence, ApproximateReceiveCount }: SQSRecordAttributes,
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
+  const { correlationId, receivedAtMs, origin, session: found } = message;
   const parsed = parsePacket(Buffer.from(origin.packet, 'base64'));
   if (!parsed.ok) throw new MalformedMessage(`packet: ${parsed.reason}`);
   const { catalogue, nasesBySite } = dependencies.deployment;
@@ -90,10 +99,9 @@ function decideRequest(
   if (nases === undefined) throw new MalformedMessage(`the site ${site} is not part of this deployment`);
 
   const { relay, client } = origin;
-  const context = { correlationId, receivedAtMs, sequence, relay, client, catalogue, nases };
+  const context = { correlationId, receivedAtMs, sequence, relay, client, catalogue, nases, found };
   const understood = understandRequest(parsed.packet, context);
-  if (!understood.ok) {
-    const { reason, ...refusal } = understood.refusal;
+  const refuse = ({ reason, ...refusal }: Refusal) => {
     const errorCause = ERROR_CAUSE[refusal.errorCause];
     dependencies.report({ kind: 'refused', correlationId, errorCause, reason, receivedAtMs });
     const answered = radiusOrigin(parsed.packet, {
@@ -103,15 +111,49 @@ function decideRequest(
     });
     const reply = { kind: 'reply', correlationId, origin: answered, answer: 'nak', errorCause } as const;
     return dependencies.send(site, [replyMessage(reply)], signal);
-  }
+  };
+  if (!understood.ok) return refuse(understood.refusal);
+
   const { request } = understood;
-  const { acctSessionId } = request;
-  const nas = nases.find(({ profile }) => profile.name === request.nas.name);
+  if (request === undefined) {
+    const { nas, identity } = understood.lookUp;
+    const isRedelivered = Number(ApproximateReceiveCount) > 1;
+    const about = { correlationId, identity, nasNames: namesOf(nas.name, nases), isRedelivered };
+    const session = await lookUp(about, dependencies.lookUp, signal);
+    if (!session.ok) return refuse(session.refusal);
+    dependencies.report({ kind: 'found', correlationId, session: session.value, by: Object.keys(identity) });
+    return dependencies.forward(site, [foundMessage(message, session.value)], signal);
+  }
+  const { acctSessionId, lookedUpAt } = request;
+  const names = lookedUpAt === undefined ? namesOf(request.nas.name, nases) : ([lookedUpAt] as const);
+  const [first, ...others] = names;
   const keyAt = (nas: string) => ({ nas, acctSessionId });
-  const sessions: Keys = [keyAt(request.nas.name), ...(nas?.formerly ?? []).map(keyAt)];
+  const sessions: Keys = [keyAt(first), ...others.map(keyAt)];
   const event = { kind: 'request', id: correlationId, request } as const;
   const cause = describeRequest(request);
   return change({ site, sessions, event, correlationId, cause, receivedAtMs }, dependencies, signal);
+}
+
+/**
+ * Written before sent: a request that was refused and is delivered again is refused again, though its session may be there by
+ * now. Its client may have heard the refusal.
+ */
+async function lookUp(
+  about: {
+    readonly correlationId: string;
+    readonly identity: Identity;
+    readonly nasNames: readonly string[];
+    readonly isRedelivered: boolean;
+  },
+  { find, remember, recall }: SessionLookUp,
+  signal: AbortSignal,
+): Promise<Reading<SessionKey>> {
+  const { correlationId, identity, nasNames, isRedelivered } = about;
+  const refusal = isRedelivered ? await recall(correlationId, signal) : undefined;
+  if (refusal !== undefined) return { ok: false, refusal };
+  const found = await find(identity, nasNames, signal);
+  if (!found.ok) await remember(correlationId, found.refusal, signal);
+  return found;
 }
 
 function decideOutcome(

@@ -73,6 +73,7 @@ describe('the bundled functions', () => {
       AWS_REGION: 'eu-central-1',
       TABLE_NAME: 'sessions',
       OUTBOX_URLS: '{}',
+      INBOX_URLS: '{}',
       ACCOUNTING_URLS: '{}',
       DUE_QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/123456789012/interlock-due',
       DEPLOYMENT_FILE: join(decide, 'deployment.json'),

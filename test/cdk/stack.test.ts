@@ -2,7 +2,8 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
 import { QUEUES as SHAPES } from '../../core/cloud/queues.ts';
-import { TABLE } from '../../core/cloud/table.ts';
+import { INDEX_ATTRIBUTES, TABLE } from '../../core/cloud/table.ts';
+import { LOOK_UP_ATTRIBUTES } from '../../core/look-up.ts';
 import { COMMAND_START_WITHIN_MS } from '../../core/subscriber/command.ts';
 import { HISTORY_ATTRIBUTES } from '../../core/subscriber/history.ts';
 import {
@@ -148,12 +149,16 @@ describe('decide', () => {
     expect(allowedBy('DecideRoleDefaultPolicy')).toEqual({
       'dynamodb:GetItem': ['SessionsTable'],
       'dynamodb:PutItem': ['SessionsTable'],
+      'dynamodb:DeleteItem': ['SessionsTable'],
+      'dynamodb:Query': LOOK_UP_ATTRIBUTES.map((attribute) =>
+        expect.stringMatching(`/index/${TABLE.lookUpIndexes[attribute]}$`),
+      ),
       'sqs:ReceiveMessage': inboxes,
       'sqs:DeleteMessage': inboxes,
       'sqs:ChangeMessageVisibility': inboxes,
       'sqs:GetQueueAttributes': inboxes,
       'sqs:GetQueueUrl': inboxes,
-      'sqs:SendMessage': ['interlock-due', 'north-outbox.fifo', 'south-outbox.fifo'],
+      'sqs:SendMessage': ['interlock-due', ...inboxes, 'north-outbox.fifo', 'south-outbox.fifo'],
       'logs:CreateLogStream': ['DecideLogs'],
       'logs:PutLogEvents': ['DecideLogs'],
     });
@@ -198,8 +203,7 @@ describe('what account may put into the table', () => {
 
   it('is made of the attributes of history: it can make no session and gets into no index', () => {
     expect(attributes).toEqual(HISTORY_ATTRIBUTES);
-    const { dueIndex, lookUpIndexes } = TABLE;
-    const ofOthers = ['services', 'recentEvents', dueIndex.partitionKey, dueIndex.sortKey, ...lookUpIndexes];
+    const ofOthers = ['services', 'recentEvents', TABLE.sessionsIndex, ...INDEX_ATTRIBUTES];
     expect(attributes.filter((name) => ofOthers.includes(String(name)))).toEqual([]);
   });
 

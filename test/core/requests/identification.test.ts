@@ -80,7 +80,6 @@ describe('the Acct-Session-Id of a request', () => {
   });
 
   it.each<[string, readonly Attribute[], string, string]>([
-    ['missing', [], 'Missing-Attribute', 'Acct-Session-Id is missing'],
     ['empty', [id('')], 'Invalid-Attribute-Value', 'Acct-Session-Id: expected 1 to 239 octets'],
     ['longer', [id('ä'.repeat(120))], 'Invalid-Attribute-Value', 'Acct-Session-Id: expected 1 to 239 octets'],
     ['present twice', [id('0001'), id('0001')], 'Invalid-Request', 'Acct-Session-Id occurs more than once'],

@@ -15,7 +15,15 @@ import { createSessionStore, type SessionStore } from '../../../functions/shared
 import { startFauxqs } from '../../../local/cloud/fauxqs.ts';
 import { CLIENT, services } from '../../core/support.ts';
 import { createFifoQueue, dynoxide, LOCAL } from '../../local/cloud/emulators.ts';
-import { type Asked, context, inboxRecord, requestMessage, startTable, type Table } from '../support.ts';
+import {
+  type Asked,
+  context,
+  inboxRecord,
+  NO_LOOK_UP,
+  requestMessage,
+  startTable,
+  type Table,
+} from '../support.ts';
 
 const SERVICES = `
 services:
@@ -62,6 +70,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
     const reminders: number[] = [];
     const handler = createDecide({
       deployment,
+      ...NO_LOOK_UP,
       send: async (site, messages) => void sent.push(...messages.map((message) => ({ site, message }))),
       schedule: async (_, dueAtMs) => void reminders.push((dueAtMs - NOW) / 1000),
       now: () => NOW,

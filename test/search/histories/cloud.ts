@@ -13,6 +13,8 @@ import {
   SWEEP_INTERVAL_SECONDS,
 } from '../../../core/cloud/queues.ts';
 import { STATE_SORT_KEY, sessionPartitionKey } from '../../../core/cloud/table.ts';
+import type { Identity } from '../../../core/identity.ts';
+import { choose } from '../../../core/look-up.ts';
 import {
   type DueMessage,
   InboxMessage,
@@ -21,6 +23,7 @@ import {
   type SessionKey,
   writeMessage,
 } from '../../../core/messages.ts';
+import type { Reading, Refusal } from '../../../core/requests/reading.ts';
 import type { HistoryItem } from '../../../core/subscriber/history.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { dueAtMs } from '../../../core/subscriber/transition.ts';
@@ -75,6 +78,8 @@ export class Cloud {
   readonly #sequences = new Map<string, number>();
   #stream: readonly DynamoDBRecord[] = [];
   #wroteAtMs = 0;
+  /** By correlation id. */
+  readonly #refusals = new Map<string, Refusal>();
 
   constructor(scene: Scene, site: Site, system: System) {
     this.#scene = scene;
@@ -170,7 +175,28 @@ export class Cloud {
           ]);
         },
       },
+      lookUp: {
+        find: (identity) =>
+          call([
+            ['looks a session up', () => this.#find(identity)],
+            ['cannot look a session up', fail],
+          ]),
+        remember: (correlationId, refusal) => {
+          const remember = async () => void this.#refusals.set(correlationId, refusal);
+          return call([
+            ['remembers a refusal', remember],
+            ['cannot remember a refusal', fail],
+            ['remembers a refusal, but hears an error', () => remember().then(fail)],
+          ]);
+        },
+        recall: (correlationId) =>
+          call([
+            ['recalls a refusal', async () => this.#refusals.get(correlationId)],
+            ['cannot recall a refusal', fail],
+          ]),
+      },
       send: (_, messages) => send(call, messages, this.#site.outbox),
+      forward: (_, messages) => send(call, messages, this.#site.inbox),
       schedule: (session, dueAt) =>
         call([
           ['reminds', () => this.#schedule(session, dueAt)],
@@ -178,6 +204,15 @@ export class Cloud {
           ['reminds, but hears an error', () => this.#schedule(session, dueAt).then(failToRemind)],
         ]),
     };
+  }
+
+  /** Through an index that has all that was written. */
+  async #find(identity: Identity): Promise<Reading<SessionKey>> {
+    const sessions = this.#scene.subscribers.flatMap(({ item }) =>
+      item === undefined ? [] : [item.session],
+    );
+    const chosen = choose(sessions, identity);
+    return chosen.ok ? { ok: true, value: keyOf(chosen.value) } : chosen;
   }
 
   async #read(key: SessionKey): Promise<Session | undefined> {
