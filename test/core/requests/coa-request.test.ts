@@ -226,10 +226,10 @@ describe('a request that is refused', () => {
     code?: number;
   }>([
     {
-      why: 'no Acct-Session-Id',
+      why: 'nothing that identifies the session',
       attributes: [GOLD],
       errorCause: 'Missing-Attribute',
-      reason: /Acct-Session-Id is missing/,
+      reason: /neither Acct-Session-Id nor another attribute identifies the session/,
     },
     {
       why: 'an Acct-Session-Id too long to be accounted',
