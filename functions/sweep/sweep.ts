@@ -7,6 +7,7 @@ import { DUE_PER_NAS_AND_SECOND, SWEEP_INTERVAL_SECONDS } from '../../core/cloud
 import { ALL_BUCKETS, sessionKeyOf, TABLE } from '../../core/cloud/table.ts';
 import { dueEntry } from '../shared/due-queue.ts';
 import { notTakenError } from '../shared/queue.ts';
+import { inOrder } from './in-order.ts';
 import { createPace } from './pace.ts';
 
 /** What sweep works with. */
@@ -100,39 +101,4 @@ interface Due {
 /** What the pages of a query have, page by page. */
 async function* dueOf(pages: AsyncIterable<QueryCommandOutput>): AsyncGenerator<readonly Due[]> {
   for await (const { Items = [] } of pages) yield Items.map((item) => unmarshall(item) as Due);
-}
-
-/** Several lists, each in the order of time and in pages, as one list in the order of time, in pages. */
-async function* inOrder(lists: readonly AsyncGenerator<readonly Due[]>[]): AsyncGenerator<readonly Due[]> {
-  let open: readonly OpenList[] = lists.map((pages) => ({ pages, page: [] }));
-  for (;;) {
-    open = await Promise.all(
-      open.map(({ pages, page }) => (page.length > 0 ? { pages, page } : advance(pages, page))),
-    );
-    open = open.filter(({ page }) => page.length > 0);
-    if (open.length === 0) return;
-    // All up to here is known: what follows a page is later than its last one.
-    const upToMs = Math.min(...open.map(({ page }) => page.at(-1)?.dueAtMs ?? 0));
-    yield open
-      .flatMap(({ page }) => page.filter(({ dueAtMs }) => dueAtMs <= upToMs))
-      .sort((one, other) => one.dueAtMs - other.dueAtMs);
-    open = open.map(({ pages, page }) => ({ pages, page: page.filter(({ dueAtMs }) => dueAtMs > upToMs) }));
-  }
-}
-
-interface OpenList {
-  readonly pages: AsyncGenerator<readonly Due[]>;
-  /** What of its latest page has not been given yet. */
-  readonly page: readonly Due[];
-}
-
-/** The list at its next page that has something; an empty one at its end. */
-async function advance(pages: OpenList['pages'], page: OpenList['page']): Promise<OpenList> {
-  let current = page;
-  while (current.length === 0) {
-    const { done, value } = await pages.next();
-    if (done) break;
-    current = value;
-  }
-  return { pages, page: current };
 }
