@@ -179,6 +179,7 @@ export class Cloud {
         find: (identity) =>
           call([
             ['looks a session up', () => this.#find(identity)],
+            ['looks a session up in an index that is behind', () => this.#find(identity, [])],
             ['cannot look a session up', fail],
           ]),
         remember: (correlationId, refusal) => {
@@ -207,10 +208,8 @@ export class Cloud {
   }
 
   /** Through an index that has all that was written. */
-  async #find(identity: Identity): Promise<Reading<SessionKey>> {
-    const sessions = this.#scene.subscribers.flatMap(({ item }) =>
-      item === undefined ? [] : [item.session],
-    );
+  async #find(identity: Identity, among = this.#scene.subscribers): Promise<Reading<SessionKey>> {
+    const sessions = among.flatMap(({ item }) => (item === undefined ? [] : [item.session]));
     const chosen = choose(sessions, identity);
     return chosen.ok ? { ok: true, value: keyOf(chosen.value) } : chosen;
   }
@@ -333,12 +332,19 @@ export class Cloud {
 
   // --- Small things -------------------------------------------------------------------------------------------
 
-  #record({ id, group, body }: Delivery): SQSRecord {
+  #record({ id, group, body, receives }: Delivery): SQSRecord {
     const queue = group === undefined ? DUE_QUEUE_NAME : queueName(this.#scene.site, 'inbox');
     return {
       messageId: id,
       body,
-      attributes: group === undefined ? {} : { MessageGroupId: group, SequenceNumber: this.#sequenceOf(id) },
+      attributes:
+        group === undefined
+          ? {}
+          : {
+              MessageGroupId: group,
+              SequenceNumber: this.#sequenceOf(id),
+              ApproximateReceiveCount: String(receives),
+            },
       eventSourceARN: `arn:aws:sqs:us-east-1:000000000000:${queue}`,
     } as SQSRecord;
   }

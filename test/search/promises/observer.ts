@@ -34,6 +34,8 @@ export interface ObserverOptions {
 /** Nothing is done about what is not told here; each method tells of one kind of event. */
 export class Observer {
   readonly #forwards: Forward[] = [];
+  /** By correlation id. */
+  readonly #found = new Set<string>();
   readonly #replies: Reply[] = [];
   readonly #evaluations: { readonly forward: Forward; readonly atMs: number }[] = [];
   readonly #carriedOut = new Set<Forward>();
@@ -98,6 +100,15 @@ export class Observer {
     const forward = { ...request, repliesBefore: this.#replies.length };
     for (const checker of this.#checkers) checker.forwarded?.(forward);
     this.#forwards.push(forward);
+  }
+
+  /** The session of a request was found. It now comes after what came into the message group of that before. */
+  found(correlationId: string): void {
+    if (this.#found.has(correlationId)) return;
+    this.#found.add(correlationId);
+    const forward = this.#forward(correlationId);
+    this.#forwards.splice(this.#forwards.indexOf(forward), 1);
+    this.#forwards.push({ ...forward, repliesBefore: this.#replies.length });
   }
 
   /** A command came into the outbox. */
