@@ -286,7 +286,14 @@ function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups }: World): v
   const isAboutAbsent = request.deactivate.some(
     ({ activation }) => !(activation in groups) || !from.nas.includes(activation),
   );
-  if (reply.errorCause === ERROR_CAUSE['Session-Context-Not-Found'] && !isStranger && !isAboutAbsent)
+  // The session that was found may have gone since.
+  const wasFound = request.lookedUpAt !== undefined;
+  if (
+    reply.errorCause === ERROR_CAUSE['Session-Context-Not-Found'] &&
+    !isStranger &&
+    !isAboutAbsent &&
+    !wasFound
+  )
     throw new Violation(`${key}: 503, and the NAS knows the subscriber`);
   if (reply.answer === 'ack' && isTold(request) && isStranger)
     throw new Violation(`${key}: ACK for another subscriber`);
