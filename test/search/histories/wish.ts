@@ -49,7 +49,7 @@ export function chooseWish(
     [1, { ...one, activate: [{ activation: first }, { activation: UNKNOWN_SERVICE }] }],
     [1, { ...one, userName: 'somebody.else' }],
     [1, { activate: one.activate, deactivate: [] }],
-    [3, { ...one, isByName: true }],
+    [4, { ...one, isByName: true }],
     [1, { ...nothing, deactivate: [old], isByName: true }],
   ]);
   return choices.chance(50) ? { ...wish, timestampMs: nowMs } : wish;
