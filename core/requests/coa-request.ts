@@ -13,13 +13,13 @@ import { type Activation, parseActivation } from '../services/activation.ts';
 import type { Catalogue, ServiceDefinition } from '../services/catalogue.ts';
 import type { PlannedService, Statistics } from '../services/terms.ts';
 import type { RequestedDeactivation, ServiceRequest } from '../subscriber/session.ts';
-import { type Subject, subjectOf } from './identification.ts';
+import { type Sought, subjectOf } from './identification.ts';
 import { atMostOne, type Reading, type Refusal } from './reading.ts';
 
 /** What a request asks for, and of which session; or that the session has to be looked up; or why the request is refused. */
 export type Understood =
   | { readonly ok: true; readonly request: ServiceRequest }
-  | { readonly ok: true; readonly request?: undefined; readonly lookUp: Pick<Subject, 'nas' | 'identity'> }
+  | { readonly ok: true; readonly request?: undefined; readonly sought: Sought }
   | { readonly ok: false; readonly refusal: Refusal };
 
 /** What the request's message and the deployment say of it. */
@@ -69,12 +69,11 @@ function orRefuse<T>(reading: Reading<T>): T {
 function read(
   packet: Packet,
   context: RequestContext,
-): { readonly request: ServiceRequest } | { readonly lookUp: Pick<Subject, 'nas' | 'identity'> } {
+): { readonly request: ServiceRequest } | { readonly sought: Sought } {
   if (packet.code !== CODE.CoaRequest)
     throw new Refused('Unsupported-Extension', 'Disconnect-Request is not supported');
   const attributes = decodeAttributes(packet).map(supported);
   const subject = orRefuse(subjectOf(attributes, context.nases, context.found));
-  const { nas, identity, acctSessionId, lookedUpAt } = subject;
   const activate = activations(attributes, context.catalogue);
   const deactivate = deactivations(attributes, context.catalogue);
   const both = activate.find(({ activation }) => deactivate.some((one) => one.activation === activation));
@@ -85,17 +84,14 @@ function read(
   }
 
   const { correlationId, receivedAtMs, sequence, relay, client } = context;
-  if (acctSessionId === undefined) return { lookUp: { nas, identity } };
+  if ('nasNames' in subject) return { sought: subject };
   const timestamped = orRefuse(atMostOne(attributes, 'Event-Timestamp')) !== undefined;
   const request = {
     correlationId,
     receivedAtMs,
     ...(sequence !== undefined && { sequence }),
     origin: radiusOrigin(packet, { ...(relay !== undefined && { relay }), client, timestamped }),
-    nas,
-    acctSessionId,
-    ...(lookedUpAt !== undefined && { lookedUpAt }),
-    identity,
+    ...subject,
     classes: named(attributes, 'Class').map(({ value }) => Buffer.from(value).toString('hex')),
     activate,
     deactivate,

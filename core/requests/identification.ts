@@ -10,7 +10,7 @@ import { lookUpKeys } from '../look-up.ts';
 import { messageGroup, type SessionKey } from '../messages.ts';
 import type { KnownNas, NasProfile } from '../nas.ts';
 import { ATTRIBUTES } from '../radius/attributes.ts';
-import { type Attribute, decodeAttributes } from '../radius/codec.ts';
+import { type Attribute, allValues, decodeAttributes } from '../radius/codec.ts';
 import type { Packet } from '../radius/packet.ts';
 import { atMostOne, type Reading, refused } from './reading.ts';
 
@@ -75,50 +75,75 @@ export function identityOf(attributes: readonly Attribute[]): Reading<Identity> 
   return { ok: true, value: identity };
 }
 
-/** Which session a request means, of which NAS. */
+/** What identifies a session that has to be looked up. */
+export interface Sought {
+  readonly identity: Identity;
+  /** The names under which sessions of the NAS may be stored; of all NASes of the site where the request names none. */
+  readonly nasNames: readonly string[];
+}
+
+/** The session that a request means. */
 export interface Subject {
   readonly nas: NasProfile;
+  readonly acctSessionId: string;
   readonly identity: Identity;
-  /** Absent where the session has to be looked up by `identity`. */
-  readonly acctSessionId?: string;
-  /** The session was looked up by `identity`, and is the one that is stored under this name of its NAS. */
+  /** It was looked up by `identity`, and is the one that is stored under this name of its NAS. */
   readonly lookedUpAt?: string;
 }
 
 /**
- * The session that a request means: that of its Acct-Session-Id, else `found`, where it is one of the NAS that the request
- * names. Refused as by the functions above, and with Missing-Attribute if nothing identifies the subscriber.
+ * The session that a request means: that of its Acct-Session-Id, else `found`, where it is one of a NAS that the request may
+ * mean, else what to look for. Refused as by the functions above, and with Missing-Attribute if nothing identifies the
+ * subscriber.
  * @param found the session that a look-up has found for this request
  */
 export function subjectOf(
   attributes: readonly Attribute[],
   nases: readonly KnownNas[],
   found: SessionKey | undefined,
-): Reading<Subject> {
+): Reading<Subject | Sought> {
   const acctSessionId = acctSessionIdOf(attributes);
   if (!acctSessionId.ok) return acctSessionId;
-  const identity = identityOf(attributes);
-  if (!identity.ok) return identity;
-  const isNamed = acctSessionId.value !== undefined;
-  if (!isNamed && lookUpKeys(identity.value).length === 0) {
+  const read = identityOf(attributes);
+  if (!read.ok) return read;
+  const identity = read.value;
+  const isNasNamed = NAS_IDENTITY_ATTRIBUTES.some((name) => allValues(attributes, name).length > 0);
+  if (acctSessionId.value !== undefined || isNasNamed) {
+    const nas = nasOf(attributes, nases);
+    if (!nas.ok) return nas;
+    if (acctSessionId.value !== undefined)
+      return { ok: true, value: { nas: nas.value, acctSessionId: acctSessionId.value, identity } };
+    return soughtAt(
+      nases.filter(({ profile }) => profile.name === nas.value.name),
+      identity,
+      found,
+    );
+  }
+  return soughtAt(nases, identity, found);
+}
+
+/** What is looked for at these NASes, or `found`, where that is at one of them. */
+function soughtAt(
+  nases: readonly KnownNas[],
+  identity: Identity,
+  found: SessionKey | undefined,
+): Reading<Subject | Sought> {
+  if (lookUpKeys(identity).length === 0) {
     return refused(
       'Missing-Attribute',
       'neither Acct-Session-Id nor another attribute identifies the session',
     );
   }
-  const nas = nasOf(attributes, nases);
-  if (!nas.ok) return nas;
-  const subject = { nas: nas.value, identity: identity.value };
-  if (acctSessionId.value !== undefined)
-    return { ok: true, value: { ...subject, acctSessionId: acctSessionId.value } };
-  const isOfNas = found !== undefined && namesOf(nas.value.name, nases).includes(found.nas);
-  if (!isOfNas) return { ok: true, value: subject };
-  return { ok: true, value: { ...subject, acctSessionId: found.acctSessionId, lookedUpAt: found.nas } };
+  const nas = found && nases.find((known) => namesOf(known).includes(found.nas));
+  if (found === undefined || nas === undefined)
+    return { ok: true, value: { identity, nasNames: nases.flatMap(namesOf) } };
+  const { nas: lookedUpAt, acctSessionId } = found;
+  return { ok: true, value: { nas: nas.profile, acctSessionId, identity, lookedUpAt } };
 }
 
 /** The names under which sessions of a NAS may be stored: today's, and those before. */
-export function namesOf(name: string, nases: readonly KnownNas[]): readonly [string, ...string[]] {
-  return [name, ...(nases.find(({ profile }) => profile.name === name)?.formerly ?? [])];
+export function namesOf({ profile, formerly }: KnownNas): readonly string[] {
+  return [profile.name, ...formerly];
 }
 
 /**

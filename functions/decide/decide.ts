@@ -4,7 +4,6 @@
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord, SQSRecordAttributes } from 'aws-lambda';
 import { isDueQueue, SWEEP_INTERVAL_SECONDS, siteOfInbox } from '../../core/cloud/queues.ts';
 import type { Deployment } from '../../core/deployment.ts';
-import type { Identity } from '../../core/identity.ts';
 import {
   DueMessage,
   InboxMessage,
@@ -18,7 +17,7 @@ import { radiusOrigin } from '../../core/origin.ts';
 import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { parsePacket } from '../../core/radius/packet.ts';
 import { understandRequest } from '../../core/requests/coa-request.ts';
-import { namesOf } from '../../core/requests/identification.ts';
+import type { Sought } from '../../core/requests/identification.ts';
 import type { Reading, Refusal } from '../../core/requests/reading.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
 import type { Event } from '../../core/subscriber/event.ts';
@@ -116,19 +115,24 @@ async function decideRequest(
 
   const { request } = understood;
   if (request === undefined) {
-    const { nas, identity } = understood.lookUp;
+    const { sought } = understood;
     const isRedelivered = Number(ApproximateReceiveCount) > 1;
-    const about = { correlationId, identity, nasNames: namesOf(nas.name, nases), isRedelivered };
+    const about = { correlationId, sought, isRedelivered };
     const session = await lookUp(about, dependencies.lookUp, signal);
     if (!session.ok) return refuse(session.refusal);
-    dependencies.report({ kind: 'found', correlationId, session: session.value, by: Object.keys(identity) });
+    dependencies.report({
+      kind: 'found',
+      correlationId,
+      session: session.value,
+      by: Object.keys(sought.identity),
+    });
     return dependencies.forward(site, [foundMessage(message, session.value)], signal);
   }
   const { acctSessionId, lookedUpAt } = request;
-  const names = lookedUpAt === undefined ? namesOf(request.nas.name, nases) : ([lookedUpAt] as const);
-  const [first, ...others] = names;
+  const formerly = nases.find(({ profile }) => profile.name === request.nas.name)?.formerly ?? [];
   const keyAt = (nas: string) => ({ nas, acctSessionId });
-  const sessions: Keys = [keyAt(first), ...others.map(keyAt)];
+  const sessions: Keys =
+    lookedUpAt === undefined ? [keyAt(request.nas.name), ...formerly.map(keyAt)] : [keyAt(lookedUpAt)];
   const event = { kind: 'request', id: correlationId, request } as const;
   const cause = describeRequest(request);
   return change({ site, sessions, event, correlationId, cause, receivedAtMs }, dependencies, signal);
@@ -141,17 +145,16 @@ async function decideRequest(
 async function lookUp(
   about: {
     readonly correlationId: string;
-    readonly identity: Identity;
-    readonly nasNames: readonly string[];
+    readonly sought: Sought;
     readonly isRedelivered: boolean;
   },
   { find, remember, recall }: SessionLookUp,
   signal: AbortSignal,
 ): Promise<Reading<SessionKey>> {
-  const { correlationId, identity, nasNames, isRedelivered } = about;
+  const { correlationId, sought, isRedelivered } = about;
   const refusal = isRedelivered ? await recall(correlationId, signal) : undefined;
   if (refusal !== undefined) return { ok: false, refusal };
-  const found = await find(identity, nasNames, signal);
+  const found = await find(sought, signal);
   if (!found.ok) await remember(correlationId, found.refusal, signal);
   return found;
 }

@@ -296,6 +296,7 @@ export interface SqsCall {
     readonly Id: string;
     readonly ReceiptHandle: string;
     readonly MessageBody: string;
+    readonly MessageGroupId?: string;
   }[];
 }
 

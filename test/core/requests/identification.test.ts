@@ -150,12 +150,24 @@ describe('the subject of a request', () => {
   });
 
   it('has to be looked up where nothing was found, or a session of a NAS that has left the site', () => {
-    const unknown = {
-      ok: true,
-      value: { nas: expect.anything(), identity: { 'User-Name': 'client1@isp1.com' } },
-    };
+    const identity = { 'User-Name': 'client1@isp1.com' };
+    const unknown = { ok: true, value: { identity, nasNames: ['bng-2', 'bng-1'] } };
     expect(subjectOf([user], renamed, undefined)).toEqual(unknown);
     expect(subjectOf([user], renamed, { ...found, nas: 'bng-9' })).toEqual(unknown);
+  });
+
+  it('is looked for at the NAS that the request names, else at all NASes of the site', () => {
+    const two = [BNG_1, ...renamed];
+    const sought = (...attributes: readonly Attribute[]) => subjectOf([user, ...attributes], two, undefined);
+    expect(sought(identifier('bng-1'))).toMatchObject({ value: { nasNames: ['bng-1'] } });
+    expect(sought()).toMatchObject({ value: { nasNames: ['bng-1', 'bng-2', 'bng-1'] } });
+    expect(sought(identifier('bng-9'))).toMatchObject({
+      refusal: { errorCause: 'NAS-Identification-Mismatch' },
+    });
+    expect(sought(id('0001'))).toMatchObject({ refusal: { errorCause: 'Missing-Attribute' } });
+    const other = { nas: 'bng-1', acctSessionId: '0007' };
+    expect(subjectOf([user], [BNG_1, BNG_2], other)).toMatchObject({ value: { nas: BNG_1.profile } });
+    expect(subjectOf([user, identifier('bng-2')], [BNG_1, BNG_2], other)).not.toHaveProperty('value.nas');
   });
 
   it.each(LOOK_UP_ATTRIBUTES)('is identified by %s alone', (name) => {

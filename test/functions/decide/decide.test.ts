@@ -38,6 +38,7 @@ const nas = (name: string, enforcement = 'none') =>
 const deployment = deploymentOf(parseServicesFile('services.yaml', SERVICES), [
   parseSiteFile('demo.yaml', siteFile('demo', nas('bng-1'))),
   parseSiteFile('told.yaml', siteFile('told', nas('bng-told', 'coa'))),
+  parseSiteFile('two.yaml', siteFile('two', `${nas('bng-a')}, ${nas('bng-b')}`)),
 ]);
 const TOLD_ARN = 'arn:aws:sqs:us-east-1:000000000000:told-inbox.fifo';
 const DUE_ARN = 'arn:aws:sqs:us-east-1:000000000000:interlock-due';
@@ -366,6 +367,30 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       for (const one of forwarded) await deliver(comesBack(one));
       expect(said()).toEqual(['ack', 'nak 503']);
       expect(services(await read('reused'))).toEqual({ gold: 'active' });
+    });
+
+    it('finds a session at any NAS of its site where it names none, and at no other site', async () => {
+      const { deliver, said, forwarded, read } = startDecide();
+      const queueArn = 'arn:aws:sqs:us-east-1:000000000000:two-inbox.fifo';
+      const at = (name: string) => [{ name: 'NAS-Identifier', value: name }] as const;
+      const seed = { acctSessionId: 'same', activate: ['gold'] };
+      await deliver(asking({ ...seed, userName: 'anywhere@isp' }));
+      for (const [userName, name] of [
+        ['a@isp', 'bng-a'],
+        ['anywhere@isp', 'bng-b'],
+      ] as const)
+        await deliver(inboxRecord(requestMessage({ ...seed, userName, more: at(name) }), { queueArn }));
+      const message = requestMessage(by('anywhere@isp', ['silver'], 2));
+      await deliver(inboxRecord(message, { queueArn }));
+      expect(forwarded.map(({ body }) => body)).toEqual([
+        { ...message, session: { nas: 'bng-b', acctSessionId: 'same' } },
+      ]);
+      for (const { body } of forwarded) await deliver(inboxRecord(body, { queueArn }));
+      const other = { ...by('anywhere@isp', ['silver'], 3), more: at('bng-a') };
+      await deliver(inboxRecord(requestMessage(other), { queueArn }));
+      expect(said()).toEqual(['ack', 'ack', 'ack', 'ack', 'nak 503']);
+      expect(services(await read('same', 'bng-b'))).toEqual({ silver: 'active' });
+      expect(services(await read('same', 'bng-a'))).toEqual({ gold: 'active' });
     });
 
     it('keeps the order of two that identify the subscriber alike', async () => {

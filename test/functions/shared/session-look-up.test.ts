@@ -58,7 +58,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a look-up'), () => {
     });
     const { signal } = new AbortController();
     const find = async (identity: Identity, nasNames: readonly string[] = ['bng-1']) => {
-      const found = await made.find(identity, nasNames, signal);
+      const found = await made.find({ identity, nasNames }, signal);
       return found.ok ? `${found.value.nas} ${found.value.acctSessionId}` : found.refusal.errorCause;
     };
     return { ...made, find, reads, signal };
@@ -94,6 +94,16 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a look-up'), () => {
     const { find } = lookUp();
     expect(await find({ 'User-Name': 'before@isp' }, ['new', 'old'])).toBe('old before');
     expect(await find({ 'User-Name': 'after@isp' }, ['new', 'old'])).toBe('new after');
+  });
+
+  it('finds a session at any of many NASes, and counts those of no others', async () => {
+    const nasNames = Array.from({ length: 9 }, (_, index) => `olt-${index}`);
+    await put('at one', { 'User-Name': 'roaming@isp' }, 'olt-7');
+    await put('elsewhere', { 'User-Name': 'roaming@isp' }, 'olt-of-another-site');
+    expect(await lookUp().find({ 'User-Name': 'roaming@isp' }, nasNames)).toBe('olt-7 at one');
+    await put('at two', { 'User-Name': 'roaming@isp' }, 'olt-2');
+    expect(await lookUp().find({ 'User-Name': 'roaming@isp' }, nasNames)).toBe(SEVERAL);
+    expect(await lookUp().find({ 'User-Name': 'roaming@isp' }, nasNames.slice(0, 3))).toBe('olt-2 at two');
   });
 
   it('follows what is known of a session, and reads it as of now', async () => {

@@ -176,7 +176,7 @@ export class Cloud {
         },
       },
       lookUp: {
-        find: (identity) =>
+        find: ({ identity }) =>
           call([
             ['looks a session up', () => this.#find(identity)],
             ['cannot look a session up', fail],
