@@ -78,9 +78,9 @@ function rowOf(session: Session, at: (ms: number) => string): readonly string[] 
   const { nas, acctSessionId } = keyOf(session);
   const claim = claimed['User-Name'];
   const user = identity['User-Name'] ?? (claim === undefined ? NONE : `${claim} (unchecked)`);
-  const has = Object.values(services).map(({ activation, state }) =>
-    state === 'active' ? activation : `${activation} (${state})`,
-  );
+  const has = Object.values(services)
+    .sort((one, other) => one.number - other.number)
+    .map(({ activation, state }) => (state === 'active' ? activation : `${activation} (${state})`));
   return [nas, acctSessionId, String(user), has.join(', ') || NONE, stateOf(session), at(changedAtMs)];
 }
 

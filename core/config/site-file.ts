@@ -122,7 +122,7 @@ const Nas = v.lazy((input) => {
 
 /** The options of a NAS depend on its dialect. */
 function nasSchema(dialect: DialectName | undefined) {
-  return v.strictObject(
+  const entries = v.strictObject(
     {
       name: Name,
       /** Names that it had in earlier site files: its sessions are stored under the name that it had when they began. */
@@ -171,6 +171,18 @@ function nasSchema(dialect: DialectName | undefined) {
       zeroAuthenticatorReplies: flag(false),
     },
     unknownNasKey,
+  );
+  if (dialect === undefined) return entries;
+  const { capacity = () => Number.POSITIVE_INFINITY } = DIALECTS[dialect];
+  return v.pipe(
+    entries,
+    v.forward(
+      v.check(
+        ({ order, options }) => order === 'together' || capacity(options) === Number.POSITIVE_INFINITY,
+        'expected together: a NAS that has one service at a time changes it in one command',
+      ),
+      ['order'],
+    ),
   );
 }
 

@@ -51,6 +51,8 @@ export interface Dialect<Options = DialectOptions> {
   readonly tellsStatistics: boolean;
   /** How many services one CoA-Request can carry. */
   readonly servicesPerCommand: { readonly activate: number; readonly deactivate: number };
+  /** How many services a session can have at the NAS, where the number is limited. */
+  capacity?(options: Options): number;
   /** The attributes that follow the identification, for at most as many services as one CoA-Request can carry. */
   activate(services: readonly TermsAtNas[], context: CommandContext<Options>): readonly Attribute[];
   /** `names` are activation strings as the NAS spells them. */

@@ -32,6 +32,8 @@ export interface Telling {
   readonly deactivate: readonly { readonly activation: string; readonly spelling?: string }[];
   /** What the session has or may have besides and is to keep. */
   readonly staying: readonly TermsAtNas[];
+  /** The session is to end. */
+  readonly isDisconnect?: true;
   /** The request that it is for, where the answer depends on it: its identification goes along. */
   readonly request?: ServiceRequest;
   /** What else names the subscriber, whatever the NAS has confirmed. */
@@ -58,7 +60,7 @@ export function tell(draft: Draft, telling: Telling): Told {
     correlationId,
     // One command at most comes of one write, and no two writes have the same revision.
     commandId: `${correlationId}/${session.revision + 1}`,
-    operation: isSwitch ? 'switch' : activates.length > 0 ? 'activate' : 'deactivate',
+    operation: operationOf(telling),
     services: underWay,
     ...(isSwitch && { deactivates }),
     attributes: Buffer.from(attributesOf(session, telling)).toString('base64'),
@@ -74,6 +76,12 @@ export function tell(draft: Draft, telling: Telling): Told {
       deadlineMs: nowMs + patienceMs(session.nas),
     },
   };
+}
+
+function operationOf({ isDisconnect, activate, deactivate }: Telling): CommandEffect['operation'] {
+  if (isDisconnect) return 'disconnect';
+  if (activate.length === 0) return 'deactivate';
+  return deactivate.length === 0 ? 'activate' : 'switch';
 }
 
 /** Room for attributes in a packet of 4096 octets, beside the header, Message-Authenticator and Event-Timestamp. */
@@ -102,6 +110,8 @@ function atNas(service: Telling['activate'][number]): TermsAtNas {
 
 function attributesOf(session: Session, telling: Telling): Uint8Array {
   const { deactivate, staying, request, named } = telling;
+  const identification = identify(session, request, named);
+  if (telling.isDisconnect) return encodeAttributes([...identification, ...classesOf(request)]);
   const activate = telling.activate.map(atNas);
   const make = dialect(session);
   const context = { staying, options: session.nas.options };
@@ -112,7 +122,12 @@ function attributesOf(session: Session, telling: Telling): Uint8Array {
       : names.length === 0
         ? make.activate(activate, context)
         : (make.together?.(activate, names, context) ?? []);
-  return encodeAttributes([...identify(session, request, named), ...about]);
+  return encodeAttributes([...identification, ...about]);
+}
+
+/** The NAS sends Class of a Disconnect-Request in the Acct-Stop of the session (RFC 5176 section 3.6, note 4). */
+function classesOf(request: ServiceRequest | undefined): readonly Attribute[] {
+  return (request?.classes ?? []).map((hex) => ({ name: 'Class', value: Buffer.from(hex, 'hex') }));
 }
 
 /** When the command under way was made. */

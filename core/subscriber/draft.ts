@@ -82,12 +82,17 @@ export function reply(
   };
 }
 
-/** What a request asks for, in words: `activate gold, deactivate voice`. */
+/** What a Disconnect-Request asks for, in words. */
+export const DISCONNECT = 'disconnect';
+
+/** What a request asks for, in words: `activate gold, deactivate voice`, or `disconnect`. */
 export function describeRequest({
   activate,
   deactivate,
-}: Pick<ServiceRequest, 'activate' | 'deactivate'>): string {
+  isDisconnect,
+}: Pick<ServiceRequest, 'activate' | 'deactivate' | 'isDisconnect'>): string {
   const words = [
+    ...(isDisconnect ? [DISCONNECT] : []),
     ...activate.map(({ activation }) => `activate ${activation}`),
     ...deactivate.map(({ spelling }) => `deactivate ${spelling}`),
   ];

@@ -3,7 +3,7 @@
 import { differing, unmatched } from '../identity.ts';
 import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
-import { dialect, identityOf, isOwn } from './command.ts';
+import { dialect, identityOf, isForeign, isOwn } from './command.ts';
 import { type Nak, nak } from './draft.ts';
 import type { ExplicitDeactivation, Job, ServiceRequest, ServiceSession, Session } from './session.ts';
 
@@ -122,6 +122,31 @@ function explicitOf(session: Session, request: ServiceRequest): readonly Explici
   return [...explicit.values()];
 }
 
+/** Whether a command to the NAS replaces all services of the session. */
+function replacesAll({ nas }: Pick<Session, 'nas'>): boolean {
+  return nas.enforcement === 'coa' && dialect({ nas }).replacesAll === true;
+}
+
+/**
+ * Why a session cannot have what a job leaves it with: its NAS has no more than so many services of a session. undefined
+ * when it can.
+ */
+export function overCapacity(
+  session: Session,
+  { request, planned, explicit, victims }: Job,
+): Nak | undefined {
+  const capacity = dialect(session).capacity?.(session.nas.options) ?? Number.POSITIVE_INFINITY;
+  const going = new Set([...explicit.map(({ activation }) => activation), ...victims]);
+  const own = identityOf(session, request);
+  const staying = Object.values(session.services)
+    .filter((one) => one.state !== 'deactivating' && !going.has(one.activation) && !isForeign(one, own))
+    .map(({ activation }) => activation);
+  const left = new Set([...staying, ...Object.keys(planned)]);
+  if (left.size <= capacity) return undefined;
+  const reason = `the NAS has at most ${capacity} service of a session, not ${[...left].join(', ')} side by side`;
+  return nak('Resources-Unavailable', reason);
+}
+
 /** The known services with parameters that a bare name means; none where `name` has parameters itself. */
 function namesakesOf(known: readonly ServiceSession[], name: string): readonly ServiceSession[] {
   return known.filter(({ activation }) => activation !== name && nameOf(activation) === name);
@@ -132,23 +157,27 @@ function namesakesOf(known: readonly ServiceSession[], name: string): readonly S
  * service, and the list would take away what it does not name. Undefined where that is not asked.
  */
 function unaskableOf(request: ServiceRequest, explicit: readonly ExplicitDeactivation[]): Nak | undefined {
-  const unknown = explicit.find(({ isKnown, isOptional }) => !isKnown && !isOptional);
-  if (unknown === undefined) return undefined;
-  const { spelling } = unknown;
-  return request.deactivate.some((one) => one.spelling === spelling && one.isDefined)
-    ? nak('Session-Context-Not-Found', `no service ${spelling} is known`)
-    : nak('Invalid-Request', `there is no service ${spelling}`);
+  const unknown = explicit
+    .filter(({ isKnown, isOptional }) => !isKnown && !isOptional)
+    .map(({ spelling }) => spelling);
+  const undefinedOne = request.deactivate.find(
+    ({ spelling, isDefined }) => !isDefined && unknown.includes(spelling),
+  );
+  if (undefinedOne !== undefined)
+    return nak('Invalid-Request', `there is no service ${undefinedOne.spelling}`);
+  if (unknown.length === 0) return undefined;
+  const reason = `no service ${unknown.join(', ')} is known, and the NAS cannot be asked`;
+  return nak('Session-Context-Not-Found', reason);
 }
 
 /** What the request is to do, or why it is refused. Newcomers get their numbers here. */
 export function jobOf(session: Session, request: ServiceRequest): Job | Nak {
   const named = explicitOf(session, request);
   if ('answer' in named) return named;
-  const { replacesAll } = dialect(request);
-  const unaskable =
-    replacesAll && request.nas.enforcement === 'coa' ? unaskableOf(request, named) : undefined;
+  const isAskable = !replacesAll(request);
+  const unaskable = isAskable ? undefined : unaskableOf(request, named);
   if (unaskable !== undefined) return unaskable;
-  const explicit = replacesAll ? named.filter(({ isKnown }) => isKnown) : named;
+  const explicit = isAskable ? named : named.filter(({ isKnown }) => isKnown);
   let number = session.nextServiceNumber;
   const planned: Record<string, ServiceSession> = {};
   const accounting = request.nas.serviceAccounting === 'nas' ? { isAccountedByNas: true as const } : {};
@@ -198,6 +227,8 @@ export function unknownMembersOf(
   session: Session,
   { request, explicit }: Job,
 ): readonly ExplicitDeactivation[] {
+  // The command that activated A has taken them away.
+  if (replacesAll(session)) return [];
   const named = new Set([
     ...Object.keys(session.services),
     ...request.activate.map(({ activation }) => activation),

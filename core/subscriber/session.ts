@@ -5,6 +5,7 @@ import type { Identity, NasIdentity } from '../identity.ts';
 import type { NasProfile } from '../nas.ts';
 import type { Origin } from '../origin.ts';
 import type { PlannedService, ServiceTerms } from '../services/terms.ts';
+import type { CommandOutcome } from './command-outcome.ts';
 
 /**
  * What the table holds of a service at the NAS.
@@ -74,6 +75,9 @@ export interface Retry {
   readonly atMs: number;
   /** Of the attempts, how often the NAS gave an answer of its dialect's `alsoGone`. */
   readonly alsoGone?: number;
+  /** When the first of the attempts failed, and what became of the latest: absent before one has failed. */
+  readonly sinceMs?: number;
+  readonly outcome?: CommandOutcome;
 }
 
 /** One service as a request deactivates it. */
@@ -104,6 +108,8 @@ export interface ServiceRequest {
   readonly classes: readonly string[];
   readonly activate: readonly PlannedService[];
   readonly deactivate: readonly RequestedDeactivation[];
+  /** A Disconnect-Request: the session is to end, with whatever services it has. Both lists are empty. */
+  readonly isDisconnect?: true;
 }
 
 export interface Answer {
@@ -140,13 +146,13 @@ export interface ReplyEffect extends Answer {
   readonly origin: Origin;
 }
 
-/** A CoA-Request to the NAS of the session. Its outcome comes back under `commandId`. */
+/** A CoA-Request or Disconnect-Request to the NAS of the session. Its outcome comes back under `commandId`. */
 export interface CommandEffect {
   readonly kind: 'command';
   readonly correlationId: string;
   readonly commandId: string;
-  /** `switch`: activates `services` and deactivates `deactivates` in one. */
-  readonly operation: 'activate' | 'deactivate' | 'switch';
+  /** `switch`: activates `services` and deactivates `deactivates` in one. `disconnect` names no service. */
+  readonly operation: 'activate' | 'deactivate' | 'switch' | 'disconnect';
   /** Canonical activation strings; what the command says is in `attributes`, encoded, base64. */
   readonly services: readonly string[];
   readonly deactivates?: readonly string[];
@@ -223,7 +229,13 @@ export interface Restoring extends Step {
   readonly isClearing?: true;
 }
 
-export type Transition = Activating | Deactivating | Excluding | Restoring;
+/** A command to end the session is in progress. */
+export interface Disconnecting extends Step {
+  readonly step: 'disconnect';
+  readonly request: ServiceRequest;
+}
+
+export type Transition = Activating | Deactivating | Excluding | Restoring | Disconnecting;
 
 /** An event that led to a write, and the effects to be repeated should it be delivered again. */
 export interface RecentEvent {
@@ -231,6 +243,8 @@ export interface RecentEvent {
   /** The queue that it came through. */
   readonly queue: 'inbox' | 'due';
   readonly effects: readonly Effect[];
+  /** What it said of the command that was under way. */
+  readonly outcome?: CommandOutcome;
 }
 
 export interface Session {

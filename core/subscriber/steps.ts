@@ -19,6 +19,7 @@ import {
   toldOf,
   unprovenOf,
 } from './command.ts';
+import type { CommandOutcome } from './command-outcome.ts';
 import {
   ACK,
   activated,
@@ -85,11 +86,14 @@ export function tellToActivate(
  */
 export function alongsOf({ nas, services }: Session, { explicit, victims }: Job): Lists {
   if (nas.order !== 'together') return [];
-  const { deactivate: limit } = dialect({ nas }).servicesPerCommand;
+  const { servicesPerCommand, replacesAll } = dialect({ nas });
+  const { deactivate: limit } = servicesPerCommand;
   const named = explicit.filter(({ isOptional }) => !isOptional).map(({ activation }) => activation);
   const all = [...named, ...victims];
   const doubtful = all.filter((activation) => services[activation]?.state === 'unconfirmed');
   const certain = all.filter((activation) => !doubtful.includes(activation));
+  // Such a NAS refuses nothing because it does not have it.
+  if (replacesAll) return all.length === 0 ? [] : [all.slice(0, limit)];
   const oneEach = doubtful.length > 1 ? doubtful.map((one) => [...certain, one]) : [];
   const fewer = doubtful.length > 0 && certain.length > 0 ? [certain] : [];
   return [all, ...oneEach, ...fewer].filter(({ length }) => length > 0).map((names) => names.slice(0, limit));
@@ -261,7 +265,8 @@ const NO_TERMS: Omit<ServiceTerms, 'activation' | 'groups'> = {
  */
 export function proceed(draft: Draft, correlationId: string, owed?: Owed): Draft {
   const isDue = ({ retry }: ServiceSession) => retry === undefined || retry.atMs <= draft.nowMs;
-  const session = withoutAmbiguity(undoWherePossible(draft.session));
+  const kept = withinCapacity(draft.session, correlationId);
+  const session = withoutAmbiguity(undoWherePossible(kept));
   const next = { ...draft, session };
   const services = Object.values(session.services);
   const going = services.filter(({ state }) => state === 'deactivating');
@@ -343,6 +348,7 @@ export function failed(
   session: Session,
   activations: readonly string[],
   nowMs: number,
+  outcome: CommandOutcome,
   alsoGone = 0,
 ): Session {
   return withServices(
@@ -351,6 +357,8 @@ export function failed(
       ...service,
       retry: {
         ...retryAfterFailure(session, service, nowMs),
+        sinceMs: service.retry?.sinceMs ?? nowMs,
+        outcome,
         ...(alsoGone > 0 && { alsoGone: (service.retry?.alsoGone ?? 0) + alsoGone }),
       },
     })),
@@ -421,6 +429,34 @@ function withoutAmbiguity(session: Session): Session {
   return withServices(
     session,
     ambiguous.map(({ retry: _, terminateCause: __, ...service }) => ({ ...service, state: 'unconfirmed' })),
+  );
+}
+
+/**
+ * With as many services confirmed as the NAS has room for, it has no others of this subscriber. While it has not confirmed so
+ * many, no more than that are restored: those that are certainly to be there again.
+ */
+function withinCapacity(session: Session, correlationId: string): Session {
+  const capacity = dialect(session).capacity?.(session.nas.options);
+  if (capacity === undefined) return session;
+  const services = Object.values(session.services);
+  const active = services.filter(({ state }) => state === 'active');
+  if (active.length >= capacity) {
+    const own = identityOf(session, undefined);
+    const isOwnAlone = ({ named = [{}] }: ServiceSession) =>
+      named.every((one) => isOwn({ named: [one] }, own));
+    const others = services
+      .filter((service) => service.state !== 'active' && isOwnAlone(service))
+      .map(({ activation }) => activation);
+    return others.length === 0 ? session : end(session, others, correlationId);
+  }
+  const returning = services.filter(({ state }) => state === 'restoring');
+  if (active.length + returning.length <= capacity) return session;
+  const certain = returning.filter(({ isLost }) => isLost).slice(0, capacity - active.length);
+  const doubtful = returning.filter((service) => !certain.includes(service));
+  return withServices(
+    session,
+    doubtful.map(({ retry: _, isLost: __, ...service }) => ({ ...service, state: 'unconfirmed' })),
   );
 }
 

@@ -39,6 +39,13 @@ const Terms = {
   interimIntervalSeconds: v.number(),
 };
 
+const CommandOutcome = v.strictObject({
+  result: v.picklist(['ack', 'nak', 'timeout', 'unreachable', 'interrupted', 'unsent', 'deadline']),
+  errorCause: v.exactOptional(v.number()),
+  text: v.exactOptional(Text),
+  unsent: v.exactOptional(Text),
+});
+
 const ServiceSession = v.strictObject({
   ...Terms,
   state: v.picklist(['active', 'deactivating', 'restoring', 'unconfirmed']),
@@ -51,7 +58,15 @@ const ServiceSession = v.strictObject({
   named: v.exactOptional(v.array(Identity)),
   account: v.exactOptional(v.strictObject({ number: Count, startedAtMs: TimeMs, as: Text })),
   isAccountedByNas: v.exactOptional(v.literal(true)),
-  retry: v.exactOptional(v.strictObject({ attempts: Count, atMs: TimeMs, alsoGone: v.exactOptional(Count) })),
+  retry: v.exactOptional(
+    v.strictObject({
+      attempts: Count,
+      atMs: TimeMs,
+      alsoGone: v.exactOptional(Count),
+      sinceMs: v.exactOptional(TimeMs),
+      outcome: v.exactOptional(CommandOutcome),
+    }),
+  ),
   isStranger: v.exactOptional(v.literal(true)),
   isLost: v.exactOptional(v.literal(true)),
   undo: v.exactOptional(v.literal(true)),
@@ -85,6 +100,7 @@ const Request = v.strictObject({
     }),
   ),
   deactivate: v.array(v.strictObject({ activation: Text, spelling: Text, groups: Numbers, isDefined: Flag })),
+  isDisconnect: v.exactOptional(v.literal(true)),
 });
 
 const Answer = { answer: v.picklist(['ack', 'nak']), errorCause: v.exactOptional(v.number()) };
@@ -95,7 +111,7 @@ const Effect = v.variant('kind', [
     kind: v.literal('command'),
     correlationId: Text,
     commandId: Text,
-    operation: v.picklist(['activate', 'deactivate', 'switch']),
+    operation: v.picklist(['activate', 'deactivate', 'switch', 'disconnect']),
     services: Texts,
     deactivates: v.exactOptional(Texts),
     attributes: Text,
@@ -139,6 +155,7 @@ const Transition = v.variant('step', [
     owed: v.exactOptional(v.strictObject({ ...Answer, request: Request, reason: v.exactOptional(Text) })),
   }),
   v.strictObject({ step: v.literal('restore'), ...Step, isClearing: v.exactOptional(v.literal(true)) }),
+  v.strictObject({ step: v.literal('disconnect'), ...Step, request: Request }),
 ]);
 
 const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
@@ -180,7 +197,12 @@ const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   ),
   changedAtMs: TimeMs,
   recentEvents: v.array(
-    v.strictObject({ id: Text, queue: v.picklist(['inbox', 'due']), effects: v.array(Effect) }),
+    v.strictObject({
+      id: Text,
+      queue: v.picklist(['inbox', 'due']),
+      effects: v.array(Effect),
+      outcome: v.exactOptional(CommandOutcome),
+    }),
   ),
   version: Count,
   revision: Count,

@@ -21,14 +21,17 @@
 // conditional write of the session, and one command to the NAS is under way at a time. What the NAS does not confirm is told
 // again, each service with growing pauses of its own. Requests that arrive meanwhile wait in order.
 //
+// A Disconnect-Request is a request like the others. Its one command makes the state `disconnecting`, and all services end
+// with the ACK: `disconnect.ts`.
+//
 // The table below gives what each event does in each state. The same event twice changes nothing the second time but has
 // its effects repeated, so that a crash between writing and sending loses nothing. Where an event can lead, as the
 // exhaustive search sees it:
 //
-//     absent × request → absent, idle, activating, deactivating
+//     absent × request → absent, idle, activating, deactivating, disconnecting
 //     absent × stray → absent
 //     absent × due → absent
-//     idle × request → idle, activating, deactivating
+//     idle × request → idle, activating, deactivating, disconnecting
 //     idle × answered → idle
 //     idle × stray → idle
 //     idle × due → idle, excluding, restoring
@@ -36,9 +39,10 @@
 //     activating × request → activating
 //     activating × answered → activating
 //     activating × repeated → activating
-//     activating × ack → idle, activating, deactivating, excluding
-//     activating × nak → idle, activating, deactivating, excluding, restoring
-//     activating × timeout → idle, activating, deactivating, excluding, restoring
+//     activating × ack → idle, activating, deactivating, excluding, disconnecting
+//     activating × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × unsent → idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × stray → activating
 //     activating × due → activating
 //     activating × redelivered → activating
@@ -48,31 +52,51 @@
 //     deactivating × ack → idle, activating, deactivating, excluding
 //     deactivating × nak → idle, activating, deactivating, excluding, restoring
 //     deactivating × timeout → idle, activating, deactivating, excluding, restoring
+//     deactivating × unsent → idle, activating, deactivating, excluding, restoring
 //     deactivating × stray → deactivating
 //     deactivating × due → deactivating
 //     deactivating × redelivered → deactivating
 //     excluding × request → excluding
 //     excluding × answered → excluding
 //     excluding × repeated → excluding
-//     excluding × ack → idle, activating, deactivating, excluding, restoring
-//     excluding × nak → idle, activating, deactivating, excluding, restoring
-//     excluding × timeout → idle, activating, deactivating, excluding, restoring
+//     excluding × ack → idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × unsent → idle, activating, deactivating, disconnecting
 //     excluding × stray → excluding
 //     excluding × due → excluding
 //     excluding × redelivered → excluding
 //     restoring × request → restoring
 //     restoring × answered → restoring
 //     restoring × repeated → restoring
-//     restoring × ack → idle, activating, deactivating, excluding, restoring
-//     restoring × nak → idle, activating, deactivating, excluding, restoring
-//     restoring × timeout → idle, activating, deactivating, excluding, restoring
+//     restoring × ack → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × unsent → idle, activating, deactivating, excluding, disconnecting
 //     restoring × stray → restoring
 //     restoring × due → restoring
 //     restoring × redelivered → restoring
+//     disconnecting × request → disconnecting
+//     disconnecting × answered → disconnecting
+//     disconnecting × repeated → disconnecting
+//     disconnecting × ack → idle, activating, disconnecting
+//     disconnecting × nak → idle, activating, disconnecting
+//     disconnecting × timeout → idle, activating, excluding, disconnecting
+//     disconnecting × unsent → idle, activating, disconnecting
+//     disconnecting × stray → disconnecting
+//     disconnecting × due → disconnecting
+//     disconnecting × redelivered → disconnecting
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { accountingRefusal } from './accounting-refusal.ts';
 import { settleAccounts } from './accounts.ts';
 import { chunks, dialect, toldOf, untellable } from './command.ts';
+import {
+  disconnectConfirmed,
+  disconnectRefused,
+  disconnectUnanswered,
+  disconnectUnsent,
+  startDisconnect,
+} from './disconnect.ts';
 import { ACK, activated, answer, type Draft, end, mark, nak, reply, settle, withServices } from './draft.ts';
 import { answerGiven, REPLAY_WINDOW_MS } from './duplicates.ts';
 import {
@@ -82,20 +106,23 @@ import {
   type Events,
   type EventsOf,
   eventName,
+  outcomeOf,
   type RequestEvent,
   type State,
   type States,
   stateOf,
 } from './event.ts';
-import { jobOf, refusalOf } from './exclusion.ts';
+import { jobOf, overCapacity, refusalOf } from './exclusion.ts';
 import { atNas } from './key.ts';
 import {
   activationConfirmed,
   activationRefused,
   activationUnanswered,
+  activationUnsent,
   deactivationConfirmed,
   deactivationRefused,
   deactivationUnanswered,
+  deactivationUnsent,
   exclusionConfirmed,
   exclusionRefused,
   exclusionUnanswered,
@@ -143,6 +170,9 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
     id: event.id,
     queue: event.kind === 'due' ? 'due' : 'inbox',
     effects,
+    ...(event.kind === 'outcome' || (event.kind === 'due' && name === 'timeout')
+      ? { outcome: outcomeOf(event) }
+      : {}),
   });
   const version = next.version + (changesServices(session, next) ? 1 : 0);
   const decided = { ...next, version, changedAtMs: nowMs, recentEvents };
@@ -245,6 +275,7 @@ const TABLE: Table = {
     ack:         activationConfirmed,
     nak:         activationRefused,
     timeout:     activationUnanswered,
+    unsent:      activationUnsent,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -256,6 +287,7 @@ const TABLE: Table = {
     ack:         deactivationConfirmed,
     nak:         deactivationRefused,
     timeout:     deactivationUnanswered,
+    unsent:      deactivationUnsent,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -267,6 +299,7 @@ const TABLE: Table = {
     ack:         exclusionConfirmed,
     nak:         exclusionRefused,
     timeout:     exclusionUnanswered,
+    unsent:      exclusionUnanswered,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -278,6 +311,19 @@ const TABLE: Table = {
     ack:         restorationConfirmed,
     nak:         restorationRefused,
     timeout:     restorationUnanswered,
+    unsent:      restorationUnanswered,
+    stray:       ignore,
+    due:         ignore,
+    redelivered: repeatEffects,
+  },
+  disconnecting: {
+    request:     wait,
+    answered:    answerAgain,
+    repeated:    ignore,
+    ack:         disconnectConfirmed,
+    nak:         disconnectRefused,
+    timeout:     disconnectUnanswered,
+    unsent:      disconnectUnsent,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -355,13 +401,17 @@ function wait(draft: Draft, { request }: RequestEvent): Draft {
 
 /** Starts to carry out a request on an idle session. */
 function begin(draft: Draft, request: ServiceRequest): Draft {
-  const refusal = refusalOf(draft.session, request) ?? accountingRefusal(draft.session, request);
+  const { isDisconnect } = request;
+  const refusal =
+    refusalOf(draft.session, request) ??
+    (isDisconnect ? undefined : accountingRefusal(draft.session, request));
   if (refusal !== undefined) return settle(draft, { request, ...refusal });
   const session = atNas(draft.session, request.nas);
+  if (isDisconnect) return startDisconnect({ ...draft, session }, request);
   const job = jobOf(session, request);
   if ('answer' in job) return settle(draft, { request, ...job });
   if (request.nas.enforcement === 'none') return carryOutAlone({ ...draft, session }, job);
-  const untold = untellableOf(session, job);
+  const untold = overCapacity(session, job) ?? untellableOf(session, job);
   if (untold !== undefined) return settle(draft, { request, ...untold });
   return startJob({ ...draft, session }, job);
 }

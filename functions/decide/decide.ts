@@ -8,17 +8,20 @@ import {
   DueMessage,
   InboxMessage,
   MalformedMessage,
+  NOT_SENT,
   type OutcomeMessage,
   type RequestMessage,
   readMessage,
   type SessionKey,
 } from '../../core/messages.ts';
 import { radiusOrigin } from '../../core/origin.ts';
+import { boundedWords } from '../../core/printable.ts';
 import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { parsePacket } from '../../core/radius/packet.ts';
 import { understandRequest } from '../../core/requests/coa-request.ts';
 import type { Sought } from '../../core/requests/identification.ts';
 import type { Reading, Refusal } from '../../core/requests/reading.ts';
+import { type CommandOutcome, describeOutcome, speakerOf } from '../../core/subscriber/command-outcome.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
 import type { Event } from '../../core/subscriber/event.ts';
 import type { Session } from '../../core/subscriber/session.ts';
@@ -161,22 +164,25 @@ async function lookUp(
 
 function decideOutcome(
   site: string,
-  { commandId, correlationId, session, result, errorCause, text, isUnsent }: OutcomeMessage,
+  { commandId, correlationId, session, ...message }: OutcomeMessage,
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const outcome = {
-    commandId,
-    result,
-    ...(errorCause !== undefined && { errorCause }),
-    ...(text !== undefined && { text }),
-    ...(isUnsent && { isUnsent }),
-  };
-  const event = { kind: 'outcome', id: `${commandId}/outcome`, ...outcome } as const;
-  const who = isUnsent ? 'not sent' : 'the NAS';
-  const cause = `${who}: ${result}${errorCause === undefined ? '' : ` ${errorCause}`}`;
-  return change({ site, sessions: [session], event, correlationId, cause, result }, dependencies, signal);
+  const outcome = outcomeIn(message);
+  const event = { kind: 'outcome', id: `${commandId}/outcome`, commandId, ...outcome } as const;
+  const cause = `the ${speakerOf(outcome)}: ${describeOutcome(outcome)}`;
+  return change({ site, sessions: [session], event, correlationId, cause, outcome }, dependencies, signal);
 }
+
+/** What a message says of its command. The relay of an earlier release bounds no text and removes nothing from it. */
+function outcomeIn({ result, errorCause, text, isUnsent }: Omit<OutcomeMessage, keyof SessionOutcome>) {
+  const words = text === undefined ? undefined : boundedWords(text);
+  const cause = errorCause === undefined ? {} : { errorCause };
+  if (result === NOT_SENT) return { result: 'unsent', unsent: NOT_SENT } as const;
+  if (isUnsent) return { result: 'unsent', ...cause, ...(words !== undefined && { unsent: words }) } as const;
+  return { result, ...cause, ...(words !== undefined && { text: words }) };
+}
+type SessionOutcome = Pick<OutcomeMessage, 'commandId' | 'correlationId' | 'session'>;
 
 type Keys = readonly [SessionKey, ...SessionKey[]];
 
@@ -189,7 +195,7 @@ interface Happening {
   readonly event: Event;
   readonly correlationId: string;
   readonly cause: string;
-  readonly result?: OutcomeMessage['result'];
+  readonly outcome?: CommandOutcome;
   readonly receivedAtMs?: number;
 }
 

@@ -16,14 +16,22 @@ export interface BuiltInNas extends ScriptedNas {
  * @returns undefined for any other NAS, or when the port is in use.
  */
 export async function startBuiltInNas(
-  { name, address, enforcement, dialect }: Nas,
+  { name, address, enforcement, dialect, options }: Nas,
   secrets: readonly Secret[],
   onRecord: (entry: NasRecord) => void,
   accounting?: NasAccountingOptions,
 ): Promise<BuiltInNas | undefined> {
   if (enforcement !== 'coa' || !/^(127\.|::1$)/.test(address.address)) return undefined;
   const nas = await unlessTaken(
-    startScriptedNas({ address, secrets, dialect, accounting, now: Date.now, onRecord }),
+    startScriptedNas({
+      address,
+      secrets,
+      dialect,
+      dialectOptions: options,
+      accounting,
+      now: Date.now,
+      onRecord,
+    }),
   );
   return nas && { name, ...nas };
 }

@@ -4,7 +4,7 @@ import type { Endpoint } from '../../core/endpoint.ts';
 import type { CommandMessage } from '../../core/messages.ts';
 import type { ReplyFailure } from '../../core/radius/authenticator.ts';
 import type { ParseFailure } from '../../core/radius/packet.ts';
-import type { Outcome, Unsent } from '../outcome.ts';
+import type { Unsent } from '../outcome.ts';
 import type { AuthenticationFailure, CheckFailure } from '../radius/checks.ts';
 
 /** Why a datagram to the CoA port is not forwarded. */
@@ -85,9 +85,12 @@ export type RelayEvent =
       readonly correlationId: string;
       readonly commandId: string;
       readonly nas: string;
+      readonly operation: CommandMessage['operation'];
       readonly result: 'ack' | 'nak';
       readonly errorCause?: number;
-      /** From the first transmission to the CoA-ACK or CoA-NAK. */
+      /** What the NAS said in words. */
+      readonly text?: string;
+      /** From the first transmission to the ACK or NAK. */
       readonly latencyMs: number;
     }
   | {
@@ -97,7 +100,6 @@ export type RelayEvent =
       readonly nas: string;
       readonly result: 'timeout' | 'unreachable';
     }
-  /** With the outcome that is reported to the cloud. */
   | {
       readonly kind: 'command-not-sent';
       readonly correlationId: string;
@@ -105,8 +107,6 @@ export type RelayEvent =
       readonly nas: string;
       readonly reason: Unsent['unsent'];
       readonly detail?: string;
-      readonly result: Outcome['result'];
-      readonly errorCause?: number;
     }
   /** During a rotation of secrets: the NAS has replied to a request that was signed with the other one of its two. */
   | { readonly kind: 'nas-secret-changed'; readonly nas: string; readonly to: 'current' | 'previous' }

@@ -1,4 +1,5 @@
 // Events as lines of JSON, for the standard output of a container.
+import { printableJson } from '../../core/printable.ts';
 import type { RelayEvent, Report } from './events.ts';
 
 /** Anyone can cause a discard, at any rate. So each reason is logged at most once in this time. */
@@ -55,6 +56,6 @@ export function logEvents(write: (line: string) => void, now: () => number): Rep
     }
     const timestamp = new Date(nowMs).toISOString();
     const line = { level: LEVEL[kind], message: kind, timestamp, service: 'relay', ...details, suppressed };
-    write(`${JSON.stringify(line)}\n`);
+    write(`${printableJson(JSON.stringify(line))}\n`);
   };
 }

@@ -129,6 +129,12 @@ export const nak =
 /** The NAS does not answer. */
 export const timeout = (session: Session | undefined): Event => outcome(session, 'timeout');
 
+/** The relay does not send it, with the Error-Cause that the request gets. */
+export const unsent =
+  (why: string, errorCause?: number) =>
+  (session: Session | undefined): Event =>
+    ({ ...outcome(session, 'unsent', errorCause), unsent: why }) as Event;
+
 /** A NAS that is told. */
 export const COA = { nas: nas({ enforcement: 'coa' }) };
 

@@ -214,7 +214,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       expect(field.includes('unconfirmed') ? unconfirmedOne : stuckOne).toHaveProperty(field);
     expect(stuckOne).toMatchObject({ message: { kind: 'decided', retryAttempts: 3 } });
     expect(unconfirmedOne).toMatchObject({
-      message: { kind: 'decided', result: 'timeout', unconfirmed: ['gold'], unchecked: [] },
+      message: { kind: 'decided', outcome: { result: 'timeout' }, unconfirmed: ['gold'], unchecked: [] },
     });
   });
 

@@ -61,6 +61,7 @@ describe('of the events of the relay', () => {
         correlationId: 'c1',
         commandId: 'c1/1',
         nas: 'bng-1',
+        operation: 'activate',
         result: 'ack',
         latencyMs: 12.3,
       },
@@ -171,7 +172,7 @@ describe('of a session, tells apart', () => {
       },
     });
   const request = { cause: 'activate gold', receivedAtMs: 0 };
-  const nak = { cause: 'the NAS: nak 506', result: 'nak' } as const;
+  const nak = { cause: 'the NAS: nak 506', outcome: { result: 'nak', errorCause: 506 } } as const;
   const reply: ReplyEffect = {
     kind: 'reply',
     correlationId: 'r1',
@@ -222,7 +223,7 @@ describe('of a session, tells apart', () => {
       'an activation that was not answered',
       {
         cause: 'the NAS: timeout',
-        result: 'timeout',
+        outcome: { result: 'timeout' },
         effects: [refusal],
         reason: 'the NAS did not answer',
         unconfirmed: ['gold'],
@@ -233,7 +234,7 @@ describe('of a session, tells apart', () => {
       'an activation by attributes that the NAS is not told',
       {
         cause: 'the NAS: ack',
-        result: 'ack',
+        outcome: { result: 'ack' },
         effects: [reply],
         activated: ['gold'],
         unchecked: ['Framed-IP-Address', 'NAS-Port'],
@@ -244,7 +245,7 @@ describe('of a session, tells apart', () => {
     ['an outcome too late', nak, 'the NAS: nak 506: ignored: no longer expected'],
     [
       'an activation of what was active already',
-      { cause: 'the NAS: ack', result: 'ack', effects: [reply] },
+      { cause: 'the NAS: ack', outcome: { result: 'ack' }, effects: [reply] },
       'the NAS: ack: no change',
     ],
     ['a timer', { effects: [command] }, 'its time has come: deactivating gold'],

@@ -456,14 +456,50 @@ describe('a request that is refused', () => {
       reason: /User-Name occurs more than once/,
     },
     {
-      why: 'a Disconnect-Request',
-      attributes: [...SESSION],
+      why: 'a service in a Disconnect-Request',
+      attributes: [...SESSION, GOLD],
       code: CODE.DisconnectRequest,
-      errorCause: 'Unsupported-Extension',
-      reason: /Disconnect-Request/,
+      errorCause: 'Unsupported-Attribute',
+      reason: /ERX-Service-Activate/,
+    },
+    {
+      why: 'Service-Type in a Disconnect-Request, which has no 405',
+      attributes: [...SESSION, { name: 'Service-Type', value: 17 }],
+      code: CODE.DisconnectRequest,
+      errorCause: 'Unsupported-Attribute',
+      reason: /Service-Type/,
+    },
+    {
+      why: 'State in a Disconnect-Request',
+      attributes: [...SESSION, { name: 'State', value: Buffer.from('x') }],
+      code: CODE.DisconnectRequest,
+      errorCause: 'Unsupported-Attribute',
+      reason: /State/,
     },
   ])('because of $why: $errorCause', ({ attributes, errorCause, reason, nases, code }) => {
     const understood = understand(attributes, { ...(nases && { nases }), ...(code && { code }) });
     expect(understood).toEqual({ ok: false, refusal: { errorCause, reason: expect.stringMatching(reason) } });
+  });
+});
+
+describe('understandRequest of a Disconnect-Request', () => {
+  it('takes identification, Class, Event-Timestamp and Proxy-State', () => {
+    const attributes: Attribute[] = [
+      ...SESSION,
+      { name: 'Class', value: Buffer.from('gold') },
+      { name: 'Event-Timestamp', value: 1_764_000_000 },
+      { name: 'Proxy-State', value: Buffer.from('hop') },
+    ];
+    expect(understand(attributes, { code: CODE.DisconnectRequest })).toMatchObject({
+      ok: true,
+      request: {
+        isDisconnect: true,
+        identity: { 'User-Name': expect.any(String) },
+        classes: ['676f6c64'],
+        activate: [],
+        deactivate: [],
+        origin: { timestamped: true },
+      },
+    });
   });
 });

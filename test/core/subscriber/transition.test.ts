@@ -28,6 +28,7 @@ import {
   services,
   stored,
   timeout,
+  unsent,
 } from '../support.ts';
 
 const COA = { nas: nas({ enforcement: 'coa' }) };
@@ -335,7 +336,7 @@ describe('a switch at a NAS that confirms', () => {
 
   it('tells again what is stuck with the next command of the session', () => {
     const failed = play([(s) => outcome(s, 'ack'), (s) => outcome(s, 'nak', 506)], begun().session).session;
-    expect(failed?.services['silver']?.retry).toEqual({ attempts: 1, atMs: NOW + 15_000 });
+    expect(failed?.services['silver']?.retry).toMatchObject({ attempts: 1, atMs: NOW + 15_000 });
     const { session, results } = play(
       [
         asked(request('r2', { ...COA, activate: ['bronze'] })),
@@ -594,7 +595,8 @@ describe('every cell of the table', () => {
   const deactivating = play([asked(request('r1', { ...COA, deactivate: ['silver'] }))], idle).session;
   const waits = asked(request('r2', { ...COA, activate: ['voice'] }));
   const restoring = play([waits, (s) => outcome(s, 'timeout')], deactivating).session;
-  const states = { absent, idle, activating, deactivating, excluding, restoring };
+  const disconnecting = play([asked(request('r1', { ...COA, isDisconnect: true }))], idle).session;
+  const states = { absent, idle, activating, deactivating, excluding, restoring, disconnecting };
   const events = (session: Session | undefined): Readonly<Record<EventName, Event>> => ({
     request: asked(request('new', { ...COA, activate: ['bronze'] })),
     answered: asked(
@@ -604,6 +606,7 @@ describe('every cell of the table', () => {
     ack: outcome(session, 'ack'),
     nak: outcome(session, 'nak', 504),
     timeout: outcome(session, 'timeout'),
+    unsent: unsent('nas-overloaded', 506)(session),
     stray: { kind: 'outcome', id: 'of long ago/outcome', commandId: 'of long ago', result: 'ack' },
     due: { kind: 'due', id: 'd1' },
     redelivered: { ...outcome(session, 'ack'), id: session?.recentEvents.at(-1)?.id ?? '' },
@@ -629,6 +632,7 @@ describe('every cell of the table', () => {
       ack: 'deactivate silver',
       nak: 'nak 504',
       timeout: 'nak 505, deactivate gold',
+      unsent: 'nak 506',
       stray: '-',
       due: '-',
       redelivered: 'activate gold',
@@ -640,6 +644,7 @@ describe('every cell of the table', () => {
       ack: 'ack',
       nak: 'nak 504',
       timeout: 'nak 505, activate silver',
+      unsent: 'nak 506',
       stray: '-',
       due: '-',
       redelivered: 'deactivate silver',
@@ -651,6 +656,7 @@ describe('every cell of the table', () => {
       ack: 'ack',
       nak: 'ack',
       timeout: 'ack',
+      unsent: 'ack',
       stray: '-',
       due: '-',
       redelivered: 'deactivate silver',
@@ -663,9 +669,22 @@ describe('every cell of the table', () => {
       ack: 'activate voice',
       nak: 'activate voice',
       timeout: 'activate voice',
+      unsent: 'activate voice',
       stray: '-',
       due: '-',
       redelivered: 'nak 505, activate silver',
+    },
+    disconnecting: {
+      request: 'stored',
+      answered: 'ack',
+      repeated: '-',
+      ack: 'ack',
+      nak: 'nak 504',
+      timeout: 'nak 505',
+      unsent: 'nak 506',
+      stray: '-',
+      due: '-',
+      redelivered: 'disconnect',
     },
   };
   const cells = Object.entries(expected).flatMap(([state, row]) =>

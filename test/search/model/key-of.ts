@@ -13,7 +13,7 @@ export function keyOf(subscriber: Subscriber): string {
     return name;
   };
   const event = (one: Event) => {
-    if (one.kind === 'outcome') return [command(one.commandId), one.result, one.errorCause, one.isUnsent];
+    if (one.kind === 'outcome') return [command(one.commandId), one.result, one.errorCause];
     return one.kind === 'request' ? one.id : 'due';
   };
   const effect = (one: Effect) =>
@@ -22,6 +22,7 @@ export function keyOf(subscriber: Subscriber): string {
   const parts = [
     session && sessionParts(session, command, effect, inbox),
     subscriber.nas,
+    subscriber.isOffline,
     inbox.map(event),
     commands.map((one) => [command(one.commandId), one.operation, one.services, one.deactivates]),
     replies.map((reply) => JSON.stringify(effect(reply))).sort(),

@@ -153,12 +153,20 @@ describe.skipIf(skip)(title('a CoA-Request of radclient'), () => {
     expect(active(await system.session('stranger'))).toEqual(['gold']);
   });
 
-  it('to disconnect is refused with Error-Cause 406', async () => {
+  it('to disconnect ends the session and each of its services where the NAS is not told', async () => {
+    await ask(system, [...of('disconnected'), 'ERX-Service-Activate:1 = "gold"']);
     const { answer } = await ask(system, of('disconnected'), 'disconnect');
-    expect(answer).toMatchObject({
-      code: 'Disconnect-NAK',
-      attributes: [['Error-Cause', 'Unsupported-Extension']],
-    });
+    expect(answer).toMatchObject({ code: 'Disconnect-ACK', attributes: [] });
+    expect((await system.session('disconnected'))?.services).toEqual({});
+  });
+
+  it.each([
+    ['401', 'Unsupported-Attribute', [...of('unknown'), 'ERX-Service-Activate:1 = "gold"']],
+    ['402', 'Missing-Attribute', ['NAS-IP-Address = 192.0.2.1']],
+    ['503', 'Session-Context-Not-Found', of('unknown')],
+  ])('to disconnect is refused with Error-Cause %s, %s', async (_, cause, attributes) => {
+    const { answer } = await ask(system, attributes, 'disconnect');
+    expect(answer).toMatchObject({ code: 'Disconnect-NAK', attributes: [['Error-Cause', cause]] });
   });
 });
 
