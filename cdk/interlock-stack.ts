@@ -37,7 +37,9 @@ export class InterlockStack extends Stack {
     sites.deliverInboxesTo(decide);
     due.deliverTo(decide, 'Due');
     sessions.grantReadWrite(decide);
+    sessions.grantLookUp(decide);
     sites.grantSendToOutboxes(decide);
+    sites.grantSendToInboxes(decide);
     due.grantSend(decide);
 
     const account = new AccountFunction(this, 'Account', { deployment });

@@ -10,7 +10,8 @@ import {
   STREAM_BATCHES_PER_SHARD,
   STREAM_MAX_RETRIES,
 } from '../core/cloud/queues.ts';
-import { STATE_SORT_KEY, TABLE } from '../core/cloud/table.ts';
+import { INDEXES, STATE_SORT_KEY, TABLE } from '../core/cloud/table.ts';
+import { LOOK_UP_ATTRIBUTES } from '../core/look-up.ts';
 import { HISTORY_ATTRIBUTES } from '../core/subscriber/history.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import type { NodeFunction } from './node-function.ts';
@@ -33,7 +34,7 @@ export class SessionsTable extends Construct {
 
   constructor(scope: Construct, id: string, { deletionProtection = true }: SessionsTableProps = {}) {
     super(scope, id);
-    const { partitionKey, sortKey, timeToLiveAttribute, dueIndex, lookUpIndexes } = TABLE;
+    const { partitionKey, sortKey, timeToLiveAttribute } = TABLE;
     this.table = new dynamodb.Table(this, 'Table', {
       partitionKey: { name: partitionKey, type: dynamodb.AttributeType.STRING },
       sortKey: { name: sortKey, type: dynamodb.AttributeType.STRING },
@@ -44,31 +45,40 @@ export class SessionsTable extends Construct {
       deletionProtection,
       removalPolicy: deletionProtection ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     });
-    this.table.addGlobalSecondaryIndex({
-      indexName: dueIndex.name,
-      partitionKey: { name: dueIndex.partitionKey, type: dynamodb.AttributeType.STRING },
-      sortKey: { name: dueIndex.sortKey, type: dynamodb.AttributeType.NUMBER },
-      projectionType: dynamodb.ProjectionType.KEYS_ONLY,
-    });
-    for (const name of lookUpIndexes) {
+    // All at once, with the table: CloudFormation adds to a table that exists one index in each update.
+    for (const { name, partitionKey, sortKey } of INDEXES) {
       this.table.addGlobalSecondaryIndex({
         indexName: name,
-        partitionKey: { name, type: dynamodb.AttributeType.STRING },
+        partitionKey: { name: partitionKey, type: dynamodb.AttributeType.STRING },
+        sortKey: {
+          name: sortKey.name,
+          type: sortKey.type === 'N' ? dynamodb.AttributeType.NUMBER : dynamodb.AttributeType.STRING,
+        },
         projectionType: dynamodb.ProjectionType.KEYS_ONLY,
       });
     }
     new CfnOutput(this, 'TableName', { value: this.table.tableName });
   }
 
-  /** Lets `user` get and put single items, and gives it the table's name. */
+  /** Lets `user` get, put and delete single items, and gives it the table's name. */
   grantReadWrite(user: NodeFunction): void {
     // Not table.grant: that reaches the indexes, too.
     iam.Grant.addToPrincipal({
       grantee: user,
-      actions: ['dynamodb:GetItem', 'dynamodb:PutItem'],
+      actions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem'],
       resourceArns: [this.table.tableArn],
     });
     user.addEnvironment('TABLE_NAME', this.table.tableName);
+  }
+
+  /** Lets `user` query which sessions have a value of an identification attribute. */
+  grantLookUp(user: NodeFunction): void {
+    const indexes = LOOK_UP_ATTRIBUTES.map((attribute) => TABLE.lookUpIndexes[attribute]);
+    iam.Grant.addToPrincipal({
+      grantee: user,
+      actions: ['dynamodb:Query'],
+      resourceArns: indexes.map((name) => `${this.table.tableArn}/index/${name}`),
+    });
   }
 
   /** Lets `user` query which sessions are due, and gives it the table's name. */

@@ -28,6 +28,11 @@ export class Sites extends Construct {
     this.#grantSend(sender, 'OUTBOX_URLS', ({ outbox }) => outbox);
   }
 
+  /** Lets `sender` send requests whose session it has found. */
+  grantSendToInboxes(sender: NodeFunction): void {
+    this.#grantSend(sender, 'INBOX_URLS', ({ inbox }) => inbox);
+  }
+
   /** Lets `sender` send Accounting-Requests to every relay. */
   grantSendToAccounting(sender: NodeFunction): void {
     this.#grantSend(sender, 'ACCOUNTING_URLS', ({ accounting }) => accounting);

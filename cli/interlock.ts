@@ -5,20 +5,30 @@ import { LOCAL_TABLE_NAME } from '../core/cloud/table.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
 import { doctor } from './doctor.ts';
 import { findTable } from './find-table.ts';
+import { list } from './list.ts';
 import { pathsIn, readConfiguration } from './read-configuration.ts';
 import { show } from './show.ts';
 
 const USAGE = `usage: npx interlock show [--json] [TABLE] NAME
+       npx interlock list [--nas NAS] [--service SERVICE] [--limit N] [--after SESSION] [--json] [TABLE]
        npx interlock doctor [--config DIR] [TABLE]
 
-show prints the subscriber sessions whose User-Name or Acct-Session-Id is NAME: their services,
-what is in progress, the latest requests with their replies, and the last ten changes. doctor checks
-the configuration and all sessions of the table, and prints what an operator has to mend.
+show prints the subscriber sessions of which NAME is the User-Name, the Acct-Session-Id, an IPv4 or
+IPv6 address or prefix, the Calling-Station-Id (a MAC address in any spelling), the NAS-Port-Id, the
+Acct-Multi-Session-Id or the Chargeable-User-Identity: their services, what is in progress, the latest
+requests with their replies, and the last ten changes. list prints sessions, one line each: NAS,
+Acct-Session-Id, User-Name, services, state, latest change. doctor checks the configuration and all
+sessions of the table, and prints what an operator has to mend.
 
 TABLE is a table in AWS or elsewhere; without it, that of the system that \`npm start\` runs on this
 machine.
 
-  --json           one line of JSON for each session, with its \`history\`
+  --json           one line of JSON for each session; show adds its \`history\`
+  --nas NAS        the sessions of this NAS, by the name under which they began
+  --service NAME   the sessions that have this service, active or not: an activation string, or a name
+                   for all its parameters
+  --limit N        at most N sessions, 1 to 1000 (default: 100); a list reads 10,000 sessions at most
+  --after SESSION  goes on where the list before has ended; that prints what to give here
   --config DIR     directory with services.yaml and sites/ (default: the files of the system on this
                    machine, or config)
   --data DIR       the data directory that \`npm start\` was given
@@ -39,7 +49,7 @@ try {
 }
 
 async function main(): Promise<number> {
-  const { help, command, name, json, config, ...where } = readArguments();
+  const { help, command, name, json, config, nas, service, after, limit, ...where } = readArguments();
   if (help) {
     process.stdout.write(`${USAGE}\n`);
     return 0;
@@ -61,9 +71,16 @@ async function main(): Promise<number> {
       );
     return (await doctor(table, { readConfiguration: readFiles, ...terminal })) ? 0 : 1;
   }
+  if (command === 'list') {
+    const note = (text: string) => process.stderr.write(`${text}\n`);
+    const listed = await list(table, { nas, service, after, limit, json, note, ...terminal });
+    if (listed > 0) return 0;
+    note('no session is listed');
+    return 1;
+  }
   const found = await show(table, { name, json, ...terminal });
   if (found > 0) return 0;
-  process.stderr.write(`no session has the User-Name or Acct-Session-Id ${name}\n`);
+  process.stderr.write(`no session is known by ${name}\n`);
   return 1;
 }
 
@@ -76,6 +93,10 @@ function readArguments() {
         help: { type: 'boolean', short: 'h', default: false },
         json: { type: 'boolean', default: false },
         config: { type: 'string' },
+        nas: { type: 'string' },
+        service: { type: 'string' },
+        limit: { type: 'string' },
+        after: { type: 'string' },
         data: { type: 'string' },
         table: { type: 'string' },
         endpoint: { type: 'string' },
@@ -86,10 +107,26 @@ function readArguments() {
     const endpoint =
       values.endpoint ?? process.env['AWS_ENDPOINT_URL_DYNAMODB'] ?? process.env['AWS_ENDPOINT_URL'];
     if (!values.help) checkArguments(command, name, others, values);
-    return { ...values, endpoint, command, name };
+    return { ...values, endpoint, command, name, limit: limitOf(values.limit) };
   } catch (error) {
     throw new ConfigurationError([error instanceof Error ? error.message : String(error), USAGE]);
   }
+}
+
+/** @throws Error when it is not an integer from 1 to 1000 */
+function limitOf(text = '100'): number {
+  const limit = Number(text);
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) throw new Error('--limit takes 1 to 1000');
+  return limit;
+}
+
+interface Options {
+  readonly json: boolean;
+  readonly config?: string;
+  readonly nas?: string;
+  readonly service?: string;
+  readonly limit?: string;
+  readonly after?: string;
 }
 
 /** @throws Error that says what is wrong */
@@ -97,14 +134,22 @@ function checkArguments(
   command: string | undefined,
   name: string,
   others: readonly string[],
-  { json, config }: { readonly json: boolean; readonly config?: string },
+  { json, config, nas, service, limit, after }: Options,
 ): void {
+  if (command !== 'list' && (nas ?? service ?? limit ?? after) !== undefined)
+    throw new Error('only list takes --nas, --service, --limit and --after');
   switch (command) {
     case undefined:
       throw new Error('a command is missing');
     case 'show':
       if (name === '' || others.length > 0) throw new Error('show takes one NAME');
       if (config !== undefined) throw new Error('show takes no --config');
+      return;
+    case 'list':
+      if (name !== '') throw new Error('list takes no NAME: give --nas or --service');
+      if (config !== undefined) throw new Error('list takes no --config');
+      if (nas !== undefined && after !== undefined && !after.startsWith(`${nas}#`))
+        throw new Error(`--after: expected a session of ${nas}`);
       return;
     case 'doctor':
       if (name !== '') throw new Error('doctor takes no NAME');

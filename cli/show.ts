@@ -8,7 +8,7 @@ import { latestHistory } from './latest-history.ts';
 import { describeSession } from './session-text.ts';
 
 export interface ShowOptions {
-  /** User-Name or Acct-Session-Id. */
+  /** A value of an attribute that identifies the subscriber session. */
   readonly name: string;
   /** One line of JSON a session, instead of text. */
   readonly json: boolean;

@@ -14,9 +14,9 @@ export type NasIdentityAttribute = (typeof NAS_IDENTITY_ATTRIBUTES)[number];
 export type NasIdentity = Readonly<Partial<Record<NasIdentityAttribute, string>>>;
 
 /**
- * The session identification attributes (RFC 5176 section 3) besides Acct-Session-Id, which is mandatory here, and
- * ERX-Virtual-Router-Name (Juniper, vendor 4874). A request is refused if it and its session have one with different
- * values.
+ * The session identification attributes (RFC 5176 section 3) besides Acct-Session-Id; the other IPv6 addresses of a
+ * subscriber (RFC 4818 section 3, RFC 6911 section 3.1); and ERX-Virtual-Router-Name (Juniper, vendor 4874). A request is
+ * refused if it and its session have one with different values.
  */
 export const IDENTITY_ATTRIBUTES = [
   'User-Name',
@@ -29,6 +29,8 @@ export const IDENTITY_ATTRIBUTES = [
   'Chargeable-User-Identity',
   'Framed-Interface-Id',
   'Framed-IPv6-Prefix',
+  'Delegated-IPv6-Prefix',
+  'Framed-IPv6-Address',
   'ERX-Virtual-Router-Name',
 ] as const;
 /** The name of one of them. */
@@ -55,10 +57,21 @@ export function isSameIdentity(
   one: string | number,
   other: string | number,
 ): boolean {
-  if (one === other) return true;
-  if (name !== 'Calling-Station-Id' && name !== 'Called-Station-Id') return false;
-  const [a, b] = [macAddress(one), macAddress(other)];
-  return a !== undefined && a === b;
+  return canonicalIdentity(name, one) === canonicalIdentity(name, other);
+}
+
+/** One text for all values of a session identification attribute that mean the same, such as `001a2b3c4d5e` for a MAC address. */
+export function canonicalIdentity(name: IdentityAttribute, value: string | number): string {
+  const mayBeMac = name === 'Calling-Station-Id' || name === 'Called-Station-Id';
+  return (mayBeMac ? macAddress(value) : undefined) ?? String(value);
+}
+
+/** The first attribute of `asked` that `known` does not have with the same value. */
+export function unmatched(asked: Identity, known: Identity): IdentityAttribute | undefined {
+  return IDENTITY_ATTRIBUTES.find((name) => {
+    const [a, b] = [asked[name], known[name]];
+    return a !== undefined && (b === undefined || !isSameIdentity(name, a, b));
+  });
 }
 
 /** The first attribute of which both have a value, and not the same one. */

@@ -36,6 +36,13 @@ const Origin = v.object({
 /** Where a request comes from, in a message. */
 export type MessageOrigin = v.InferOutput<typeof Origin>;
 
+const SessionKey = v.object({
+  nas: Text,
+  acctSessionId: Text,
+});
+/** The key of a session: the name of its NAS and its Acct-Session-Id. */
+export type SessionKey = v.InferOutput<typeof SessionKey>;
+
 const RequestMessage = v.object({
   version: Version,
   kind: v.literal('request'),
@@ -47,16 +54,11 @@ const RequestMessage = v.object({
   /** What the relay's clock is ahead of the cloud's, where the relay knows. */
   clockSkewMs: v.exactOptional(v.pipe(v.number(), v.integer())),
   origin: Origin,
+  /** The session that decide has found for a request without Acct-Session-Id. Such a message comes from decide. */
+  session: v.exactOptional(SessionKey),
 });
 /** Inbox: a CoA-Request or Disconnect-Request that the relay has verified. */
 export type RequestMessage = v.InferOutput<typeof RequestMessage>;
-
-const SessionKey = v.object({
-  nas: Text,
-  acctSessionId: Text,
-});
-/** The key of a session: the name of its NAS and its Acct-Session-Id. */
-export type SessionKey = v.InferOutput<typeof SessionKey>;
 
 /**
  * Outcomes that leave open whether the NAS carried a command out. `timeout`: the NAS did not answer. `unreachable`: its

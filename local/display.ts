@@ -184,6 +184,8 @@ function decideLine(event: DecideReport): Line | undefined {
     case 'not-scheduled':
     case 'failed':
       return ['failed', undefined, `decide: ${event.error}`];
+    case 'found':
+      return ['found', event.correlationId, `${event.session.acctSessionId} by ${event.by.join(', ')}`];
     case 'refused':
       return ['refused', event.correlationId, `${describeErrorCause(event.errorCause)}: ${event.reason}`];
     case 'decided': {

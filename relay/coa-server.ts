@@ -1,9 +1,9 @@
 // The RADIUS server of the site (RFC 5176 section 2.3): a request of a client goes to the inbox, a reply from the
 // outbox goes to the client. It decides which clients may ask. What a request means is decided in the cloud.
 import type { Endpoint } from '../core/endpoint.ts';
-import { messageGroup, type ReplyMessage } from '../core/messages.ts';
-import { ATTRIBUTES } from '../core/radius/attributes.ts';
+import type { ReplyMessage } from '../core/messages.ts';
 import type { Packet } from '../core/radius/packet.ts';
+import { requestGroup } from '../core/requests/identification.ts';
 import { encodeReply } from '../core/requests/reply.ts';
 import type { Clock } from './clock.ts';
 import { InProgress, type RequestInProgress } from './in-progress.ts';
@@ -127,8 +127,7 @@ export class CoaServer {
     if (repeated !== undefined) {
       return { reason: 'repeat-in-progress', correlationId: repeated.correlationId };
     }
-    const session = packet.attributes.find(({ type }) => type === ATTRIBUTES['Acct-Session-Id'].number);
-    const group = messageGroup(session?.value);
+    const group = requestGroup(packet);
     const { name } = request.client;
     const accepted = { correlationId, receivedAtMs: nowMs, client: name, source, packet, group };
     const forwarded = inbox.offer(requestMessage(relay, accepted, clockSkewMs()));

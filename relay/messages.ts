@@ -21,7 +21,7 @@ export interface AcceptedRequest {
   readonly client: string;
   readonly source: Endpoint;
   readonly packet: Packet;
-  /** The message group of its session. */
+  /** Its message group: that of its session, or of what identifies its subscriber. */
   readonly group: string;
 }
 

@@ -32,6 +32,31 @@ export function historySortKey(atMs: number, version: number): string {
 /** How long a history item is kept. */
 export const HISTORY_RETENTION_DAYS = 30;
 
+/** Parts of an index whose items would else share one partition: DynamoDB takes 1000 writes a second into each. */
+export const BUCKETS = 16;
+
+/** The parts that a session of that Acct-Session-Id is in: `00` to `15`. */
+export function bucketOf(acctSessionId: string): string {
+  // FNV-1a, which spreads numbers that count up.
+  let hash = 0x811c9dc5;
+  for (const octet of Buffer.from(acctSessionId)) hash = Math.imul(hash ^ octet, 0x01000193) >>> 0;
+  return bucketName(hash % BUCKETS);
+}
+
+/** The names of all parts. */
+export const ALL_BUCKETS: readonly string[] = Array.from({ length: BUCKETS }, (_, index) =>
+  bucketName(index),
+);
+
+function bucketName(index: number): string {
+  return String(index).padStart(2, '0');
+}
+
+/** The partition key of the sessions of a NAS in `TABLE.nasIndex`, by the name that the NAS has in their keys: `bng-1#07`. */
+export function nasBucket(nas: string, bucket: string): string {
+  return `${nas}#${bucket}`;
+}
+
 /** Keys and indexes. */
 export const TABLE = {
   partitionKey: 'pk',
@@ -39,13 +64,55 @@ export const TABLE = {
   /** DynamoDB deletes an item within days after this time: seconds since 1970-01-01 UTC. */
   timeToLiveAttribute: 'expiresAtSeconds',
   // The indexes are sparse and hold keys only; the session itself is read from the table.
-  /** The sessions that are due at `dueAtMs`, milliseconds since 1970-01-01 UTC. */
+  /** The sessions that are due at `dueAtMs`, milliseconds since 1970-01-01 UTC; `dueBucket` is that of `bucketOf`. */
   dueIndex: { name: 'due', partitionKey: 'dueBucket', sortKey: 'dueAtMs' },
-  /** Find sessions without the name of their NAS. Each index has the name of its partition key. */
-  lookUpIndexes: ['userName', 'acctSessionId'],
+  /** The sessions of a NAS; `nasBucket` is that of the function `nasBucket`. */
+  nasIndex: { name: 'nas', partitionKey: 'nasBucket' },
+  /**
+   * The sessions that have a value of an identification attribute. Each index has the name of its partition key, which is the
+   * text of `lookUpKey`. Its sort key is the table's partition key, so that a query can be for one NAS.
+   */
+  lookUpIndexes: {
+    'Acct-Session-Id': 'acctSessionId',
+    'User-Name': 'userName',
+    'Calling-Station-Id': 'callingStationId',
+    'Framed-IP-Address': 'framedIpAddress',
+    'Framed-IPv6-Address': 'framedIpv6Address',
+    'Framed-IPv6-Prefix': 'framedIpv6Prefix',
+    'Delegated-IPv6-Prefix': 'delegatedIpv6Prefix',
+    'Chargeable-User-Identity': 'chargeableUserIdentity',
+    'Acct-Multi-Session-Id': 'acctMultiSessionId',
+    'NAS-Port-Id': 'nasPortId',
+  },
   /** The one of them that has every session. */
   sessionsIndex: 'acctSessionId',
 } as const;
 
-/** The only value of `dueBucket`: the index on `dueAtMs` has one partition. */
-export const DUE_BUCKET = 'due';
+/** An identification attribute that has an index. */
+export type IndexedAttribute = keyof typeof TABLE.lookUpIndexes;
+
+/** The keys of an index. */
+export interface IndexShape {
+  readonly name: string;
+  /** A string. */
+  readonly partitionKey: string;
+  readonly sortKey: { readonly name: string; readonly type: 'S' | 'N' };
+}
+
+const { dueIndex, nasIndex, lookUpIndexes, partitionKey } = TABLE;
+const BY_PARTITION_KEY = { name: partitionKey, type: 'S' } as const;
+
+/** All indexes. DynamoDB allows 20. */
+export const INDEXES: readonly IndexShape[] = [
+  { ...dueIndex, sortKey: { name: dueIndex.sortKey, type: 'N' } },
+  { ...nasIndex, sortKey: BY_PARTITION_KEY },
+  ...Object.values(lookUpIndexes).map((name) => ({ name, partitionKey: name, sortKey: BY_PARTITION_KEY })),
+];
+
+/** The attributes of an item that are keys of an index alone. */
+export const INDEX_ATTRIBUTES: readonly string[] = [
+  dueIndex.partitionKey,
+  dueIndex.sortKey,
+  nasIndex.partitionKey,
+  ...Object.values(lookUpIndexes).filter((name) => name !== TABLE.sessionsIndex),
+];

@@ -11,13 +11,14 @@ import type { Catalogue, ServiceDefinition } from '../services/catalogue.ts';
 import type { PlannedService, Statistics } from '../services/terms.ts';
 import type { RequestedDeactivation, ServiceRequest } from '../subscriber/session.ts';
 import { readDisconnect } from './disconnect-request.ts';
-import { acctSessionIdOf, identityOf, nasOf } from './identification.ts';
+import { type Sought, subjectOf } from './identification.ts';
 import { orRefuse, type Refusal, Refused } from './reading.ts';
 import { aboutRequest, classesOf, oneOf, type RequestContext } from './request-context.ts';
 
-/** What a request asks for, or why it is refused. */
+/** What a request asks for, and of which session; or that the session has to be looked up; or why the request is refused. */
 export type Understood =
   | { readonly ok: true; readonly request: ServiceRequest }
+  | { readonly ok: true; readonly request?: undefined; readonly sought: Sought }
   | { readonly ok: false; readonly refusal: Refusal };
 
 /**
@@ -27,17 +28,17 @@ export type Understood =
 export function understandRequest(packet: Packet, context: RequestContext): Understood {
   try {
     const isDisconnect = packet.code === CODE.DisconnectRequest;
-    return { ok: true, request: isDisconnect ? readDisconnect(packet, context) : read(packet, context) };
+    const read = isDisconnect ? readDisconnect(packet, context) : readCoa(packet, context);
+    return 'nasNames' in read ? { ok: true, sought: read } : { ok: true, request: read };
   } catch (error) {
     if (error instanceof Refused) return { ok: false, refusal: error.refusal };
     throw error;
   }
 }
 
-function read(packet: Packet, context: RequestContext): ServiceRequest {
+function readCoa(packet: Packet, context: RequestContext): ServiceRequest | Sought {
   const attributes = decodeAttributes(packet).map(supported);
-  const acctSessionId = orRefuse(acctSessionIdOf(attributes));
-  const nas = orRefuse(nasOf(attributes, context.nases));
+  const subject = orRefuse(subjectOf(attributes, context.nases, context.found));
   const activate = activations(attributes, context.catalogue);
   const deactivate = deactivations(attributes, context.catalogue);
   const both = activate.find(({ activation }) => deactivate.some((one) => one.activation === activation));
@@ -47,11 +48,10 @@ function read(packet: Packet, context: RequestContext): ServiceRequest {
     throw new Refused('Missing-Attribute', 'it has neither ERX-Service-Activate nor ERX-Service-Deactivate');
   }
 
+  if ('nasNames' in subject) return subject;
   return {
     ...aboutRequest(packet, attributes, context),
-    nas,
-    acctSessionId,
-    identity: orRefuse(identityOf(attributes)),
+    ...subject,
     classes: classesOf(attributes),
     activate,
     deactivate,

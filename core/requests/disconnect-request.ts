@@ -4,7 +4,7 @@ import type { AttributeName } from '../radius/attributes.ts';
 import { decodeAttributes } from '../radius/codec.ts';
 import type { Packet } from '../radius/packet.ts';
 import type { ServiceRequest } from '../subscriber/session.ts';
-import { acctSessionIdOf, identityOf, nasOf } from './identification.ts';
+import { type Sought, subjectOf } from './identification.ts';
 import { orRefuse } from './reading.ts';
 import { aboutRequest, classesOf, oneOf, type RequestContext } from './request-context.ts';
 
@@ -20,18 +20,16 @@ const SUPPORTED: ReadonlySet<AttributeName> = new Set<AttributeName>([
 ]);
 
 /**
- * What a verified Disconnect-Request asks for.
+ * What a verified Disconnect-Request asks for, or what identifies its session where that has to be looked up.
  * @throws Refused at its first fault: Unsupported-Attribute for whatever is no identification.
  */
-export function readDisconnect(packet: Packet, context: RequestContext): ServiceRequest {
+export function readDisconnect(packet: Packet, context: RequestContext): ServiceRequest | Sought {
   const attributes = decodeAttributes(packet).map((attribute) => oneOf(SUPPORTED, attribute));
-  const acctSessionId = orRefuse(acctSessionIdOf(attributes));
-  const nas = orRefuse(nasOf(attributes, context.nases));
+  const subject = orRefuse(subjectOf(attributes, context.nases, context.found));
+  if ('nasNames' in subject) return subject;
   return {
     ...aboutRequest(packet, attributes, context),
-    nas,
-    acctSessionId,
-    identity: orRefuse(identityOf(attributes)),
+    ...subject,
     classes: classesOf(attributes),
     activate: [],
     deactivate: [],

@@ -1,4 +1,5 @@
 // What a CoA-Request and a Disconnect-Request have in common.
+import type { SessionKey } from '../messages.ts';
 import type { KnownNas } from '../nas.ts';
 import { type RadiusClient, radiusOrigin } from '../origin.ts';
 import { type AttributeName, attributeNameAt } from '../radius/attributes.ts';
@@ -21,6 +22,8 @@ export interface RequestContext {
   readonly catalogue: Catalogue;
   /** The NASes of the relay's site. */
   readonly nases: readonly KnownNas[];
+  /** The session that a look-up has found for it, where it has no Acct-Session-Id. */
+  readonly found?: SessionKey | undefined;
 }
 
 /**

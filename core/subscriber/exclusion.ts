@@ -1,6 +1,6 @@
 // What a request means for the session that it meets: what becomes active (A), what is deactivated by name (E), what has to
 // go because it shares a mutex group with A (V), and whether the request may be carried out.
-import { differing } from '../identity.ts';
+import { differing, unmatched } from '../identity.ts';
 import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
 import { dialect, identityOf, isForeign, isOwn } from './command.ts';
@@ -12,7 +12,9 @@ export const MAX_SERVICES = 64;
 
 /** Why a request cannot be carried out on this session, which stays as it is; undefined when it can. */
 export function refusalOf(session: Session, request: ServiceRequest): Nak | undefined {
-  const stranger = differing(session.identity, request.identity);
+  // What it was found by may have changed since: another subscriber has the address, say.
+  const isFound = request.lookedUpAt !== undefined;
+  const stranger = (isFound ? unmatched : differing)(request.identity, session.identity);
   if (stranger !== undefined) {
     return nak('Session-Context-Not-Found', `${stranger} is not that of the session`);
   }

@@ -103,6 +103,8 @@ export interface ServiceRequest {
   readonly origin: Origin;
   readonly nas: NasProfile;
   readonly acctSessionId: string;
+  /** Of a request without Acct-Session-Id: the name of the NAS in the key of the session that has all of its `identity`. */
+  readonly lookedUpAt?: string;
   readonly identity: Identity;
   /** Class attributes in hexadecimal, in order. */
   readonly classes: readonly string[];

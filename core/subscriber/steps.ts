@@ -210,10 +210,11 @@ export function endSession(draft: Draft, correlationId: string, terminateCause: 
 /** What the NAS has confirmed by acknowledging a request. */
 function learn(session: Session, { request }: Job): Session {
   const { nas, identity, classes } = request;
+  const claimed = Object.entries(claimedOf(nas, identity)).filter(([name]) => !(name in session.identity));
   return {
     ...session,
     identity: { ...toldOf(nas, identity), ...session.identity },
-    claimed: { ...session.claimed, ...claimedOf(nas, identity) },
+    claimed: { ...session.claimed, ...Object.fromEntries(claimed) },
     classes: classes.length > 0 ? classes : session.classes,
   };
 }

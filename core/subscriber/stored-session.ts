@@ -95,6 +95,7 @@ const Request = v.strictObject({
   origin: Origin,
   nas: Nas,
   acctSessionId: Text,
+  lookedUpAt: v.exactOptional(Text),
   identity: Identity,
   classes: Texts,
   activate: v.array(

@@ -371,7 +371,8 @@ function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change 
     revision: 0,
   };
   const draft = { session, effects: [], nowMs };
-  if (request.nas.enforcement === 'none' && request.activate.length === 0) {
+  const isGone = request.lookedUpAt !== undefined;
+  if (isGone || (request.nas.enforcement === 'none' && request.activate.length === 0)) {
     const unknown = nak('Session-Context-Not-Found', `there is no session ${request.acctSessionId}`);
     return answer(draft, { request, ...unknown });
   }

@@ -1,5 +1,6 @@
 // decide: a message of a site's inbox becomes a change of its session, and then messages in the site's outbox.
-// Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
+// A request without Acct-Session-Id comes twice: its session is found first, and decides the message group in which it is then
+// carried out. Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord, SQSRecordAttributes } from 'aws-lambda';
 import { isDueQueue, SWEEP_INTERVAL_SECONDS, siteOfInbox } from '../../core/cloud/queues.ts';
 import { type Deployment, nasSites } from '../../core/deployment.ts';
@@ -18,6 +19,8 @@ import { boundedWords } from '../../core/printable.ts';
 import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { parsePacket } from '../../core/radius/packet.ts';
 import { understandRequest } from '../../core/requests/coa-request.ts';
+import type { Sought } from '../../core/requests/identification.ts';
+import type { Reading, Refusal } from '../../core/requests/reading.ts';
 import { type CommandOutcome, describeOutcome, speakerOf } from '../../core/subscriber/command-outcome.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
 import type { Event } from '../../core/subscriber/event.ts';
@@ -26,8 +29,9 @@ import { dueAtMs, transition } from '../../core/subscriber/transition.ts';
 import { processBatch } from '../shared/batch.ts';
 import type { Schedule } from '../shared/due-queue.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
+import type { SessionLookUp } from '../shared/session-look-up.ts';
 import type { SessionStore } from '../shared/session-store.ts';
-import { messageOf, replyMessage } from './messages.ts';
+import { foundMessage, messageOf, replyMessage } from './messages.ts';
 import { type Arrival, type DecideReport, difference } from './report.ts';
 
 /** Conditional writes that one message may lose in a row before the queue has to deliver it again. */
@@ -36,8 +40,11 @@ const MAX_ATTEMPTS = 5;
 export interface DecideDependencies {
   readonly deployment: Deployment;
   readonly store: SessionStore;
+  readonly lookUp: SessionLookUp;
   /** Sends to the outbox of a site, all or an error. */
   send(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
+  /** Sends to the inbox of a site, all or an error. */
+  forward(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
   /** Has a session looked at again at a time of its own. */
   readonly schedule: Schedule;
   now(): number;
@@ -79,13 +86,14 @@ async function decide(
     : decideOutcome(site, message, dependencies, signal);
 }
 
-function decideRequest(
+async function decideRequest(
   site: string,
-  { correlationId, clockSkewMs, origin }: RequestMessage,
-  { SequenceNumber: sequence, SentTimestamp }: SQSRecordAttributes,
+  message: RequestMessage,
+  { SequenceNumber: sequence, SentTimestamp, ApproximateReceiveCount }: SQSRecordAttributes,
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
+  const { correlationId, clockSkewMs, origin, session: found } = message;
   const parsed = parsePacket(Buffer.from(origin.packet, 'base64'));
   if (!parsed.ok) throw new MalformedMessage(`packet: ${parsed.reason}`);
   const { catalogue, nasesBySite } = dependencies.deployment;
@@ -98,10 +106,9 @@ function decideRequest(
     queuedAtMs,
     ...(relay !== undefined && clockSkewMs !== undefined && { relayClock: { relay, skewMs: clockSkewMs } }),
   };
-  const context = { correlationId, queuedAtMs, sequence, relay, client, catalogue, nases };
+  const context = { correlationId, queuedAtMs, sequence, relay, client, catalogue, nases, found };
   const understood = understandRequest(parsed.packet, context);
-  if (!understood.ok) {
-    const { reason, ...refusal } = understood.refusal;
+  const refuse = ({ reason, ...refusal }: Refusal) => {
     const errorCause = ERROR_CAUSE[refusal.errorCause];
     dependencies.report({ kind: 'refused', correlationId, errorCause, reason, ...arrival });
     const answered = radiusOrigin(parsed.packet, {
@@ -111,15 +118,53 @@ function decideRequest(
     });
     const reply = { kind: 'reply', correlationId, origin: answered, answer: 'nak', errorCause } as const;
     return dependencies.send(site, [replyMessage(reply)], signal);
-  }
+  };
+  if (!understood.ok) return refuse(understood.refusal);
+
   const { request } = understood;
-  const { acctSessionId } = request;
-  const nas = nases.find(({ profile }) => profile.name === request.nas.name);
+  if (request === undefined) {
+    const { sought } = understood;
+    const isRedelivered = Number(ApproximateReceiveCount) > 1;
+    const about = { correlationId, sought, isRedelivered };
+    const session = await lookUp(about, dependencies.lookUp, signal);
+    if (!session.ok) return refuse(session.refusal);
+    dependencies.report({
+      kind: 'found',
+      correlationId,
+      session: session.value,
+      by: Object.keys(sought.identity),
+    });
+    return dependencies.forward(site, [foundMessage(message, session.value)], signal);
+  }
+  const { acctSessionId, lookedUpAt } = request;
+  const formerly = nases.find(({ profile }) => profile.name === request.nas.name)?.formerly ?? [];
   const keyAt = (nas: string) => ({ nas, acctSessionId });
-  const sessions: Keys = [keyAt(request.nas.name), ...(nas?.formerly ?? []).map(keyAt)];
+  const sessions: Keys =
+    lookedUpAt === undefined ? [keyAt(request.nas.name), ...formerly.map(keyAt)] : [keyAt(lookedUpAt)];
   const event = { kind: 'request', id: correlationId, request } as const;
   const cause = describeRequest(request);
   return change({ site, sessions, event, correlationId, cause, ...arrival }, dependencies, signal);
+}
+
+/**
+ * Written before sent: a request that was refused and is delivered again is refused again, though its session may be there by
+ * now. Its client may have heard the refusal.
+ */
+async function lookUp(
+  about: {
+    readonly correlationId: string;
+    readonly sought: Sought;
+    readonly isRedelivered: boolean;
+  },
+  { find, remember, recall }: SessionLookUp,
+  signal: AbortSignal,
+): Promise<Reading<SessionKey>> {
+  const { correlationId, sought, isRedelivered } = about;
+  const refusal = isRedelivered ? await recall(correlationId, signal) : undefined;
+  if (refusal !== undefined) return { ok: false, refusal };
+  const found = await find(sought, signal);
+  if (!found.ok) await remember(correlationId, found.refusal, signal);
+  return found;
 }
 
 function decideOutcome(

@@ -1,5 +1,6 @@
 // decide as a Lambda function: the handler, with what its environment names.
 import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { METRICS, STUCK_AFTER_ATTEMPTS } from '../../core/cloud/metrics.ts';
@@ -9,6 +10,7 @@ import { createScheduler } from '../shared/due-queue.ts';
 import { DecideEnvironment, readEnvironment } from '../shared/environment.ts';
 import { Metrics } from '../shared/metrics.ts';
 import { createSiteSender } from '../shared/queue.ts';
+import { createSessionLookUp } from '../shared/session-look-up.ts';
 import { createSessionStore } from '../shared/session-store.ts';
 import { log, logFailure, withMetrics } from '../shared/telemetry.ts';
 import { createDecide } from './decide.ts';
@@ -17,12 +19,22 @@ import type { Arrival, DecideReport } from './report.ts';
 const environment = readEnvironment(DecideEnvironment, process.env);
 const metrics = new Metrics('decide');
 const sqs = new SQSClient({});
+const dynamodb = new DynamoDBClient({});
+const store = createSessionStore(dynamodb, environment.TABLE_NAME);
 
 export const handler = withMetrics(
   createDecide({
     deployment: JSON.parse(readFileSync(environment.DEPLOYMENT_FILE, 'utf8')) as Deployment,
-    store: createSessionStore(new DynamoDBClient({}), environment.TABLE_NAME),
+    store,
+    lookUp: createSessionLookUp({
+      dynamodb,
+      tableName: environment.TABLE_NAME,
+      store,
+      now: Date.now,
+      pause: (ms, signal) => setTimeout(ms, undefined, { signal }),
+    }),
     send: createSiteSender(sqs, environment.OUTBOX_URLS, 'outbox'),
+    forward: createSiteSender(sqs, environment.INBOX_URLS, 'inbox'),
     schedule: createScheduler(sqs, environment.DUE_QUEUE_URL, Date.now),
     now: Date.now,
     report,
@@ -38,6 +50,9 @@ function report(event: DecideReport): void {
     case 'failed':
       logFailure(event);
       metrics.add('FailedMessages', 'Count', 1);
+      return;
+    case 'found':
+      log(event);
       return;
     case 'refused':
       log(event);

@@ -3,6 +3,7 @@ import {
   MESSAGE_VERSION,
   type MessageOrigin,
   messageGroup,
+  type RequestMessage,
   replyFor,
   type SessionKey,
 } from '../../core/messages.ts';
@@ -21,6 +22,18 @@ export function replyMessage({ origin, ...reply }: ReplyEffect): OutgoingMessage
     body: replyFor({ version: MESSAGE_VERSION, ...reply, origin: messageOrigin(origin) }),
     group: reply.correlationId,
     deduplicationId: `${reply.correlationId}/reply`,
+  };
+}
+
+/**
+ * A request without Acct-Session-Id, for the message group of the session that was found for it. SQS drops a second one for five
+ * minutes.
+ */
+export function foundMessage(request: RequestMessage, session: SessionKey): OutgoingMessage {
+  return {
+    body: { ...request, session },
+    group: messageGroup(Buffer.from(session.acctSessionId)),
+    deduplicationId: `${request.correlationId}/found`,
   };
 }
 

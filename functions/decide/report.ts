@@ -41,13 +41,21 @@ export type DecideReport =
       readonly retryAttempts?: number;
       /** Where a request is what happened. */
     } & Partial<Arrival>)
-  /** A request that could not be read; its client got CoA-NAK or Disconnect-NAK. */
+  /** A request that could not be read, or whose session was not found; its client got CoA-NAK or Disconnect-NAK. */
   | ({
       readonly kind: 'refused';
       readonly correlationId: string;
       readonly errorCause: number;
       readonly reason: string;
     } & Arrival)
+  /** The session of a request without Acct-Session-Id was found; the request goes to the message group of that. */
+  | {
+      readonly kind: 'found';
+      readonly correlationId: string;
+      readonly session: SessionKey;
+      /** The attributes by which it was looked up. */
+      readonly by: readonly string[];
+    }
   /** The due queue did not take a message. sweep finds the session, up to a minute late. */
   | { readonly kind: 'not-scheduled'; readonly session: SessionKey; readonly error: unknown }
   | { readonly kind: 'failed'; readonly messageId: string; readonly error: unknown };

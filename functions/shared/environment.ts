@@ -9,6 +9,8 @@ export const DecideEnvironment = v.object({
   TABLE_NAME: v.pipe(v.string(), v.nonEmpty()),
   /** JSON: outbox URL by site. */
   OUTBOX_URLS: QueueUrls,
+  /** JSON: inbox URL by site. */
+  INBOX_URLS: QueueUrls,
   DUE_QUEUE_URL: v.pipe(v.string(), v.url()),
   /** Path of the deployment file, JSON. */
   DEPLOYMENT_FILE: v.pipe(v.string(), v.nonEmpty()),

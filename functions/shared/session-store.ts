@@ -9,7 +9,15 @@ import {
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { DUE_BUCKET, STATE_SORT_KEY, sessionPartitionKey } from '../../core/cloud/table.ts';
+import {
+  bucketOf,
+  INDEX_ATTRIBUTES,
+  nasBucket,
+  STATE_SORT_KEY,
+  sessionPartitionKey,
+  TABLE,
+} from '../../core/cloud/table.ts';
+import { indexedKeys } from '../../core/look-up.ts';
 import type { SessionKey } from '../../core/messages.ts';
 import { keyOf } from '../../core/subscriber/key.ts';
 import type { Session } from '../../core/subscriber/session.ts';
@@ -24,7 +32,7 @@ const SESSION_IS_NEW = 'attribute_not_exists(pk)';
 const SESSION_IS_AS_READ = 'revision = :revision OR (attribute_not_exists(revision) AND version = :revision)';
 
 /** What an item has for the table and its indexes beside `pk`; 0.1.0 wrote `dueAt` where `dueAtMs` is now. */
-const INDEX_ATTRIBUTES: ReadonlySet<string> = new Set(['sk', 'userName', 'dueBucket', 'dueAtMs', 'dueAt']);
+const NOT_OF_THE_SESSION: ReadonlySet<string> = new Set([TABLE.sortKey, 'dueAt', ...INDEX_ATTRIBUTES]);
 
 /** The sessions of a table. Both functions reject if DynamoDB fails. */
 export interface SessionStore {
@@ -99,14 +107,17 @@ function itemKey({ nas, acctSessionId }: SessionKey) {
 /** The item of a session. Its revision is one more than that of the session, which was read. */
 function imageOf(session: Session): Image {
   const dueMs = dueAtMs(session);
-  const userName = session.identity['User-Name'];
+  const key = keyOf(session);
+  const bucket = bucketOf(key.acctSessionId);
+  const lookUps = indexedKeys(session).map(({ attribute, key }) => [TABLE.lookUpIndexes[attribute], key]);
   const item = {
-    ...itemKey(keyOf(session)),
+    ...itemKey(key),
     shape: SHAPE,
     ...session,
     revision: session.revision + 1,
-    userName,
-    ...(dueMs !== undefined && { dueBucket: DUE_BUCKET, dueAtMs: dueMs }),
+    ...Object.fromEntries(lookUps),
+    nasBucket: nasBucket(key.nas, bucket),
+    ...(dueMs !== undefined && { dueBucket: bucket, dueAtMs: dueMs }),
   };
   return marshall(item, { removeUndefinedValues: true });
 }
@@ -117,6 +128,6 @@ function imageOf(session: Session): Image {
  */
 export function sessionFromImage(image: Image): Session {
   const { pk, ...item } = unmarshall(image);
-  const session = Object.entries(item).filter(([name]) => !INDEX_ATTRIBUTES.has(name));
+  const session = Object.entries(item).filter(([name]) => !NOT_OF_THE_SESSION.has(name));
   return upgrade(Object.fromEntries(session), String(pk));
 }

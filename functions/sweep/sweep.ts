@@ -1,12 +1,13 @@
 // sweep: finds the sessions that are due before its next run, and sends each to decide at its time, those of one NAS at a
 // bounded rate.
-import { type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
+import { type DynamoDBClient, paginateQuery, type QueryCommandOutput } from '@aws-sdk/client-dynamodb';
 import { type BatchResultErrorEntry, SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { DUE_PER_NAS_AND_SECOND, SWEEP_INTERVAL_SECONDS } from '../../core/cloud/queues.ts';
-import { DUE_BUCKET, sessionKeyOf, TABLE } from '../../core/cloud/table.ts';
+import { ALL_BUCKETS, sessionKeyOf, TABLE } from '../../core/cloud/table.ts';
 import { dueEntry } from '../shared/due-queue.ts';
 import { notTakenError } from '../shared/queue.ts';
+import { inOrder } from './in-order.ts';
 import { createPace } from './pace.ts';
 
 /** What sweep works with. */
@@ -35,7 +36,7 @@ export interface SweepReport {
 
 /** SQS takes at most 10 messages in a batch. */
 const BATCH = 10;
-/** Large, because sweep reads past all the sessions that have to wait for one NAS to reach those of the others. */
+/** Of each part of the index: large, because sweep reads past all that have to wait for one NAS to reach those of the others. */
 const PAGE = 25 * BATCH;
 
 /**
@@ -50,16 +51,17 @@ export function createSweep(dependencies: SweepDependencies) {
     const startedAtMs = now();
     const horizonMs = startedAtMs + SWEEP_INTERVAL_SECONDS * 1000;
     const pace = createPace(startedAtMs, horizonMs, DUE_PER_NAS_AND_SECOND);
-    const pages = paginateQuery(
-      { client: dynamodb, pageSize: PAGE },
-      {
-        TableName: tableName,
-        IndexName: TABLE.dueIndex.name,
-        KeyConditionExpression: 'dueBucket = :bucket AND dueAtMs <= :horizon',
-        ExpressionAttributeValues: marshall({ ':bucket': DUE_BUCKET, ':horizon': horizonMs }),
-        ProjectionExpression: 'pk, dueAtMs',
-      },
-    );
+    const pagesOf = (bucket: string) =>
+      paginateQuery(
+        { client: dynamodb, pageSize: PAGE },
+        {
+          TableName: tableName,
+          IndexName: TABLE.dueIndex.name,
+          KeyConditionExpression: 'dueBucket = :bucket AND dueAtMs <= :horizon',
+          ExpressionAttributeValues: marshall({ ':bucket': bucket, ':horizon': horizonMs }),
+          ProjectionExpression: 'pk, dueAtMs',
+        },
+      );
     let found = 0;
     let left = 0;
     let overdueMs = 0;
@@ -76,8 +78,7 @@ export function createSweep(dependencies: SweepDependencies) {
       notTaken ??= Failed[0];
       found += batch.length - Failed.length;
     };
-    for await (const { Items = [] } of pages) {
-      const due = Items.map((item) => unmarshall(item) as Due);
+    for await (const due of inOrder(ALL_BUCKETS.map((bucket) => dueOf(pagesOf(bucket))))) {
       const entries = due.flatMap(entryOf);
       left += due.length - entries.length;
       overdueMs = due.reduce((longest, { dueAtMs }) => Math.max(longest, startedAtMs - dueAtMs), overdueMs);
@@ -95,4 +96,9 @@ export function createSweep(dependencies: SweepDependencies) {
 interface Due {
   readonly pk: string;
   readonly dueAtMs: number;
+}
+
+/** What the pages of a query have, page by page. */
+async function* dueOf(pages: AsyncIterable<QueryCommandOutput>): AsyncGenerator<readonly Due[]> {
+  for await (const { Items = [] } of pages) yield Items.map((item) => unmarshall(item) as Due);
 }

@@ -1,4 +1,5 @@
 // The handlers that are deployed to AWS, in this process.
+import { setTimeout } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import type { DynamoDBRecord, SQSRecord } from 'aws-lambda';
@@ -10,6 +11,7 @@ import type { DecideReport } from '../../functions/decide/report.ts';
 import { createScheduler } from '../../functions/shared/due-queue.ts';
 import { createHistoryWriter } from '../../functions/shared/history-writer.ts';
 import { createSiteSender } from '../../functions/shared/queue.ts';
+import { createSessionLookUp } from '../../functions/shared/session-look-up.ts';
 import { createSessionStore } from '../../functions/shared/session-store.ts';
 import { createNasCheck, type NasCheckReport } from '../../functions/sweep/nas-check.ts';
 import { createSweep } from '../../functions/sweep/sweep.ts';
@@ -48,11 +50,20 @@ export function createHandlers({ cloud, deployment, report }: HandlersOptions): 
     ...sessions,
     report: (event) => report({ source: 'sweep', event }),
   });
+  const store = createSessionStore(dynamodb, tableName);
   return {
     decide: createDecide({
       deployment,
-      store: createSessionStore(dynamodb, tableName),
+      store,
+      lookUp: createSessionLookUp({
+        dynamodb,
+        tableName,
+        store,
+        now: Date.now,
+        pause: (ms, signal) => setTimeout(ms, undefined, { signal }),
+      }),
       send: senderTo('outbox'),
+      forward: senderTo('inbox'),
       schedule: createScheduler(sqs, cloud.due.url, Date.now),
       now: Date.now,
       report: (event) => report({ source: 'decide', event }),

@@ -1,15 +1,17 @@
 // The table of the deployed stack, on any DynamoDB endpoint.
+import { isDeepStrictEqual } from 'node:util';
 import {
   CreateTableCommand,
   DescribeTableCommand,
   DescribeTimeToLiveCommand,
   type DynamoDBClient,
   type GlobalSecondaryIndex,
+  type KeySchemaElement,
   ResourceInUseException,
   UpdateTimeToLiveCommand,
   waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
-import { TABLE } from '../../core/cloud/table.ts';
+import { INDEXES, type IndexShape, TABLE } from '../../core/cloud/table.ts';
 import { ConfigurationError } from '../../core/config/problems.ts';
 
 const STREAM_VIEW = 'NEW_AND_OLD_IMAGES';
@@ -17,30 +19,32 @@ const STREAM_VIEW = 'NEW_AND_OLD_IMAGES';
 /**
  * Creates the table if it is missing, and gives the ARN of its stream. Time to live is enabled; the embedded DynamoDB
  * deletes nothing all the same.
- * @throws ConfigurationError when the table exists without a stream of both images, or with the keys of 0.1.0.
+ * @throws ConfigurationError when the table exists without a stream of both images, or without the indexes of this release.
  */
 export async function ensureTable(client: DynamoDBClient, tableName: string): Promise<string> {
-  const { partitionKey, sortKey, dueIndex, lookUpIndexes } = TABLE;
+  const { partitionKey, sortKey } = TABLE;
+  const keys = new Map<string, 'S' | 'N'>([
+    [partitionKey, 'S'],
+    [sortKey, 'S'],
+    ...INDEXES.flatMap((index) => [
+      [index.partitionKey, 'S'] as const,
+      [index.sortKey.name, index.sortKey.type] as const,
+    ]),
+  ]);
   try {
     await client.send(
       new CreateTableCommand({
         TableName: tableName,
         BillingMode: 'PAY_PER_REQUEST',
-        AttributeDefinitions: [
-          { AttributeName: partitionKey, AttributeType: 'S' },
-          { AttributeName: sortKey, AttributeType: 'S' },
-          { AttributeName: dueIndex.partitionKey, AttributeType: 'S' },
-          { AttributeName: dueIndex.sortKey, AttributeType: 'N' },
-          ...lookUpIndexes.map((name) => ({ AttributeName: name, AttributeType: 'S' }) as const),
-        ],
+        AttributeDefinitions: [...keys].map(([AttributeName, AttributeType]) => ({
+          AttributeName,
+          AttributeType,
+        })),
         KeySchema: [
           { AttributeName: partitionKey, KeyType: 'HASH' },
           { AttributeName: sortKey, KeyType: 'RANGE' },
         ],
-        GlobalSecondaryIndexes: [
-          keysOnlyIndex(dueIndex.name, dueIndex.partitionKey, dueIndex.sortKey),
-          ...lookUpIndexes.map((name) => keysOnlyIndex(name, name)),
-        ],
+        GlobalSecondaryIndexes: INDEXES.map(keysOnlyIndex),
         StreamSpecification: { StreamEnabled: true, StreamViewType: STREAM_VIEW },
       }),
     );
@@ -54,11 +58,16 @@ export async function ensureTable(client: DynamoDBClient, tableName: string): Pr
     throw new ConfigurationError([
       `the table ${tableName} has no stream with new and old images: enable one or delete the table`,
     ]);
-  const due = GlobalSecondaryIndexes.find(({ IndexName }) => IndexName === dueIndex.name);
-  // A key cannot be changed in place, and sweep would find nothing in the index of 0.1.0.
-  if (!due?.KeySchema?.some(({ AttributeName }) => AttributeName === dueIndex.sortKey))
+  // The keys of an index cannot be changed in place, and a session that was written without them is in no index.
+  const missing = INDEXES.find(
+    (index) =>
+      !GlobalSecondaryIndexes.some(({ IndexName, KeySchema }) =>
+        isDeepStrictEqual([IndexName, KeySchema], [index.name, keySchema(index)]),
+      ),
+  );
+  if (missing !== undefined)
     throw new ConfigurationError([
-      `the table ${tableName} has no index ${dueIndex.name} on ${dueIndex.sortKey}: another release made it, delete it`,
+      `the table ${tableName} has no index ${missing.name} on ${missing.partitionKey} and ${missing.sortKey.name}: another release made it, delete it`,
     ]);
   await enableTimeToLive(client, tableName);
   return LatestStreamArn;
@@ -78,11 +87,17 @@ async function enableTimeToLive(client: DynamoDBClient, tableName: string): Prom
   );
 }
 
-function keysOnlyIndex(name: string, partitionKey: string, sortKey?: string): GlobalSecondaryIndex {
-  const range = { AttributeName: sortKey, KeyType: 'RANGE' } as const;
+function keysOnlyIndex(index: IndexShape): GlobalSecondaryIndex {
   return {
-    IndexName: name,
-    KeySchema: [{ AttributeName: partitionKey, KeyType: 'HASH' }, ...(sortKey === undefined ? [] : [range])],
+    IndexName: index.name,
+    KeySchema: keySchema(index),
     Projection: { ProjectionType: 'KEYS_ONLY' },
   };
+}
+
+function keySchema({ partitionKey, sortKey }: IndexShape): KeySchemaElement[] {
+  return [
+    { AttributeName: partitionKey, KeyType: 'HASH' },
+    { AttributeName: sortKey.name, KeyType: 'RANGE' },
+  ];
 }

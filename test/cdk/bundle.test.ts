@@ -62,10 +62,10 @@ describe('the bundled functions', () => {
     }
   });
 
-  it('are small: decide, which checks each item with a schema, has less than 96,000 bytes, and the others have less', () => {
+  it('are small: decide, which checks each item with a schema, has less than 104,000 bytes, and the others have less', () => {
     const bytes = (folder: string) => statSync(join(folder, 'index.mjs')).size;
 
-    expect(bytes(decide)).toBeLessThan(96_000);
+    expect(bytes(decide)).toBeLessThan(104_000);
     for (const folder of [account, sweep]) expect(bytes(folder)).toBeLessThan(bytes(decide));
   });
 
@@ -76,6 +76,7 @@ describe('the bundled functions', () => {
       AWS_REGION: 'eu-central-1',
       TABLE_NAME: 'sessions',
       OUTBOX_URLS: '{}',
+      INBOX_URLS: '{}',
       ACCOUNTING_URLS: '{}',
       DUE_QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/123456789012/interlock-due',
       DEPLOYMENT_FILE: join(decide, 'deployment.json'),

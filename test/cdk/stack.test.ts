@@ -2,7 +2,8 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
 import { QUEUES as SHAPES } from '../../core/cloud/queues.ts';
-import { TABLE } from '../../core/cloud/table.ts';
+import { INDEX_ATTRIBUTES, TABLE } from '../../core/cloud/table.ts';
+import { LOOK_UP_ATTRIBUTES } from '../../core/look-up.ts';
 import { COMMAND_START_WITHIN_MS } from '../../core/subscriber/command.ts';
 import { HISTORY_ATTRIBUTES } from '../../core/subscriber/history.ts';
 import {
@@ -103,7 +104,7 @@ describe('the sessions table', () => {
     ]);
   });
 
-  it('has an index of what is due, in order of time, and those that find a session by its names', () => {
+  it('has an index of what is due, in order of time, one of the sessions of a NAS, and those that find a session', () => {
     const Projection = { ProjectionType: 'KEYS_ONLY' };
     expect(resources('AWS::DynamoDB::Table').get('SessionsTable')).toMatchObject({
       AttributeDefinitions: expect.arrayContaining([{ AttributeName: 'dueAtMs', AttributeType: 'N' }]),
@@ -116,11 +117,16 @@ describe('the sessions table', () => {
           ],
           Projection,
         },
-        ...['userName', 'acctSessionId'].map((name) => ({
-          IndexName: name,
-          KeySchema: [{ AttributeName: name, KeyType: 'HASH' }],
-          Projection,
-        })),
+        ...[['nas', 'nasBucket'], ...Object.values(TABLE.lookUpIndexes).map((name) => [name, name])].map(
+          ([IndexName, key]) => ({
+            IndexName,
+            KeySchema: [
+              { AttributeName: key, KeyType: 'HASH' },
+              { AttributeName: 'pk', KeyType: 'RANGE' },
+            ],
+            Projection,
+          }),
+        ),
       ],
     });
   });
@@ -143,17 +149,24 @@ describe('decide', () => {
     expect(SHAPES.inbox.visibilityTimeoutSeconds * 1000).toBeLessThan(COMMAND_START_WITHIN_MS);
   });
 
-  it('may get and put sessions, work off inboxes and what is due, send to outboxes, log, and nothing else', () => {
+  it('may get, look up, put and delete sessions, work off inboxes and what is due, send to inboxes and outboxes, log, and nothing else', () => {
     const inboxes = ['interlock-due', 'north-inbox.fifo', 'south-inbox.fifo'];
     expect(allowedBy('DecideRoleDefaultPolicy')).toEqual({
       'dynamodb:GetItem': ['SessionsTable'],
       'dynamodb:PutItem': ['SessionsTable'],
+      'dynamodb:DeleteItem': ['SessionsTable'],
+      'dynamodb:Query': LOOK_UP_ATTRIBUTES.map((attribute) => TABLE.lookUpIndexes[attribute])
+        .sort()
+        .map((name) => expect.stringContaining(`/index/${name}"`)),
       'sqs:ReceiveMessage': inboxes,
       'sqs:DeleteMessage': inboxes,
       'sqs:ChangeMessageVisibility': inboxes,
       'sqs:GetQueueAttributes': inboxes,
       'sqs:GetQueueUrl': inboxes,
-      'sqs:SendMessage': ['interlock-due', 'north-outbox.fifo', 'south-outbox.fifo'],
+      'sqs:SendMessage': [
+        'interlock-due',
+        ...['north', 'south'].flatMap((site) => [`${site}-inbox.fifo`, `${site}-outbox.fifo`]),
+      ],
       'logs:CreateLogStream': ['DecideLogs'],
       'logs:PutLogEvents': ['DecideLogs'],
     });
@@ -198,8 +211,7 @@ describe('what account may put into the table', () => {
 
   it('is made of the attributes of history: it can make no session and gets into no index', () => {
     expect(attributes).toEqual(HISTORY_ATTRIBUTES);
-    const { dueIndex, lookUpIndexes } = TABLE;
-    const ofOthers = ['services', 'recentEvents', dueIndex.partitionKey, dueIndex.sortKey, ...lookUpIndexes];
+    const ofOthers = ['services', 'recentEvents', TABLE.sessionsIndex, ...INDEX_ATTRIBUTES];
     expect(attributes.filter((name) => ofOthers.includes(String(name)))).toEqual([]);
   });
 

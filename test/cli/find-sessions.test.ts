@@ -13,12 +13,17 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('finding sessions'), () => {
   });
   afterAll(() => table.stop());
 
-  async function store(acctSessionId: string, identity: Session['identity'], nasName = 'bng-1') {
+  async function store(
+    acctSessionId: string,
+    identity: Session['identity'],
+    nasName = 'bng-1',
+    claimed: Session['identity'] = {},
+  ) {
     const { session } = play([
       asked(request('r1', { nas: nas({ name: nasName }), acctSessionId, identity, activate: ['gold'] })),
     ]);
     if (session === undefined) throw new Error('a request makes a session');
-    await createSessionStore(table.client, table.name).write({ ...session, revision: 0 });
+    await createSessionStore(table.client, table.name).write({ ...session, claimed, revision: 0 });
   }
   /** NAS and Acct-Session-Id of each. */
   async function find(name: string): Promise<readonly string[][]> {
@@ -59,6 +64,48 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('finding sessions'), () => {
   it('finds a session once whose two names are equal', async () => {
     await store('twin', { 'User-Name': 'twin' });
     expect(await find('twin')).toEqual([['bng-1', 'twin']]);
+  });
+
+  const everything = {
+    'User-Name': 'client5@isp1.com',
+    'Framed-IP-Address': '198.51.100.7',
+    'Framed-IPv6-Address': '2001:db8::7',
+    'Framed-IPv6-Prefix': '2001:db8:0:1::/64',
+    'Delegated-IPv6-Prefix': '2001:db8:1::/56',
+    'Calling-Station-Id': '00-1A-2B-3C-4D-5E',
+    'NAS-Port-Id': 'ge-1/0/1:100',
+    'Acct-Multi-Session-Id': 'bundle 7',
+    'Chargeable-User-Identity': Buffer.from('cui 7').toString('hex'),
+  };
+
+  it('goes by whatever identifies a subscriber, in any spelling, known or claimed', async () => {
+    await store('known', everything);
+    await store('claimed', {}, 'bng-1', everything);
+    await store('neither', { 'User-Name': 'client6@isp1.com' });
+    const spellings = [
+      '2001:DB8:0:0:0:0:0:7',
+      '2001:0db8:1:0::/56',
+      '001a.2b3c.4d5e',
+      '00:1a:2b:3c:4d:5e',
+      'cui 7',
+    ];
+    for (const name of [
+      ...Object.values(everything),
+      ...spellings,
+      `0x${everything['Chargeable-User-Identity']}`,
+    ]) {
+      expect(await find(name), name).toEqual([
+        ['bng-1', 'claimed'],
+        ['bng-1', 'known'],
+      ]);
+    }
+  });
+
+  it('stops at a number of sessions that is given', async () => {
+    for (let index = 0; index < 7; index++) await store(`many ${index}`, { 'NAS-Port-Id': 'shared' });
+    const found = [];
+    for await (const session of findSessions(table.client, table.name, 'shared', 5)) found.push(session);
+    expect(found).toHaveLength(5);
   });
 
   it('finds nobody who is not there, and nobody by half a name', async () => {

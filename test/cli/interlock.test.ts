@@ -93,7 +93,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
     expect(await show('client9')).toEqual({
       code: 1,
       stdout: '',
-      stderr: `table sessions at ${table.endpoint}\nno session has the User-Name or Acct-Session-Id client9\n`,
+      stderr: `table sessions at ${table.endpoint}\nno session is known by client9\n`,
     });
   });
 

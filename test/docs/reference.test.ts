@@ -29,6 +29,7 @@ const matchesOf = (text: string, pattern: RegExp) => [...text.matchAll(pattern)]
 
 describe('the table of refusals', () => {
   const sources = sourcesOf(
+    'core/look-up.ts',
     'core/requests/**/*.ts',
     'core/subscriber/**/*.ts',
     'functions/**/*.ts',
@@ -225,7 +226,7 @@ describe('the tables of options', () => {
 
   it.each([
     [['npm start'], 'local/start.ts'],
-    [['npx interlock show', 'npx interlock doctor'], 'cli/interlock.ts'],
+    [['npx interlock show', 'npx interlock list', 'npx interlock doctor'], 'cli/interlock.ts'],
   ])('%j: have every option of %s, and no other', (headings, file) => {
     expect(optionsIn(headings.flatMap(firstCells).join(' '))).toEqual(optionsIn(usageOf(file)));
   });

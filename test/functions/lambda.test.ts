@@ -55,11 +55,15 @@ function start(name: string, environment: Readonly<Record<string, string>>): Fun
 
 describe('the bundle of', () => {
   it.each([
-    ['decide', { TABLE_NAME: '' }, ['TABLE_NAME', 'OUTBOX_URLS', 'DUE_QUEUE_URL', 'DEPLOYMENT_FILE']],
+    [
+      'decide',
+      { TABLE_NAME: '' },
+      ['TABLE_NAME', 'OUTBOX_URLS', 'INBOX_URLS', 'DUE_QUEUE_URL', 'DEPLOYMENT_FILE'],
+    ],
     [
       'decide',
       { TABLE_NAME: 'sessions', OUTBOX_URLS: '{"demo":"here"}' },
-      ['OUTBOX_URLS.demo', 'DUE_QUEUE_URL', 'DEPLOYMENT_FILE'],
+      ['OUTBOX_URLS.demo', 'INBOX_URLS', 'DUE_QUEUE_URL', 'DEPLOYMENT_FILE'],
     ],
     ['account', { TABLE_NAME: 'sessions' }, ['ACCOUNTING_URLS', 'NAS_SITES_FILE']],
     ['sweep', {}, ['TABLE_NAME', 'DUE_QUEUE_URL', 'NAS_NAMES_FILE']],
@@ -97,6 +101,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       NAS_NAMES_FILE: join(output, 'sweep', 'nas-names.json'),
       NAS_SITES_FILE: join(output, 'account', 'nas-sites.json'),
       OUTBOX_URLS: urls,
+      INBOX_URLS: urls,
       ACCOUNTING_URLS: urls,
       DUE_QUEUE_URL: urlOf(await createQueue(sqs, 'due')),
     };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Context, SQSRecord } from 'aws-lambda';
 import { MESSAGE_VERSION, type RequestMessage } from '../../core/messages.ts';
+import type { DecideDependencies } from '../../functions/decide/decide.ts';
 import { startDynoxide } from '../../local/cloud/dynoxide.ts';
 import { ensureTable } from '../../local/cloud/table.ts';
 import { LOCAL } from '../local/cloud/emulators.ts';
@@ -86,6 +87,16 @@ export function requestMessage({
       packet: Buffer.from(signedRequest({ identifier, attributes })).toString('base64'),
     },
   };
+}
+
+/** What decide does not use where each request has an Acct-Session-Id. */
+export const NO_LOOK_UP: Pick<DecideDependencies, 'lookUp' | 'forward'> = {
+  lookUp: { find: isNotUsed, remember: isNotUsed, recall: isNotUsed },
+  forward: isNotUsed,
+};
+
+function isNotUsed(): Promise<never> {
+  return Promise.reject(new Error('no session has to be looked up'));
 }
 
 export const INBOX_ARN = 'arn:aws:sqs:us-east-1:000000000000:demo-inbox.fifo';

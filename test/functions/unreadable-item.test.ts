@@ -21,7 +21,7 @@ import { mapQueue } from '../../local/cloud/event-source-mapper/map-queue.ts';
 import { mapStream } from '../../local/cloud/event-source-mapper/map-stream.ts';
 import { asked, nas, play, request } from '../core/support.ts';
 import { dynoxide, messagesIn, receive, send } from '../local/cloud/emulators.ts';
-import { requestMessage } from './support.ts';
+import { NO_LOOK_UP, requestMessage } from './support.ts';
 
 const PATIENCE = { timeout: 20_000, interval: 50 };
 const SITE = 'demo';
@@ -157,6 +157,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an item of a later shape'), { tim
         nasesBySite: { [SITE]: [{ profile: nas(), identifiedBy: ['bng-1'], formerly: [] }] },
       },
       store: store(),
+      ...NO_LOOK_UP,
       send: createSiteSender(sqs, { [SITE]: queues().outbox.url }, 'outbox'),
       schedule: async () => {},
       now: () => Date.now(),

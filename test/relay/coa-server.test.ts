@@ -10,6 +10,7 @@ import { EventRecorder, LOCALHOST, localClient, scriptedSqs, signedRequest } fro
 const source = { address: LOCALHOST, port: 50_000 };
 
 let isSqsWell: boolean;
+let sentGroups: unknown[];
 let events: EventRecorder;
 let inbox: Inbox;
 let coaServer: CoaServer;
@@ -18,8 +19,10 @@ let stop: () => Promise<void>;
 beforeEach(async () => {
   isSqsWell = true;
   events = new EventRecorder();
+  sentGroups = [];
   const { sqs, stop: stopSqs } = await scriptedSqs(({ entries }) => {
     if (!isSqsWell) throw new Error('away');
+    sentGroups.push(...entries.map(({ MessageGroupId }) => MessageGroupId));
     return { Successful: entries };
   });
   const url = 'http://localhost/000000000000/inbox.fifo';
@@ -60,6 +63,17 @@ test('gives a request up when SQS does not take it, and takes its repeat on', as
   expect(await events.first(({ kind }) => kind === 'request-forwarded')).toMatchObject({
     correlationId: 'request-1',
   });
+});
+
+test('sends a request without Acct-Session-Id in the message group of its User-Name', async () => {
+  const attributes = [
+    { name: 'Framed-IP-Address', value: '198.51.100.7' },
+    { name: 'User-Name', value: 'client1@isp1.com' },
+  ] as const;
+  coaServer.receive(signedRequest({ attributes }), source);
+  await events.first(({ kind }) => kind === 'request-forwarded');
+  const group = `by:${Buffer.from('User-Name client1@isp1.com').toString('base64url')}`;
+  expect(sentGroups).toEqual([group]);
 });
 
 test('discards what the inbox has no room for, without taking its repeat for one in progress', async () => {

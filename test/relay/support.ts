@@ -119,22 +119,26 @@ export function signedRequest({
 }
 
 export interface Wanted {
-  readonly acctSessionId: string;
+  /** Absent in a request whose session has to be looked up. */
+  readonly acctSessionId?: string;
+  /** @default client1@isp1.com; null: no User-Name */
+  readonly userName?: string | null;
   readonly activate?: readonly string[];
   readonly deactivate?: readonly string[];
   readonly more?: readonly Attribute[];
 }
 
-/** What a CoA-Request for client1 has to say. */
+/** What a CoA-Request has to say, for client1 unless told otherwise. */
 export function wantedAttributes({
   acctSessionId,
+  userName = 'client1@isp1.com',
   activate = [],
   deactivate = [],
   more = [],
 }: Wanted): readonly Attribute[] {
   return [
-    { name: 'User-Name', value: 'client1@isp1.com' },
-    { name: 'Acct-Session-Id', value: acctSessionId },
+    ...(userName === null ? [] : [{ name: 'User-Name', value: userName } as const]),
+    ...(acctSessionId === undefined ? [] : [{ name: 'Acct-Session-Id', value: acctSessionId } as const]),
     ...activate.map((value, index) => ({ name: 'ERX-Service-Activate', tag: index + 1, value }) as const),
     ...deactivate.map((value) => ({ name: 'ERX-Service-Deactivate', value }) as const),
     ...more,
@@ -292,6 +296,7 @@ export interface SqsCall {
     readonly Id: string;
     readonly ReceiptHandle: string;
     readonly MessageBody: string;
+    readonly MessageGroupId?: string;
   }[];
 }
 

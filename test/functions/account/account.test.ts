@@ -3,7 +3,7 @@ import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import type { DynamoDBRecord } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { STATE_SORT_KEY, sessionPartitionKey, TABLE } from '../../../core/cloud/table.ts';
+import { INDEXES, STATE_SORT_KEY, sessionPartitionKey } from '../../../core/cloud/table.ts';
 import { type AccountingMessage, messageGroup } from '../../../core/messages.ts';
 import { type HistoryItem, historyItem } from '../../../core/subscriber/history.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
@@ -400,11 +400,17 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('account on a table'), () => {
 
     expect((await stored('beside')).map(({ sk }) => sk)).toEqual([expect.stringMatching(/^EVENT#/), 'STATE']);
     expect(await store.read({ nas: 'bng-1', acctSessionId: 'beside' })).toEqual(state);
-    const { dueIndex, lookUpIndexes } = TABLE;
-    for (const IndexName of [dueIndex.name, ...lookUpIndexes]) {
-      const { Items = [] } = await table.client.send(new ScanCommand({ TableName: table.name, IndexName }));
-      expect(Items.map(({ sk }) => sk?.S)).toEqual(['STATE']);
-    }
+    const entries = INDEXES.map(async ({ name }) => {
+      const scan = new ScanCommand({ TableName: table.name, IndexName: name });
+      const { Items = [] } = await table.client.send(scan);
+      return Items.map(({ sk }) => [name, sk?.S]);
+    });
+    expect((await Promise.all(entries)).flat().sort()).toEqual([
+      ['acctSessionId', 'STATE'],
+      ['due', 'STATE'],
+      ['nas', 'STATE'],
+      ['userName', 'STATE'],
+    ]);
   });
 });
 

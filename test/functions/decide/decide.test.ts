@@ -5,12 +5,13 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { parseServicesFile } from '../../../core/config/services-file.ts';
 import { parseSiteFile } from '../../../core/config/site-file.ts';
 import { deploymentOf } from '../../../core/deployment.ts';
-import type { CommandMessage, OutboxMessage } from '../../../core/messages.ts';
+import { type CommandMessage, messageGroup, type OutboxMessage } from '../../../core/messages.ts';
 import { accountingRecords } from '../../../core/service-accounting.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { createDecide, type DecideDependencies } from '../../../functions/decide/decide.ts';
 import type { DecideReport } from '../../../functions/decide/report.ts';
 import { createSiteSender, type OutgoingMessage } from '../../../functions/shared/queue.ts';
+import { createSessionLookUp } from '../../../functions/shared/session-look-up.ts';
 import { createSessionStore, type SessionStore } from '../../../functions/shared/session-store.ts';
 import { startFauxqs } from '../../../local/cloud/fauxqs.ts';
 import { CLIENT, services } from '../../core/support.ts';
@@ -37,6 +38,7 @@ const nas = (name: string, enforcement = 'none') =>
 const deployment = deploymentOf(parseServicesFile('services.yaml', SERVICES), [
   parseSiteFile('demo.yaml', siteFile('demo', nas('bng-1'))),
   parseSiteFile('told.yaml', siteFile('told', nas('bng-told', 'coa'))),
+  parseSiteFile('two.yaml', siteFile('two', `${nas('bng-a')}, ${nas('bng-b')}`)),
 ]);
 const TOLD_ARN = 'arn:aws:sqs:us-east-1:000000000000:told-inbox.fifo';
 const DUE_ARN = 'arn:aws:sqs:us-east-1:000000000000:interlock-due';
@@ -57,11 +59,21 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
     /** Each session that was stored, as the next one to read it gets it. */
     const images: Session[] = [];
     const sent: { readonly site: string; readonly message: OutgoingMessage }[] = [];
+    /** What decide sent to the inbox. */
+    const forwarded: OutgoingMessage[] = [];
     const reports: DecideReport[] = [];
     /** When sessions are to be looked at, seconds from now on. */
     const reminders: number[] = [];
     const handler = createDecide({
       deployment,
+      lookUp: createSessionLookUp({
+        dynamodb: table.client,
+        tableName: table.name,
+        store,
+        now: () => NOW,
+        pause: async () => {},
+      }),
+      forward: async (_, messages) => void forwarded.push(...messages),
       send: async (site, messages) => void sent.push(...messages.map((message) => ({ site, message }))),
       schedule: async (_, dueAtMs) => void reminders.push((dueAtMs - NOW) / 1000),
       now: () => NOW,
@@ -86,6 +98,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
     return {
       images,
       sent,
+      forwarded,
       reports,
       reminders,
       deliver,
@@ -228,6 +241,178 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       expect(services(await read('back'))).toEqual({ gold: 'active' });
       expect(said()).toEqual(['ack', 'ack', 'ack']);
       expect(accounted()).toEqual(['Start gold', 'Start silver', 'Stop gold', 'Start gold', 'Stop silver']);
+    });
+  });
+
+  describe('given a request without Acct-Session-Id', () => {
+    const by = (userName: string, activate: readonly string[], identifier = 1): Asked => ({
+      userName,
+      activate: [...activate],
+      identifier,
+    });
+    /** A message that decide sent to the inbox, as it comes back; the same one each time. */
+    const comesBack = ({ body, group }: OutgoingMessage) => inboxRecord(body, { group });
+    const redelivered = (record: SQSRecord): SQSRecord => ({
+      ...record,
+      attributes: { ...record.attributes, ApproximateReceiveCount: '2' },
+    });
+
+    it('finds the session, and carries the request out in the message group of that', async () => {
+      const { deliver, read, said, forwarded, reports } = startDecide();
+      await deliver(asking({ acctSessionId: 'ann', userName: 'ann@isp', activate: ['gold'] }));
+      const message = requestMessage(by('ann@isp', ['silver'], 2));
+      expect(await deliver(inboxRecord(message))).toEqual([]);
+      const session = { nas: 'bng-1', acctSessionId: 'ann' };
+      expect(forwarded).toEqual([
+        {
+          body: { ...message, session },
+          group: messageGroup(Buffer.from('ann')),
+          deduplicationId: `${message.correlationId}/found`,
+        },
+      ]);
+      expect(reports.at(-1)).toEqual({
+        kind: 'found',
+        correlationId: message.correlationId,
+        session,
+        by: ['User-Name'],
+      });
+      expect(said()).toEqual(['ack']);
+      for (const one of forwarded) expect(await deliver(comesBack(one))).toEqual([]);
+      expect(said()).toEqual(['ack', 'ack']);
+      expect(services(await read('ann'))).toEqual({ silver: 'active' });
+    });
+
+    it('sends it with one deduplication identifier, however often it is delivered', async () => {
+      const { deliver, forwarded } = startDecide();
+      await deliver(asking({ acctSessionId: 'twice', userName: 'twice@isp', activate: ['gold'] }));
+      const record = inboxRecord(requestMessage(by('twice@isp', ['silver'], 2)));
+      await deliver(record);
+      await deliver(redelivered(record));
+      expect(forwarded).toHaveLength(2);
+      expect(forwarded[1]).toEqual(forwarded[0]);
+    });
+
+    it.each([
+      ['503 where no session is known by it', 'nobody@isp', 503, 'no session has User-Name nobody@isp'],
+      ['508 where several are', 'both@isp', 508, '2 sessions have User-Name both@isp'],
+    ])('is refused with %s, and stores no session', async (_, userName, errorCause, reason) => {
+      const { deliver, said, forwarded, reports, images } = startDecide();
+      for (const [identifier, acctSessionId] of [`${userName} 1`, `${userName} 2`].entries())
+        if (errorCause === 508)
+          await deliver(asking({ acctSessionId, userName, activate: ['gold'], identifier }));
+      const stored = images.length;
+      await deliver(asking(by(userName, ['gold'], 9)));
+      expect(said().at(-1)).toBe(`nak ${errorCause}`);
+      expect(reports.at(-1)).toMatchObject({ kind: 'refused', errorCause, reason });
+      expect(forwarded).toEqual([]);
+      expect(images).toHaveLength(stored);
+    });
+
+    it('is refused with 402 where nothing identifies a session, and with 404 before anything is looked up', async () => {
+      const { deliver, said } = startDecide();
+      const port = [{ name: 'NAS-Port', value: 7 }] as const;
+      await deliver(asking({ activate: ['gold'], more: port, userName: null }));
+      await deliver(asking(by('nobody@isp', ['platinum'], 2)));
+      expect(said()).toEqual(['nak 402', 'nak 404']);
+    });
+
+    it('is refused again when it is delivered again, though its session is there by now', async () => {
+      const { deliver, said, read, forwarded } = startDecide();
+      const record = inboxRecord(requestMessage(by('early@isp', ['silver'])));
+      await deliver(record);
+      await deliver(
+        asking({ acctSessionId: 'early', userName: 'early@isp', activate: ['gold'], identifier: 2 }),
+      );
+      await deliver(redelivered(record));
+      expect(said()).toEqual(['nak 503', 'ack', 'nak 503']);
+      expect(forwarded).toEqual([]);
+      expect(services(await read('early'))).toEqual({ gold: 'active' });
+      // A repeat of the client is another message.
+      await deliver(asking(by('early@isp', ['silver'])));
+      expect(forwarded).toHaveLength(1);
+    });
+
+    it('is refused once its refusal is stored, and delivered again until then', async () => {
+      const { deliver, said } = startDecide({
+        lookUp: {
+          find: async () => ({ ok: false, refusal: { errorCause: 'Session-Context-Not-Found', reason: '' } }),
+          remember: () => Promise.reject(new Error('the table is away')),
+          recall: async () => undefined,
+        },
+      });
+      const record = inboxRecord(requestMessage(by('away@isp', ['gold'])));
+      expect(await deliver(record)).toEqual([record]);
+      expect(said()).toEqual([]);
+    });
+
+    it('is refused with 503 where its session has gone between the two', async () => {
+      const { deliver, said, forwarded, images } = startDecide();
+      const store = createSessionStore(table.client, table.name);
+      await deliver(asking({ acctSessionId: 'gone', userName: 'gone@isp', activate: ['gold'] }));
+      await deliver(asking(by('gone@isp', ['silver'], 2)));
+      for (const session of images) await store.remove(session);
+      for (const one of forwarded) await deliver(comesBack(one));
+      expect(said()).toEqual(['ack', 'nak 503']);
+      expect(await store.read({ nas: 'bng-1', acctSessionId: 'gone' })).toBeUndefined();
+    });
+
+    it('is refused with 503 where its session belongs to another subscriber by then', async () => {
+      const { deliver, said, forwarded, read, images } = startDecide();
+      const store = createSessionStore(table.client, table.name);
+      await deliver(asking({ acctSessionId: 'reused', userName: 'old@isp', activate: ['gold'] }));
+      await deliver(asking(by('old@isp', ['silver'], 2)));
+      const session = images.at(-1);
+      if (session === undefined) throw new Error('a request makes a session');
+      await store.write({ ...session, identity: { 'User-Name': 'new@isp' } });
+      for (const one of forwarded) await deliver(comesBack(one));
+      expect(said()).toEqual(['ack', 'nak 503']);
+      expect(services(await read('reused'))).toEqual({ gold: 'active' });
+    });
+
+    it('finds a session at any NAS of its site where it names none, and at no other site', async () => {
+      const { deliver, said, forwarded, read } = startDecide();
+      const queueArn = 'arn:aws:sqs:us-east-1:000000000000:two-inbox.fifo';
+      const at = (name: string) => [{ name: 'NAS-Identifier', value: name }] as const;
+      const seed = { acctSessionId: 'same', activate: ['gold'] };
+      await deliver(asking({ ...seed, userName: 'anywhere@isp' }));
+      for (const [userName, name] of [
+        ['a@isp', 'bng-a'],
+        ['anywhere@isp', 'bng-b'],
+      ] as const)
+        await deliver(inboxRecord(requestMessage({ ...seed, userName, more: at(name) }), { queueArn }));
+      const message = requestMessage(by('anywhere@isp', ['silver'], 2));
+      await deliver(inboxRecord(message, { queueArn }));
+      expect(forwarded.map(({ body }) => body)).toEqual([
+        { ...message, session: { nas: 'bng-b', acctSessionId: 'same' } },
+      ]);
+      for (const { body } of forwarded) await deliver(inboxRecord(body, { queueArn }));
+      const other = { ...by('anywhere@isp', ['silver'], 3), more: at('bng-a') };
+      await deliver(inboxRecord(requestMessage(other), { queueArn }));
+      expect(said()).toEqual(['ack', 'ack', 'ack', 'ack', 'nak 503']);
+      expect(services(await read('same', 'bng-b'))).toEqual({ silver: 'active' });
+      expect(services(await read('same', 'bng-a'))).toEqual({ gold: 'active' });
+    });
+
+    it('keeps the order of two that identify the subscriber alike', async () => {
+      const { deliver, forwarded, read } = startDecide();
+      await deliver(asking({ acctSessionId: 'order', userName: 'order@isp', activate: ['gold'] }));
+      await deliver(
+        asking(by('order@isp', ['silver'], 2), 'by'),
+        asking(by('order@isp', ['bronze'], 3), 'by'),
+      );
+      expect(forwarded.map(({ group }) => group)).toEqual(Array(2).fill(messageGroup(Buffer.from('order'))));
+      await deliver(...forwarded.map(comesBack));
+      expect(services(await read('order'))).toEqual({ bronze: 'active' });
+    });
+
+    it('is looked up again where the session that was found is of no NAS of the site', async () => {
+      const { deliver, forwarded } = startDecide();
+      await deliver(asking({ acctSessionId: 'moved', userName: 'moved@isp', activate: ['gold'] }));
+      const message = requestMessage(by('moved@isp', ['silver'], 2));
+      await deliver(inboxRecord({ ...message, session: { nas: 'bng-told', acctSessionId: 'moved' } }));
+      expect(forwarded.map(({ body }) => body)).toEqual([
+        { ...message, session: { nas: 'bng-1', acctSessionId: 'moved' } },
+      ]);
     });
   });
 

@@ -14,7 +14,15 @@ import type { OutgoingMessage } from '../../../functions/shared/queue.ts';
 import { createSessionStore, type SessionStore } from '../../../functions/shared/session-store.ts';
 import { services } from '../../core/support.ts';
 import { dynoxide } from '../../local/cloud/emulators.ts';
-import { type Asked, context, inboxRecord, requestMessage, startTable, type Table } from '../support.ts';
+import {
+  type Asked,
+  context,
+  inboxRecord,
+  NO_LOOK_UP,
+  requestMessage,
+  startTable,
+  type Table,
+} from '../support.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 12);
 const DUE_ARN = 'arn:aws:sqs:us-east-1:000000000000:interlock-due';
@@ -66,6 +74,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide, at a NAS that was renamed
           },
           ...over,
         },
+        ...NO_LOOK_UP,
         send: async (_, messages) => void sent.push(...messages),
         schedule: async () => {},
         now: () => nowMs,

@@ -13,7 +13,7 @@ import { ensureTable } from '../../../local/cloud/table.ts';
 import { asked, NOW, nas, outcome, play, request, service, services } from '../../core/support.ts';
 import { createQueue, dynoxide, LOCAL } from '../../local/cloud/emulators.ts';
 import { type SqsCall, scriptedSqs } from '../../relay/support.ts';
-import { context, INBOX_ARN, inboxRecord, startTable, type Table } from '../support.ts';
+import { context, INBOX_ARN, inboxRecord, NO_LOOK_UP, startTable, type Table } from '../support.ts';
 
 const DUE_ARN = `arn:aws:sqs:us-east-1:000000000000:${DUE_QUEUE_NAME}`;
 
@@ -241,6 +241,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
       const decide = createDecide({
         deployment: { catalogue: { services: {}, refusingGroups: [], clearedGroups: [] }, nasesBySite: {} },
         store: sweep.store,
+        ...NO_LOOK_UP,
         send: async (_, messages) => void sent.push(...messages.map(({ body }) => body as OutboxMessage)),
         schedule: async () => expect.fail('nothing else is due soon'),
         now: () => dueAtMs,

@@ -51,6 +51,13 @@ export const sendingFirst = (): System => ({
   },
 });
 
+/** Looks a session up anew for a request that it has refused. */
+export const forgettingRefusals = (): System => ({
+  store: memoryStore(),
+  decide: ({ lookUp, ...rest }) =>
+    createDecide({ ...rest, lookUp: { ...lookUp, recall: async () => undefined } }),
+});
+
 /** Forgets which events it has seen, and what they made it send. */
 export const forgetful = (): System => ({
   store: memoryStore(),

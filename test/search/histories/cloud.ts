@@ -13,6 +13,8 @@ import {
   SWEEP_INTERVAL_SECONDS,
 } from '../../../core/cloud/queues.ts';
 import { STATE_SORT_KEY, sessionPartitionKey } from '../../../core/cloud/table.ts';
+import type { Identity } from '../../../core/identity.ts';
+import { choose } from '../../../core/look-up.ts';
 import {
   type DueMessage,
   InboxMessage,
@@ -21,6 +23,7 @@ import {
   type SessionKey,
   writeMessage,
 } from '../../../core/messages.ts';
+import type { Reading, Refusal } from '../../../core/requests/reading.ts';
 import type { HistoryItem } from '../../../core/subscriber/history.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { dueAtMs } from '../../../core/subscriber/transition.ts';
@@ -73,6 +76,8 @@ export class Cloud {
   #due: readonly Due[] = [];
   #stream: readonly DynamoDBRecord[] = [];
   #wroteAtMs = 0;
+  /** By correlation id. */
+  readonly #refusals = new Map<string, Refusal>();
 
   constructor(scene: Scene, site: Site, system: System) {
     this.#scene = scene;
@@ -173,7 +178,28 @@ export class Cloud {
           ]);
         },
       },
+      lookUp: {
+        find: ({ identity }) =>
+          call([
+            ['looks a session up', () => this.#find(identity)],
+            ['cannot look a session up', fail],
+          ]),
+        remember: (correlationId, refusal) => {
+          const remember = async () => void this.#refusals.set(correlationId, refusal);
+          return call([
+            ['remembers a refusal', remember],
+            ['cannot remember a refusal', fail],
+            ['remembers a refusal, but hears an error', () => remember().then(fail)],
+          ]);
+        },
+        recall: (correlationId) =>
+          call([
+            ['recalls a refusal', async () => this.#refusals.get(correlationId)],
+            ['cannot recall a refusal', fail],
+          ]),
+      },
       send: (_, messages) => send(call, messages, this.#site.outbox),
+      forward: (_, messages) => send(call, messages, this.#site.inbox),
       schedule: (session, dueAt) =>
         call([
           ['reminds', () => this.#schedule(session, dueAt)],
@@ -181,6 +207,15 @@ export class Cloud {
           ['reminds, but hears an error', () => this.#schedule(session, dueAt).then(failToRemind)],
         ]),
     };
+  }
+
+  /** Through an index, which may be behind. */
+  async #find(identity: Identity): Promise<Reading<SessionKey>> {
+    const { choices, subscribers } = this.#scene;
+    const among = choices.chance(20) ? [] : subscribers;
+    const sessions = among.flatMap(({ item }) => (item === undefined ? [] : [item.session]));
+    const chosen = choose(sessions, identity);
+    return chosen.ok ? { ok: true, value: keyOf(chosen.value) } : chosen;
   }
 
   async #read(key: SessionKey): Promise<Session | undefined> {
@@ -304,12 +339,13 @@ export class Cloud {
 
   // --- Small things -------------------------------------------------------------------------------------------
 
-  #record({ id, body, inbox }: Delivery): SQSRecord {
+  #record({ id, body, inbox, receives }: Delivery): SQSRecord {
     const queue = inbox === undefined ? DUE_QUEUE_NAME : queueName(this.#scene.site, 'inbox');
     return {
       messageId: id,
       body,
-      attributes: inbox === undefined ? {} : attributesOf(inbox),
+      attributes:
+        inbox === undefined ? {} : { ...attributesOf(inbox), ApproximateReceiveCount: String(receives) },
       eventSourceARN: `arn:aws:sqs:us-east-1:000000000000:${queue}`,
     } as SQSRecord;
   }

@@ -28,6 +28,8 @@ export interface Tally {
   records: number;
   writes: number;
   removals: number;
+  /** Requests whose session was looked up and found. */
+  found: number;
   restarts: number;
   faults: number;
 }
@@ -73,6 +75,7 @@ export class Scene {
     records: 0,
     writes: 0,
     removals: 0,
+    found: 0,
     restarts: 0,
     faults: 0,
   };

@@ -197,9 +197,19 @@ export class Site {
       this.#subscriber(session.acctSessionId).observer.outcome(message);
       return;
     }
-    const { correlationId, origin } = message;
+    const { correlationId, origin, session } = message;
     const bytes = origin.packet;
     const { subscriber, wish } = this.clients.whoAsked(bytes);
+    if (session !== undefined) {
+      this.#scene.tell(`  ${correlationId}: found`);
+      this.#scene.tally.found++;
+      if (session.acctSessionId !== subscriber.key.acctSessionId)
+        this.#scene.violated(
+          `${correlationId} is for ${subscriber.name}, and goes to ${session.acctSessionId}`,
+        );
+      subscriber.observer.found(correlationId);
+      return;
+    }
     this.#scene.tell(`  ${correlationId}: ${subscriber.name} ${describeWish(wish)}`);
     this.#scene.tally.requests++;
     subscriber.observer.forwarded({ correlationId, queuedAtMs: this.#scene.nowMs, wish, bytes });

@@ -14,6 +14,8 @@ interface Wanted {
 export interface Wish {
   /** Absent in a request that names its session by Acct-Session-Id alone. */
   readonly userName?: string;
+  /** It names its session by User-Name alone. */
+  readonly isByName?: true;
   readonly activate: readonly Wanted[];
   /** As the client spells them. */
   readonly deactivate: readonly string[];
@@ -47,16 +49,18 @@ export function chooseWish(
     [1, { ...one, activate: [{ activation: first }, { activation: UNKNOWN_SERVICE }] }],
     [1, { ...one, userName: 'somebody.else' }],
     [1, { activate: one.activate, deactivate: [] }],
+    [4, { ...one, isByName: true }],
+    [1, { ...nothing, deactivate: [old], isByName: true }],
   ]);
   return choices.chance(50) ? { ...wish, timestampMs: nowMs } : wish;
 }
 
 /** The datagram that says so; with another Identifier it is another request. */
 export function datagramOf(wish: Wish, acctSessionId: string, identifier: number): Uint8Array {
-  const { userName, activate, deactivate, timestampMs } = wish;
+  const { userName, isByName, activate, deactivate, timestampMs } = wish;
   const attributes: readonly Attribute[] = [
     ...(userName === undefined ? [] : [{ name: 'User-Name', value: userName } as const]),
-    { name: 'Acct-Session-Id', value: acctSessionId },
+    ...(isByName ? [] : [{ name: 'Acct-Session-Id', value: acctSessionId } as const]),
     ...activate.flatMap(({ activation, timeoutSeconds }, index) =>
       activationOf(index + 1, activation, timeoutSeconds),
     ),
@@ -78,7 +82,7 @@ function activationOf(tag: number, value: string, timeoutSeconds: number | undef
     : [activation, { name: 'ERX-Service-Timeout', tag, value: timeoutSeconds }];
 }
 
-export function describeWish({ userName, activate, deactivate, timestampMs }: Wish): string {
+export function describeWish({ userName, isByName, activate, deactivate, timestampMs }: Wish): string {
   const words = [
     ...activate.map(
       ({ activation, timeoutSeconds }) =>
@@ -86,5 +90,5 @@ export function describeWish({ userName, activate, deactivate, timestampMs }: Wi
     ),
     ...deactivate.map((activation) => `deactivate ${activation}`),
   ];
-  return `${words.join(', ')} (${userName ?? 'no name'}${timestampMs === undefined ? '' : ', Event-Timestamp'})`;
+  return `${words.join(', ')} (${isByName ? 'by ' : ''}${userName ?? 'no name'}${timestampMs === undefined ? '' : ', Event-Timestamp'})`;
 }

@@ -35,9 +35,10 @@ const GROUPS: Readonly<Record<Name, readonly number[]>> = {
 const REFUSING = [3];
 
 /** A request of the menu: `+gold -video`, `+gold=off` without statistics, with the name of another subscriber where it begins
- * with `?`; `!` is a Disconnect-Request. */
+ * with `?`, and without an Acct-Session-Id, so that its session was looked up, where it begins with `@`; `!` is a
+ * Disconnect-Request. */
 function wish(text: string, profile: Partial<NasProfile> = {}): ServiceRequest {
-  const words = text.replace('?', '').split(' ');
+  const words = text.replace(/^[?@]/, '').split(' ');
   const named = (sign: string) =>
     words
       .filter((word) => word.startsWith(sign))
@@ -46,6 +47,7 @@ function wish(text: string, profile: Partial<NasProfile> = {}): ServiceRequest {
   const asked = request(text, { timestamped: true, queuedAtMs: 0, identity });
   return {
     ...asked,
+    ...(text.startsWith('@') && { lookedUpAt: 'bng-1' }),
     nas: nas({ enforcement: 'coa', ...profile }),
     activate: named('+').map(([name, statistics = 'time']) =>
       service(name, {
@@ -176,6 +178,11 @@ const SETTINGS: readonly Setting[] = [
   {
     name: 'another subscriber',
     wishes: ['?+gold', '+gold', '?-gold'],
+    budget: { requests: 2, faults: 2, crashes: 1 },
+  },
+  {
+    name: 'a session that was looked up',
+    wishes: ['+gold', '@+silver', '@-gold', '?+silver'],
     budget: { requests: 2, faults: 2, crashes: 1 },
   },
   {

@@ -303,11 +303,14 @@ function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups, replaces }:
       // Interlock answers for such a NAS.
       (replaces !== undefined && from.session?.services[activation] === undefined),
   );
+  // The session that was found may have gone since.
+  const wasFound = request.lookedUpAt !== undefined;
   if (
     reply.errorCause === ERROR_CAUSE['Session-Context-Not-Found'] &&
     !isStranger &&
     !isAboutAbsent &&
-    !from.isOffline
+    !from.isOffline &&
+    !wasFound
   )
     throw new Violation(`${key}: 503, and the NAS knows the subscriber`);
   if (reply.answer === 'ack' && isTold(request) && isStranger)

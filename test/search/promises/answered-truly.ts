@@ -22,6 +22,9 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
     switch (errorCause) {
       case ERROR_CAUSE['Session-Context-Not-Found']:
         if (isAboutUnknown(facts, wish, sessions)) return true;
+        // Its session was found by what has been forgotten since.
+        if (wish.isByName && sessions.some(({ identity }) => identity['User-Name'] !== wish.userName))
+          return true;
         return sessions.some(({ identity }) => {
           const known = identity['User-Name'];
           return known !== undefined && wish.userName !== undefined && known !== wish.userName;

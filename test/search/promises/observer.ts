@@ -35,6 +35,8 @@ export interface ObserverOptions {
 /** Nothing is done about what is not told here; each method tells of one kind of event. */
 export class Observer {
   readonly #forwards: Forward[] = [];
+  /** By correlation id. */
+  readonly #found = new Set<string>();
   readonly #replies: Reply[] = [];
   readonly #evaluations: { readonly forward: Forward; readonly atMs: number }[] = [];
   readonly #carriedOut = new Set<Forward>();
@@ -99,6 +101,15 @@ export class Observer {
     const forward = { ...request, repliesBefore: this.#replies.length };
     for (const checker of this.#checkers) checker.forwarded?.(forward);
     this.#forwards.push(forward);
+  }
+
+  /** The session of a request was found. It now comes after what came into the message group of that before. */
+  found(correlationId: string): void {
+    if (this.#found.has(correlationId)) return;
+    this.#found.add(correlationId);
+    const forward = this.#forward(correlationId);
+    this.#forwards.splice(this.#forwards.indexOf(forward), 1);
+    this.#forwards.push({ ...forward, repliesBefore: this.#replies.length });
   }
 
   /** A command came into the outbox. */
@@ -284,7 +295,11 @@ export class Observer {
       if (activation in services) continue;
       this.#doubted.delete(activation);
       this.#implied.delete(activation);
-      this.#fromLogIn.delete(activation);
+      // What was asked for and undone under another subscriber's name is not what this one has from log-in.
+      const { named = [{}] } = before?.services[activation] ?? {};
+      const { userName } = this.#facts;
+      if (named.some(({ 'User-Name': name = userName }) => name === userName))
+        this.#fromLogIn.delete(activation);
     }
     for (const activation of this.#endedByNas)
       if (!(activation in services)) this.#implied.delete(activation);

@@ -38,7 +38,7 @@ describe.skipIf(radclientPeer.skip || dynoxide.skip)(title, { timeout: 60_000 },
   function handlers({ cloud, deployment }: HandlersOptions): Handlers {
     bundleFunctions(folder.path, deployment);
     const { credentials, region, endpoint } = cloud.dynamodb;
-    const urls = (queue: 'outbox' | 'accounting') =>
+    const urls = (queue: 'inbox' | 'outbox' | 'accounting') =>
       JSON.stringify({ test: cloud.queues['test']?.[queue].url });
     const environment = {
       AWS_REGION: region,
@@ -51,6 +51,7 @@ describe.skipIf(radclientPeer.skip || dynoxide.skip)(title, { timeout: 60_000 },
       NAS_NAMES_FILE: './nas-names.json',
       NAS_SITES_FILE: './nas-sites.json',
       OUTBOX_URLS: urls('outbox'),
+      INBOX_URLS: urls('inbox'),
       ACCOUNTING_URLS: urls('accounting'),
       DUE_QUEUE_URL: cloud.due.url,
     };

@@ -296,7 +296,7 @@ describe.skipIf(skip).concurrent(title('a NAS with services of its own'), () => 
     expect(await scene.ask(id, activate('gold'))).toBe('CoA-NAK Session-Context-Not-Found');
     expect(scene.told(id)).toEqual(['?-gold', '?+gold']);
     await scene.isForgotten(id);
-    expect(await shown(scene.system, id)).toContain(`no session has the User-Name or Acct-Session-Id ${id}`);
+    expect(await shown(scene.system, id)).toContain(`no session is known by ${id}`);
   });
 
   it('refuses the wrong user, and is asked again for the right one', async ({ expect }) => {

@@ -1,0 +1,103 @@
+// Which subscriber session a request means that does not name it by Acct-Session-Id (RFC 5176 section 3).
+import type { IndexedAttribute } from './cloud/table.ts';
+import { canonicalIdentity, type Identity, unmatched } from './identity.ts';
+import { type Reading, refused } from './requests/reading.ts';
+import type { Session } from './subscriber/session.ts';
+
+/** An identification attribute by which a session is found, besides Acct-Session-Id. */
+export type LookUpAttribute = Exclude<IndexedAttribute, 'Acct-Session-Id'>;
+
+/** All of them. The one that the fewest sessions of a NAS share comes first: it is asked for first. */
+export const LOOK_UP_ATTRIBUTES: readonly LookUpAttribute[] = [
+  'Acct-Multi-Session-Id',
+  'Framed-IP-Address',
+  'Framed-IPv6-Address',
+  'Delegated-IPv6-Prefix',
+  'Framed-IPv6-Prefix',
+  'Calling-Station-Id',
+  'Chargeable-User-Identity',
+  'User-Name',
+  // A NAS may have one for all the subscribers of an access node.
+  'NAS-Port-Id',
+];
+
+/** A value of an identification attribute as the text that its index has. */
+export interface LookUpKey {
+  readonly attribute: LookUpAttribute;
+  readonly key: string;
+}
+
+/**
+ * What to look for where a session is to have all of `identity`; none where that does not identify a subscriber: NAS-Port,
+ * Framed-Interface-Id, Called-Station-Id and ERX-Virtual-Router-Name do not by themselves.
+ */
+export function lookUpKeys(identity: Identity): readonly LookUpKey[] {
+  return LOOK_UP_ATTRIBUTES.flatMap((attribute) => {
+    const value = identity[attribute];
+    return value === undefined ? [] : [{ attribute, key: canonicalIdentity(attribute, value) }];
+  });
+}
+
+/** The text that the index of an attribute has for a value that a client has claimed. Requests do not look for it. */
+export function claimedKey(key: string): string {
+  return `unchecked ${key}`;
+}
+
+/** What the indexes have of a session. */
+export function indexedKeys({
+  identity,
+  claimed,
+}: Pick<Session, 'identity' | 'claimed'>): readonly LookUpKey[] {
+  const known = lookUpKeys(identity);
+  const unchecked = lookUpKeys(claimed).filter(({ attribute }) => !(attribute in identity));
+  return [...known, ...unchecked.map(({ attribute, key }) => ({ attribute, key: claimedKey(key) }))];
+}
+
+/** Sessions that share one value at a NAS, of which a look-up reads no more than so many. */
+export const MAX_CANDIDATES = 25;
+
+/**
+ * How a session stands in a look-up: `stale` sessions give way to others, because one of which the end was lost must not lock
+ * its subscriber out; `closed` ones are not there.
+ */
+export type Standing = 'open' | 'stale' | 'closed';
+/** The standing of a session. */
+export type StandingOf = (session: Session) => Standing;
+
+/**
+ * The one of `candidates` that has all of `identity`, as the NAS has confirmed it. Refused with Session-Context-Not-Found where
+ * none has, and with Multiple-Session-Selection-Unsupported where several have.
+ */
+export function choose(
+  candidates: readonly Session[],
+  identity: Identity,
+  standingOf: StandingOf = () => 'open',
+): Reading<Session> {
+  const matching = candidates.filter(
+    (session) => standingOf(session) !== 'closed' && unmatched(identity, session.identity) === undefined,
+  );
+  const open = matching.filter((session) => standingOf(session) === 'open');
+  const [session, ...others] = open.length === 0 ? matching : open;
+  if (session === undefined)
+    return refused('Session-Context-Not-Found', `no session has ${describe(identity)}`);
+  return others.length === 0
+    ? { ok: true, value: session }
+    : refused(
+        'Multiple-Session-Selection-Unsupported',
+        `${others.length + 1} sessions have ${describe(identity)}`,
+      );
+}
+
+/** The refusal where each value that a request gives is one that more than MAX_CANDIDATES sessions share. */
+export function tooMany(identity: Identity): Reading<never> {
+  return refused(
+    'Multiple-Session-Selection-Unsupported',
+    `more than ${MAX_CANDIDATES} sessions have ${describe(identity)}`,
+  );
+}
+
+function describe(identity: Identity): string {
+  return Object.entries(identity)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(' and ');
+}
