@@ -64,6 +64,26 @@ describe.skipIf(dynoxide.skip || radclientPeer.skip)(
     });
     afterAll(() => system.stop());
 
+    it('ends the session of a Disconnect-Request, and finds it no more', async () => {
+      expect(await ask('Acct-Session-Id = "carol"', 'User-Name = "carol@isp"', 'NAS-Port = 7')).toBe(
+        'CoA-ACK',
+      );
+      const of = ['User-Name = "carol@isp"', 'NAS-Port = 7'];
+      const disconnect = async () => {
+        const { answer } = await radclient({
+          command: 'disconnect',
+          port: system.coaAddress.port,
+          secret: SECRET,
+          attributes: of,
+        });
+        return answer?.code;
+      };
+      expect(await disconnect()).toBe('Disconnect-ACK');
+      expect(await servicesOf('carol')).toEqual([]);
+      expect(await disconnect()).toBe('Disconnect-NAK');
+      expect(await ask(...of)).toBe('CoA-NAK Session-Context-Not-Found');
+    });
+
     let service = 'gold';
     /** Activates the other one of two services; `CoA-ACK`, or `CoA-NAK` with its Error-Cause. */
     async function ask(...attributes: readonly string[]): Promise<string> {

@@ -125,7 +125,7 @@ describe.skipIf(skip)(title('a CoA-Request of radclient'), () => {
       'Unsupported-Attribute',
       [...of('refused'), 'Filter-Id = "gold"', 'ERX-Service-Activate:1 = "gold"'],
     ],
-    ['402', 'Missing-Attribute', ['User-Name = "client1@isp1.com"', 'ERX-Service-Activate:1 = "gold"']],
+    ['402', 'Missing-Attribute', ['NAS-Port = 7', 'ERX-Service-Activate:1 = "gold"']],
     ['402', 'Missing-Attribute', of('refused')],
     [
       '403',
