@@ -58,6 +58,7 @@ describe('the relay in a VPC', () => {
       'INTERLOCK_INBOX_URL',
       'INTERLOCK_OUTBOX_URL',
       'INTERLOCK_ACCOUNTING_URL',
+      'INTERLOCK_FEED_URL',
     ]);
     const siteFile = String(environment.get('INTERLOCK_SITE'));
     expect(parseSiteFile('east.yaml', siteFile)).toEqual(parseSiteFile('east.yaml', SITE_IN_VPC));
