@@ -8,7 +8,7 @@ import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
 import { prepareSecret, type Secret } from '../../core/radius/authenticator.ts';
 import type { AccountingNas } from '../../core/requests/accounting-request.ts';
-import type { AccountingServer } from '../accounting-client.ts';
+import type { AccountingServer } from '../accounting-servers.ts';
 import type { Nas } from '../nas-client.ts';
 import type { Report } from '../telemetry/events.ts';
 import type { Client, Feed } from './clients.ts';
