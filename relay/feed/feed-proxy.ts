@@ -74,16 +74,23 @@ export class FeedProxy {
     );
   }
 
-  /** Sends a verified request to the server in use. Where its host says that no server listens, the next one gets it. */
-  forward(packet: Packet): Forwarding {
+  /**
+   * Sends a verified request to the server in use, and calls `onSent` when it has left. Where the host says that no server
+   * listens, the next server gets it.
+   */
+  forward(packet: Packet, onSent: () => void): Forwarding {
     let retransmit = () => {};
-    const done = this.#forward(packet, (again) => {
+    const done = this.#forward(packet, onSent, (again) => {
       retransmit = again;
     });
     return { done, repeat: () => retransmit() };
   }
 
-  async #forward(packet: Packet, onBegun: (retransmit: () => void) => void): Promise<Forwarded> {
+  async #forward(
+    packet: Packet,
+    onSent: () => void,
+    onBegun: (retransmit: () => void) => void,
+  ): Promise<Forwarded> {
     const proxyState = this.#nextProxyState();
     for (let attempt = 1; ; attempt++) {
       const server = this.#servers.current;
@@ -95,7 +102,7 @@ export class FeedProxy {
           server,
           this.#policy,
           this.#abandon,
-          undefined,
+          onSent,
           onBegun,
         );
         if (result.kind === 'timeout' || result.kind === 'unreachable') this.#servers.turnFrom(server);

@@ -119,12 +119,12 @@ export class FeedServer {
     const { tap, buffer, proxy, clock, report } = this.#options;
     const { packet, source, client } = request;
     const feed = client.name;
-    const { done, repeat } = proxy.forward(packet);
+    const onSent = () => report({ kind: 'feed-forwarded', feed });
+    const { done, repeat } = proxy.forward(packet, onSent);
     this.#recent.begin(source, packet, request.beganAtMs, () => {
-      report({ kind: 'feed-forwarded', feed });
       repeat();
+      onSent();
     });
-    report({ kind: 'feed-forwarded', feed });
     const taken = tap.take(packet, feed, clock.now(), (message) => buffer.offer(message));
     if (taken === 'full') report({ kind: 'feed-dropped', feed });
     const forwarded = await done;
