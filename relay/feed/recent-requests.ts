@@ -25,8 +25,11 @@ export class RecentRequests {
   readonly #capacity: number;
   #inProgress = 0;
 
-  /** A request is forgotten after `expiresAfterMs`, and the oldest one above `capacity`. */
-  constructor({ expiresAfterMs = 30_000, capacity = 16_384 } = {}) {
+  /**
+   * A request is forgotten after `expiresAfterMs`, the time for which clients repeat one (RFC 5080 section 2.2.1: MRD 30 s),
+   * and the oldest one above `capacity`: 2,000 requests a second, in about 20 MB.
+   */
+  constructor({ expiresAfterMs = 30_000, capacity = 65_536 } = {}) {
     this.#expiresAfterMs = expiresAfterMs;
     this.#capacity = capacity;
   }

@@ -100,6 +100,28 @@ test('answers a Start when the cloud has it, with all that it says', async () =>
   expect(events.of('feed-queued')).toMatchObject([{ correlationId: message.correlationId, status: 'start' }]);
 });
 
+test('shows on its pages what it takes, and is well before the first record', async () => {
+  const relay = await start();
+  const { address, port } = relay.httpAddress;
+  const page = async (path: string) => (await fetch(`http://${address}:${port}${path}`)).text();
+  await expect.poll(() => page('/healthz')).toContain('"problems":[]');
+  await ask(relay, accountingRequest());
+  await ask(relay, accountingRequest({ status: 'Interim-Update', identifier: 2 }));
+  const metrics = (await page('/metrics'))
+    .split('\n')
+    .filter((line) => /^interlock_relay_feed_\w+[{ ]/.test(line));
+  expect(metrics.filter((line) => !line.includes('latency'))).toEqual([
+    'interlock_relay_feed_received_total{feed="bng-1",status="start"} 1',
+    'interlock_relay_feed_received_total{feed="bng-1",status="interim"} 1',
+    'interlock_relay_feed_kept_total{feed="bng-1",reason="unchanged"} 1',
+    'interlock_relay_feed_queued_total{feed="bng-1",status="start"} 1',
+    'interlock_relay_feed_answered_total{feed="bng-1"} 2',
+    'interlock_relay_feed_in_progress 0',
+    'interlock_relay_feed_buffered 0',
+    'interlock_relay_feed_sessions_known 1',
+  ]);
+});
+
 describe('while SQS', () => {
   it('has not taken a record, it is not answered', async () => {
     const sent = Promise.withResolvers<object>();

@@ -229,6 +229,25 @@ describe('a server that', () => {
     await other.close();
   });
 
+  it('drops one record and answers others is not left', async () => {
+    const other = await udpPeer();
+    const { tell } = await start({ timings: { drainMs: 0, proxy: { attemptMs: 300 } } }, [
+      server.endpoint.port,
+      other.endpoint.port,
+    ]);
+    server.received.onEach((received) => {
+      const isPoison = packetOf(received.datagram).attributes.some(({ value }) => value.length === 200);
+      if (!isPoison) void respond(received);
+    });
+    await tell(accountingRequest({ userName: 'x'.repeat(200) }));
+    await server.received.atLeast(1);
+    await tell(accountingRequest({ identifier: 2, id: '0002' }));
+    await nas.received.atLeast(1);
+    await events.first(({ kind }) => kind === 'feed-unanswered');
+    expect(events.of('accounting-server-changed')).toEqual([]);
+    await other.close();
+  });
+
   it('answers with another secret is not believed', async () => {
     const { tell } = await start();
     await tell(accountingRequest());
