@@ -3,6 +3,7 @@ import type { FeedMessage } from '../../../core/messages.ts';
 import { prepareSecret, verifyReply } from '../../../core/radius/authenticator.ts';
 import { CODE, type Packet } from '../../../core/radius/packet.ts';
 import { type Relay, type RelayOptions, startRelay } from '../../../relay/relay.ts';
+import * as vector from '../../core/radius/accounting-vectors.ts';
 import { attribute, craft, MESSAGE_AUTHENTICATOR } from '../../core/radius/craft.ts';
 import {
   type Cloud,
@@ -98,6 +99,17 @@ test('answers a Start when the cloud has it, with all that it says', async () =>
     interimIntervalSeconds: 600,
   });
   expect(events.of('feed-queued')).toMatchObject([{ correlationId: message.correlationId, status: 'start' }]);
+});
+
+test.each([
+  ['Start', vector.START, vector.START_RESPONSE],
+  ['Stop', vector.STOP, vector.STOP_RESPONSE],
+  ['Accounting-On', vector.ON, vector.ON_RESPONSE],
+])('answers the worked packet with the worked response: %s', async (_, request, response) => {
+  const secret = prepareSecret('testing123');
+  const relay = await start({ site: siteWithFeed({ secrets: [secret] }) });
+  expect(Buffer.from((await ask(relay, request, secret)).bytes)).toEqual(response);
+  expect(statuses()).toHaveLength(1);
 });
 
 test('shows on its pages what it takes, and is well before the first record', async () => {

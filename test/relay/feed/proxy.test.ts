@@ -282,6 +282,28 @@ describe('while SQS', () => {
     await scripted.stop();
   });
 
+  it('is away, Interim-Updates of a session do not pile up', async () => {
+    const scripted = await scriptedSqs(({ action }) => {
+      if (action === 'SendMessageBatch') throw new Error('away');
+      return {};
+    });
+    const { relay, tell } = await start({ sqs: scripted.sqs });
+    server.received.onEach((received) => void respond(received));
+    await tell(accountingRequest());
+    const seconds = Math.floor(Date.now() / 1000);
+    const address = { name: 'Framed-IP-Address', value: '198.51.100.7' } as const;
+    for (let identifier = 2; identifier < 12; identifier++) {
+      const more = [stamped(seconds + identifier), ...(identifier > 6 ? [address] : [])];
+      await tell(accountingRequest({ status: 'Interim-Update', identifier, more }));
+    }
+    await nas.received.atLeast(11);
+    const { address: host, port } = relay.httpAddress;
+    const metrics = await (await fetch(`http://${host}:${port}/metrics`)).text();
+    // The Start, and the first Interim-Update with the address.
+    expect(metrics).toContain('\ninterlock_relay_feed_buffered 2\n');
+    await scripted.stop();
+  });
+
   it('does not answer, no record waits for it', async () => {
     const scripted = await scriptedSqs(({ action }) => (action === 'SendMessageBatch' ? undefined : {}));
     const { tell } = await start({ sqs: scripted.sqs });
