@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import type { FeedMessage } from '../../../core/messages.ts';
 import { prepareSecret, verifyReply } from '../../../core/radius/authenticator.ts';
 import { CODE, type Packet } from '../../../core/radius/packet.ts';
+import { systemClock } from '../../../relay/clock.ts';
 import { type Relay, type RelayOptions, startRelay } from '../../../relay/relay.ts';
 import * as vector from '../../core/radius/accounting-vectors.ts';
 import { attribute, craft, MESSAGE_AUTHENTICATOR } from '../../core/radius/craft.ts';
@@ -176,6 +177,46 @@ describe('while SQS', () => {
     isAway = false;
     expect((await ask(relay, accountingRequest())).identifier).toBe(1);
     expect(events.of('feed-queued')).toHaveLength(1);
+    await scripted.stop();
+  });
+
+  it('is away for longer than the window of Event-Timestamps, a repeat still counts from its first arrival', async () => {
+    let isAway = true;
+    let offsetMs = 0;
+    const bodies: string[] = [];
+    const scripted = await scriptedSqs(({ action, entries }) => {
+      if (action !== 'SendMessageBatch') return {};
+      if (isAway) throw new Error('away');
+      bodies.push(...entries.map(({ MessageBody }) => MessageBody));
+      return { Successful: entries.map(({ Id }) => ({ Id })), Failed: [] };
+    });
+    const clock = {
+      ...systemClock,
+      now: () => NOW_SECONDS * 1000 + offsetMs,
+      monotonicNow: () => 1_000_000 + offsetMs,
+    };
+    const relay = await start({ sqs: scripted.sqs, clock });
+    const records = [
+      accountingRequest({ status: 'Accounting-On', identifier: 1 }),
+      accountingRequest({ identifier: 2, more: [stamped(NOW_SECONDS)] }),
+    ];
+    // For ten minutes, every 20 s.
+    for (; offsetMs <= 600_000; offsetMs += 20_000) {
+      if (offsetMs === 600_000) isAway = false;
+      for (const record of records) {
+        const settled = events.next(({ kind }) => kind === 'feed-unanswered' || kind === 'feed-answered');
+        await nas.send(record, portOf(relay));
+        await settled;
+      }
+    }
+    expect(bodies.map((body) => JSON.parse(body))).toMatchObject(
+      ['on', 'start'].map((status) => ({
+        status,
+        receivedAtMs: NOW_SECONDS * 1000,
+        eventAtMs: NOW_SECONDS * 1000,
+      })),
+    );
+    expect(events.of('feed-wrong-clock')).toEqual([]);
     await scripted.stop();
   });
 
