@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { prepareSecret, signReply, verifyReply, verifyRequest } from '../../../core/radius/authenticator.ts';
 import { type Attribute, encodeAttributes } from '../../../core/radius/codec.ts';
@@ -343,6 +344,35 @@ test('cannot forward what has no room for its Proxy-State', async () => {
   const full = Array.from({ length: 16 }, () => attribute(250, Buffer.alloc(252)));
   await tell(craft({ code: 4, attributes: [...full, attribute(250, Buffer.alloc(2))] }));
   expect(await events.first(({ kind }) => kind === 'feed-unanswered')).toMatchObject({ reason: 'too-long' });
+});
+
+test('has at most 4,096 requests at a server, and turns others away until it answers', async () => {
+  const { relay, tell } = await start();
+  const { accountingAddress = server.endpoint } = relay;
+  const peers = await Promise.all(Array.from({ length: 17 }, () => udpPeer()));
+  const busy = events.first((event) => event.kind === 'feed-unanswered' && event.reason === 'server-busy');
+  const forwarded = new Set<string>();
+  server.received.onEach(({ source, datagram }) => forwarded.add(`${source.port} ${datagram[1]}`));
+  // A datagram may be lost: the NASes repeat what they have sent until one is turned away.
+  for (let rounds = 0; events.of('feed-unanswered').length === 0; rounds++) {
+    expect(rounds).toBeLessThan(20);
+    for (const [number, peer] of peers.entries()) {
+      for (let identifier = 0; identifier < 256; identifier++)
+        await peer.send(accountingRequest({ id: `${number} ${identifier}`, identifier }), accountingAddress);
+      // Sending alone leaves the relay without a turn.
+      await nextTurn();
+    }
+  }
+  expect(await busy).toMatchObject({ server: `127.0.0.1:${server.endpoint.port}` });
+  expect(forwarded.size).toBeLessThanOrEqual(4096);
+  const [first] = server.received.all;
+  if (first === undefined) throw new Error('nothing came');
+  await respond(first);
+  await events.first(({ kind }) => kind === 'feed-answered');
+  const another = events.next(({ kind }) => kind === 'feed-forwarded');
+  await tell(accountingRequest({ id: 'another' }));
+  expect(await another).toMatchObject({ feed: 'bng-1' });
+  await Promise.all(peers.map((peer) => peer.close()));
 });
 
 test('when it stops, gives up what no server has answered', async () => {
