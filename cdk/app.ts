@@ -1,7 +1,7 @@
 // Context keys: `config`, the directory with services.yaml and sites/; `deletionProtection=false`, for a deployment whose
 // table is deleted with it; `alarmTopicArn`, the SNS topic that is notified of alarms.
 import { join } from 'node:path';
-import { App, Validations } from 'aws-cdk-lib/core';
+import { Annotations, App, Validations } from 'aws-cdk-lib/core';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { ConfigurationError } from '../core/config/problems.ts';
 import { InterlockStack } from './interlock-stack.ts';
@@ -11,12 +11,15 @@ const app = new App();
 const { node } = app;
 Validations.of(app).addPlugins(new AwsSolutionsChecks());
 try {
-  new InterlockStack(app, 'Interlock', {
+  const config = node.tryGetContext('config') ?? join(import.meta.dirname, '../config');
+  const { warnings, ...read } = readDeployment(config);
+  const stack = new InterlockStack(app, 'Interlock', {
     description: 'Make-before-break service switching for live broadband subscribers',
-    ...readDeployment(node.tryGetContext('config') ?? join(import.meta.dirname, '../config')),
+    ...read,
     deletionProtection: node.tryGetContext('deletionProtection') !== 'false',
     alarmTopicArn: node.tryGetContext('alarmTopicArn'),
   });
+  for (const warning of warnings) Annotations.of(stack).addWarningV2('interlock:configuration', warning);
 } catch (error) {
   if (!(error instanceof ConfigurationError)) throw error;
   process.stderr.write(`${error.message}\n`);

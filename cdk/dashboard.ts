@@ -44,12 +44,15 @@ export class Dashboard extends cloudwatch.Dashboard {
     );
     this.addWidgets(
       graph('What NASes made of commands', [everySeries(METRICS.nasOutcomes, 'Nas', 'Result')]),
-      graph(
-        'Accounting that waits: records',
-        sites.map(({ node, accounting }) =>
+      graph('Accounting that waits, and what cannot be made: records', [
+        ...sites.map(({ node, accounting }) =>
           accounting.metricApproximateNumberOfMessagesVisible({ label: node.id }),
         ),
-      ),
+        account.ownMetric(METRICS.unmadeRecords, {
+          statistic: cloudwatch.Stats.SUM,
+          label: 'cannot be made',
+        }),
+      ]),
       graph(
         'Oldest message in a queue, s',
         sites.flatMap(({ inbox, outbox, accounting, feed }) =>

@@ -1,12 +1,11 @@
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Stack, type StackProps } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { ACCOUNT_TIMEOUT_SECONDS } from '../core/cloud/queues.ts';
+import { AccountFunction } from './account-function.ts';
 import { Dashboard } from './dashboard.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import { DecideFunction } from './decide-function.ts';
 import { DueQueue } from './due-queue.ts';
-import { NodeFunction } from './node-function.ts';
 import type { DeploymentAndSites } from './read-deployment.ts';
 import { notify, RunbookAlarm } from './runbook-alarm.ts';
 import { SessionsTable, type SessionsTableProps } from './sessions-table.ts';
@@ -41,10 +40,7 @@ export class InterlockStack extends Stack {
     sites.grantSendToOutboxes(decide);
     due.grantSend(decide);
 
-    const account = new NodeFunction(this, 'Account', {
-      folder: 'account',
-      timeoutSeconds: ACCOUNT_TIMEOUT_SECONDS,
-    });
+    const account = new AccountFunction(this, 'Account', { deployment });
     sessions.deliverWritesTo(account);
     sessions.grantWriteHistory(account);
     sites.grantSendToAccounting(account);

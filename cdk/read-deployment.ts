@@ -11,12 +11,18 @@ export interface DeploymentAndSites {
   readonly sites: readonly SiteOutline[];
 }
 
+/** What the configuration describes, and what an operator should know of it. */
+export interface ReadDeployment extends DeploymentAndSites {
+  /** `file:line: path: what follows`. */
+  readonly warnings: readonly string[];
+}
+
 /**
  * Reads `services.yaml` and `sites/*.yaml` in `directory`. The result holds no secret. Any other file in `sites` is
  * refused, except hidden ones: a site that is overlooked would lose its queues.
  * @throws ConfigurationError naming file, line, path and what was expected.
  */
-export function readDeployment(directory: string): DeploymentAndSites {
+export function readDeployment(directory: string): ReadDeployment {
   const folder = join(directory, 'sites');
   const names = readWith((path) => readdirSync(path), folder).filter((name) => !name.startsWith('.'));
   const others = names.filter((name) => !name.endsWith('.yaml'));
@@ -33,9 +39,10 @@ export function readDeployment(directory: string): DeploymentAndSites {
     const file = join(folder, name);
     return { file, text: read(file), site: name.slice(0, -'.yaml'.length) };
   });
-  const { catalogue, sites } = parseConfiguration({ file: services, text: read(services) }, files);
+  const { catalogue, sites, warnings } = parseConfiguration({ file: services, text: read(services) }, files);
   return {
     deployment: deploymentOf(catalogue, sites),
+    warnings,
     sites: sites.map((site, index) => outlineOf(site, files[index]?.text ?? '')),
   };
 }

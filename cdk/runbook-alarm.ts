@@ -12,6 +12,7 @@ export type RunbookHeading =
   | 'Dead letters in a feed'
   | 'Dead letters in the due queue'
   | 'Changes that account could not process'
+  | 'Accounting records cannot be made'
   | 'An inbox is late'
   | 'An outbox is late'
   | 'Accounting is late'

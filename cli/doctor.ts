@@ -51,6 +51,8 @@ export async function doctor({ client, tableName }: FoundTable, options: DoctorO
     ill: 'the configuration cannot be used',
     faults: configuration.ok ? [] : configuration.problems,
   });
+  for (const warning of configuration.ok ? configuration.value.warnings : [])
+    options.print(`note   ${printable(warning)}`);
   const names = configuration.ok
     ? nasNames(deploymentOf(configuration.value.catalogue, configuration.value.sites))
     : undefined;

@@ -4,10 +4,11 @@ import { formatEndpoint } from '../core/endpoint.ts';
 import { IDENTITY_ATTRIBUTES } from '../core/identity.ts';
 import { describeAnswer } from '../core/requests/describe-packet.ts';
 import { commandedAtMs } from '../core/subscriber/command.ts';
-import { describeRequest } from '../core/subscriber/draft.ts';
+import { describeOutcome, speakerOf } from '../core/subscriber/command-outcome.ts';
+import { DISCONNECT, describeRequest } from '../core/subscriber/draft.ts';
 import { stateOf } from '../core/subscriber/event.ts';
 import type { HistoryItem, HistoryRequest } from '../core/subscriber/history.ts';
-import type { Answer, ServiceRequest, Session } from '../core/subscriber/session.ts';
+import type { Answer, Retry, ServiceRequest, Session } from '../core/subscriber/session.ts';
 import { columns, details, NONE, type Row, section, table } from './layout.ts';
 import { type Times, timesAt } from './times.ts';
 
@@ -58,19 +59,29 @@ function serviceRows({ services, transition }: Session, times: Times): readonly 
   const all = { ...services, ...Object.fromEntries(newcomers.map((one) => [one.activation, one])) };
   const rows = Object.values(all)
     .sort((one, other) => one.number - other.number)
-    .map(({ activation, groups, state, correlationId, statistics, activatedAtMs, expiresAtMs, retry }) => [
+    .map(({ activation, groups, state, correlationId, activatedAtMs, expiresAtMs, retry, ...service }) => [
       activation,
       groups.join(',') || NONE,
       state,
       short(correlationId),
-      statistics,
+      service.isAccountedByNas ? `${service.statistics} (NAS)` : service.statistics,
       activatedAtMs === undefined ? NONE : times.at(activatedAtMs),
       expiresAtMs === undefined || !(state === 'active' || state === 'unconfirmed')
         ? NONE
         : times.until(expiresAtMs),
-      retry === undefined ? NONE : `attempt ${retry.attempts} failed, next ${times.at(retry.atMs)}`,
+      retry === undefined ? NONE : retryText(state, retry, times),
     ]);
   return table(['Name', 'Mutex', 'State', 'Request', 'Statistics', 'Since', 'Timeout left', 'Retry'], rows);
+}
+
+/** `deactivating since …, attempt 2 failed, NAS: nak 506, 'Resource busy', next retry …` */
+function retryText(state: string, { attempts, atMs, sinceMs, outcome }: Retry, times: Times): string {
+  return [
+    ...(sinceMs === undefined ? [] : [`${state} since ${times.at(sinceMs)}`]),
+    attempts === 0 ? 'not told yet' : `attempt ${attempts} failed`,
+    ...(outcome === undefined ? [] : [`${speakerOf(outcome)}: ${describeOutcome(outcome)}`]),
+    `next retry ${times.at(atMs)}`,
+  ].join(', ');
 }
 
 function inProgressRows({ nas, transition }: Session, times: Times): readonly Row[] {
@@ -78,9 +89,9 @@ function inProgressRows({ nas, transition }: Session, times: Times): readonly Ro
   const { step, underWay, remaining, correlationId, deadlineMs } = transition;
   const job = jobOf(transition);
   const owed = transition.step === 'exclude' ? transition.owed : undefined;
-  const request = job?.request ?? owed?.request;
+  const request = transition.step === 'disconnect' ? transition.request : (job?.request ?? owed?.request);
   return details([
-    ['Command', `${OPERATIONS[step]} ${underWay.join(', ')}`],
+    ['Command', `${OPERATIONS[step]} ${underWay.join(', ')}`.trim()],
     ['Next', remaining.map((services) => `${OPERATIONS[step]} ${services.join(', ')}`).join('; ')],
     ['Since', times.at(commandedAtMs(nas, transition))],
     ['Deadline', times.at(deadlineMs)],
@@ -99,6 +110,7 @@ const OPERATIONS = {
   deactivate: 'deactivate',
   exclude: 'deactivate',
   restore: 'activate again',
+  disconnect: 'disconnect',
 } as const;
 
 function jobOf(transition: Session['transition']) {
@@ -114,18 +126,21 @@ function answeredRows({ answered }: Session, times: Times): readonly Row[] {
     times.at(given.atMs),
     short(given.correlationId),
     given.asked,
-    answerText(given),
+    answerText(given, given.asked),
   ]);
 }
 
 function historyRows(history: readonly HistoryItem[], times: Times): readonly Row[] {
   const rows = history.map(
-    ({ atMs, correlationId, cause, command, retryAttempts, requests = [], ...item }) => [
+    ({ atMs, correlationId, cause, outcome, command, retryAttempts, requests = [], ...item }) => [
       times.at(atMs),
       correlationId === undefined ? NONE : short(correlationId),
-      retryAttempts === undefined ? CAUSES[cause] : `${CAUSES[cause]}, attempt ${retryAttempts} failed`,
+      [
+        outcome === undefined ? CAUSES[cause] : `${CAUSES[cause]}: ${describeOutcome(outcome)}`,
+        ...(retryAttempts === undefined ? [] : [`attempt ${retryAttempts} failed`]),
+      ].join(', '),
       servicesText(item) || NONE,
-      command ? `${command.operation} ${command.services.join(', ')}` : NONE,
+      command ? `${command.operation} ${command.services.join(', ')}`.trim() : NONE,
       requests.map(askedText).join('; ') || NONE,
     ],
   );
@@ -159,7 +174,7 @@ function servicesText({
 function askedText({ correlationId, origin, asked, answer, ...why }: HistoryRequest): string {
   const who = origin === undefined ? '' : ` of ${origin.client.name}:`;
   const text = `${short(correlationId)}${who} ${asked}`;
-  return answer === undefined ? text : `${text}: ${answerText({ answer, ...why })}`;
+  return answer === undefined ? text : `${text}: ${answerText({ answer, ...why }, asked)}`;
 }
 
 function requestText({ correlationId, origin, ...asked }: ServiceRequest): string {
@@ -167,8 +182,14 @@ function requestText({ correlationId, origin, ...asked }: ServiceRequest): strin
   return `${short(correlationId)} from ${client.name} at ${formatEndpoint(client)}: ${describeRequest(asked)}`;
 }
 
-function answerText({ answer, errorCause, reason }: Answer & { readonly reason?: string }): string {
-  return [describeAnswer(answer, errorCause), ...(reason === undefined ? [] : [reason])].join(': ');
+function answerText(
+  { answer, errorCause, reason }: Answer & { readonly reason?: string },
+  asked?: string,
+): string {
+  return [
+    describeAnswer(answer, errorCause, asked === DISCONNECT),
+    ...(reason === undefined ? [] : [reason]),
+  ].join(': ');
 }
 
 /** The first 8 characters of a correlation id, as `npm start` shows them too. */

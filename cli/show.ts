@@ -1,5 +1,6 @@
 // `npx interlock show NAME`: the subscriber sessions of that name, with their history.
 import { ConfigurationError } from '../core/config/problems.ts';
+import { printableJson } from '../core/printable.ts';
 import { keyOf } from '../core/subscriber/key.ts';
 import { findSessions } from './find-sessions.ts';
 import type { FoundTable } from './find-table.ts';
@@ -32,7 +33,7 @@ export async function show(
       const nowMs = now();
       const history = await latestHistory(client, tableName, keyOf(session), nowMs);
       const text = json
-        ? JSON.stringify({ ...session, history })
+        ? printableJson(JSON.stringify({ ...session, history }))
         : describeSession(session, history, nowMs, timeZone);
       print(json || found === 0 ? text : `\n${text}`);
       found++;

@@ -39,8 +39,28 @@ export function nasNames({ nasesBySite }: Deployment): ReadonlyMap<string, strin
   );
 }
 
+/** The site of each NAS today, by each name under which its sessions may be stored. */
+export function nasSites({ nasesBySite }: Pick<Deployment, 'nasesBySite'>): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(nasesBySite).flatMap(([site, nases]) =>
+      nases.flatMap(({ profile: { name }, formerly }) =>
+        [name, ...formerly].map((stored) => [stored, site] as const),
+      ),
+    ),
+  );
+}
+
 function profileOf(site: string, nas: Nas): NasProfile {
-  const { name, identifiedBy, enforcement, dialect, order, options, answerTimeoutSeconds } = nas;
+  const {
+    name,
+    identifiedBy,
+    enforcement,
+    dialect,
+    order,
+    serviceAccounting,
+    options,
+    answerTimeoutSeconds,
+  } = nas;
   return {
     site,
     name,
@@ -48,6 +68,7 @@ function profileOf(site: string, nas: Nas): NasProfile {
     enforcement,
     dialect,
     order,
+    serviceAccounting,
     options,
     answerTimeoutSeconds,
   };

@@ -59,9 +59,12 @@ export type SessionKey = v.InferOutput<typeof SessionKey>;
 /**
  * Outcomes that leave open whether the NAS carried a command out. `timeout`: the NAS did not answer. `unreachable`: its
  * host or network answered with an ICMP error. `interrupted`: a relay received the command before and reported no
- * outcome. `expired`: the relay received it too late to send it.
+ * outcome.
  */
-export const UNKNOWN_RESULTS = ['timeout', 'unreachable', 'interrupted', 'expired'] as const;
+export const UNKNOWN_RESULTS = ['timeout', 'unreachable', 'interrupted'] as const;
+
+/** The outcome of a command that the relay did not send: the NAS knows nothing of it. */
+export const NOT_SENT = 'expired';
 
 const OutcomeMessage = v.object({
   version: Version,
@@ -69,12 +72,15 @@ const OutcomeMessage = v.object({
   correlationId: Text,
   commandId: Text,
   session: SessionKey,
-  result: v.picklist(['ack', 'nak', ...UNKNOWN_RESULTS]),
-  /** Error-Cause of the NAK (RFC 5176 section 3.5), if it had one. */
+  result: v.picklist(['ack', 'nak', ...UNKNOWN_RESULTS, NOT_SENT]),
+  /** Error-Cause of the NAK (RFC 5176 section 3.5), if it had one; of a command that was not sent, what its request gets. */
   errorCause: v.exactOptional(Integer32),
-  /** Reply-Message or the vendor's text of a NAK, where it had one. */
+  /** What the NAS said in words, in a NAK or an ACK: `nasWords`. */
   text: v.exactOptional(v.string()),
-  /** With `nak`: the relay did not send the command, and gives the reason as Error-Cause. */
+  /**
+   * With `nak`: the relay did not send the command. Error-Cause is what its request gets, and `text` why, in one word.
+   * Functions that do not know this key take it for a NAK of the NAS.
+   */
   isUnsent: v.exactOptional(v.literal(true)),
   atMs: TimeMs,
 });
@@ -117,7 +123,7 @@ const CommandMessage = v.object({
   commandId: Text,
   session: SessionKey,
   /** The operation and services that the attributes encode, for logs. */
-  operation: v.picklist(['activate', 'deactivate', 'switch']),
+  operation: v.picklist(['activate', 'deactivate', 'switch', 'disconnect']),
   services: v.array(v.string()),
   /** What a switch deactivates beside. */
   deactivates: v.exactOptional(v.array(v.string())),
@@ -125,7 +131,7 @@ const CommandMessage = v.object({
   /** The relay must not send it for the first time after this: decide counts it as unanswered soon afterwards. */
   startBeforeMs: TimeMs,
 });
-/** Outbox: a CoA-Request to a NAS, its attributes encoded, unsigned. */
+/** Outbox: a CoA-Request or, for `disconnect`, a Disconnect-Request to a NAS, its attributes encoded, unsigned. */
 export type CommandMessage = v.InferOutput<typeof CommandMessage>;
 
 /** The schema of a site's outbox. */

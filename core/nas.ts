@@ -12,6 +12,13 @@ export const ORDERS = ['activate-first', 'together', 'deactivate-first'] as cons
 export type Order = (typeof ORDERS)[number];
 
 /**
+ * Who sends Acct-Start and Acct-Stop of the services. `interlock`: Interlock does, and the NAS is told to account none of
+ * them. `nas`: the NAS does, by what it is told of statistics, interval and volume.
+ */
+export const SERVICE_ACCOUNTING = ['interlock', 'nas'] as const;
+export type ServiceAccounting = (typeof SERVICE_ACCOUNTING)[number];
+
+/**
  * What decide needs to know of a NAS. A copy is stored with each session, so that a deployment does not affect a
  * transition under way.
  */
@@ -27,6 +34,8 @@ export interface NasProfile {
   readonly dialect: DialectName;
   /** The order of the commands of a switch. */
   readonly order: Order;
+  /** Who accounts services from their activation on. One that is active keeps what was so then. */
+  readonly serviceAccounting: ServiceAccounting;
   /** Options of the dialect, as its schema has read them from the site file. */
   readonly options: DialectOptions;
   /** How long the relay retransmits a command before it reports a timeout. */

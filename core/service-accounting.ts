@@ -1,10 +1,12 @@
-// Accounting, made from the table's stream: the session before a write and after it. A service that became active makes
-// an Acct-Start, and one that ended makes an Acct-Stop, unless its statistics are off.
+// Accounting, made from the table's stream: the session before a write and after it. An account that was opened makes an
+// Acct-Start, and one that was closed makes an Acct-Stop, which says the same of the subscriber.
+import { tellsStatistics } from './dialects/dialects.ts';
 import { type IdentityAttribute, NAS_IDENTITY_ATTRIBUTES, type NasIdentityAttribute } from './identity.ts';
 import { type AccountingMessage, MESSAGE_VERSION } from './messages.ts';
 import { ACCT_STATUS_TYPE, TERMINATE_CAUSE } from './radius/attributes.ts';
 import { type Attribute, encodeAttributes } from './radius/codec.ts';
-import type { ServiceSession, Session } from './subscriber/session.ts';
+import { HEADER_OCTETS, MAX_PACKET_OCTETS, MESSAGE_AUTHENTICATOR_OCTETS } from './radius/packet.ts';
+import type { Account, AccountedAs, ServiceSession, Session } from './subscriber/session.ts';
 
 /** RFC 2866 section 5.6: authenticated by RADIUS. */
 const ACCT_AUTHENTIC_RADIUS = 1;
@@ -15,15 +17,36 @@ export interface AccountingRecord {
   readonly message: AccountingMessage;
 }
 
+/** A record that does not fit into an Accounting-Request. Only an item of 0.1.0 can lead to one. */
+export interface UnmadeRecord {
+  readonly status: AccountingMessage['status'];
+  readonly acctSessionId: string;
+  readonly serviceSession: string;
+  readonly correlationId: string;
+  readonly reason: string;
+}
+
 /**
- * The accounting records (RFC 2866) of the write that made `after` of `before`. Starts come first: a replaced service
- * ends after its replacement has begun. `before` is absent for a new item, `after` for one that was removed.
- * @throws RangeError when an attribute of the session does not fit into a packet.
+ * The accounting records (RFC 2866) of the write that made `after` of `before`, without those that cannot be made. Starts
+ * come first: a replaced service ends after its replacement has begun. `before` is absent for a new item, `after` for one
+ * that was removed.
  */
 export function accountingRecords(
   before: Session | undefined,
   after: Session | undefined,
 ): readonly AccountingRecord[] {
+  return madeOf(before, after).filter((one) => 'message' in one);
+}
+
+/** The records of that write that cannot be made. They keep no other one from being sent. */
+export function unmadeRecords(
+  before: Session | undefined,
+  after: Session | undefined,
+): readonly UnmadeRecord[] {
+  return madeOf(before, after).filter((one) => 'reason' in one);
+}
+
+function madeOf(before: Session | undefined, after: Session | undefined) {
   const had = accounted(before);
   const has = accounted(after);
   const starts =
@@ -37,66 +60,140 @@ export function accountingRecords(
   return [...starts, ...stops];
 }
 
-type ActiveService = ServiceSession & { readonly activatedAtMs: number };
+type AccountedService = ServiceSession & { readonly account: Account };
 
-/** The accounted services by their number: a service that is activated again is another service session. */
-function accounted(session: Session | undefined): ReadonlyMap<number, ActiveService> {
-  const active = Object.values(session?.services ?? {}).filter(
-    (service): service is ActiveService =>
-      service.activatedAtMs !== undefined && service.statistics !== 'off',
+/** The accounted services by the number of their account, in its order. */
+function accounted(session: Session | undefined): ReadonlyMap<number, AccountedService> {
+  const services = Object.values(session?.services ?? {}).filter(
+    (service): service is AccountedService => service.account !== undefined,
   );
-  return new Map(active.sort((a, b) => a.number - b.number).map((service) => [service.number, service]));
+  const inOrder = services.sort((one, other) => one.account.number - other.account.number);
+  return new Map(inOrder.map((service) => [service.account.number, service]));
 }
 
-function start(session: Session, service: ActiveService): AccountingRecord {
-  return record(session, service, 'Start', service.activatedAtMs, service.correlationId, []);
+function start(session: Session, service: AccountedService) {
+  return record(session, service, {
+    status: 'Start',
+    eventAtMs: service.account.startedAtMs,
+    correlationId: service.correlationId,
+    more: [],
+  });
 }
 
-function stop(before: Session, after: Session | undefined, service: ActiveService): AccountingRecord {
+function stop(before: Session, after: Session | undefined, service: AccountedService) {
   const ended = after?.ended[service.activation];
-  // If the item was removed, the time of its last write is the latest known.
-  const endedAtMs = (after ?? before).changedAtMs;
+  // One that is there still has had its statistics turned off.
+  const stays = after?.services[service.activation];
+  const eventAtMs = endedAtMs(before, after, service);
+  const sessionTime = seconds(eventAtMs) - seconds(service.account.startedAtMs);
   // A session that has ended is no longer known by anything.
-  return record(before, service, 'Stop', endedAtMs, ended?.correlationId ?? service.correlationId, [
-    { name: 'Acct-Session-Time', value: Math.max(0, seconds(endedAtMs) - seconds(service.activatedAtMs)) },
-    { name: 'Acct-Terminate-Cause', value: ended?.terminateCause ?? TERMINATE_CAUSE['NAS-Request'] },
+  return record(before, service, {
+    status: 'Stop',
+    eventAtMs,
+    correlationId: (ended ?? stays ?? service).correlationId,
+    more: stopped(Math.max(0, sessionTime), ended?.terminateCause ?? TERMINATE_CAUSE['NAS-Request']),
+  });
+}
+
+/**
+ * When a service ended. If the item was removed, the time of its last write is the latest known. At the end of its
+ * Service-Timeout a NAS that was told of it has ended the service itself, and where no NAS is told the table says when it
+ * ends: in both cases the timer may come late.
+ */
+function endedAtMs(before: Session, after: Session | undefined, service: AccountedService): number {
+  const changedAtMs = (after ?? before).changedAtMs;
+  const { nas } = before;
+  const hasTimedOut =
+    after?.ended[service.activation]?.terminateCause === TERMINATE_CAUSE['Session-Timeout'] &&
+    (nas.enforcement === 'none' || tellsStatistics(nas));
+  return hasTimedOut ? Math.min(changedAtMs, service.expiresAtMs ?? changedAtMs) : changedAtMs;
+}
+
+function stopped(sessionTime: number, terminateCause: number): readonly Attribute[] {
+  return [
+    { name: 'Acct-Session-Time', value: sessionTime },
+    { name: 'Acct-Terminate-Cause', value: terminateCause },
+  ];
+}
+
+interface Said {
+  readonly status: AccountingMessage['status'];
+  readonly eventAtMs: number;
+  readonly correlationId: string;
+  /** What a Stop says besides. */
+  readonly more: readonly Attribute[];
+}
+
+function record(who: Session, service: AccountedService, said: Said): AccountingRecord | UnmadeRecord {
+  const { status, eventAtMs, correlationId } = said;
+  const acctSessionId = serviceSessionId(who.acctSessionId, service.account.number);
+  const about = { correlationId, status, acctSessionId, serviceSession: service.activation };
+  const is = who.accountedAs[service.account.as] ?? { identity: who.nas.identity, classes: [] };
+  try {
+    const attributes = encodeRecord(is, { ...about, ...said });
+    if (attributes.length > MAX_RECORD_OCTETS) {
+      return { ...about, reason: `expected at most ${MAX_RECORD_OCTETS} octets, got ${attributes.length}` };
+    }
+    return {
+      id: `${who.nas.name}#${acctSessionId}#${status}`,
+      message: {
+        version: MESSAGE_VERSION,
+        kind: 'accounting',
+        ...about,
+        eventAtMs,
+        attributes: Buffer.from(attributes).toString('base64'),
+      },
+    };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return { ...about, reason: error.message };
+  }
+}
+
+/**
+ * What the attributes of a record may have: an Accounting-Request has at most 4095 octets (RFC 2866 section 3). The relay adds
+ * the header and, for a server that wants it, a Message-Authenticator, and nothing else.
+ */
+const MAX_RECORD_OCTETS = MAX_PACKET_OCTETS - 1 - HEADER_OCTETS - MESSAGE_AUTHENTICATOR_OCTETS;
+/** An attribute of a vendor has 255 octets, 8 of which are type, length, vendor, and type and length of the vendor. */
+const LONGEST_SERVICE_SESSION = 'x'.repeat(247);
+const LONGEST_STOP = stopped(0, 0);
+/** Numbers are milliseconds since 1970, or little more: they have 13 digits until the year 2286. */
+const LARGEST_NUMBER = 9_999_999_999_999;
+
+/** Whether every record of a service of this session fits into an Accounting-Request, whatever the service is. */
+export function fitsIntoRecords(acctSessionId: string, is: AccountedAs): boolean {
+  const longest: Parameters<typeof encodeRecord>[1] = {
+    status: 'Stop',
+    acctSessionId: serviceSessionId(acctSessionId, LARGEST_NUMBER),
+    serviceSession: LONGEST_SERVICE_SESSION,
+    eventAtMs: 0,
+    more: LONGEST_STOP,
+  };
+  try {
+    return encodeRecord(is, longest).length <= MAX_RECORD_OCTETS;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return false;
+  }
+}
+
+function encodeRecord(
+  is: AccountedAs,
+  said: Pick<AccountingMessage, 'acctSessionId' | 'serviceSession'> & Omit<Said, 'correlationId'>,
+): Uint8Array {
+  return encodeAttributes([
+    { name: 'Acct-Status-Type', value: ACCT_STATUS_TYPE[said.status] },
+    { name: 'Acct-Session-Id', value: said.acctSessionId },
+    ...subscriber(is),
+    { name: 'Acct-Authentic', value: ACCT_AUTHENTIC_RADIUS },
+    { name: 'Event-Timestamp', value: seconds(said.eventAtMs) },
+    { name: 'ERX-Service-Session', value: said.serviceSession },
+    ...said.more,
   ]);
 }
 
-function record(
-  who: Session,
-  service: ActiveService,
-  status: AccountingMessage['status'],
-  eventAtMs: number,
-  correlationId: string,
-  more: readonly Attribute[],
-): AccountingRecord {
-  const acctSessionId = serviceSessionId(who.acctSessionId, service.number);
-  const attributes: readonly Attribute[] = [
-    { name: 'Acct-Status-Type', value: ACCT_STATUS_TYPE[status] },
-    { name: 'Acct-Session-Id', value: acctSessionId },
-    ...subscriber(who, service),
-    { name: 'Acct-Authentic', value: ACCT_AUTHENTIC_RADIUS },
-    { name: 'Event-Timestamp', value: seconds(eventAtMs) },
-    { name: 'ERX-Service-Session', value: service.activation },
-    ...more,
-  ];
-  return {
-    id: `${who.nas.name}#${acctSessionId}#${status}`,
-    message: {
-      version: MESSAGE_VERSION,
-      kind: 'accounting',
-      correlationId,
-      status,
-      acctSessionId,
-      serviceSession: service.activation,
-      eventAtMs,
-      attributes: Buffer.from(encodeAttributes(attributes)).toString('base64'),
-    },
-  };
-}
-
-/** The Acct-Session-Id of a service session, as JunosE writes it: `<Acct-Session-Id>:<six digits>`. */
+/** The Acct-Session-Id of a service session, as JunosE writes it: `<Acct-Session-Id>:<at least six digits>`. */
 export function serviceSessionId(acctSessionId: string, number: number): string {
   return `${acctSessionId}:${String(number).padStart(6, '0')}`;
 }
@@ -117,12 +214,11 @@ const SUBSCRIBER_ATTRIBUTES = [
   'ERX-Virtual-Router-Name',
 ] as const satisfies readonly (IdentityAttribute | NasIdentityAttribute)[];
 
-function subscriber({ identity, nas, classes }: Session, { claimed }: ServiceSession): readonly Attribute[] {
-  const known = { ...claimed, ...identity, ...nas.identity };
-  const cui = known['Chargeable-User-Identity'];
+function subscriber({ identity, classes }: AccountedAs): readonly Attribute[] {
+  const cui = identity['Chargeable-User-Identity'];
   return [
     ...SUBSCRIBER_ATTRIBUTES.flatMap((name) => {
-      const value = known[name];
+      const value = identity[name];
       return value === undefined ? [] : [{ name, value } as Attribute];
     }),
     ...(cui === undefined ? [] : [octets('Chargeable-User-Identity', String(cui))]),

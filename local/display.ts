@@ -1,7 +1,7 @@
 // Events of the local system, one line each: in text for a terminal, or as JSON.
 
 import { formatEndpoint } from '../core/endpoint.ts';
-import { printable } from '../core/printable.ts';
+import { printable, printableJson } from '../core/printable.ts';
 import { describeAttribute } from '../core/radius/codec.ts';
 import {
   describeAnswer,
@@ -21,7 +21,8 @@ export function jsonLine({ source, event }: SystemEvent, nowMs: number): string 
       : key === 'attributes' && Array.isArray(value)
         ? value.map(describeAttribute)
         : value;
-  return JSON.stringify({ timestamp: new Date(nowMs).toISOString(), source, ...event }, plain);
+  const line = { timestamp: new Date(nowMs).toISOString(), source, ...event };
+  return printableJson(JSON.stringify(line, plain));
 }
 
 /** The event as one line of text; undefined for an event that is not shown. */
@@ -43,6 +44,10 @@ function lineOf({ source, event }: SystemEvent): Line | undefined {
       return decideLine(event);
     case 'account':
       if (event.kind === 'failed') return ['failed', undefined, `account: ${event.error}`];
+      if (event.kind === 'unmade') {
+        const record = `Acct-${event.status} ${event.acctSessionId} ${event.serviceSession}`;
+        return ['failed', event.correlationId, `account: ${record} cannot be made: ${event.reason}`];
+      }
       return [
         'account',
         event.correlationId,
@@ -57,6 +62,8 @@ function lineOf({ source, event }: SystemEvent): Line | undefined {
       return ['recorded', undefined, event.attributes.map(describeAttribute).join(', ')];
     case 'nas':
       return ['nas', undefined, nasText(event)];
+    case 'configuration':
+      return ['note', undefined, event.warning];
     case 'cloud':
       return ['problem', undefined, event.problem];
   }
@@ -86,13 +93,13 @@ function relayLine(event: RelayEvent): Line | undefined {
       return [
         'command',
         event.correlationId,
-        `${event.nas} ${event.acctSessionId}: ${event.operation} ${event.services.join(', ')}`,
+        `${event.nas} ${event.acctSessionId}: ${event.operation} ${event.services.join(', ')}`.trim(),
       ];
     case 'command-answered':
       return [
         'outcome',
         event.correlationId,
-        `${describeAnswer(event.result, event.errorCause)} from ${event.nas} after ${Math.round(event.latencyMs)} ms`,
+        `${describeAnswer(event.result, event.errorCause, event.operation === 'disconnect')} from ${event.nas} after ${Math.round(event.latencyMs)} ms${event.text === undefined ? '' : `: '${event.text}'`}`,
       ];
     case 'command-unanswered':
       return ['outcome', event.correlationId, `no reply from ${event.nas}: ${event.result}`];
@@ -112,6 +119,12 @@ function relayLine(event: RelayEvent): Line | undefined {
       ];
     case 'accounting-unanswered':
       return ['waiting', event.correlationId, `no Accounting-Response from ${event.server}: ${event.result}`];
+    case 'accounting-not-sent':
+      return [
+        'problem',
+        event.correlationId,
+        `Acct-${event.status} ${event.acctSessionId} ${event.serviceSession} not sent: ${event.error}`,
+      ];
     case 'queue-trouble':
       return ['problem', undefined, `queue ${event.queue}: ${event.error}`];
     case 'queue-recovered':
@@ -134,6 +147,8 @@ function relayLine(event: RelayEvent): Line | undefined {
       return ['problem', undefined, event.error];
     case 'accounting-not-configured':
       return ['note', undefined, 'the site has no accounting server: records stay in the accounting queue'];
+    case 'configuration-warning':
+      return ['note', undefined, event.warning];
     case 'weak-secret':
       return ['note', undefined, `${event.path}: the secret has 12 characters or fewer; use a longer one`];
     case 'accounting-waiting': {
@@ -205,7 +220,7 @@ function decideLine(event: DecideReport): Line | undefined {
 /** In words; undefined for a timer that finds nothing to do. */
 function resultOf(event: Extract<DecideReport, { kind: 'decided' }>): string | undefined {
   const { activated, deactivated, unconfirmed, unchecked, retryAttempts } = event;
-  const { reason, effects, result, receivedAtMs } = event;
+  const { reason, effects, outcome, receivedAtMs } = event;
   const changes = [
     ...activated.map((service) => `+${service}`),
     ...deactivated.map((service) => `-${service}`),
@@ -218,16 +233,23 @@ function resultOf(event: Extract<DecideReport, { kind: 'decided' }>): string | u
   if (parts.length > 0) return parts.join('; ');
 
   const command = effects.find((effect) => effect.kind === 'command');
-  if (command !== undefined)
-    return `${command.operation === 'activate' ? 'activating' : 'deactivating'} ${command.services.join(', ')}`;
+  if (command !== undefined) return `${DOING[command.operation]} ${command.services.join(', ')}`.trim();
   const reply = effects.find((effect) => effect.kind === 'reply');
   // The first NAK to a request has a reason.
   if (reply !== undefined) return reply.answer === 'ack' ? 'no change' : 'repeated request: same reply';
   if (receivedAtMs !== undefined) return 'waiting for the request in progress';
-  return result === undefined ? undefined : 'ignored: no longer expected';
+  return outcome === undefined ? undefined : 'ignored: no longer expected';
 }
 
+const DOING = {
+  activate: 'activating',
+  deactivate: 'deactivating',
+  switch: 'activating',
+  disconnect: 'disconnecting',
+} as const;
+
 function nasText({ nas, acctSessionId, operation, service, services, answer, errorCause }: NasEvent): string {
-  const reply = describeAnswer(answer, errorCause);
-  return `${nas} ${acctSessionId}: ${operation} ${service}: ${reply}; services: ${services.join(', ') || 'none'}`;
+  const reply = describeAnswer(answer, errorCause, operation === 'disconnect');
+  const what = `${operation} ${service}`.trim();
+  return `${nas} ${acctSessionId}: ${what}: ${reply}; services: ${services.join(', ') || 'none'}`;
 }

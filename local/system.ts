@@ -3,8 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { volumeWarnings } from '../core/config/accounting-warnings.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
-import { parseServicesFile } from '../core/config/services-file.ts';
+import { parseServicesWithPlaces } from '../core/config/services-file.ts';
 import { parseSiteFile } from '../core/config/site-file.ts';
 import { deploymentOf } from '../core/deployment.ts';
 import type { Endpoint } from '../core/endpoint.ts';
@@ -29,6 +30,10 @@ import type { NasRecord } from './peers/scripted-nas.ts';
 export type SystemEvent =
   | { readonly source: 'relay'; readonly event: RelayEvent }
   | FunctionEvent
+  | {
+      readonly source: 'configuration';
+      readonly event: { readonly kind: 'warning'; readonly warning: string };
+    }
   | {
       readonly source: 'sink';
       readonly event: { readonly kind: 'recorded'; readonly attributes: readonly Attribute[] };
@@ -85,8 +90,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     handlers = createHandlers,
     report,
   } = options;
-  const catalogue = parseServicesFile(servicesFile, await readText(servicesFile));
+  const services = parseServicesWithPlaces(servicesFile, await readText(servicesFile));
+  const catalogue = services.value;
   const siteDefinition = parseSiteFile(siteFile, await readText(siteFile));
+  for (const warning of volumeWarnings(services, [siteDefinition]))
+    report({ source: 'configuration', event: { kind: 'warning', warning } });
   const reportRelay = (event: RelayEvent) => report({ source: 'relay', event });
   const relaySite = await readSite(siteFile, environment, reportRelay, secretsManager(systemClock));
   const { site } = siteDefinition;
@@ -132,12 +140,15 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       if (sink !== undefined) sinks.push(started(sink).address);
     }
     const nases: BuiltInNas[] = [];
+    const profiles = (deployment.nasesBySite[site] ?? []).map(({ profile }) => profile);
     for (const nas of builtIn ? siteDefinition.nases : []) {
       const { name } = nas;
       const secrets = relaySite.nases.find((one) => one.name === name)?.secrets ?? [];
       const onRecord = (entry: NasRecord) =>
         report({ source: 'nas', event: { kind: 'answered', nas: name, ...entry } });
-      const standIn = await startBuiltInNas(nas, secrets, onRecord);
+      const [server] = relaySite.accounting;
+      const { identity = {} } = profiles.find((profile) => profile.name === name) ?? {};
+      const standIn = await startBuiltInNas(nas, secrets, onRecord, server && { server, identity });
       if (standIn !== undefined) nases.push(started(standIn));
     }
     const relay = await startRelay({

@@ -10,6 +10,11 @@ import { type Ending, VisibilityExtender } from './queues/visibility-extender.ts
 import { describeError } from './telemetry/describe-error.ts';
 import type { RelayEvent, Report } from './telemetry/events.ts';
 
+/** What of a record an operator needs to account it by hand. */
+function about({ correlationId, status, acctSessionId, serviceSession, attributes }: AccountingMessage) {
+  return { correlationId, status, acctSessionId, serviceSession, attributes };
+}
+
 type MessageLeft = Extract<RelayEvent, { kind: 'message-left' }>;
 
 /** How many records are held at a time; fewer than one channel has Identifiers. */
@@ -102,8 +107,9 @@ export class AccountingDelivery {
       return ending;
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      this.#reportLeft({ messageId, reason: 'malformed', detail: describeError(error), correlationId });
-      return 'left';
+      // It will never fit into a packet, and the records of its session behind it would wait until it is a dead letter.
+      this.#report({ kind: 'accounting-not-sent', ...about(record), error: describeError(error) });
+      return 'done';
     }
   }
 

@@ -10,7 +10,7 @@ import type { CommandMessage } from '../core/messages.ts';
 import type { Clock } from './clock.ts';
 import { outcomeMessage } from './messages.ts';
 import type { NasClient } from './nas-client.ts';
-import { type Outcome, UNSENT } from './outcome.ts';
+import { type ReportedOutcome, UNSENT } from './outcome.ts';
 import { backOff } from './queues/back-off.ts';
 import type { Inbox } from './queues/inbox.ts';
 import type { Queue, QueueMessage } from './queues/queue.ts';
@@ -87,7 +87,7 @@ export class Commands {
     command: CommandMessage,
     receiveCount: number,
     abandon: AbortSignal,
-  ): Promise<Outcome | undefined> {
+  ): Promise<ReportedOutcome | undefined> {
     const { correlationId, commandId, session } = command;
     const nas = this.#nases.get(session.nas);
     const result =
@@ -98,14 +98,18 @@ export class Commands {
           : await nas.carryOut(command, abandon);
     if (result === undefined || !('unsent' in result)) return result;
     const { unsent: reason, ...detail } = result;
-    const outcome = UNSENT[reason];
+    const outcome: ReportedOutcome = UNSENT[reason];
     const about = { correlationId, commandId, nas: session.nas };
-    this.#options.report({ kind: 'command-not-sent', ...about, reason, ...outcome, ...detail });
+    this.#options.report({ kind: 'command-not-sent', ...about, reason, ...detail });
     return outcome;
   }
 
   /** Retries until SQS has the outcome (true) or `abandon` aborts (false). */
-  async #reportOutcome(command: CommandMessage, outcome: Outcome, abandon: AbortSignal): Promise<boolean> {
+  async #reportOutcome(
+    command: CommandMessage,
+    outcome: ReportedOutcome,
+    abandon: AbortSignal,
+  ): Promise<boolean> {
     const message = outcomeMessage(command, outcome, this.#options.clock.now());
     for (let failures = 0; !(await (this.#options.inbox.offer(message) ?? false)); ) {
       await backOff(this.#options.clock, ++failures, abandon);

@@ -12,7 +12,7 @@ import {
 } from '../core/messages.ts';
 import type { Packet } from '../core/radius/packet.ts';
 import type { AccountingRecord } from '../core/requests/accounting-request.ts';
-import type { Outcome } from './outcome.ts';
+import type { ReportedOutcome } from './outcome.ts';
 import type { OutgoingMessage } from './queues/queue.ts';
 
 /** A request that has passed all checks. */
@@ -52,7 +52,11 @@ export function requestMessage(relay: string, request: AcceptedRequest): Outgoin
 }
 
 /** The outcome of a command for the inbox; `atMs` in milliseconds since 1970-01-01 UTC. */
-export function outcomeMessage(command: CommandMessage, outcome: Outcome, atMs: number): OutgoingMessage {
+export function outcomeMessage(
+  command: CommandMessage,
+  outcome: ReportedOutcome,
+  atMs: number,
+): OutgoingMessage {
   const { correlationId, commandId, session } = command;
   const message: OutcomeMessage = {
     version: MESSAGE_VERSION,

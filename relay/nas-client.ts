@@ -1,4 +1,4 @@
-// Sends commands to one NAS of the site, as CoA-Requests (RFC 5176 section 2.2).
+// Sends commands to one NAS of the site, as CoA-Requests or Disconnect-Requests (RFC 5176 sections 2.1 and 2.2).
 import type { CommandMessage } from '../core/messages.ts';
 import type { Secret } from '../core/radius/authenticator.ts';
 import { encodeAttributes } from '../core/radius/codec.ts';
@@ -128,7 +128,7 @@ export class NasClient {
           this.#learn(secret);
           const { packet, latencyMs } = result;
           const outcome = outcomeOfReply(packet);
-          this.#report({ kind: 'command-answered', ...about, ...outcome, latencyMs });
+          this.#report({ kind: 'command-answered', ...about, operation, ...outcome, latencyMs });
           return outcome.result === 'nak' && secret !== order[0] ? { result: 'timeout' } : outcome;
         }
       }
@@ -140,7 +140,7 @@ export class NasClient {
 
   /** The Event-Timestamp is the time of the first transmission; retransmissions keep it (RFC 5176 section 6.3). */
   #exchange(
-    { attributes }: CommandMessage,
+    { attributes, operation }: CommandMessage,
     secret: Secret,
     abandon: AbortSignal,
     onSent: () => void,
@@ -149,7 +149,7 @@ export class NasClient {
       { name: 'Event-Timestamp', value: Math.floor(this.#clock.now() / 1000) },
     ]);
     const request = {
-      code: CODE.CoaRequest,
+      code: operation === 'disconnect' ? CODE.DisconnectRequest : CODE.CoaRequest,
       attributes: Buffer.concat([stamp, Buffer.from(attributes, 'base64')]),
     };
     return this.#client.exchange(request, { ...this.#nas, secret }, this.#policy, abandon, onSent);

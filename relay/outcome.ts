@@ -1,46 +1,55 @@
 // What a relay reports of a command.
 import type { OutcomeMessage } from '../core/messages.ts';
+import { NOT_SENT } from '../core/messages.ts';
 import { ERROR_CAUSE } from '../core/radius/attributes.ts';
 import { decodeAttributes, firstValue } from '../core/radius/codec.ts';
 import { CODE, type Packet } from '../core/radius/packet.ts';
+import { nasWords } from '../core/requests/nas-words.ts';
 
 /** What became of a command. */
 export interface Outcome {
-  /** `ack` and `nak` come from the NAS; the others leave open whether it has carried the command out. */
+  /** `ack` and `nak` come from the NAS; but for `expired`, the others leave open whether it has carried the command out. */
   readonly result: OutcomeMessage['result'];
   /** Error-Cause of a NAK (RFC 5176 section 3.5), where it has one. */
   readonly errorCause?: number;
-  /** What a NAK gives as its reason in words: the vendor's text, or else Reply-Message. */
+  /** What the NAS says in words. */
   readonly text?: string;
   /** The NAK is the relay's: the command was not sent. */
   readonly isUnsent?: true;
 }
 
+/** An outcome as it is reported to the cloud. */
+export interface ReportedOutcome extends Outcome {
+  /** With `expired`: why the command was not sent, where the reason is another one than time. */
+  readonly unsent?: string;
+}
+
 /** The outcome of a command that the NAS has answered. Only a NAK has an Error-Cause (RFC 5176 section 3.5), if any. */
 export function outcomeOfReply(reply: Packet): Outcome & { readonly result: 'ack' | 'nak' } {
-  if (reply.code === CODE.CoaAck) return { result: 'ack' };
   const attributes = decodeAttributes(reply);
+  const text = nasWords(attributes);
+  const words = text === undefined ? {} : { text };
+  if (reply.code === CODE.CoaAck || reply.code === CODE.DisconnectAck) return { result: 'ack', ...words };
   const errorCause = firstValue(attributes, 'Error-Cause');
-  const text = firstValue(attributes, 'ERX-Action-Reason') ?? firstValue(attributes, 'Reply-Message');
-  return {
-    result: 'nak',
-    ...(errorCause !== undefined && { errorCause }),
-    ...(text !== undefined && { text }),
-  };
+  return { result: 'nak', ...(errorCause !== undefined && { errorCause }), ...words };
 }
 
 /**
- * The outcome of a command that was not sent, by reason. A `nak` of these says that the NAS has changed nothing, and is marked
- * as the relay's: the NAS has said nothing.
+ * The outcome of a command that was not sent, by reason. The NAS knows nothing of it, but where a relay may have sent it. A
+ * `nak` is marked as the relay's, with the reason as its text.
  */
 export const UNSENT = {
   /** A relay has received it before, and may have sent it. */
   'received-before': { result: 'interrupted' },
-  expired: { result: 'expired' },
-  'unknown-nas': { result: 'nak', errorCause: ERROR_CAUSE['Request-Not-Routable'], isUnsent: true },
-  'no-packet': { result: 'nak', errorCause: ERROR_CAUSE['Resources-Unavailable'], isUnsent: true },
-  'nas-overloaded': { result: 'nak', errorCause: ERROR_CAUSE['Resources-Unavailable'], isUnsent: true },
-} as const satisfies Record<string, Outcome>;
+  expired: { result: NOT_SENT },
+  'unknown-nas': notSent('unknown-nas', 'Request-Not-Routable'),
+  'no-packet': notSent('no-packet', 'Resources-Unavailable'),
+  'nas-overloaded': notSent('nas-overloaded', 'Resources-Unavailable'),
+} as const satisfies Record<string, ReportedOutcome>;
+
+function notSent<R extends string>(reason: R, cause: keyof typeof ERROR_CAUSE) {
+  return { result: 'nak', errorCause: ERROR_CAUSE[cause], text: reason, isUnsent: true } as const;
+}
 
 /** Why a command was not sent. */
 export interface Unsent {

@@ -19,6 +19,8 @@ export const METRICS = {
   unconfirmed: 'UnconfirmedServices',
   /** Sessions of NASes that no site file names, once an hour. */
   unknownNas: 'SessionsOfUnknownNases',
+  /** Accounting records that do not fit into an Accounting-Request, and are not sent. */
+  unmadeRecords: 'UnmadeRecords',
   /** Milliseconds by which the session that has waited longest is overdue. */
   overdue: 'Overdue',
 } as const;

@@ -1,8 +1,9 @@
 // All files of a deployment together: the services file and the site files.
 import type { Catalogue } from '../services/catalogue.ts';
+import { nasAccountingWarnings, volumeWarnings } from './accounting-warnings.ts';
 import { ConfigurationError } from './problems.ts';
-import { parseServicesFile } from './services-file.ts';
-import { parseSiteFile, type Site } from './site-file.ts';
+import { parseServicesWithPlaces } from './services-file.ts';
+import { parseSiteWithPlaces, type Site } from './site-file.ts';
 
 /** A configuration file, read. */
 export interface ConfigurationFile {
@@ -18,6 +19,8 @@ export interface Configuration {
   readonly catalogue: Catalogue;
   /** In the order of the files. */
   readonly sites: readonly Site[];
+  /** What an operator should know of it. Each is `file:line: path: what follows`. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -42,9 +45,10 @@ export function parseConfiguration(
       return [];
     }
   };
-  const [catalogue] = parsed(parseServicesFile, services);
-  const sites = siteFiles.flatMap((one) => parsed(parseSiteFile, one));
-  if (catalogue === undefined || problems.length > 0) throw new ConfigurationError(problems);
+  const [catalogueFile] = parsed(parseServicesWithPlaces, services);
+  const parsedSites = siteFiles.flatMap((one) => parsed(parseSiteWithPlaces, one));
+  const sites = parsedSites.map(({ value }) => value);
+  if (catalogueFile === undefined || problems.length > 0) throw new ConfigurationError(problems);
   for (const [index, { file, site: expected }] of siteFiles.entries()) {
     if (expected !== undefined && sites[index]?.site !== expected)
       problems.push(`${file}: site: expected ${expected}, like the file's name`);
@@ -61,5 +65,9 @@ export function parseConfiguration(
     }
   }
   if (problems.length > 0) throw new ConfigurationError(problems);
-  return { catalogue, sites };
+  return {
+    catalogue: catalogueFile.value,
+    sites,
+    warnings: [...volumeWarnings(catalogueFile, sites), ...parsedSites.flatMap(nasAccountingWarnings)],
+  };
 }

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { nameProblem } from '../services/activation.ts';
 import { type Catalogue, isMutexGroup } from '../services/catalogue.ts';
-import { ConfigurationError, expectText, parseFile } from './problems.ts';
+import { ConfigurationError, expectText, type ParsedFile, parseFile } from './problems.ts';
 
 /** An ERX-Service-Activate has 246 octets besides its tag. */
 const MAX_ACTIVATION_OCTETS = 246;
@@ -124,6 +124,11 @@ function problemBeside(
  * @throws ConfigurationError naming file, line, path and what was expected.
  */
 export function parseServicesFile(file: string, text: string): Catalogue {
+  return parseServicesWithPlaces(file, text).value;
+}
+
+/** The same, with a way to report further problems at places in the file. */
+export function parseServicesWithPlaces(file: string, text: string): ParsedFile<Catalogue> {
   const parsed = parseFile(file, text, ServicesFile);
   const { services, groups } = parsed.value;
   const problems = Object.keys(services).flatMap((name) => {
@@ -138,7 +143,7 @@ export function parseServicesFile(file: string, text: string): Catalogue {
       unused.map((key) => parsed.problem(['groups', key], `no service has the mutex group ${key}`)),
     );
   }
-  return {
+  const catalogue: Catalogue = {
     services: Object.fromEntries(
       Object.entries(services).map(([name, { mutexGroup, ...definition }]) => [
         name,
@@ -152,4 +157,5 @@ export function parseServicesFile(file: string, text: string): Catalogue {
       .filter(([, group]) => group.unknownMembers === 'deactivate')
       .map(([key]) => Number(key)),
   };
+  return { value: catalogue, problem: parsed.problem };
 }

@@ -1,9 +1,8 @@
 // The site file: the addresses of the relay, the clients, the accounting servers and the NASes of one site.
 import * as v from 'valibot';
 import { DIALECT_NAMES, DIALECTS, type DialectName } from '../dialects/dialects.ts';
-
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
-import { ORDERS } from '../nas.ts';
+import { ORDERS, SERVICE_ACCOUNTING } from '../nas.ts';
 import { canonicalIpv6, isIpv6 } from '../radius/value-types.ts';
 import { optionsSchema, unknownNasKey } from './dialect-options.ts';
 import { networkKey } from './network.ts';
@@ -136,7 +135,7 @@ const Nas = v.lazy((input) => {
 
 /** The options of a NAS depend on its dialect. */
 function nasSchema(dialect: DialectName | undefined) {
-  return v.strictObject(
+  const entries = v.strictObject(
     {
       name: Name,
       /** Names that it had in earlier site files: its sessions are stored under the name that it had when they began. */
@@ -168,6 +167,11 @@ function nasSchema(dialect: DialectName | undefined) {
           `together is not possible with ${dialect}, where a CoA-Request carries one command`,
         ),
       ),
+      /** Who sends Acct-Start and Acct-Stop of the services: Interlock, or the NAS. */
+      serviceAccounting: v.optional(
+        v.picklist(SERVICE_ACCOUNTING, `expected ${SERVICE_ACCOUNTING.join(' or ')}`),
+        'interlock',
+      ),
       /** `coa`: the NAS gets commands and confirms them. `none`: state and accounting only. */
       enforcement: v.optional(v.picklist(['none', 'coa'], 'expected none or coa'), 'none'),
       /** How long a command to this NAS is repeated before it counts as unanswered (MRD of RFC 5080 section 2.2.1). */
@@ -180,6 +184,18 @@ function nasSchema(dialect: DialectName | undefined) {
       zeroAuthenticatorReplies: flag(false),
     },
     unknownNasKey,
+  );
+  if (dialect === undefined) return entries;
+  const { capacity = () => Number.POSITIVE_INFINITY } = DIALECTS[dialect];
+  return v.pipe(
+    entries,
+    v.forward(
+      v.check(
+        ({ order, options }) => order === 'together' || capacity(options) === Number.POSITIVE_INFINITY,
+        'expected together: a NAS that has one service at a time changes it in one command',
+      ),
+      ['order'],
+    ),
   );
 }
 

@@ -11,6 +11,7 @@ export const cisco: Dialect<NoOptions> = {
   options: {},
   // Every attribute must match the session, else Cisco replies 407; it does not look up sessions by User-Name.
   identification: ['Acct-Session-Id', ...NAS_IDENTITY_ATTRIBUTES],
+  tellsStatistics: false,
   servicesPerCommand: { activate: 1, deactivate: 1 },
   activate: (services) =>
     services.flatMap(({ activation, spelling }) => command('activate-service', spelling ?? activation)),

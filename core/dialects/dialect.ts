@@ -22,6 +22,8 @@ export type NoOptions = Readonly<Record<never, never>>;
 /** The terms of a service, and what the NAS calls it where that is not the canonical activation string. */
 export interface TermsAtNas extends ServiceTerms {
   readonly spelling?: string;
+  /** The NAS may have thresholds of it from an earlier activation: it is told also of those that are 0 now. */
+  readonly isRefresh?: true;
 }
 
 /** What a NAK to a command says. */
@@ -48,8 +50,12 @@ export interface Dialect<Options = DialectOptions> {
    * service that the table does not know.
    */
   readonly replacesAll?: true;
+  /** Whether an activation says what the NAS is to account: statistics, volume and interval. */
+  readonly tellsStatistics: boolean;
   /** How many services one CoA-Request can carry. */
   readonly servicesPerCommand: { readonly activate: number; readonly deactivate: number };
+  /** How many services a session can have at the NAS, where the number is limited. */
+  capacity?(options: Options): number;
   /** The attributes that follow the identification, for at most as many services as one CoA-Request can carry. */
   activate(services: readonly TermsAtNas[], context: CommandContext<Options>): readonly Attribute[];
   /** `names` are activation strings as the NAS spells them. */

@@ -15,3 +15,11 @@ export const DIALECT_NAMES = Object.keys(TABLE) as DialectName[];
 
 /** Each dialect takes the options that its own schema has read. */
 export const DIALECTS: Readonly<Record<DialectName, Dialect>> = TABLE;
+
+/** Whether commands to a NAS say what it is to account: statistics, volume and interval. */
+export function tellsStatistics(nas: {
+  readonly enforcement: 'none' | 'coa';
+  readonly dialect: DialectName;
+}): boolean {
+  return nas.enforcement === 'coa' && DIALECTS[nas.dialect].tellsStatistics;
+}

@@ -23,6 +23,7 @@ export type ErxOptions = {
 export const erx: Dialect<ErxOptions> = {
   options: { tagDeactivations: v.optional(v.boolean('expected true or false'), false) },
   identification: ['Acct-Session-Id', 'User-Name', 'ERX-Virtual-Router-Name', ...NAS_IDENTITY_ATTRIBUTES],
+  tellsStatistics: true,
   servicesPerCommand: { activate: ERX_MAX_TAG, deactivate: ERX_MAX_TAG },
   activate: (services) => services.flatMap((service, index) => activation(service, index + 1)),
   deactivate: deactivations,
@@ -56,6 +57,6 @@ function activation(service: TermsAtNas, tag: number): Attribute[] {
   return [
     { name: 'ERX-Service-Activate', tag, value: service.spelling ?? service.activation },
     { name: 'ERX-Service-Statistics', tag, value: ERX_STATISTICS[service.statistics] },
-    ...thresholds.filter(({ value }) => value !== 0),
+    ...thresholds.filter(({ value }) => value !== 0 || service.isRefresh),
   ];
 }

@@ -15,7 +15,9 @@ export interface AttributeDefinition {
 }
 
 const CISCO = 9;
+const ERICSSON = 2352;
 const ERX = 4874;
+const NOKIA = 6527;
 
 /** The table of attributes, grouped by RFC; a comment names the section. */
 export const ATTRIBUTES = {
@@ -97,6 +99,15 @@ export const ATTRIBUTES = {
 
   // Cisco ISG and IOS XE
   'Cisco-AVPair': { vendor: CISCO, number: 1, type: 'text' },
+
+  // Ericsson and Redback SmartEdge: why a service or a session was not changed
+  'Session-Error-Code': { vendor: ERICSSON, number: 142, type: 'integer' },
+  'Session-Error-Msg': { vendor: ERICSSON, number: 143, type: 'text' },
+  'Service-Error-Cause': { vendor: ERICSSON, number: 193, type: 'integer24', tagged: true },
+
+  // Nokia SR OS: why a request was refused
+  'Alc-Error-Code': { vendor: NOKIA, number: 226, type: 'integer' },
+  'Alc-Error-Message': { vendor: NOKIA, number: 227, type: 'text' },
 
   // JunosE and Junos OS. Service-Deactivate is specified without a tag, but some clients send one. No text begins with
   // an octet that is a tag.

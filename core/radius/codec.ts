@@ -108,21 +108,31 @@ function decodeVendorSpecific(octets: Uint8Array): Attribute[] {
   ];
   if (octets.length < 4) return malformed('4 octets of vendor', octets.length);
   const vendor = Buffer.from(octets.buffer, octets.byteOffset, 4).readUInt32BE();
+  // The form behind the vendor is a recommendation: other vendors have others.
+  const otherwise = (expected: string, found: number) =>
+    VENDORS.has(vendor)
+      ? malformed(expected, found)
+      : [{ unknown: { type: VENDOR_SPECIFIC }, value: octets }];
   const attributes: Attribute[] = [];
   let offset = 4;
   do {
     const room = octets.length - offset;
     const vendorType = octets[offset];
     const length = octets[offset + 1];
-    if (vendorType === undefined || length === undefined) return malformed('2 octets of vendor header', room);
-    if (length < 2) return malformed('a vendor length of at least 2', length);
-    if (length > room) return malformed(`a vendor length of at most ${room}`, length);
+    if (vendorType === undefined || length === undefined) return otherwise('2 octets of vendor header', room);
+    if (length < 2) return otherwise('a vendor length of at least 2', length);
+    if (length > room) return otherwise(`a vendor length of at most ${room}`, length);
     const value = octets.subarray(offset + 2, offset + length);
     attributes.push(decodeOne({ type: VENDOR_SPECIFIC, vendor, vendorType }, value));
     offset += length;
   } while (offset < octets.length);
   return attributes;
 }
+
+/** The vendors whose attributes are known, which have that form. */
+const VENDORS: ReadonlySet<number | undefined> = new Set(
+  Object.values(ATTRIBUTES).map(({ vendor }: AttributeDefinition) => vendor),
+);
 
 function decodeOne(place: AttributePlace, octets: Uint8Array): Attribute {
   const name = nameAt(place);

@@ -17,6 +17,8 @@ export const CODE = {
 export const HEADER_OCTETS = 20;
 /** The greatest length of a packet: RFC 2865 section 3. */
 export const MAX_PACKET_OCTETS = 4096;
+/** Length of a Message-Authenticator: RFC 2869 section 5.14. */
+export const MESSAGE_AUTHENTICATOR_OCTETS = 18;
 
 /** One attribute, undecoded. `value` is a view into the packet; `offset` is that of its type octet in the packet. */
 export interface RawAttribute {

@@ -3,68 +3,38 @@
 
 import { ERX_MAX_TAG, ERX_STATISTICS } from '../dialects/erx.ts';
 import { IDENTITY_ATTRIBUTES, NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
-import type { KnownNas } from '../nas.ts';
-import { type RadiusClient, radiusOrigin } from '../origin.ts';
-import { type AttributeName, attributeNameAt } from '../radius/attributes.ts';
-import { type Attribute, decodeAttributes, describeAttribute, type KnownAttribute } from '../radius/codec.ts';
+import type { AttributeName } from '../radius/attributes.ts';
+import { type Attribute, decodeAttributes, type KnownAttribute } from '../radius/codec.ts';
 import { CODE, type Packet } from '../radius/packet.ts';
 import { type Activation, parseActivation } from '../services/activation.ts';
 import type { Catalogue, ServiceDefinition } from '../services/catalogue.ts';
 import type { PlannedService, Statistics } from '../services/terms.ts';
 import type { RequestedDeactivation, ServiceRequest } from '../subscriber/session.ts';
+import { readDisconnect } from './disconnect-request.ts';
 import { acctSessionIdOf, identityOf, nasOf } from './identification.ts';
-import { atMostOne, type Reading, type Refusal } from './reading.ts';
+import { orRefuse, type Refusal, Refused } from './reading.ts';
+import { aboutRequest, classesOf, oneOf, type RequestContext } from './request-context.ts';
 
 /** What a request asks for, or why it is refused. */
 export type Understood =
   | { readonly ok: true; readonly request: ServiceRequest }
   | { readonly ok: false; readonly refusal: Refusal };
 
-/** What the request's message and the deployment say of it. */
-export interface RequestContext {
-  readonly correlationId: string;
-  /** When the relay received it, milliseconds since 1970-01-01 UTC. */
-  readonly receivedAtMs: number;
-  /** The sequence number of its message in the inbox; absent where SQS gave none. */
-  readonly sequence?: string | undefined;
-  /** The relay that received it; absent for one of 0.1.0. */
-  readonly relay?: string | undefined;
-  readonly client: RadiusClient;
-  readonly catalogue: Catalogue;
-  /** The NASes of the relay's site. */
-  readonly nases: readonly KnownNas[];
-}
-
 /**
- * What a verified CoA-Request asks for (RFC 5176 section 2.2), or the refusal for its first fault. A Disconnect-Request
- * is refused with Unsupported-Extension.
+ * What a verified CoA-Request or Disconnect-Request asks for (RFC 5176 sections 2.1 and 2.2), or the refusal for its first
+ * fault.
  */
 export function understandRequest(packet: Packet, context: RequestContext): Understood {
   try {
-    return { ok: true, request: read(packet, context) };
+    const isDisconnect = packet.code === CODE.DisconnectRequest;
+    return { ok: true, request: isDisconnect ? readDisconnect(packet, context) : read(packet, context) };
   } catch (error) {
     if (error instanceof Refused) return { ok: false, refusal: error.refusal };
     throw error;
   }
 }
 
-/** Thrown at the first fault of a request and caught in `understandRequest`. */
-class Refused extends Error {
-  readonly refusal: Refusal;
-  constructor(errorCause: Refusal['errorCause'], reason: string) {
-    super(reason);
-    this.refusal = { errorCause, reason };
-  }
-}
-
-function orRefuse<T>(reading: Reading<T>): T {
-  if (reading.ok) return reading.value;
-  throw new Refused(reading.refusal.errorCause, reading.refusal.reason);
-}
-
 function read(packet: Packet, context: RequestContext): ServiceRequest {
-  if (packet.code !== CODE.CoaRequest)
-    throw new Refused('Unsupported-Extension', 'Disconnect-Request is not supported');
   const attributes = decodeAttributes(packet).map(supported);
   const acctSessionId = orRefuse(acctSessionIdOf(attributes));
   const nas = orRefuse(nasOf(attributes, context.nases));
@@ -77,17 +47,12 @@ function read(packet: Packet, context: RequestContext): ServiceRequest {
     throw new Refused('Missing-Attribute', 'it has neither ERX-Service-Activate nor ERX-Service-Deactivate');
   }
 
-  const { correlationId, receivedAtMs, sequence, relay, client } = context;
-  const timestamped = orRefuse(atMostOne(attributes, 'Event-Timestamp')) !== undefined;
   return {
-    correlationId,
-    receivedAtMs,
-    ...(sequence !== undefined && { sequence }),
-    origin: radiusOrigin(packet, { ...(relay !== undefined && { relay }), client, timestamped }),
+    ...aboutRequest(packet, attributes, context),
     nas,
     acctSessionId,
     identity: orRefuse(identityOf(attributes)),
-    classes: named(attributes, 'Class').map(({ value }) => Buffer.from(value).toString('hex')),
+    classes: classesOf(attributes),
     activate,
     deactivate,
   };
@@ -113,18 +78,10 @@ const SUPPORTED: ReadonlySet<AttributeName> = new Set<AttributeName>([
 ]);
 
 function supported(attribute: Attribute): KnownAttribute {
-  if ('malformed' in attribute) {
-    const { type, vendor, vendorType, reason } = attribute.malformed;
-    const name = attributeNameAt(vendorType ?? type, vendor) ?? describeAttribute(attribute);
-    throw new Refused('Invalid-Attribute-Value', `${name}: ${reason}`);
-  }
   if ('name' in attribute && attribute.name === 'Service-Type') {
     throw new Refused('Unsupported-Service', 'Service-Type is not supported');
   }
-  if ('unknown' in attribute || !SUPPORTED.has(attribute.name)) {
-    throw new Refused('Unsupported-Attribute', `${describeAttribute(attribute)} is not supported`);
-  }
-  return attribute;
+  return oneOf(SUPPORTED, attribute);
 }
 
 type Named<N extends AttributeName> = Extract<KnownAttribute, { readonly name: N }>;
@@ -143,6 +100,11 @@ const TERMS = {
   'ERX-Service-Acct-Interval': (value: number) => ({ interimIntervalSeconds: interimInterval(value) }),
 } as const;
 const TERM_NAMES = Object.keys(TERMS) as (keyof typeof TERMS)[];
+const ABOUT_STATISTICS: ReadonlySet<string> = new Set([
+  'ERX-Service-Statistics',
+  'ERX-Service-Acct-Interval',
+]);
+const ASKED = { asksForStatistics: true } as const;
 
 function activations(attributes: readonly KnownAttribute[], catalogue: Catalogue): readonly PlannedService[] {
   const byTag = new Map<number, PlannedService>();
@@ -177,7 +139,7 @@ function activations(attributes: readonly KnownAttribute[], catalogue: Catalogue
       if (bound.has(`${name}:${tag}`))
         throw new Refused('Invalid-Request', `${name}:${tag} occurs more than once`);
       bound.add(`${name}:${tag}`);
-      byTag.set(tag, { ...service, ...TERMS[name](value) });
+      byTag.set(tag, { ...service, ...TERMS[name](value), ...(ABOUT_STATISTICS.has(name) && ASKED) });
     }
   }
   return [...byTag.values()];
@@ -198,6 +160,8 @@ function deactivations(
       spelling: value,
       groups: definition?.groups ?? [],
       isDefined: definition !== undefined,
+      ...(definition !== undefined &&
+        definition.statistics !== 'off' && { statistics: definition.statistics }),
     };
   });
   return [...new Map(requested.map((one) => [one.activation, one])).values()];

@@ -25,9 +25,10 @@ export function describeReply(code: number, errorCause?: number): string {
   return `${packetName(code)} ${describeErrorCause(errorCause)}`;
 }
 
-/** The answer to a CoA-Request, in the same words. */
-export function describeAnswer(answer: 'ack' | 'nak', errorCause?: number): string {
-  return describeReply(answer === 'ack' ? CODE.CoaAck : CODE.CoaNak, errorCause);
+/** The answer to a CoA-Request, or to a Disconnect-Request, in the same words. */
+export function describeAnswer(answer: 'ack' | 'nak', errorCause?: number, isDisconnect = false): string {
+  const [ack, nak] = isDisconnect ? [CODE.DisconnectAck, CODE.DisconnectNak] : [CODE.CoaAck, CODE.CoaNak];
+  return describeReply(answer === 'ack' ? ack : nak, errorCause);
 }
 
 /** `506 Resources-Unavailable`; the number alone where RFC 5176 section 3.5 does not define it. */

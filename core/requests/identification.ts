@@ -10,11 +10,11 @@ import type { KnownNas, NasProfile } from '../nas.ts';
 import type { Attribute } from '../radius/codec.ts';
 import { atMostOne, type Reading, refused } from './reading.ts';
 
-/** A service session appends 7 octets to the Acct-Session-Id of its subscriber session; an attribute holds 253. */
-export const MAX_ACCT_SESSION_ID_OCTETS = 246;
+/** A service session appends a colon and 13 digits to the Acct-Session-Id of its subscriber session; an attribute holds 253. */
+export const MAX_ACCT_SESSION_ID_OCTETS = 239;
 
 /**
- * The Acct-Session-Id (RFC 2866 section 5.5), 1 to 246 octets. Refused with Missing-Attribute if there is none, with
+ * The Acct-Session-Id (RFC 2866 section 5.5), 1 to 239 octets. Refused with Missing-Attribute if there is none, with
  * Invalid-Attribute-Value if it is empty or longer, and with Invalid-Request if there are several.
  */
 export function acctSessionIdOf(attributes: readonly Attribute[]): Reading<string> {

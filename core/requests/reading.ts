@@ -29,3 +29,18 @@ export function atMostOne<N extends AttributeName>(
     ? { ok: true, value }
     : refused('Invalid-Request', `${name} occurs more than once`);
 }
+
+/** Thrown at the first fault of a request; its reader catches it. */
+export class Refused extends Error {
+  readonly refusal: Refusal;
+  constructor(errorCause: Refusal['errorCause'], reason: string) {
+    super(reason);
+    this.refusal = { errorCause, reason };
+  }
+}
+
+/** @throws Refused where there is a refusal instead of a value. */
+export function orRefuse<T>(reading: Reading<T>): T {
+  if (reading.ok) return reading.value;
+  throw new Refused(reading.refusal.errorCause, reading.refusal.reason);
+}

@@ -21,6 +21,8 @@ export interface PlannedService extends ServiceTerms {
   readonly refusingGroups: readonly number[];
   /** Other services without parameters of those of `groups` with `unknownMembers: deactivate`. */
   readonly unknownMembers: readonly UnknownMember[];
+  /** The request itself asks for statistics or an interval; otherwise these are the catalogue's. */
+  readonly asksForStatistics?: true;
 }
 
 /** A member of a mutex group that a NAS may have though the table does not know it. */

@@ -5,7 +5,7 @@ import { DIALECTS } from '../dialects/dialects.ts';
 import { differing, IDENTITY_ATTRIBUTES, type Identity, type IdentityAttribute } from '../identity.ts';
 import type { NasProfile } from '../nas.ts';
 import { type Attribute, encodeAttributes } from '../radius/codec.ts';
-import { HEADER_OCTETS, MAX_PACKET_OCTETS } from '../radius/packet.ts';
+import { HEADER_OCTETS, MAX_PACKET_OCTETS, MESSAGE_AUTHENTICATOR_OCTETS } from '../radius/packet.ts';
 import { type Draft, type Nak, nak } from './draft.ts';
 import type { CommandEffect, ServiceRequest, ServiceSession, Session, Transition } from './session.ts';
 
@@ -28,10 +28,12 @@ export function chunks<T>(list: readonly T[], size: number): readonly (readonly 
 /** What a command says. */
 export interface Telling {
   /** Services to activate, and names of services to deactivate, in the NAS's spelling. */
-  readonly activate: readonly TermsAtNas[];
+  readonly activate: readonly (TermsAtNas & Pick<ServiceSession, 'isAccountedByNas'>)[];
   readonly deactivate: readonly { readonly activation: string; readonly spelling?: string }[];
   /** What the session has or may have besides and is to keep. */
   readonly staying: readonly TermsAtNas[];
+  /** The session is to end. */
+  readonly isDisconnect?: true;
   /** The request that it is for, where the answer depends on it: its identification goes along. */
   readonly request?: ServiceRequest;
   /** What else names the subscriber, whatever the NAS has confirmed. */
@@ -58,7 +60,7 @@ export function tell(draft: Draft, telling: Telling): Told {
     correlationId,
     // One command at most comes of one write, and no two writes have the same revision.
     commandId: `${correlationId}/${session.revision + 1}`,
-    operation: isSwitch ? 'switch' : activates.length > 0 ? 'activate' : 'deactivate',
+    operation: operationOf(telling),
     services: underWay,
     ...(isSwitch && { deactivates }),
     attributes: Buffer.from(attributesOf(session, telling)).toString('base64'),
@@ -76,8 +78,14 @@ export function tell(draft: Draft, telling: Telling): Told {
   };
 }
 
+function operationOf({ isDisconnect, activate, deactivate }: Telling): CommandEffect['operation'] {
+  if (isDisconnect) return 'disconnect';
+  if (activate.length === 0) return 'deactivate';
+  return deactivate.length === 0 ? 'activate' : 'switch';
+}
+
 /** Room for attributes in a packet of 4096 octets, beside the header, Message-Authenticator and Event-Timestamp. */
-const MAX_ATTRIBUTE_OCTETS = MAX_PACKET_OCTETS - HEADER_OCTETS - 18 - 6;
+const MAX_ATTRIBUTE_OCTETS = MAX_PACKET_OCTETS - HEADER_OCTETS - MESSAGE_AUTHENTICATOR_OCTETS - 6;
 
 /**
  * Why the NAS cannot be told this, which is for one command by the number of its services; undefined when it can. What can
@@ -93,10 +101,33 @@ export function untellable(session: Session, telling: Telling): Nak | undefined 
   }
 }
 
-function attributesOf(
-  session: Session,
-  { activate, deactivate, staying, request, named }: Telling,
-): Uint8Array {
+/** A service as the NAS is to account it: not at all, unless it is the NAS's to account. JunosE counts a volume only then. */
+function atNas(service: Telling['activate'][number]): TermsAtNas {
+  return service.isAccountedByNas
+    ? service
+    : { ...service, statistics: 'off', volumeMegabytes: 0, interimIntervalSeconds: 0 };
+}
+
+/** Whether the NAS may have the service with thresholds that it is to have no longer. */
+function isRefresh({ services }: Session, { activation }: TermsAtNas): boolean {
+  const { [activation]: known } = services;
+  if (known === undefined || known.isLost) return false;
+  return (
+    known.state !== 'active' ||
+    known.timeoutSeconds > 0 ||
+    known.interimIntervalSeconds > 0 ||
+    known.volumeMegabytes > 0
+  );
+}
+
+function attributesOf(session: Session, telling: Telling): Uint8Array {
+  const { deactivate, staying, request, named } = telling;
+  const identification = identify(session, request, named);
+  if (telling.isDisconnect) return encodeAttributes([...identification, ...classesOf(request)]);
+  const activate = telling.activate.map((service) => ({
+    ...atNas(service),
+    ...(isRefresh(session, service) && { isRefresh: true as const }),
+  }));
   const make = dialect(session);
   const context = { staying, options: session.nas.options };
   const names = deactivate.map(({ activation, spelling = activation }) => spelling);
@@ -106,7 +137,12 @@ function attributesOf(
       : names.length === 0
         ? make.activate(activate, context)
         : (make.together?.(activate, names, context) ?? []);
-  return encodeAttributes([...identify(session, request, named), ...about]);
+  return encodeAttributes([...identification, ...about]);
+}
+
+/** The NAS sends Class of a Disconnect-Request in the Acct-Stop of the session (RFC 5176 section 3.6, note 4). */
+function classesOf(request: ServiceRequest | undefined): readonly Attribute[] {
+  return (request?.classes ?? []).map((hex) => ({ name: 'Class', value: Buffer.from(hex, 'hex') }));
 }
 
 /** When the command under way was made. */

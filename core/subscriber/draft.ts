@@ -1,4 +1,5 @@
 // A session on its way to the next one, and the small steps out of which the transitions are made.
+import type { Identity } from '../identity.ts';
 import { repeatKeyOf } from '../origin.ts';
 import { ERROR_CAUSE, TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { ANSWERS_KEPT } from './duplicates.ts';
@@ -22,7 +23,12 @@ export interface Draft<S = Session> {
   readonly effects: readonly Effect[];
   /** When the event is decided, milliseconds since 1970-01-01 UTC. */
   readonly nowMs: number;
+  /** What requests said of the subscriber, and the NAS was not told, with the activation of these services. */
+  readonly claims?: Claims;
 }
+
+/** By canonical activation string. */
+export type Claims = Readonly<Record<string, Identity>>;
 
 export const ACK: Answer = { answer: 'ack' };
 
@@ -76,12 +82,17 @@ export function reply(
   };
 }
 
-/** What a request asks for, in words: `activate gold, deactivate voice`. */
+/** What a Disconnect-Request asks for, in words. */
+export const DISCONNECT = 'disconnect';
+
+/** What a request asks for, in words: `activate gold, deactivate voice`, or `disconnect`. */
 export function describeRequest({
   activate,
   deactivate,
-}: Pick<ServiceRequest, 'activate' | 'deactivate'>): string {
+  isDisconnect,
+}: Pick<ServiceRequest, 'activate' | 'deactivate' | 'isDisconnect'>): string {
   const words = [
+    ...(isDisconnect ? [DISCONNECT] : []),
     ...activate.map(({ activation }) => `activate ${activation}`),
     ...deactivate.map(({ spelling }) => `deactivate ${spelling}`),
   ];

@@ -74,6 +74,8 @@ function requestOf(transition: Transition | undefined): ServiceRequest | undefin
       return transition.job.request;
     case 'exclude':
       return transition.owed?.request;
+    case 'disconnect':
+      return transition.request;
     default:
       return undefined;
   }

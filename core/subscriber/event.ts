@@ -1,7 +1,15 @@
 // What can happen to a session, and what each event is called in the state that it meets.
-import type { OutcomeMessage } from '../messages.ts';
+import type { CommandOutcome, CommandResult } from './command-outcome.ts';
 import { answerGiven, isUnderWay, precedesSession } from './duplicates.ts';
-import type { Activating, Deactivating, Excluding, Restoring, ServiceRequest, Session } from './session.ts';
+import type {
+  Activating,
+  Deactivating,
+  Disconnecting,
+  Excluding,
+  Restoring,
+  ServiceRequest,
+  Session,
+} from './session.ts';
 
 export type Event =
   | { readonly kind: 'request'; readonly id: string; readonly request: ServiceRequest }
@@ -9,12 +17,12 @@ export type Event =
       readonly kind: 'outcome';
       readonly id: string;
       readonly commandId: string;
-      readonly result: OutcomeMessage['result'];
+      readonly result: CommandResult;
       readonly errorCause?: number;
-      /** What the NAS gave as its reason, in words. */
+      /** What the NAS said in words. */
       readonly text?: string;
-      /** The relay did not send the command: the NAS said nothing, and nothing has changed there. */
-      readonly isUnsent?: true;
+      /** Why the relay did not send the command. */
+      readonly unsent?: string;
     }
   /** The time that `dueAtMs` named has come. */
   | { readonly kind: 'due'; readonly id: string };
@@ -22,6 +30,13 @@ export type Event =
 export type RequestEvent = Extract<Event, { kind: 'request' }>;
 export type OutcomeEvent = Extract<Event, { kind: 'outcome' }>;
 export type DueEvent = Extract<Event, { kind: 'due' }>;
+
+/** The outcome of the command under way in an event: `deadline` where its time has come first. */
+export function outcomeOf(event: OutcomeEvent | DueEvent): CommandOutcome {
+  if (event.kind === 'due') return { result: 'deadline' };
+  const { kind: _, id: __, commandId: ___, ...outcome } = event;
+  return outcome;
+}
 
 /** The session that a state means. */
 export interface States {
@@ -31,6 +46,7 @@ export interface States {
   deactivating: Session & { readonly transition: Deactivating };
   excluding: Session & { readonly transition: Excluding };
   restoring: Session & { readonly transition: Restoring };
+  disconnecting: Session & { readonly transition: Disconnecting };
 }
 export type State = keyof States;
 
@@ -46,6 +62,8 @@ export interface Events {
   nak: OutcomeEvent;
   /** The NAS did not answer in time, or the relay did not report: what the NAS did is not known. */
   timeout: OutcomeEvent | DueEvent;
+  /** The relay did not send the command: the NAS has not been told. */
+  unsent: OutcomeEvent;
   /** The outcome of a command that is not under way. */
   stray: OutcomeEvent;
   /** The time that was named has come, or a time that has been overtaken. */
@@ -63,6 +81,7 @@ export interface EventsOf {
   deactivating: EventName;
   excluding: EventName;
   restoring: EventName;
+  disconnecting: EventName;
 }
 
 const STATE_OF = {
@@ -70,6 +89,7 @@ const STATE_OF = {
   deactivate: 'deactivating',
   exclude: 'excluding',
   restore: 'restoring',
+  disconnect: 'disconnecting',
 } as const;
 
 export function stateOf(session: Session | undefined): State {
@@ -77,6 +97,8 @@ export function stateOf(session: Session | undefined): State {
   if (session.transition === undefined) return 'idle';
   return STATE_OF[session.transition.step];
 }
+
+const NAMED_RESULTS = ['ack', 'nak', 'unsent'] as const;
 
 /** What `event` is called for `session`; always one of `EventsOf[stateOf(session)]`. */
 export function eventName(session: Session | undefined, event: Event, nowMs: number): EventName {
@@ -89,7 +111,7 @@ export function eventName(session: Session | undefined, event: Event, nowMs: num
       return answerGiven(session, event.request) === undefined ? 'request' : 'answered';
     case 'outcome':
       if (session?.transition?.commandId !== event.commandId) return 'stray';
-      return event.result === 'ack' || event.result === 'nak' ? event.result : 'timeout';
+      return NAMED_RESULTS.find((name) => name === event.result) ?? 'timeout';
     case 'due':
       return session?.transition !== undefined && session.transition.deadlineMs <= nowMs ? 'timeout' : 'due';
   }

@@ -3,7 +3,7 @@
 import { differing } from '../identity.ts';
 import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
-import { dialect, identityOf, isOwn } from './command.ts';
+import { dialect, identityOf, isForeign, isOwn } from './command.ts';
 import { type Nak, nak } from './draft.ts';
 import type { ExplicitDeactivation, Job, ServiceRequest, ServiceSession, Session } from './session.ts';
 
@@ -104,7 +104,8 @@ function explicitOf(session: Session, request: ServiceRequest): readonly Explici
     explicit.set(activation, { activation, spelling, groups, isKnown: true, isOptional: false });
   // What the NAS was told under another name alone is not known of this subscriber.
   const own = Object.values(session.services).filter((one) => isOwn(one, identityOf(session, request)));
-  for (const { activation, spelling, groups } of request.deactivate) {
+  for (const { isDefined: _, ...asked } of request.deactivate) {
+    const { activation } = asked;
     const known = own.find((one) => one.activation === activation);
     const namesakes = namesakesOf(own, activation).filter((one) => !activated.has(one.activation));
     for (const namesake of namesakes) addKnown(namesake);
@@ -112,12 +113,37 @@ function explicitOf(session: Session, request: ServiceRequest): readonly Explici
     if (known !== undefined && !(known.isStranger && isAmbiguous)) addKnown(known);
     else if (!isAmbiguous) {
       const isOptional = namesakes.length > 0;
-      explicit.set(activation, { activation, spelling, groups, isKnown: false, isOptional });
+      explicit.set(activation, { ...asked, isKnown: false, isOptional });
     } else if (namesakes.length === 0) {
       return nak('Invalid-Request', `no other service ${activation} than the one to be activated is known`);
     }
   }
   return [...explicit.values()];
+}
+
+/** Whether a command to the NAS replaces all services of the session. */
+function replacesAll({ nas }: Pick<Session, 'nas'>): boolean {
+  return nas.enforcement === 'coa' && dialect({ nas }).replacesAll === true;
+}
+
+/**
+ * Why a session cannot have what a job leaves it with: its NAS has no more than so many services of a session. undefined
+ * when it can.
+ */
+export function overCapacity(
+  session: Session,
+  { request, planned, explicit, victims }: Job,
+): Nak | undefined {
+  const capacity = dialect(session).capacity?.(session.nas.options) ?? Number.POSITIVE_INFINITY;
+  const going = new Set([...explicit.map(({ activation }) => activation), ...victims]);
+  const own = identityOf(session, request);
+  const staying = Object.values(session.services)
+    .filter((one) => one.state !== 'deactivating' && !going.has(one.activation) && !isForeign(one, own))
+    .map(({ activation }) => activation);
+  const left = new Set([...staying, ...Object.keys(planned)]);
+  if (left.size <= capacity) return undefined;
+  const reason = `the NAS has at most ${capacity} service of a session, not ${[...left].join(', ')} side by side`;
+  return nak('Resources-Unavailable', reason);
 }
 
 /** The known services with parameters that a bare name means; none where `name` has parameters itself. */
@@ -130,31 +156,36 @@ function namesakesOf(known: readonly ServiceSession[], name: string): readonly S
  * service, and the list would take away what it does not name. Undefined where that is not asked.
  */
 function unaskableOf(request: ServiceRequest, explicit: readonly ExplicitDeactivation[]): Nak | undefined {
-  const unknown = explicit.find(({ isKnown, isOptional }) => !isKnown && !isOptional);
-  if (unknown === undefined) return undefined;
-  const { spelling } = unknown;
-  return request.deactivate.some((one) => one.spelling === spelling && one.isDefined)
-    ? nak('Session-Context-Not-Found', `no service ${spelling} is known`)
-    : nak('Invalid-Request', `there is no service ${spelling}`);
+  const unknown = explicit
+    .filter(({ isKnown, isOptional }) => !isKnown && !isOptional)
+    .map(({ spelling }) => spelling);
+  const undefinedOne = request.deactivate.find(
+    ({ spelling, isDefined }) => !isDefined && unknown.includes(spelling),
+  );
+  if (undefinedOne !== undefined)
+    return nak('Invalid-Request', `there is no service ${undefinedOne.spelling}`);
+  if (unknown.length === 0) return undefined;
+  const reason = `no service ${unknown.join(', ')} is known, and the NAS cannot be asked`;
+  return nak('Session-Context-Not-Found', reason);
 }
 
 /** What the request is to do, or why it is refused. Newcomers get their numbers here. */
 export function jobOf(session: Session, request: ServiceRequest): Job | Nak {
   const named = explicitOf(session, request);
   if ('answer' in named) return named;
-  const { replacesAll } = dialect(request);
-  const unaskable =
-    replacesAll && request.nas.enforcement === 'coa' ? unaskableOf(request, named) : undefined;
+  const isAskable = !replacesAll(request);
+  const unaskable = isAskable ? undefined : unaskableOf(request, named);
   if (unaskable !== undefined) return unaskable;
-  const explicit = replacesAll ? named.filter(({ isKnown }) => isKnown) : named;
+  const explicit = isAskable ? named : named.filter(({ isKnown }) => isKnown);
   let number = session.nextServiceNumber;
   const planned: Record<string, ServiceSession> = {};
-  for (const { refusingGroups: _, unknownMembers: __, ...terms } of request.activate) {
+  const accounting = request.nas.serviceAccounting === 'nas' ? { isAccountedByNas: true as const } : {};
+  for (const planning of request.activate) {
+    const { refusingGroups: _, unknownMembers: __, asksForStatistics: ___, ...terms } = planning;
     const known = session.services[terms.activation];
+    const asked = { ...terms, ...accounting, correlationId: request.correlationId };
     planned[terms.activation] =
-      known === undefined
-        ? { ...terms, state: 'active', number: number++, correlationId: request.correlationId }
-        : refreshed(known, terms, request.correlationId);
+      known === undefined ? { ...asked, state: 'active', number: number++ } : refreshed(known, asked);
   }
   return {
     request,
@@ -166,17 +197,25 @@ export function jobOf(session: Session, request: ServiceRequest): Job | Nak {
   };
 }
 
-/** A known service activated again stays the service session that it is and gets new thresholds. What is accounted for it
- * was settled with its Acct-Start; where there was none, that is settled now. */
-function refreshed(known: ServiceSession, asked: ServiceTerms, correlationId: string): ServiceSession {
-  const { terminateCause: _, retry: __, undo: ___, named: ____, ...kept } = known;
+/**
+ * A known service activated again stays the service session that it is and gets new thresholds and statistics. Who accounts it
+ * was settled with its activation; where there was none, that is settled now.
+ */
+function refreshed(
+  known: ServiceSession,
+  asked: ServiceTerms & Pick<ServiceSession, 'correlationId' | 'isAccountedByNas'>,
+): ServiceSession {
+  const { account: _, terminateCause: __, retry: ___, undo: ____, named: _____, ...kept } = known;
   if (known.activatedAtMs === undefined) {
     // Where the NAS has it, it has it by the name that a client gave: under another name it would be there twice.
     const { number, spelling } = known;
-    return { ...asked, state: 'active', number, ...(spelling !== undefined && { spelling }), correlationId };
+    return { ...asked, state: 'active', number, ...(spelling !== undefined && { spelling }) };
   }
-  const { timeoutSeconds, volumeMegabytes, interimIntervalSeconds } = asked;
-  return { ...kept, state: 'active', timeoutSeconds, volumeMegabytes, interimIntervalSeconds };
+  const { statistics, timeoutSeconds, volumeMegabytes, interimIntervalSeconds } = asked;
+  // What turns statistics on or off is behind the Acct-Start or Acct-Stop that this makes.
+  const { correlationId } = (statistics === 'off') === (known.statistics === 'off') ? known : asked;
+  const terms = { statistics, timeoutSeconds, volumeMegabytes, interimIntervalSeconds };
+  return { ...kept, ...terms, correlationId, state: 'active' };
 }
 
 /**
@@ -187,6 +226,8 @@ export function unknownMembersOf(
   session: Session,
   { request, explicit }: Job,
 ): readonly ExplicitDeactivation[] {
+  // The command that activated A has taken them away.
+  if (replacesAll(session)) return [];
   const named = new Set([
     ...Object.keys(session.services),
     ...request.activate.map(({ activation }) => activation),

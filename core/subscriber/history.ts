@@ -1,8 +1,9 @@
 // The history of a session: what each of its changes did, as one item beside its state. It tells what the two images
-// of a change show. What led to it, such as what a NAS said, is in the logs under the same correlationId.
+// of a change show, with what the NAS said. The logs have more under the same correlationId.
 
 import { HISTORY_RETENTION_DAYS, historySortKey, sessionPartitionKey } from '../cloud/table.ts';
 import { type Asker, askerOf } from '../origin.ts';
+import type { CommandOutcome } from './command-outcome.ts';
 import { failedAttempts, gone, turned } from './difference.ts';
 import { describeRequest } from './draft.ts';
 import { underWay } from './duplicates.ts';
@@ -37,6 +38,8 @@ export interface HistoryItem {
   readonly cause: Event['kind'] | 'removal';
   /** Of the request that was carried out; of what time has done, the one that decide's log has. Absent in a removal. */
   readonly correlationId?: string;
+  /** What became of the command under way, where that made the change. */
+  readonly outcome?: CommandOutcome;
   /** Services that became active, here and below by canonical activation string. */
   readonly activated?: readonly string[];
   /** Services that have to go, which the NAS has not confirmed yet. */
@@ -64,6 +67,7 @@ const ATTRIBUTES: Readonly<Record<keyof HistoryItem, true>> = {
   version: true,
   cause: true,
   correlationId: true,
+  outcome: true,
   activated: true,
   deactivating: true,
   restoring: true,
@@ -106,6 +110,7 @@ export function historyItem(
     ...frame(after, after.changedAtMs, after.version),
     cause: isRequest ? 'request' : event?.queue === 'due' ? 'due' : 'outcome',
     ...(correlationId !== undefined && { correlationId }),
+    ...(event?.outcome !== undefined && { outcome: event.outcome }),
     ...(activated.length > 0 && { activated }),
     ...(deactivating.length > 0 && { deactivating }),
     ...(restoring.length > 0 && { restoring }),

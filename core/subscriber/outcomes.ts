@@ -3,7 +3,7 @@ import type { NasRefusal } from '../dialects/dialect.ts';
 import { ERROR_CAUSE, errorCauseName, TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { chunks, dialect } from './command.ts';
 import { activated, answer, type Draft, end, type Nak, nak, withServices } from './draft.ts';
-import type { DueEvent, OutcomeEvent, States } from './event.ts';
+import { type DueEvent, type OutcomeEvent, outcomeOf, type States } from './event.ts';
 import type { Job, Owed, Session } from './session.ts';
 import {
   completeJob,
@@ -18,7 +18,7 @@ import {
   tellToRestore,
 } from './steps.ts';
 
-type Unknown = OutcomeEvent | DueEvent;
+export type Unknown = OutcomeEvent | DueEvent;
 
 /** How often a NAK that may mean "not there" has to come before it does. */
 const ALSO_GONE_ATTEMPTS = 3;
@@ -57,12 +57,14 @@ export function activationRefused(draft: Draft<States['activating']>, event: Out
   // The NAS has refused all of it, perhaps because one of what should go is not there (RFC 5176 section 2.3). Told by itself,
   // A is refused for its own sake only, and E and V are told afterwards.
   const isInDoubt = along.some((name) => session.services[name]?.state === 'unconfirmed');
-  if (along.length > 0 && (isInDoubt || make.isGone(refusal) || make.mayBeGone(refusal))) {
+  const isAboutAlong = along.length > 0 && !make.replacesAll;
+  if (isAboutAlong && (isInDoubt || make.isGone(refusal) || make.mayBeGone(refusal))) {
     return tellToActivate(draft, job, [underWay], otherwise);
   }
   if (along.length === 0 && make.isThere(refusal)) return activationDone(draft, {});
   const owed = { request, ...passedOn(event, underWay.join(', ')) };
-  if (along.length === 0 && isSessionGone(session, event)) {
+  // What the NAS has acknowledged of the same request shows that the session is there.
+  if (!isAboutAlong && !job.isAcknowledged && isSessionGone(session, event)) {
     const answered = answer(draft, owed);
     return proceed(endSession(answered, request.correlationId, SESSION_GONE_CAUSE), request.correlationId);
   }
@@ -78,6 +80,13 @@ export function activationUnanswered(draft: Draft<States['activating']>, event: 
     activated: [...job.confirmed, ...underWay],
     deactivated: along,
   });
+}
+
+/** The NAS was not told of this command: what came before it is as it was, and the client gets the relay's Error-Cause. */
+export function activationUnsent(draft: Draft<States['activating']>, event: OutcomeEvent): Draft {
+  const { job } = draft.session.transition;
+  const owed = { request: job.request, ...unsent(event) };
+  return failJob(draft, job, { owed, activated: job.confirmed, deactivated: [] });
 }
 
 // --- To a deactivation that the answer depends on: E, or V before A -------------------------------------------
@@ -153,6 +162,12 @@ export function deactivationUnanswered(draft: Draft<States['deactivating']>, eve
   return failJob(draft, job, { owed, activated: job.confirmed, deactivated: underWay });
 }
 
+export function deactivationUnsent(draft: Draft<States['deactivating']>, event: OutcomeEvent): Draft {
+  const { job } = draft.session.transition;
+  const owed = { request: job.request, ...unsent(event) };
+  return failJob(draft, job, { owed, activated: job.confirmed, deactivated: [] });
+}
+
 // --- To a deactivation that no answer depends on: V, what is undone, what is retried ---------------------------
 
 export function exclusionConfirmed(draft: Draft<States['excluding']>, _: OutcomeEvent): Draft {
@@ -163,7 +178,6 @@ export function exclusionConfirmed(draft: Draft<States['excluding']>, _: Outcome
 }
 
 export function exclusionRefused(draft: Draft<States['excluding']>, event: OutcomeEvent): Draft {
-  if (event.isUnsent) return exclusionUnanswered(draft, event);
   const { session, nowMs } = draft;
   const { underWay, remaining, correlationId, owed } = session.transition;
   const make = dialect(session);
@@ -176,7 +190,7 @@ export function exclusionRefused(draft: Draft<States['excluding']>, event: Outco
     return tellToExclude(draft, correlationId, [...singly, ...remaining], owed);
   }
   if (isGone) return exclusionNotThere(draft, event);
-  const failing = failed(session, underWay, nowMs, mayBeGone ? 1 : 0);
+  const failing = failed(session, underWay, nowMs, outcomeOf(event), mayBeGone ? 1 : 0);
   const [only] = underWay;
   const attempts = only === undefined ? 0 : (failing.services[only]?.retry?.alsoGone ?? 0);
   if (attempts >= ALSO_GONE_ATTEMPTS) return exclusionNotThere(draft, event);
@@ -195,11 +209,11 @@ function exclusionNotThere(draft: Draft<States['excluding']>, event: OutcomeEven
   return tellToExclude(next, correlationId, [underWay, ...remaining], owed);
 }
 
-/** The rest is not told now: a NAS that does not answer is not to be asked more. */
-export function exclusionUnanswered(draft: Draft<States['excluding']>, _: Unknown): Draft {
+/** The rest is not told now: a NAS that does not answer, or that the relay cannot tell, is not to be asked more. */
+export function exclusionUnanswered(draft: Draft<States['excluding']>, event: Unknown): Draft {
   const { session, nowMs } = draft;
   const { underWay, remaining, correlationId, owed } = session.transition;
-  const failing = postponed(failed(session, underWay, nowMs), remaining.flat(), nowMs);
+  const failing = postponed(failed(session, underWay, nowMs, outcomeOf(event)), remaining.flat(), nowMs);
   return tellToExclude({ ...draft, session: failing }, correlationId, [], owed);
 }
 
@@ -221,7 +235,6 @@ export function restorationConfirmed(draft: Draft<States['restoring']>, _: Outco
 
 /** A NAK is an answer: there is nothing more to be found out, and nothing is undone after it. */
 export function restorationRefused(draft: Draft<States['restoring']>, event: OutcomeEvent): Draft {
-  if (event.isUnsent) return restorationUnanswered(draft, event);
   const { session, nowMs } = draft;
   const { underWay, remaining, correlationId, isClearing } = session.transition;
   if (isClearing || dialect(session).isThere(refusalOf(event))) return restorationConfirmed(draft, event);
@@ -232,7 +245,7 @@ export function restorationRefused(draft: Draft<States['restoring']>, event: Out
     return tellToRestore(draft, correlationId, [...underWay.map((one) => [one]), ...remaining]);
   }
   if (underWay.some((activation) => wouldBeLast(session, activation) && !isBlocked(session, activation))) {
-    const failing = failed(session, underWay, nowMs);
+    const failing = failed(session, underWay, nowMs, outcomeOf(event));
     return tellToRestore({ ...draft, session: failing }, correlationId, remaining);
   }
   const settled = Object.values(session.services).flatMap((service) => {
@@ -243,10 +256,10 @@ export function restorationRefused(draft: Draft<States['restoring']>, event: Out
   return tellToRestore({ ...draft, session: withServices(session, settled) }, correlationId, remaining);
 }
 
-export function restorationUnanswered(draft: Draft<States['restoring']>, _: Unknown): Draft {
+export function restorationUnanswered(draft: Draft<States['restoring']>, event: Unknown): Draft {
   const { session, nowMs } = draft;
   const { underWay, remaining, correlationId } = session.transition;
-  const failing = postponed(failed(session, underWay, nowMs), remaining.flat(), nowMs);
+  const failing = postponed(failed(session, underWay, nowMs, outcomeOf(event)), remaining.flat(), nowMs);
   return proceed({ ...draft, session: failing }, correlationId);
 }
 
@@ -290,13 +303,13 @@ function isService(service: object): service is Session['services'][string] {
 // --- What an outcome means -------------------------------------------------------------------------------------
 
 /** RFC 2866 section 5.10: the NAS ended the session, and gave no reason. */
-const SESSION_GONE_CAUSE = TERMINATE_CAUSE['NAS-Error'];
+export const SESSION_GONE_CAUSE = TERMINATE_CAUSE['NAS-Error'];
 
 /**
- * Whether the NAS says that the subscriber session is not there: 503 to an activation, which named it by nothing but what the
+ * Whether the NAS says that the subscriber session is not there: 503 to an activation or a Disconnect-Request, which named it by nothing but what the
  * NAS had confirmed, where it had confirmed a service of it. To a deactivation 503 says that the service is not there.
  */
-function isSessionGone({ transition, services }: Session, { errorCause }: OutcomeEvent): boolean {
+export function isSessionGone({ transition, services }: Session, { errorCause }: OutcomeEvent): boolean {
   return (
     errorCause === ERROR_CAUSE['Session-Context-Not-Found'] &&
     transition?.isConfirmed === true &&
@@ -312,10 +325,8 @@ function refusalOf({ errorCause, text }: OutcomeEvent): NasRefusal {
  * What the client gets of a NAK of the NAS. RFC 5176 section 3.5 lets a NAS leave the Error-Cause out. One that the RFC does
  * not define becomes 505, and the reason has the number.
  */
-function passedOn({ errorCause, text, isUnsent }: OutcomeEvent, what: string): Omit<Owed, 'request'> {
-  const refused = isUnsent
-    ? `the relay did not send the NAS the command: ${what}`
-    : `the NAS refused ${what}`;
+export function passedOn({ errorCause, text }: OutcomeEvent, what: string): Omit<Owed, 'request'> {
+  const refused = `the NAS refused ${what}`;
   const reason = text === undefined ? refused : `${refused}: ${text}`;
   if (errorCause === undefined) return { answer: 'nak', reason };
   if (errorCauseName(errorCause) !== undefined) return { answer: 'nak', errorCause, reason };
@@ -330,11 +341,24 @@ const WHY_UNKNOWN = {
   timeout: 'the NAS did not answer',
   unreachable: 'the NAS cannot be reached',
   interrupted: 'the relay was interrupted while it waited for the NAS',
-  expired: 'the relay got the command too late',
   deadline: 'the relay did not report in time',
 } as const;
 
-function unanswered(event: Unknown): Nak {
-  const isDeadline = event.kind === 'due' || event.result === 'ack' || event.result === 'nak';
-  return nak('Other-Proxy-Processing-Error', WHY_UNKNOWN[isDeadline ? 'deadline' : event.result]);
+export function unanswered(event: Unknown): Nak {
+  const { result } = outcomeOf(event);
+  const isKnown = result === 'ack' || result === 'nak' || result === 'unsent';
+  return nak('Other-Proxy-Processing-Error', WHY_UNKNOWN[isKnown ? 'deadline' : result]);
+}
+
+const WHY_UNSENT: Readonly<Record<string, string>> = {
+  expired: 'the relay got the command too late',
+  'unknown-nas': "the relay's site file does not have the NAS",
+  'no-packet': 'the command does not fit into a packet',
+  'nas-overloaded': 'too many commands to the NAS are in progress',
+};
+
+/** What the client gets of a command that the relay did not send. */
+export function unsent({ errorCause, unsent: why }: OutcomeEvent): Omit<Owed, 'request'> {
+  const reason = `the NAS was not told${why === undefined ? '' : `: ${WHY_UNSENT[why] ?? why}`}`;
+  return { answer: 'nak', errorCause: errorCause ?? ERROR_CAUSE['Other-Proxy-Processing-Error'], reason };
 }

@@ -1,10 +1,11 @@
 // The subscriber session as it is stored: one item, changed as a whole or not at all. Everything in it is plain
 // JSON, so that the item, its two images in the stream and this type are one and the same thing.
 
-import type { Identity } from '../identity.ts';
+import type { Identity, NasIdentity } from '../identity.ts';
 import type { NasProfile } from '../nas.ts';
 import type { Origin } from '../origin.ts';
-import type { PlannedService, ServiceTerms } from '../services/terms.ts';
+import type { PlannedService, ServiceTerms, Statistics } from '../services/terms.ts';
+import type { CommandOutcome } from './command-outcome.ts';
 
 /**
  * What the table holds of a service at the NAS.
@@ -20,7 +21,7 @@ export type ServiceState = 'active' | 'deactivating' | 'restoring' | 'unconfirme
 /** A service session: one activation of one service for one subscriber session. */
 export interface ServiceSession extends ServiceTerms {
   readonly state: ServiceState;
-  /** Counts from 1 within the subscriber session; names the service session in accounting. */
+  /** Unique within the subscriber session, and larger than all before it; names the service session in accounting. */
   readonly number: number;
   /** What the NAS calls it, where that is not the canonical activation string. */
   readonly spelling?: string;
@@ -32,14 +33,16 @@ export interface ServiceSession extends ServiceTerms {
   readonly expiresAtMs?: number;
   /** Of the request that activated it; goes with its Acct-Start. */
   readonly correlationId: string;
-  /** What that request said of the subscriber and the NAS was not told, so that nothing has confirmed it. */
-  readonly claimed?: Identity;
   /**
    * Of one that the NAS may have: what each activation of it told the NAS of the subscriber that the NAS has not confirmed. Its
    * undo says the same, one after the other: a name may be another subscriber's, whom the NAS refused. Absent where it was
    * told by nothing but what the NAS has confirmed.
    */
   readonly named?: readonly Identity[];
+  /** Its Acct-Start, which its Acct-Stop belongs to. Absent where Interlock has sent none for it. */
+  readonly account?: Account;
+  /** The NAS accounts it, because it was to do so when it was activated; Interlock does not. */
+  readonly isAccountedByNas?: true;
   /** How often in a row a command for it failed, and when the next one is due: of one `deactivating` or `restoring`. */
   readonly retry?: Retry;
   /** The table knows of it from a deactivation alone: it was never activated through Interlock. */
@@ -50,11 +53,31 @@ export interface ServiceSession extends ServiceTerms {
   readonly undo?: true;
 }
 
+/** An Acct-Start that was sent for a service session, and whose Acct-Stop is still to come. */
+export interface Account {
+  /** Names the service session in accounting: its own number, or another one if its statistics were turned on later. */
+  readonly number: number;
+  /** When the Start was made. Acct-Session-Time counts from then. */
+  readonly startedAtMs: number;
+  /** The key in `accountedAs` of what the Start says of the subscriber. */
+  readonly as: string;
+}
+
+/** What an Acct-Start says of the subscriber and the NAS. Its Acct-Stop says the same, whatever was learned between them. */
+export interface AccountedAs {
+  readonly identity: Identity & NasIdentity;
+  /** Class attributes in hexadecimal, in order. */
+  readonly classes: readonly string[];
+}
+
 export interface Retry {
   readonly attempts: number;
   readonly atMs: number;
   /** Of the attempts, how often the NAS gave an answer of its dialect's `alsoGone`. */
   readonly alsoGone?: number;
+  /** When the first of the attempts failed, and what became of the latest: absent before one has failed. */
+  readonly sinceMs?: number;
+  readonly outcome?: CommandOutcome;
 }
 
 /** One service as a request deactivates it. */
@@ -66,6 +89,8 @@ export interface RequestedDeactivation {
   /** Mutex groups that the catalogue gives it; none where it does not define the service. */
   readonly groups: readonly number[];
   readonly isDefined: boolean;
+  /** What the catalogue says of its statistics; absent where that is nothing, or where it does not define the service. */
+  readonly statistics?: Exclude<Statistics, 'off'>;
 }
 
 /** A client's request, verified and understood. */
@@ -83,6 +108,8 @@ export interface ServiceRequest {
   readonly classes: readonly string[];
   readonly activate: readonly PlannedService[];
   readonly deactivate: readonly RequestedDeactivation[];
+  /** A Disconnect-Request: the session is to end, with whatever services it has. Both lists are empty. */
+  readonly isDisconnect?: true;
 }
 
 export interface Answer {
@@ -119,13 +146,13 @@ export interface ReplyEffect extends Answer {
   readonly origin: Origin;
 }
 
-/** A CoA-Request to the NAS of the session. Its outcome comes back under `commandId`. */
+/** A CoA-Request or Disconnect-Request to the NAS of the session. Its outcome comes back under `commandId`. */
 export interface CommandEffect {
   readonly kind: 'command';
   readonly correlationId: string;
   readonly commandId: string;
-  /** `switch`: activates `services` and deactivates `deactivates` in one. */
-  readonly operation: 'activate' | 'deactivate' | 'switch';
+  /** `switch`: activates `services` and deactivates `deactivates` in one. `disconnect` names no service. */
+  readonly operation: 'activate' | 'deactivate' | 'switch' | 'disconnect';
   /** Canonical activation strings; what the command says is in `attributes`, encoded, base64. */
   readonly services: readonly string[];
   readonly deactivates?: readonly string[];
@@ -202,7 +229,13 @@ export interface Restoring extends Step {
   readonly isClearing?: true;
 }
 
-export type Transition = Activating | Deactivating | Excluding | Restoring;
+/** A command to end the session is in progress. */
+export interface Disconnecting extends Step {
+  readonly step: 'disconnect';
+  readonly request: ServiceRequest;
+}
+
+export type Transition = Activating | Deactivating | Excluding | Restoring | Disconnecting;
 
 /** An event that led to a write, and the effects to be repeated should it be delivered again. */
 export interface RecentEvent {
@@ -210,6 +243,8 @@ export interface RecentEvent {
   /** The queue that it came through. */
   readonly queue: 'inbox' | 'due';
   readonly effects: readonly Effect[];
+  /** What it said of the command that was under way. */
+  readonly outcome?: CommandOutcome;
 }
 
 export interface Session {
@@ -232,9 +267,13 @@ export interface Session {
   readonly classes: readonly string[];
   /** By canonical activation string. */
   readonly services: Readonly<Record<string, ServiceSession>>;
+  /**
+   * Begins at the time of the session's creation, milliseconds since 1970-01-01 UTC, so that a session that is made again
+   * under the same Acct-Session-Id gives other numbers.
+   */
   readonly nextServiceNumber: number;
-  /** Whether a service of it was ever accounted. Its number must then not be given again. */
-  readonly wasAccounted?: true;
+  /** What the Acct-Starts of its services said of the subscriber, each once; services refer to it. */
+  readonly accountedAs: Readonly<Record<string, AccountedAs>>;
   /** Mutex groups whose members were told to go though the table did not know them (`unknownMembers: deactivate`). */
   readonly clearedGroups: readonly number[];
   /** The command under way, and what it is for; absent when the session is idle. */

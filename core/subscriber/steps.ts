@@ -19,6 +19,7 @@ import {
   toldOf,
   unprovenOf,
 } from './command.ts';
+import type { CommandOutcome } from './command-outcome.ts';
 import {
   ACK,
   activated,
@@ -85,11 +86,14 @@ export function tellToActivate(
  */
 export function alongsOf({ nas, services }: Session, { explicit, victims }: Job): Lists {
   if (nas.order !== 'together') return [];
-  const { deactivate: limit } = dialect({ nas }).servicesPerCommand;
+  const { servicesPerCommand, replacesAll } = dialect({ nas });
+  const { deactivate: limit } = servicesPerCommand;
   const named = explicit.filter(({ isOptional }) => !isOptional).map(({ activation }) => activation);
   const all = [...named, ...victims];
   const doubtful = all.filter((activation) => services[activation]?.state === 'unconfirmed');
   const certain = all.filter((activation) => !doubtful.includes(activation));
+  // Such a NAS refuses nothing because it does not have it.
+  if (replacesAll) return all.length === 0 ? [] : [all.slice(0, limit)];
   const oneEach = doubtful.length > 1 ? doubtful.map((one) => [...certain, one]) : [];
   const fewer = doubtful.length > 0 && certain.length > 0 ? [certain] : [];
   return [all, ...oneEach, ...fewer].filter(({ length }) => length > 0).map((names) => names.slice(0, limit));
@@ -114,10 +118,8 @@ export function completeJob(draft: Draft, job: Job): Draft {
   const { request, planned, victims, ended } = job;
   const { correlationId } = request;
   const claimed = claimedOf(session.nas, request.identity);
-  const active = Object.values(planned).map((service) => ({
-    ...activated(service, nowMs),
-    ...(service.activatedAtMs === undefined && Object.keys(claimed).length > 0 && { claimed }),
-  }));
+  const claims = Object.fromEntries(Object.keys(planned).map((activation) => [activation, claimed]));
+  const active = Object.values(planned).map((service) => activated(service, nowMs));
   // After A in each order: what an unknown member leaves behind could not be restored, as nothing says what was there.
   const unknown = unknownMembersOf(session, job);
   const learned = job.isAcknowledged ? learn(session, job) : session;
@@ -134,7 +136,12 @@ export function completeJob(draft: Draft, job: Job): Draft {
     unknownMembers.flatMap((one) => one.clears),
   );
   const clearedGroups = [...new Set([...marked.clearedGroups, ...clears])];
-  return proceed({ ...draft, session: { ...marked, clearedGroups } }, correlationId, { request, ...ACK });
+  const completed = {
+    ...draft,
+    session: { ...marked, clearedGroups },
+    claims: { ...draft.claims, ...claims },
+  };
+  return proceed(completed, correlationId, { request, ...ACK });
 }
 
 export interface Failure {
@@ -167,7 +174,9 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
     // What was in doubt before may have been there before.
     const staysInDoubt = known !== undefined && !known.undo && isOwn(known, identityOf(session, job.request));
     if (staysInDoubt) return [{ ...known, ...named }];
-    return planned === undefined ? [] : [{ ...planned, state: 'unconfirmed', undo: true, ...named }];
+    return planned === undefined
+      ? []
+      : [{ ...planned, ...accountingOf(known), state: 'unconfirmed', undo: true, ...named }];
   });
   const lost = [...job.ended, ...deactivated].flatMap((activation): ServiceSession[] => {
     const known = services[activation];
@@ -183,7 +192,7 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
     return mayBeLast ? [restoring(known)] : [];
   });
   const marked = withServices(session, [...undone, ...lost]);
-  const unknown = job.explicit.filter(({ isKnown, isOptional }) => !isKnown && !isOptional);
+  const unknown = job.explicit.filter(isUnknown);
   const are = (names: readonly string[]) => unknown.filter(({ activation }) => names.includes(activation));
   const again = withServices(marked, strangers(marked, are(job.ended), correlationId, 'restoring'));
   const inDoubt = strangers(again, are(deactivated), correlationId, 'unconfirmed');
@@ -209,28 +218,44 @@ function learn(session: Session, { request }: Job): Session {
   };
 }
 
+/** Of a service that was confirmed once: a request that fails changes nothing of its accounting. */
+function accountingOf(known: ServiceSession | undefined): Partial<ServiceSession> {
+  if (known?.activatedAtMs === undefined) return {};
+  const { statistics, correlationId } = known;
+  return { statistics, correlationId };
+}
+
 function restoring({ retry: _, undo: __, isLost: ___, ...service }: ServiceSession): ServiceSession {
   return { ...service, state: 'restoring' };
 }
 
-/** Services that the table did not know. They are not accounted. */
-function strangers(
+/** Whether the table knows of the service by this request alone, and the NAS has to have it. */
+export function isUnknown({ isKnown, isOptional }: ExplicitDeactivation): boolean {
+  return !isKnown && !isOptional;
+}
+
+/** Services that the table did not know. The NAS has accounted them, and does so again when they are restored. */
+export function strangers(
   session: Session,
   named: readonly ExplicitDeactivation[],
   correlationId: string,
   state: ServiceSession['state'],
 ): readonly ServiceSession[] {
-  return named.map(({ activation, spelling, groups }, index) => ({
-    isStranger: true as const,
-    ...(state === 'restoring' && { isLost: true as const }),
-    ...NO_TERMS,
-    activation,
-    ...(spelling !== activation && { spelling }),
-    groups,
-    state,
-    number: session.nextServiceNumber + index,
-    correlationId,
-  }));
+  return named.map(
+    ({ activation, spelling, groups, statistics }, index): ServiceSession => ({
+      isStranger: true as const,
+      isAccountedByNas: true as const,
+      ...(state === 'restoring' && { isLost: true as const }),
+      ...NO_TERMS,
+      ...(statistics !== undefined && { statistics }),
+      activation,
+      ...(spelling !== activation && { spelling }),
+      groups,
+      state,
+      number: session.nextServiceNumber + index,
+      correlationId,
+    }),
+  );
 }
 
 const NO_TERMS: Omit<ServiceTerms, 'activation' | 'groups'> = {
@@ -248,7 +273,8 @@ const NO_TERMS: Omit<ServiceTerms, 'activation' | 'groups'> = {
  */
 export function proceed(draft: Draft, correlationId: string, owed?: Owed): Draft {
   const isDue = ({ retry }: ServiceSession) => retry === undefined || retry.atMs <= draft.nowMs;
-  const session = withoutAmbiguity(undoWherePossible(draft.session));
+  const kept = withinCapacity(draft.session, correlationId);
+  const session = withoutAmbiguity(undoWherePossible(kept));
   const next = { ...draft, session };
   const services = Object.values(session.services);
   const going = services.filter(({ state }) => state === 'deactivating');
@@ -330,6 +356,7 @@ export function failed(
   session: Session,
   activations: readonly string[],
   nowMs: number,
+  outcome: CommandOutcome,
   alsoGone = 0,
 ): Session {
   return withServices(
@@ -338,6 +365,8 @@ export function failed(
       ...service,
       retry: {
         ...retryAfterFailure(session, service, nowMs),
+        sinceMs: service.retry?.sinceMs ?? nowMs,
+        outcome,
         ...(alsoGone > 0 && { alsoGone: (service.retry?.alsoGone ?? 0) + alsoGone }),
       },
     })),
@@ -408,6 +437,34 @@ function withoutAmbiguity(session: Session): Session {
   return withServices(
     session,
     ambiguous.map(({ retry: _, terminateCause: __, ...service }) => ({ ...service, state: 'unconfirmed' })),
+  );
+}
+
+/**
+ * With as many services confirmed as the NAS has room for, it has no others of this subscriber. While it has not confirmed so
+ * many, no more than that are restored: those that are certainly to be there again.
+ */
+function withinCapacity(session: Session, correlationId: string): Session {
+  const capacity = dialect(session).capacity?.(session.nas.options);
+  if (capacity === undefined) return session;
+  const services = Object.values(session.services);
+  const active = services.filter(({ state }) => state === 'active');
+  if (active.length >= capacity) {
+    const own = identityOf(session, undefined);
+    const isOwnAlone = ({ named = [{}] }: ServiceSession) =>
+      named.every((one) => isOwn({ named: [one] }, own));
+    const others = services
+      .filter((service) => service.state !== 'active' && isOwnAlone(service))
+      .map(({ activation }) => activation);
+    return others.length === 0 ? session : end(session, others, correlationId);
+  }
+  const returning = services.filter(({ state }) => state === 'restoring');
+  if (active.length + returning.length <= capacity) return session;
+  const certain = returning.filter(({ isLost }) => isLost).slice(0, capacity - active.length);
+  const doubtful = returning.filter((service) => !certain.includes(service));
+  return withServices(
+    session,
+    doubtful.map(({ retry: _, isLost: __, ...service }) => ({ ...service, state: 'unconfirmed' })),
   );
 }
 

@@ -3,7 +3,7 @@
 import * as v from 'valibot';
 import { DIALECT_NAMES } from '../dialects/dialects.ts';
 import { IDENTITY_ATTRIBUTES, NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
-import { ORDERS } from '../nas.ts';
+import { ORDERS, SERVICE_ACCOUNTING } from '../nas.ts';
 import type { Session } from './session.ts';
 
 const Text = v.string();
@@ -20,6 +20,8 @@ const Nas = v.strictObject({
   enforcement: v.picklist(['none', 'coa']),
   dialect: v.picklist(DIALECT_NAMES),
   order: v.picklist(ORDERS),
+  // Absent in items from before there was a choice.
+  serviceAccounting: v.optional(v.picklist(SERVICE_ACCOUNTING), 'interlock'),
   options: v.record(Text, v.union([Flag, v.number(), Text])),
   answerTimeoutSeconds: v.number(),
 });
@@ -37,6 +39,13 @@ const Terms = {
   interimIntervalSeconds: v.number(),
 };
 
+const CommandOutcome = v.strictObject({
+  result: v.picklist(['ack', 'nak', 'timeout', 'unreachable', 'interrupted', 'unsent', 'deadline']),
+  errorCause: v.exactOptional(v.number()),
+  text: v.exactOptional(Text),
+  unsent: v.exactOptional(Text),
+});
+
 const ServiceSession = v.strictObject({
   ...Terms,
   state: v.picklist(['active', 'deactivating', 'restoring', 'unconfirmed']),
@@ -46,9 +55,18 @@ const ServiceSession = v.strictObject({
   expiresAtMs: v.exactOptional(TimeMs),
   correlationId: Text,
   spelling: v.exactOptional(Text),
-  claimed: v.exactOptional(Identity),
   named: v.exactOptional(v.array(Identity)),
-  retry: v.exactOptional(v.strictObject({ attempts: Count, atMs: TimeMs, alsoGone: v.exactOptional(Count) })),
+  account: v.exactOptional(v.strictObject({ number: Count, startedAtMs: TimeMs, as: Text })),
+  isAccountedByNas: v.exactOptional(v.literal(true)),
+  retry: v.exactOptional(
+    v.strictObject({
+      attempts: Count,
+      atMs: TimeMs,
+      alsoGone: v.exactOptional(Count),
+      sinceMs: v.exactOptional(TimeMs),
+      outcome: v.exactOptional(CommandOutcome),
+    }),
+  ),
   isStranger: v.exactOptional(v.literal(true)),
   isLost: v.exactOptional(v.literal(true)),
   undo: v.exactOptional(v.literal(true)),
@@ -62,6 +80,13 @@ const Origin = v.strictObject({
   key: Text,
   timestamped: Flag,
 });
+
+const Deactivation = {
+  activation: Text,
+  spelling: Text,
+  groups: Numbers,
+  statistics: v.exactOptional(v.picklist(['time', 'time+volume'])),
+};
 
 const Request = v.strictObject({
   correlationId: Text,
@@ -77,9 +102,11 @@ const Request = v.strictObject({
       ...Terms,
       refusingGroups: Numbers,
       unknownMembers: v.array(v.strictObject({ activation: Text, groups: Numbers, clears: Numbers })),
+      asksForStatistics: v.exactOptional(v.literal(true)),
     }),
   ),
-  deactivate: v.array(v.strictObject({ activation: Text, spelling: Text, groups: Numbers, isDefined: Flag })),
+  deactivate: v.array(v.strictObject({ ...Deactivation, isDefined: Flag })),
+  isDisconnect: v.exactOptional(v.literal(true)),
 });
 
 const Answer = { answer: v.picklist(['ack', 'nak']), errorCause: v.exactOptional(v.number()) };
@@ -90,7 +117,7 @@ const Effect = v.variant('kind', [
     kind: v.literal('command'),
     correlationId: Text,
     commandId: Text,
-    operation: v.picklist(['activate', 'deactivate', 'switch']),
+    operation: v.picklist(['activate', 'deactivate', 'switch', 'disconnect']),
     services: Texts,
     deactivates: v.exactOptional(Texts),
     attributes: Text,
@@ -103,9 +130,7 @@ const Job = v.strictObject({
   planned: v.record(Text, ServiceSession),
   explicit: v.array(
     v.strictObject({
-      activation: Text,
-      spelling: Text,
-      groups: Numbers,
+      ...Deactivation,
       isKnown: Flag,
       isOptional: Flag,
     }),
@@ -134,6 +159,7 @@ const Transition = v.variant('step', [
     owed: v.exactOptional(v.strictObject({ ...Answer, request: Request, reason: v.exactOptional(Text) })),
   }),
   v.strictObject({ step: v.literal('restore'), ...Step, isClearing: v.exactOptional(v.literal(true)) }),
+  v.strictObject({ step: v.literal('disconnect'), ...Step, request: Request }),
 ]);
 
 const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
@@ -146,7 +172,17 @@ const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   classes: Texts,
   services: v.record(Text, ServiceSession),
   nextServiceNumber: Count,
-  wasAccounted: v.exactOptional(v.literal(true)),
+  // Absent in items from before Starts were kept; `upgrade.ts` fills it.
+  accountedAs: v.optional(
+    v.record(
+      Text,
+      v.strictObject({
+        identity: v.strictObject({ ...Identity.entries, ...Nas.entries.identity.entries }),
+        classes: Texts,
+      }),
+    ),
+    {},
+  ),
   clearedGroups: Numbers,
   transition: v.exactOptional(Transition),
   waiting: v.array(Request),
@@ -165,7 +201,12 @@ const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   ),
   changedAtMs: TimeMs,
   recentEvents: v.array(
-    v.strictObject({ id: Text, queue: v.picklist(['inbox', 'due']), effects: v.array(Effect) }),
+    v.strictObject({
+      id: Text,
+      queue: v.picklist(['inbox', 'due']),
+      effects: v.array(Effect),
+      outcome: v.exactOptional(CommandOutcome),
+    }),
   ),
   version: Count,
   revision: Count,

@@ -21,14 +21,17 @@
 // conditional write of the session, and one command to the NAS is under way at a time. What the NAS does not confirm is told
 // again, each service with growing pauses of its own. Requests that arrive meanwhile wait in order.
 //
+// A Disconnect-Request is a request like the others. Its one command makes the state `disconnecting`, and all services end
+// with the ACK: `disconnect.ts`.
+//
 // The table below gives what each event does in each state. The same event twice changes nothing the second time but has
 // its effects repeated, so that a crash between writing and sending loses nothing. Where an event can lead, as the
 // exhaustive search sees it:
 //
-//     absent × request → absent, idle, activating, deactivating
+//     absent × request → absent, idle, activating, deactivating, disconnecting
 //     absent × stray → absent
 //     absent × due → absent
-//     idle × request → idle, activating, deactivating
+//     idle × request → idle, activating, deactivating, disconnecting
 //     idle × answered → idle
 //     idle × stray → idle
 //     idle × due → idle, excluding, restoring
@@ -36,9 +39,10 @@
 //     activating × request → activating
 //     activating × answered → activating
 //     activating × repeated → activating
-//     activating × ack → idle, activating, deactivating, excluding
-//     activating × nak → idle, activating, deactivating, excluding, restoring
-//     activating × timeout → idle, activating, deactivating, excluding, restoring
+//     activating × ack → idle, activating, deactivating, excluding, disconnecting
+//     activating × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × unsent → idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × stray → activating
 //     activating × due → activating
 //     activating × redelivered → activating
@@ -48,29 +52,51 @@
 //     deactivating × ack → idle, activating, deactivating, excluding
 //     deactivating × nak → idle, activating, deactivating, excluding, restoring
 //     deactivating × timeout → idle, activating, deactivating, excluding, restoring
+//     deactivating × unsent → idle, activating, deactivating, excluding, restoring
 //     deactivating × stray → deactivating
 //     deactivating × due → deactivating
 //     deactivating × redelivered → deactivating
 //     excluding × request → excluding
 //     excluding × answered → excluding
 //     excluding × repeated → excluding
-//     excluding × ack → idle, activating, deactivating, excluding, restoring
-//     excluding × nak → idle, activating, deactivating, excluding, restoring
-//     excluding × timeout → idle, activating, deactivating, excluding, restoring
+//     excluding × ack → idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × unsent → idle, activating, deactivating, disconnecting
 //     excluding × stray → excluding
 //     excluding × due → excluding
 //     excluding × redelivered → excluding
 //     restoring × request → restoring
 //     restoring × answered → restoring
 //     restoring × repeated → restoring
-//     restoring × ack → idle, activating, deactivating, excluding, restoring
-//     restoring × nak → idle, activating, deactivating, excluding, restoring
-//     restoring × timeout → idle, activating, deactivating, excluding, restoring
+//     restoring × ack → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × unsent → idle, activating, deactivating, excluding, disconnecting
 //     restoring × stray → restoring
 //     restoring × due → restoring
 //     restoring × redelivered → restoring
+//     disconnecting × request → disconnecting
+//     disconnecting × answered → disconnecting
+//     disconnecting × repeated → disconnecting
+//     disconnecting × ack → idle, activating, disconnecting
+//     disconnecting × nak → idle, activating, disconnecting
+//     disconnecting × timeout → idle, activating, excluding, disconnecting
+//     disconnecting × unsent → idle, activating, disconnecting
+//     disconnecting × stray → disconnecting
+//     disconnecting × due → disconnecting
+//     disconnecting × redelivered → disconnecting
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
+import { accountingRefusal } from './accounting-refusal.ts';
+import { settleAccounts } from './accounts.ts';
 import { chunks, dialect, toldOf, untellable } from './command.ts';
+import {
+  disconnectConfirmed,
+  disconnectRefused,
+  disconnectUnanswered,
+  disconnectUnsent,
+  startDisconnect,
+} from './disconnect.ts';
 import { ACK, activated, answer, type Draft, end, mark, nak, reply, settle, withServices } from './draft.ts';
 import { answerGiven, REPLAY_WINDOW_MS } from './duplicates.ts';
 import {
@@ -80,20 +106,23 @@ import {
   type Events,
   type EventsOf,
   eventName,
+  outcomeOf,
   type RequestEvent,
   type State,
   type States,
   stateOf,
 } from './event.ts';
-import { jobOf, refusalOf } from './exclusion.ts';
+import { jobOf, overCapacity, refusalOf } from './exclusion.ts';
 import { atNas } from './key.ts';
 import {
   activationConfirmed,
   activationRefused,
   activationUnanswered,
+  activationUnsent,
   deactivationConfirmed,
   deactivationRefused,
   deactivationUnanswered,
+  deactivationUnsent,
   exclusionConfirmed,
   exclusionRefused,
   exclusionUnanswered,
@@ -102,7 +131,7 @@ import {
   restorationUnanswered,
 } from './outcomes.ts';
 import type { Effect, Job, RecentEvent, ServiceRequest, ServiceSession, Session } from './session.ts';
-import { alongsOf, proceed, startJob } from './steps.ts';
+import { alongsOf, isUnknown, proceed, startJob, strangers } from './steps.ts';
 
 /** What follows from an event: the session to be stored, absent when nothing changed, and then the effects. */
 export interface Result {
@@ -132,31 +161,27 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
     return { effects: change.effects, ...(session && canGo(session, event, nowMs) && { isOver: true }) };
   }
 
-  const { session: worked, effects } = workOff(change);
-  const next = noteAccounted(worked);
+  const worked = workOff(change);
+  const { effects } = worked;
+  const next = settleAccounts(session, worked);
   // A refusal that was found without the NAS leaves no trace of an unknown session.
   if (session === undefined && isEmpty(next)) return { effects };
   const recentEvents = remember(next.recentEvents, {
     id: event.id,
     queue: event.kind === 'due' ? 'due' : 'inbox',
     effects,
+    ...(event.kind === 'outcome' || (event.kind === 'due' && name === 'timeout')
+      ? { outcome: outcomeOf(event) }
+      : {}),
   });
   const version = next.version + (changesServices(session, next) ? 1 : 0);
   const decided = { ...next, version, changedAtMs: nowMs, recentEvents };
   return { session: decided, effects, ...(canGo(decided, event, nowMs) && { isOver: true }) };
 }
 
-/**
- * Whether nothing is in a session, nothing is under way, and no service of it was ever accounted: such a session is not kept.
- * One that was accounted is, because the numbers of its services name accounting sessions and must not come again.
- */
-function isEmpty({ services, transition, waiting, wasAccounted }: Session): boolean {
-  return (
-    transition === undefined &&
-    waiting.length === 0 &&
-    wasAccounted === undefined &&
-    Object.keys(services).length === 0
-  );
+/** Whether nothing is in a session and nothing is under way: such a session is not kept. */
+function isEmpty({ services, transition, waiting }: Session): boolean {
+  return transition === undefined && waiting.length === 0 && Object.keys(services).length === 0;
 }
 
 /** For so long a repeat of an acknowledged request finds its answer, also in a session that is empty since. */
@@ -171,14 +196,6 @@ function canGo(session: Session, event: Event, nowMs: number): boolean {
   const isLatest = session.recentEvents.at(-1)?.id === event.id;
   const isRefused = session.answered.every(({ answer }) => answer === 'nak');
   return session.changedAtMs + EMPTY_FOR_MS <= nowMs || (isLatest && isRefused);
-}
-
-/** Notes that a session has a service that is accounted. */
-function noteAccounted(session: Session): Session {
-  const isAccounted = Object.values(session.services).some(
-    ({ activatedAtMs, statistics }) => activatedAtMs !== undefined && statistics !== 'off',
-  );
-  return isAccounted ? { ...session, wasAccounted: true } : session;
 }
 
 /** Once a session is idle it begins with the request that has waited longest, until one has to wait for the NAS. */
@@ -258,6 +275,7 @@ const TABLE: Table = {
     ack:         activationConfirmed,
     nak:         activationRefused,
     timeout:     activationUnanswered,
+    unsent:      activationUnsent,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -269,6 +287,7 @@ const TABLE: Table = {
     ack:         deactivationConfirmed,
     nak:         deactivationRefused,
     timeout:     deactivationUnanswered,
+    unsent:      deactivationUnsent,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -280,6 +299,7 @@ const TABLE: Table = {
     ack:         exclusionConfirmed,
     nak:         exclusionRefused,
     timeout:     exclusionUnanswered,
+    unsent:      exclusionUnanswered,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -291,6 +311,19 @@ const TABLE: Table = {
     ack:         restorationConfirmed,
     nak:         restorationRefused,
     timeout:     restorationUnanswered,
+    unsent:      restorationUnanswered,
+    stray:       ignore,
+    due:         ignore,
+    redelivered: repeatEffects,
+  },
+  disconnecting: {
+    request:     wait,
+    answered:    answerAgain,
+    repeated:    ignore,
+    ack:         disconnectConfirmed,
+    nak:         disconnectRefused,
+    timeout:     disconnectUnanswered,
+    unsent:      disconnectUnsent,
     stray:       ignore,
     due:         ignore,
     redelivered: repeatEffects,
@@ -326,7 +359,8 @@ function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change 
     claimed: {},
     classes: [],
     services: {},
-    nextServiceNumber: 1,
+    nextServiceNumber: nowMs,
+    accountedAs: {},
     clearedGroups: [],
     waiting: [],
     ended: {},
@@ -366,13 +400,17 @@ function wait(draft: Draft, { request }: RequestEvent): Draft {
 
 /** Starts to carry out a request on an idle session. */
 function begin(draft: Draft, request: ServiceRequest): Draft {
-  const refusal = refusalOf(draft.session, request);
+  const { isDisconnect } = request;
+  const refusal =
+    refusalOf(draft.session, request) ??
+    (isDisconnect ? undefined : accountingRefusal(draft.session, request));
   if (refusal !== undefined) return settle(draft, { request, ...refusal });
   const session = atNas(draft.session, request.nas);
+  if (isDisconnect) return startDisconnect({ ...draft, session }, request);
   const job = jobOf(session, request);
   if ('answer' in job) return settle(draft, { request, ...job });
   if (request.nas.enforcement === 'none') return carryOutAlone({ ...draft, session }, job);
-  const untold = untellableOf(session, job);
+  const untold = overCapacity(session, job) ?? untellableOf(session, job);
   if (untold !== undefined) return settle(draft, { request, ...untold });
   return startJob({ ...draft, session }, job);
 }
@@ -389,13 +427,31 @@ function carryOutAlone(draft: Draft, { request, planned, explicit, victims }: Jo
   const active = Object.values(planned).map((service) => activated(service, nowMs));
   const known = explicit.filter(({ isKnown }) => isKnown).map(({ activation }) => activation);
   const going = [...known, ...victims];
-  const changed = end(withServices(session, active), going, correlationId);
+  const changed = settleWithoutNas(
+    end(withServices(session, active), going, correlationId),
+    correlationId,
+    nowMs,
+  );
   const learned = {
     ...changed,
     identity: { ...toldOf(request.nas, identity), ...session.identity },
     classes: classes.length > 0 ? classes : session.classes,
   };
   return settle({ ...draft, session: learned }, { request, ...ACK });
+}
+
+/** A NAS that is told no longer (`enforcement: none`) confirms nothing that it was to do: it counts as done. */
+function settleWithoutNas(session: Session, correlationId: string, nowMs: number): Session {
+  const services = Object.values(session.services);
+  const going = services.filter(({ state }) => state === 'deactivating').map(({ activation }) => activation);
+  const restored = services
+    .filter(({ state }) => state === 'restoring')
+    .map(({ retry: _, isLost: __, ...service }) => ({
+      ...service,
+      state: 'active' as const,
+      activatedAtMs: service.activatedAtMs ?? nowMs,
+    }));
+  return end(withServices(session, restored), going, correlationId);
 }
 
 /** Why the NAS cannot be told of a job; undefined when it can. */
@@ -428,7 +484,13 @@ function untellableOf(session: Session, job: Job) {
   const deactivations = chunks(explicit, limits.deactivate).map((deactivate) =>
     untellable(session, { activate: [], deactivate, staying, request, correlationId }),
   );
-  return [...commands, ...deactivations].find((refusal) => refusal !== undefined);
+  // What the table does not know was not activated by Interlock. If the request fails, it has to be.
+  const isAlone = Object.keys(planned).length === 0 && explicit.length === 1;
+  const unknown = isAlone ? [] : strangers(session, explicit.filter(isUnknown), correlationId, 'restoring');
+  const restorations = chunks(unknown, limits.activate).map((activate) =>
+    untellable(session, { activate, deactivate: [], staying, request, correlationId }),
+  );
+  return [...commands, ...deactivations, ...restorations].find((refusal) => refusal !== undefined);
 }
 
 // --- Time -----------------------------------------------------------------------------------------------------
@@ -442,6 +504,8 @@ function tidy(draft: Draft, { id: correlationId }: DueEvent): Change {
   if (expired.length === 0 && !isOverdue) return ignore();
   const names = expired.map(({ activation }) => activation);
   const marked = mark(session, names, TERMINATE_CAUSE['Session-Timeout']);
-  if (session.nas.enforcement === 'none') return { ...draft, session: end(marked, names, correlationId) };
+  if (session.nas.enforcement === 'none') {
+    return { ...draft, session: settleWithoutNas(end(marked, names, correlationId), correlationId, nowMs) };
+  }
   return proceed({ ...draft, session: marked }, correlationId);
 }

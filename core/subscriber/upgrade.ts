@@ -1,5 +1,6 @@
 // Items that earlier releases wrote. Each shape that there has been has a function to the next one, and an image in the
 // tests; only the newest is known elsewhere.
+import { settleAccounts } from './accounts.ts';
 import type { Session } from './session.ts';
 import { checkSession } from './stored-session.ts';
 
@@ -25,9 +26,13 @@ export function upgrade({ shape = 0, ...item }: Json, key: string): Session {
       `${key}: shape ${shape} is later than ${SHAPE}, the latest that this release reads`,
     );
   }
-  const checked = checkSession(shape === 0 ? from010(item) : item);
+  const checked = checkSession(shape === 0 ? from010(item) : withoutRetired(item));
   if (!checked.ok) throw new UnreadableItem(`${key}: ${checked.problem}`);
-  return checked.session;
+  const { session } = checked;
+  // Where nothing says with what the Starts were made, it was with what the session has.
+  return item['accountedAs'] === undefined
+    ? settleAccounts(undefined, { session, effects: [], nowMs: session.changedAtMs })
+    : session;
 }
 
 /**
@@ -43,8 +48,6 @@ function from010({ nas, identity, services, transition, waiting, recentEvents, r
     identity,
     claimed: {},
     services: servicesFrom010(services, retry),
-    // Nothing in an item of 0.1.0 says whether a service was accounted.
-    wasAccounted: true,
     clearedGroups: [],
     revision: item['version'],
     ...(isObject(transition) && { transition: transitionFrom010(transition) }),
@@ -56,6 +59,17 @@ function from010({ nas, identity, services, transition, waiting, recentEvents, r
       ),
     })),
   };
+}
+
+/** Before accounts were kept, items had `wasAccounted`, and services `claimed`. */
+function withoutRetired({ wasAccounted: _, services, ...item }: Json): Json {
+  if (item['accountedAs'] !== undefined || !isObject(services)) return { ...item, services };
+  const entries = Object.entries(services).map(([activation, service]) => {
+    if (!isObject(service)) return [activation, service];
+    const { claimed: __, ...rest } = service;
+    return [activation, rest];
+  });
+  return { ...item, services: Object.fromEntries(entries) };
 }
 
 function servicesFrom010(services: unknown, retry: unknown): unknown {

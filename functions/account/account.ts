@@ -5,14 +5,20 @@ import { createHash } from 'node:crypto';
 import type { Context, DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
 import { STATE_SORT_KEY } from '../../core/cloud/table.ts';
 import { messageGroup } from '../../core/messages.ts';
-import { type AccountingRecord, accountingRecords } from '../../core/service-accounting.ts';
+import {
+  type AccountingRecord,
+  accountingRecords,
+  type UnmadeRecord,
+  unmadeRecords,
+} from '../../core/service-accounting.ts';
 import { historyItem } from '../../core/subscriber/history.ts';
+import { keyOf } from '../../core/subscriber/key.ts';
 import { processBatch } from '../shared/batch.ts';
 import type { WriteHistory } from '../shared/history-writer.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
 import { type Image, sessionFromImage } from '../shared/session-store.ts';
 
-/** What account did: it sent an accounting record, or failed to process a record of the stream. */
+/** What account did: it sent an accounting record, could not make one, or failed to process a record of the stream. */
 export type AccountReport =
   | {
       readonly kind: 'accounted';
@@ -20,10 +26,14 @@ export type AccountReport =
       readonly site: string;
       readonly record: AccountingRecord;
     }
+  /** Never sent: its Accounting-Request would be too long. The other records of the session go on. */
+  | ({ readonly kind: 'unmade'; readonly site: string } & UnmadeRecord)
   | { readonly kind: 'failed'; readonly sequenceNumber: string; readonly error: unknown };
 
 /** What account works with. */
 export interface AccountDependencies {
+  /** The site of each NAS today, by each name under which its sessions may be stored. */
+  readonly nasSites: ReadonlyMap<string, string>;
   readonly writeHistory: WriteHistory;
   /** Sends to the accounting queue of a site. Rejects unless SQS has taken all messages. */
   send(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
@@ -62,17 +72,21 @@ async function account(
   if (item !== undefined) await dependencies.writeHistory(item, signal);
 
   const known = after ?? before;
+  if (known === undefined) return;
+  // A NAS that has moved to another site keeps its sessions.
+  const site = dependencies.nasSites.get(keyOf(known).nas) ?? known.nas.site;
+  for (const unmade of unmadeRecords(before, after)) dependencies.report({ kind: 'unmade', site, ...unmade });
   const records = accountingRecords(before, after);
-  if (known === undefined || records.length === 0) return;
+  if (records.length === 0) return;
   const group = messageGroup(Buffer.from(known.acctSessionId));
   await dependencies.send(
-    known.nas.site,
+    site,
     records.map((record) => outgoing(record, group)),
     signal,
   );
   for (const record of records) {
     const { correlationId } = record.message;
-    dependencies.report({ kind: 'accounted', correlationId, site: known.nas.site, record });
+    dependencies.report({ kind: 'accounted', correlationId, site, record });
   }
 }
 

@@ -1,6 +1,8 @@
 // account as a Lambda function.
+import { readFileSync } from 'node:fs';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { METRICS } from '../../core/cloud/metrics.ts';
 import { AccountEnvironment, readEnvironment } from '../shared/environment.ts';
 import { createHistoryWriter } from '../shared/history-writer.ts';
 import { Metrics } from '../shared/metrics.ts';
@@ -14,6 +16,7 @@ const metrics = new Metrics('account');
 /** The handler of account, with the table and queues that its environment names. */
 export const handler = withMetrics(
   createAccount({
+    nasSites: new Map<string, string>(JSON.parse(readFileSync(environment.NAS_SITES_FILE, 'utf8'))),
     writeHistory: createHistoryWriter(new DynamoDBClient({}), environment.TABLE_NAME),
     send: createSiteSender(new SQSClient({}), environment.ACCOUNTING_URLS, 'accounting queue'),
     report,
@@ -25,6 +28,11 @@ function report(event: AccountReport): void {
   if (event.kind === 'failed') {
     logFailure(event);
     metrics.add('FailedRecords', 'Count', 1);
+    return;
+  }
+  if (event.kind === 'unmade') {
+    logFailure({ ...event, error: event.reason });
+    metrics.add(METRICS.unmadeRecords, 'Count', 1);
     return;
   }
   const { attributes: _, ...message } = event.record.message;

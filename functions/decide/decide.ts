@@ -2,20 +2,23 @@
 // Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { isDueQueue, SWEEP_INTERVAL_SECONDS, siteOfInbox } from '../../core/cloud/queues.ts';
-import type { Deployment } from '../../core/deployment.ts';
+import { type Deployment, nasSites } from '../../core/deployment.ts';
 import {
   DueMessage,
   InboxMessage,
   MalformedMessage,
+  NOT_SENT,
   type OutcomeMessage,
   type RequestMessage,
   readMessage,
   type SessionKey,
 } from '../../core/messages.ts';
 import { radiusOrigin } from '../../core/origin.ts';
+import { boundedWords } from '../../core/printable.ts';
 import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { parsePacket } from '../../core/radius/packet.ts';
 import { understandRequest } from '../../core/requests/coa-request.ts';
+import { type CommandOutcome, describeOutcome, speakerOf } from '../../core/subscriber/command-outcome.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
 import type { Event } from '../../core/subscriber/event.ts';
 import type { Session } from '../../core/subscriber/session.ts';
@@ -116,22 +119,25 @@ function decideRequest(
 
 function decideOutcome(
   site: string,
-  { commandId, correlationId, session, result, errorCause, text, isUnsent }: OutcomeMessage,
+  { commandId, correlationId, session, ...message }: OutcomeMessage,
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const outcome = {
-    commandId,
-    result,
-    ...(errorCause !== undefined && { errorCause }),
-    ...(text !== undefined && { text }),
-    ...(isUnsent && { isUnsent }),
-  };
-  const event = { kind: 'outcome', id: `${commandId}/outcome`, ...outcome } as const;
-  const who = isUnsent ? 'not sent' : 'the NAS';
-  const cause = `${who}: ${result}${errorCause === undefined ? '' : ` ${errorCause}`}`;
-  return change({ site, sessions: [session], event, correlationId, cause, result }, dependencies, signal);
+  const outcome = outcomeIn(message);
+  const event = { kind: 'outcome', id: `${commandId}/outcome`, commandId, ...outcome } as const;
+  const cause = `the ${speakerOf(outcome)}: ${describeOutcome(outcome)}`;
+  return change({ site, sessions: [session], event, correlationId, cause, outcome }, dependencies, signal);
 }
+
+/** What a message says of its command. The relay of an earlier release bounds no text and removes nothing from it. */
+function outcomeIn({ result, errorCause, text, isUnsent }: Omit<OutcomeMessage, keyof SessionOutcome>) {
+  const words = text === undefined ? undefined : boundedWords(text);
+  const cause = errorCause === undefined ? {} : { errorCause };
+  if (result === NOT_SENT) return { result: 'unsent', unsent: NOT_SENT } as const;
+  if (isUnsent) return { result: 'unsent', ...cause, ...(words !== undefined && { unsent: words }) } as const;
+  return { result, ...cause, ...(words !== undefined && { text: words }) };
+}
+type SessionOutcome = Pick<OutcomeMessage, 'commandId' | 'correlationId' | 'session'>;
 
 type Keys = readonly [SessionKey, ...SessionKey[]];
 
@@ -144,20 +150,23 @@ interface Happening {
   readonly event: Event;
   readonly correlationId: string;
   readonly cause: string;
-  readonly result?: OutcomeMessage['result'];
+  readonly outcome?: CommandOutcome;
   readonly receivedAtMs?: number;
 }
 
 /** Reads, decides and writes until the write wins, and then sends. */
 async function change(
   { site, sessions, event, ...about }: Happening,
-  { store, now, report, send, schedule }: DecideDependencies,
+  { deployment, store, now, report, send, schedule }: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
   for (let lostRaces = 0; lostRaces < MAX_ATTEMPTS; lostRaces++) {
     const { key, session: before } = await find(store, sessions, signal);
-    // A request has named a NAS of its site already. A NAS that has moved to another site keeps its sessions.
-    if (event.kind === 'outcome' && before !== undefined && before.nas.site !== site) {
+    // A NAS that has moved to another site keeps its sessions, and is told by the relay of that site.
+    const home = nasSites(deployment).get(key.nas) ?? before?.nas.site;
+    // A request has named a NAS of its site already.
+    const isOfSite = before === undefined || site === before.nas.site || site === home;
+    if (event.kind === 'outcome' && !isOfSite) {
       throw new MalformedMessage(`session: ${key.nas} is not a NAS of the site ${site}`);
     }
     const { session: after, effects, isOver } = transition(before, event, now());
@@ -173,7 +182,7 @@ async function change(
       effects,
       lostRaces,
     });
-    const destination = site ?? before?.nas.site;
+    const destination = site ?? home;
     const messages = effects.map((effect) => messageOf(effect, key));
     if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);
     // Only now: an event that is delivered again finds what it had to send.

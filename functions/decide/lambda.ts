@@ -45,10 +45,11 @@ function report(event: DecideReport): void {
       countAnswer('nak', event.errorCause);
       return;
     case 'decided': {
-      const { effects, nas, result, lostRaces, receivedAtMs, unconfirmed, retryAttempts = 0 } = event;
+      const { effects, nas, outcome, lostRaces, receivedAtMs, unconfirmed, retryAttempts = 0 } = event;
       log({ ...event, effects: effects.map(({ kind }) => kind) });
       if (receivedAtMs !== undefined) measureLatency(receivedAtMs);
-      if (result !== undefined) metrics.add(METRICS.nasOutcomes, 'Count', 1, { Nas: nas, Result: result });
+      if (outcome !== undefined)
+        metrics.add(METRICS.nasOutcomes, 'Count', 1, { Nas: nas, Result: outcome.result });
       if (lostRaces > 0) metrics.add('LostRaces', 'Count', lostRaces);
       // The alarm is on the sum of all NASes, the graph has each.
       for (const dimensions of unconfirmed.length > 0 ? [{}, { Nas: nas }] : [])

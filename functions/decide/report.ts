@@ -1,5 +1,6 @@
 // What decide tells of its work, for logs, metrics and the local display.
-import type { OutcomeMessage, SessionKey } from '../../core/messages.ts';
+import type { SessionKey } from '../../core/messages.ts';
+import type { CommandOutcome } from '../../core/subscriber/command-outcome.ts';
 import { failedAttempts, gone, turned } from '../../core/subscriber/difference.ts';
 import type { Effect, Session } from '../../core/subscriber/session.ts';
 
@@ -14,8 +15,8 @@ export type DecideReport =
       readonly userName?: string;
       /** What happened, in words: what was asked, or what the NAS answered. */
       readonly cause: string;
-      /** The outcome of a command, where that is what happened. */
-      readonly result?: OutcomeMessage['result'];
+      /** The outcome of a command, with what the NAS said, where that is what happened. */
+      readonly outcome?: CommandOutcome;
       /** Services that became active, and services that ended, by canonical activation string. */
       readonly activated: readonly string[];
       readonly deactivated: readonly string[];

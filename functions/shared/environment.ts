@@ -19,6 +19,8 @@ export const AccountEnvironment = v.object({
   TABLE_NAME: v.pipe(v.string(), v.nonEmpty()),
   /** JSON: accounting queue URL by site. */
   ACCOUNTING_URLS: QueueUrls,
+  /** Path of a file, JSON: pairs of a name under which sessions may be stored and the site of that NAS today. */
+  NAS_SITES_FILE: v.pipe(v.string(), v.nonEmpty()),
 });
 
 /** The environment of sweep. */

@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
+import { printable } from '../../core/printable.ts';
 import type { Metrics } from './metrics.ts';
 
 /**
@@ -11,17 +12,23 @@ interface LogRecord {
   readonly kind: string;
 }
 
-/** Writes a record of the level INFO. Lambda's runtime writes an object that is the console's only argument as JSON. */
+/**
+ * Writes a record of the level INFO. Lambda's runtime writes an object that is the console's only argument as JSON, which
+ * leaves some control characters of a client or a NAS as they are.
+ */
 export function log<R extends LogRecord>(record: R): void {
+  const readable: unknown = JSON.parse(JSON.stringify(record), (_, value: unknown) =>
+    typeof value === 'string' ? printable(value) : value,
+  );
   // biome-ignore lint/suspicious/noConsole: on Lambda, it is the log
-  console.info(record);
+  console.info(readable);
 }
 
 /** Writes a record of the level ERROR. Its `error` becomes text, with stack and causes. */
 export function logFailure({ error, ...record }: LogRecord & { readonly error: unknown }): void {
   // The runtime would name an error by its class, which has no name in the bundle, and omit its cause.
   // biome-ignore lint/suspicious/noConsole: on Lambda, it is the log
-  console.error({ ...record, error: inspect(error) });
+  console.error({ ...record, error: inspect(error).split('\n').map(printable).join('\n') });
 }
 
 /** A handler that writes `metrics` at the end of each invocation, also of one that fails. */

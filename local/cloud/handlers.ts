@@ -3,7 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import type { DynamoDBRecord, SQSRecord } from 'aws-lambda';
 import type { QueueName } from '../../core/cloud/queues.ts';
-import { type Deployment, nasNames } from '../../core/deployment.ts';
+import { type Deployment, nasNames, nasSites } from '../../core/deployment.ts';
 import { type AccountReport, createAccount } from '../../functions/account/account.ts';
 import { createDecide } from '../../functions/decide/decide.ts';
 import type { DecideReport } from '../../functions/decide/report.ts';
@@ -58,6 +58,7 @@ export function createHandlers({ cloud, deployment, report }: HandlersOptions): 
       report: (event) => report({ source: 'decide', event }),
     }),
     account: createAccount({
+      nasSites: nasSites(deployment),
       writeHistory: createHistoryWriter(dynamodb, tableName),
       send: senderTo('accounting'),
       report: (event) => report({ source: 'account', event }),

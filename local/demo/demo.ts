@@ -164,7 +164,8 @@ function replyText({ code, errorCause }: PolicyReply): string {
 }
 
 function commandText({ operation, service, answer }: NasRecord): string {
-  return `${operation === 'activate' ? '+' : '-'}${service}${answer === 'ack' ? '' : ' (refused)'}`;
+  const signs = { activate: '+', deactivate: '-', disconnect: 'disconnect' };
+  return `${signs[operation]}${service}${answer === 'ack' ? '' : ' (refused)'}`;
 }
 
 /** The groups that a step after the first `before` steps has left without a member. */

@@ -2,7 +2,7 @@
 // the NAS: that it carries a command out is evidence that the command is right.
 
 import type { DialectName } from '../../core/dialects/dialects.ts';
-import { NO_SERVICE } from '../../core/dialects/generic.ts';
+import { type GenericOptions, NO_SERVICE } from '../../core/dialects/generic.ts';
 import { NAS_IDENTITY_ATTRIBUTES } from '../../core/identity.ts';
 import { type AttributeName, ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { type Attribute, allValues, isNamed, type KnownAttribute } from '../../core/radius/codec.ts';
@@ -14,10 +14,10 @@ const ERX_THRESHOLDS = [
   'ERX-Service-Acct-Interval',
 ] as const;
 
-/** One operation that a CoA-Request asks for. */
+/** One operation that a CoA-Request asks for, or a Disconnect-Request. */
 export interface NasOperation {
-  readonly operation: 'activate' | 'deactivate';
-  /** The service, as the request spells it. */
+  readonly operation: 'activate' | 'deactivate' | 'disconnect';
+  /** The service, as the request spells it; empty for `disconnect`. */
   readonly service: string;
   /** The thresholds of an activation, where it has any. */
   readonly thresholds?: Readonly<Partial<Record<(typeof ERX_THRESHOLDS)[number], number>>>;
@@ -28,11 +28,14 @@ export type NasReading =
   | { readonly ok: true; readonly operations: readonly NasOperation[] }
   | { readonly ok: false; readonly errorCause: number };
 
+/** What the site file says of the NAS in `options`. */
+type Options = Partial<GenericOptions>;
+
 interface NasDialect {
   /** The attributes that it supports besides those that identify the session or protect the packet. */
   readonly attributes: readonly AttributeName[];
   /** `services`: those that the session has. */
-  read(attributes: readonly KnownAttribute[], services: readonly string[]): NasReading;
+  read(attributes: readonly KnownAttribute[], services: readonly string[], options: Options): NasReading;
 }
 
 const refuse = (cause: keyof typeof ERROR_CAUSE): NasReading => ({
@@ -96,13 +99,17 @@ const cisco: NasDialect = {
   },
 };
 
-/** RFC 5176 section 3.6, note 3: the Filter-Ids of a request replace all that the session had. */
+/**
+ * RFC 5176 section 3.6, note 3: the Filter-Ids of a request replace all that the session had. One that has a single
+ * Filter-Id for a session refuses several.
+ */
 const generic: NasDialect = {
   attributes: ['Filter-Id'],
-  read(attributes, services) {
+  read(attributes, services, { noService = NO_SERVICE, oneAtATime = false }) {
     const filters = allValues(attributes, 'Filter-Id');
     if (filters.length === 0) return refuse('Missing-Attribute');
-    const wanted = filters.filter((filter) => filter !== NO_SERVICE);
+    if (oneAtATime && filters.length > 1) return refuse('Invalid-Request');
+    const wanted = filters.filter((filter) => filter !== noService);
     const operations = [
       ...wanted
         .filter((service) => !services.includes(service))
@@ -134,6 +141,14 @@ const COMMON: readonly AttributeName[] = [
   'Message-Authenticator',
 ];
 
+/** Reads a Disconnect-Request: anything but identification refuses it (RFC 5176 section 3). */
+export function readDisconnectAsNas(attributes: readonly Attribute[]): NasReading {
+  const allowed: readonly AttributeName[] = [...COMMON, 'ERX-Virtual-Router-Name', 'Class'];
+  const isAllowed = (one: Attribute) => 'name' in one && one.name !== 'State' && allowed.includes(one.name);
+  if (!attributes.every(isAllowed)) return refuse('Unsupported-Attribute');
+  return { ok: true, operations: [{ operation: 'disconnect', service: '' }] };
+}
+
 /**
  * Reads a CoA-Request as a NAS of that dialect does, for a session that has `services`. Every attribute is mandatory
  * (RFC 5176 section 2.3): an unsupported one refuses the whole request.
@@ -142,6 +157,7 @@ export function readAsNas(
   dialect: DialectName,
   attributes: readonly Attribute[],
   services: readonly string[],
+  options: Options = {},
 ): NasReading {
   const nas = NAS_DIALECTS[dialect];
   const known: KnownAttribute[] = [];
@@ -151,5 +167,5 @@ export function readAsNas(
       return refuse('Unsupported-Attribute');
     known.push(attribute);
   }
-  return nas.read(known, services);
+  return nas.read(known, services, options);
 }

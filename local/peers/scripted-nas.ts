@@ -1,5 +1,6 @@
-// A NAS for demonstrations and tests: it carries out CoA-Requests, or does what its script says instead, and records
-// each operation. Tests assert on this record which services a subscriber had, and when.
+// A NAS for demonstrations and tests: it carries out CoA-Requests and Disconnect-Requests, or does what its script says
+// instead, and records each operation. Tests assert on this record which services a subscriber had, and when.
+import type { DialectOptions } from '../../core/dialects/dialect.ts';
 import type { DialectName } from '../../core/dialects/dialects.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
@@ -12,9 +13,10 @@ import { encodeReply } from '../../core/requests/reply.ts';
 import type { Answer } from '../../core/subscriber/session.ts';
 import { checkRequest } from '../../relay/radius/checks.ts';
 import { udpTransport } from '../../relay/radius/udp.ts';
-import { type NasOperation, readAsNas } from './nas-dialects.ts';
+import { type NasAccountingOptions, startNasAccounting } from './nas-accounting.ts';
+import { type NasOperation, type NasReading, readAsNas, readDisconnectAsNas } from './nas-dialects.ts';
 
-/** One operation of a CoA-Request, and the reply of the NAS. */
+/** One operation of a CoA-Request, or a Disconnect-Request, and the reply of the NAS. */
 export interface NasRecord extends NasOperation, Answer {
   readonly atMs: number;
   readonly acctSessionId: string;
@@ -22,7 +24,7 @@ export interface NasRecord extends NasOperation, Answer {
   readonly services: readonly string[];
 }
 
-/** A CoA-Request, received for the first time or repeated. */
+/** A CoA-Request or Disconnect-Request, received for the first time or repeated. */
 export interface NasRequest {
   readonly acctSessionId: string | undefined;
   readonly operations: readonly NasOperation[];
@@ -38,6 +40,8 @@ export interface NasRequest {
 export type NasMove =
   /** Carries it out, or refuses what it cannot, and replies. */
   | 'ack'
+  /** The same, with words beside a CoA-ACK. */
+  | { readonly ack: NasText }
   /** Replies with CoA-NAK, with this Error-Cause if any, and says why in words. */
   | { readonly nak: number | undefined; readonly text?: NasText }
   /** The request is lost: it is not carried out and not recorded. */
@@ -50,10 +54,7 @@ export type NasMove =
   | 'duplicate';
 
 /** Why a NAS refuses something, in words: JunosE and Junos OS use Action-Reason, others Reply-Message. */
-export interface NasText {
-  readonly name: 'ERX-Action-Reason' | 'Reply-Message';
-  readonly value: string;
-}
+export type NasText = Attribute | readonly Attribute[];
 
 /** A CoA-NAK: its Error-Cause, which a NAS may leave out (RFC 5176 section 3.5), and its reason in words. */
 export interface NasRefusal {
@@ -78,6 +79,8 @@ export interface ScriptedNasOptions {
   readonly secrets: readonly Secret[];
   /** @default erx */
   readonly dialect?: DialectName;
+  /** As `nases[].options` of the site file. @default {} */
+  readonly dialectOptions?: DialectOptions;
   /** @default every request is carried out and answered */
   readonly script?: NasScript;
   /** Whether a request about a session that did not log in is refused with 503. @default such a session has no services */
@@ -91,6 +94,8 @@ export interface ScriptedNasOptions {
    * is refused with 506.
    */
   readonly exclusive?: readonly (readonly string[])[];
+  /** Where it accounts the services that it is told to account. @default it accounts none */
+  readonly accounting?: NasAccountingOptions | undefined;
   /** Milliseconds since 1970-01-01 UTC. An Event-Timestamp must be within 300 s of it. */
   readonly now: () => number;
   readonly onRecord?: (entry: NasRecord) => void;
@@ -128,7 +133,15 @@ const RECORD_KEPT = 10_000;
 
 /** Starts a NAS. Rejects with the system's error, such as EADDRINUSE. */
 export async function startScriptedNas(options: ScriptedNasOptions): Promise<ScriptedNas> {
-  const { address, secrets, dialect = 'erx', script = () => 'ack', now, onRecord = () => {} } = options;
+  const {
+    address,
+    secrets,
+    dialect = 'erx',
+    dialectOptions = {},
+    script = () => 'ack',
+    now,
+    onRecord = () => {},
+  } = options;
   const { onlyLoggedIn = false, whenThere, exclusive = [] } = options;
   const whenNotThere = options.whenNotThere ?? { errorCause: ERROR_CAUSE['Session-Context-Not-Found'] };
   const relay = {
@@ -143,6 +156,11 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
   const identities = new Map<string, Identity>();
   const exchanges = new Map<string, Exchange>();
   const services = (acctSessionId: string | undefined) => sessions.get(acctSessionId ?? '') ?? [];
+  const accounting = options.accounting && startNasAccounting(options.accounting, now);
+  const ended = (acctSessionId: string, names: readonly string[]) => {
+    for (const service of names)
+      accounting?.carriedOut(acctSessionId, { operation: 'deactivate', service }, {});
+  };
 
   const socket = await udpTransport.bind(address, {
     onPacket: (datagram, source) => void receive(datagram, source),
@@ -156,25 +174,30 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
       identities.set(acctSessionId, identity);
       sessions.set(acctSessionId, services);
     },
-    logOff(acctSessionId) {
-      identities.delete(acctSessionId);
-      sessions.delete(acctSessionId);
-    },
-    end: (acctSessionId, service) =>
-      void sessions.set(
+    logOff,
+    end(acctSessionId, service) {
+      ended(acctSessionId, [service]);
+      sessions.set(
         acctSessionId,
         services(acctSessionId).filter((other) => other !== service),
-      ),
+      );
+    },
     restart: () => exchanges.clear(),
-    stop() {
+    async stop() {
       exchanges.clear();
-      return socket.close();
+      await Promise.all([socket.close(), accounting?.stop()]);
     },
   };
 
+  function logOff(acctSessionId: string): void {
+    ended(acctSessionId, services(acctSessionId));
+    identities.delete(acctSessionId);
+    sessions.delete(acctSessionId);
+  }
+
   async function receive(datagram: Uint8Array, source: Endpoint): Promise<void> {
     const request = checkRequest(datagram, relay, now(), EVENT_TIMESTAMP_WINDOW_SECONDS);
-    if (!request.ok || request.packet.code !== CODE.CoaRequest) return;
+    if (!request.ok) return;
     const { packet, secret } = request;
     const key = `${formatEndpoint(source)} ${packet.identifier}`;
     const exchange = exchangeOf(key, packet);
@@ -184,14 +207,14 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     exchange.attempts += 1;
     const attributes = decodeAttributes(packet);
     const acctSessionId = firstValue(attributes, 'Acct-Session-Id');
-    const reading = readAsNas(dialect, attributes, services(acctSessionId));
+    const reading = read(packet, attributes, services(acctSessionId));
     const operations = reading.ok ? reading.operations : [];
     const move = await script({ acctSessionId, operations, attributes, attempt: exchange.attempts });
     exchange.isUnderWay = false;
     // The NAS may have been restarted since.
     if (move === 'lose-request' || exchanges.get(key) !== exchange) return;
     if (exchange.answer === undefined) {
-      const { text, ...answer } = carryOut(acctSessionId, attributes, move);
+      const { text, ...answer } = carryOut(packet, attributes, move);
       exchange.answer = replyOf(packet, secret, answer, text);
     }
     // A reply that cannot be sent counts as lost: the relay retransmits.
@@ -210,18 +233,24 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     return exchange;
   }
 
+  function read({ code }: Packet, attributes: readonly Attribute[], services: readonly string[]): NasReading {
+    if (code === CODE.DisconnectRequest) return readDisconnectAsNas(attributes);
+    return readAsNas(dialect, attributes, services, dialectOptions);
+  }
+
   /** Carries out all of a request or nothing of it (RFC 5176 section 2.3). */
   function carryOut(
-    acctSessionId: string | undefined,
+    packet: Packet,
     attributes: readonly Attribute[],
     move: NasMove,
   ): Answer & { readonly text?: NasText } {
+    const acctSessionId = firstValue(attributes, 'Acct-Session-Id');
     const before = services(acctSessionId);
-    const reading = readAsNas(dialect, attributes, before);
+    const reading = read(packet, attributes, before);
     if (acctSessionId === undefined) return nak(ERROR_CAUSE['Missing-Attribute']);
     if (!reading.ok) return nak(reading.errorCause);
     const refusal =
-      typeof move === 'object'
+      typeof move === 'object' && 'nak' in move
         ? refusalOfMove(move)
         : refusalOf(acctSessionId, attributes, reading.operations);
     const answer: Answer = refusal === undefined ? { answer: 'ack' } : nak(refusal.errorCause);
@@ -229,13 +258,25 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     for (const operation of reading.operations) {
       if (answer.answer === 'ack') after = changed(after, operation);
       const entry = { atMs: now(), acctSessionId, ...operation, services: after, ...answer };
+      if (answer.answer === 'ack')
+        accounting?.carriedOut(acctSessionId, operation, known(acctSessionId, attributes));
       record.push(entry);
       if (record.length > RECORD_KEPT) record.shift();
       onRecord(entry);
     }
-    if (after.length === 0) sessions.delete(acctSessionId);
+    const isDisconnected = packet.code === CODE.DisconnectRequest && answer.answer === 'ack';
+    if (isDisconnected) logOff(acctSessionId);
+    else if (after.length === 0) sessions.delete(acctSessionId);
     else sessions.set(acctSessionId, after);
-    return { ...answer, ...(refusal?.text && { text: refusal.text }) };
+    const text =
+      refusal === undefined && typeof move === 'object' && 'ack' in move ? move.ack : refusal?.text;
+    return { ...answer, ...(text && { text }) };
+  }
+
+  /** What identifies the subscriber: the log-in, or else the request. */
+  function known(acctSessionId: string, attributes: readonly Attribute[]): Identity {
+    const userName = firstValue(attributes, 'User-Name');
+    return { ...(userName !== undefined && { 'User-Name': userName }), ...identities.get(acctSessionId) };
   }
 
   /** Why it does not carry a request out; undefined when it does. */
@@ -253,6 +294,10 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     }
     let after = services(acctSessionId);
     const before = after;
+    const isThere = identity !== undefined || before.length > 0;
+    if (operations.some(({ operation }) => operation === 'disconnect') && !isThere) {
+      return { errorCause: ERROR_CAUSE['Session-Context-Not-Found'] };
+    }
     for (const operation of operations) {
       const isThere = before.includes(operation.service);
       if (operation.operation === 'deactivate' && !isThere) return whenNotThere;
@@ -265,16 +310,19 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
   }
 }
 
-const refusalOfMove = ({ nak, text }: Extract<NasMove, object>): NasRefusal => ({
+const refusalOfMove = ({ nak, text }: Extract<NasMove, { readonly nak: unknown }>): NasRefusal => ({
   ...(nak !== undefined && { errorCause: nak }),
   ...(text !== undefined && { text }),
 });
 
-/** The octets of a reply. Only a CoA-NAK has a reason in words. */
+/** The octets of a reply, with what the NAS says in words. */
 function replyOf(packet: Packet, secret: Secret, { answer, errorCause }: Answer, text?: NasText): Uint8Array {
   if (text === undefined) return encodeReply(packet, secret, answer, errorCause);
   const cause = errorCause === undefined ? [] : [{ name: 'Error-Cause', value: errorCause } as const];
-  return signReply(packet, { code: CODE.CoaNak, attributes: encodeAttributes([...cause, text]) }, secret);
+  const isDisconnect = packet.code === CODE.DisconnectRequest;
+  const [ack, nak] = isDisconnect ? [CODE.DisconnectAck, CODE.DisconnectNak] : [CODE.CoaAck, CODE.CoaNak];
+  const code = answer === 'ack' ? ack : nak;
+  return signReply(packet, { code, attributes: encodeAttributes([...cause, ...[text].flat()]) }, secret);
 }
 
 const nak = (errorCause: number | undefined): Answer => ({
@@ -283,6 +331,7 @@ const nak = (errorCause: number | undefined): Answer => ({
 });
 
 function changed(services: readonly string[], { operation, service }: NasOperation): readonly string[] {
+  if (operation === 'disconnect') return [];
   if (operation === 'deactivate') return services.filter((other) => other !== service);
   return services.includes(service) ? services : [...services, service];
 }

@@ -1,6 +1,7 @@
 // The site file with its secrets, which only the relay has.
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { nasAccountingWarnings } from '../../core/config/accounting-warnings.ts';
 import { ConfigurationError } from '../../core/config/problems.ts';
 import type { SecretReference } from '../../core/config/secret-reference.ts';
 import { parseSiteWithPlaces, type Site, secretsOf } from '../../core/config/site-file.ts';
@@ -61,7 +62,8 @@ export async function readSite(
 
 /**
  * Parses the text of a site file and resolves its secrets: `${NAME}` from `environment`, `file:PATH` relative to the
- * folder of `file`, an ARN with `readStoredSecret`, anything else as it stands. Weak secrets are reported.
+ * folder of `file`, an ARN with `readStoredSecret`, anything else as it stands. Weak secrets are reported, and
+ * what an operator should know of who accounts.
  * @throws ConfigurationError with file, line, path and what was expected, for every problem.
  */
 export async function resolveSite(
@@ -71,7 +73,8 @@ export async function resolveSite(
   report: Report,
   readStoredSecret: ReadStoredSecret,
 ): Promise<RelaySite> {
-  const { value: site, problem } = parseSiteWithPlaces(file, text);
+  const parsed = parseSiteWithPlaces(file, text);
+  const { value: site, problem } = parsed;
   const resolved = await resolveSecrets(
     secretsOf(site).map(({ reference }) => reference),
     { folder: dirname(file), environment, readStoredSecret },
@@ -123,6 +126,7 @@ export async function resolveSite(
     feeds.push({ ...feed, sources: source, secrets: secretsFor(secret, 'accountingFrom', index, 'secret') });
   }
   if (problems.length > 0) throw new ConfigurationError(problems);
+  for (const warning of nasAccountingWarnings(parsed)) report({ kind: 'configuration-warning', warning });
   const { accounting: address, ...relay } = site.relay;
   const intake = address && { address, feeds, nases: site.nases };
   return { name: site.site, ...relay, queues: site.queues, clients, accounting, nases, intake };

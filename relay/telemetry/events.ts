@@ -5,7 +5,7 @@ import type { CommandMessage } from '../../core/messages.ts';
 import type { ReplyFailure } from '../../core/radius/authenticator.ts';
 import type { ParseFailure } from '../../core/radius/packet.ts';
 import type { RecordKind, RecordRefusal } from '../../core/requests/accounting-request.ts';
-import type { Outcome, Unsent } from '../outcome.ts';
+import type { Unsent } from '../outcome.ts';
 import type { AuthenticationFailure, CheckFailure } from '../radius/checks.ts';
 
 /** Why a datagram to the CoA port is not forwarded. */
@@ -51,6 +51,8 @@ export type RelayEvent =
     }
   /** A secret of 12 characters or fewer, at this path of the site file. */
   | { readonly kind: 'weak-secret'; readonly path: string }
+  /** What follows from the site file, which is valid: `file:line: path: what follows`. */
+  | { readonly kind: 'configuration-warning'; readonly warning: string }
   | { readonly kind: 'accounting-not-configured' }
   | { readonly kind: 'socket-error'; readonly error: string }
   | { readonly kind: 'draining' }
@@ -106,9 +108,12 @@ export type RelayEvent =
       readonly correlationId: string;
       readonly commandId: string;
       readonly nas: string;
+      readonly operation: CommandMessage['operation'];
       readonly result: 'ack' | 'nak';
       readonly errorCause?: number;
-      /** From the first transmission to the CoA-ACK or CoA-NAK. */
+      /** What the NAS said in words. */
+      readonly text?: string;
+      /** From the first transmission to the ACK or NAK. */
       readonly latencyMs: number;
     }
   | {
@@ -118,7 +123,6 @@ export type RelayEvent =
       readonly nas: string;
       readonly result: 'timeout' | 'unreachable';
     }
-  /** With the outcome that is reported to the cloud. */
   | {
       readonly kind: 'command-not-sent';
       readonly correlationId: string;
@@ -126,8 +130,6 @@ export type RelayEvent =
       readonly nas: string;
       readonly reason: Unsent['unsent'];
       readonly detail?: string;
-      readonly result: Outcome['result'];
-      readonly errorCause?: number;
     }
   /** During a rotation of secrets: the NAS has replied to a request that was signed with the other one of its two. */
   | { readonly kind: 'nas-secret-changed'; readonly nas: string; readonly to: 'current' | 'previous' }
@@ -148,6 +150,17 @@ export type RelayEvent =
       readonly correlationId: string;
       readonly server: string;
       readonly result: 'timeout' | 'unreachable' | 'busy';
+    }
+  /** Deleted from its queue: its packet would be too long. account lets no such record into the queue; 0.1.0 did. */
+  | {
+      readonly kind: 'accounting-not-sent';
+      readonly correlationId: string;
+      readonly status: 'Start' | 'Stop';
+      readonly acctSessionId: string;
+      readonly serviceSession: string;
+      /** Of the packet, encoded, base64. */
+      readonly attributes: string;
+      readonly error: string;
     }
   | { readonly kind: 'accounting-server-changed'; readonly from: string; readonly to: string }
   /** Records without an Accounting-Response. Reported each time when their visibility timeout is renewed. */

@@ -1,4 +1,5 @@
 // Events as lines of JSON, for the standard output of a container.
+import { printableJson } from '../../core/printable.ts';
 import type { RelayEvent, Report } from './events.ts';
 
 /** These come at any rate, some from anyone. So each reason is logged at most once in this time. */
@@ -18,6 +19,7 @@ const SUPPRESSED: ReadonlySet<RelayEvent['kind']> = new Set([
 const LEVEL = {
   listening: 'INFO',
   'weak-secret': 'WARN',
+  'configuration-warning': 'WARN',
   'accounting-not-configured': 'WARN',
   'socket-error': 'ERROR',
   draining: 'INFO',
@@ -33,6 +35,7 @@ const LEVEL = {
   'nas-secret-changed': 'WARN',
   'accounting-answered': 'INFO',
   'accounting-unanswered': 'WARN',
+  'accounting-not-sent': 'ERROR',
   'accounting-server-changed': 'WARN',
   'accounting-waiting': 'WARN',
   'reply-ignored': 'WARN',
@@ -78,6 +81,6 @@ export function logEvents(write: (line: string) => void, now: () => number): Rep
     }
     const timestamp = new Date(nowMs).toISOString();
     const line = { level, message: kind, timestamp, service: 'relay', ...details, suppressed };
-    write(`${JSON.stringify(line)}\n`);
+    write(`${printableJson(JSON.stringify(line))}\n`);
   };
 }

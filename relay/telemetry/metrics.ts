@@ -64,6 +64,10 @@ export function countEvents(counters: Counters): Report {
     'interlock_relay_accounting_unanswered_total',
     'Attempts that a server left unanswered, by server and result.',
   );
+  const unsendable = counters.counter(
+    'interlock_relay_accounting_not_sent_total',
+    'Records that fit into no packet, and were deleted from their queue.',
+  );
   const ignored = counters.counter(
     'interlock_relay_replies_ignored_total',
     'Datagrams of a server that answered no request of ours, by server and reason.',
@@ -147,6 +151,8 @@ export function countEvents(counters: Counters): Report {
         return records({ server: event.server });
       case 'accounting-unanswered':
         return unanswered({ server: event.server, result: event.result });
+      case 'accounting-not-sent':
+        return unsendable();
       case 'reply-ignored':
         return ignored({ server: event.server, reason: event.reason });
       case 'queue-entry-refused':

@@ -83,6 +83,9 @@ describe('an alarm', () => {
     expect(alarmsOn(METRICS.unknownNas)).toMatchObject({
       sweep: { Statistic: 'Maximum', Threshold: 1, Period: 3600, EvaluationPeriods: 2, DatapointsToAlarm: 1 },
     });
+    expect(alarmsOn(METRICS.unmadeRecords)).toMatchObject({
+      account: { Namespace: 'Interlock', Statistic: 'Sum', Threshold: 1, EvaluationPeriods: 1 },
+    });
     expect(alarmsOn(METRICS.overdue)).toMatchObject({
       sweep: { Namespace: 'Interlock', Threshold: 300_000, TreatMissingData: 'breaching' },
     });

@@ -99,6 +99,17 @@ describe.concurrent('cdk synth', { timeout: TIMEOUT_MS }, () => {
     expect([...new Set(actions)]).toEqual([TOPIC]);
   });
 
+  it('says what follows from a configuration that is valid', async ({ configuration, expect }) => {
+    configuration.edit('sites/demo.yaml', 'dialect: erx', 'dialect: erx\n    serviceAccounting: nas');
+
+    const { code, printed } = await configuration.synth();
+
+    expect(code, printed).toBe(0);
+    expect(printed).toMatch(
+      /warning.*demo\.yaml:\d+: nases\.0\.serviceAccounting: Interlock sends no Acct-Start/i,
+    );
+  });
+
   it('answers a mistake in the configuration with a sentence, and makes nothing', async ({
     configuration,
     expect,

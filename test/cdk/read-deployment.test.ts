@@ -124,6 +124,21 @@ describe('a folder of site files', () => {
     );
   });
 
+  it('and a catalogue: a volume of which no NAS is told is refused, and one of which some are not is a warning', () => {
+    const services = join(directory, 'services.yaml');
+    const catalogue = readFileSync(services, 'utf8');
+    writeFileSync(services, catalogue.replace('gold: {', 'gold: { volumeMegabytes: 100,'));
+    const untold = `${services}:9: services.gold.volumeMegabytes: bng-1 is not told of it (serviceAccounting: interlock), so that its activation there gets CoA-NAK 501`;
+    expect(() => readDeployment(directory)).toThrow(new ConfigurationError([untold]));
+
+    const other = demo().replace('site: demo', 'site: north').replaceAll('bng-1', 'bng-2');
+    writeFileSync(site('north.yaml'), other.replace('dialect: erx', 'serviceAccounting: nas'));
+    expect(readDeployment(directory).warnings).toEqual([
+      untold,
+      expect.stringMatching(/north\.yaml:\d+: nases\.0\.serviceAccounting: Interlock sends no Acct-Start/),
+    ]);
+  });
+
   it('may have hidden files', () => {
     writeFileSync(site('.demo.yaml.swp'), 'what an editor leaves');
 

@@ -94,6 +94,17 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock doctor'), () => {
     });
   });
 
+  it('tells what follows from who accounts, which is no fault', async () => {
+    const { examine } = await patient(SITE.replace('formerly', 'serviceAccounting: nas, formerly'));
+    const { isWell, printed } = await examine();
+    expect(isWell).toBe(true);
+    const [well = '', ...others] = WELL.map((line) => line.replace('N sessions', '0 sessions'));
+    const note = expect.stringMatching(
+      /^note {3}.*sites\/demo\.yaml:4: nases\.0\.serviceAccounting: Interlock sends no/,
+    );
+    expect(printed).toEqual([well, note, ...others]);
+  });
+
   it('finds sessions of NASes that no site file names', async () => {
     const { having: store, examine } = await patient();
     for (let number = 1; number <= 12; number++) await store(having('bng-0', `s${number}`));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { describeSession } from '../../cli/session-text.ts';
 import { historyItem } from '../../core/subscriber/history.ts';
-import { asked, NOW, nas, outcome, play, request, service } from '../core/support.ts';
+import { asked, NOW, nak, nas, outcome, play, request, service, unsent } from '../core/support.ts';
 
 type Events = Parameters<typeof play>[0];
 
@@ -93,6 +93,12 @@ describe('a transition', () => {
     (s) => outcome(s, 'ack'),
     asked(request('r2', { ...COA, activate: ['gold'], deactivate: ['voice'] })),
   ];
+
+  it('shows which services the NAS accounts', () => {
+    const told = { nas: nas({ enforcement: 'coa', serviceAccounting: 'nas' }) };
+    const lines = shown([asked(request('r1', { ...told, activate: ['gold'] })), (s) => outcome(s, 'ack')]);
+    expect(section('Services', lines)[1]).toMatch(/^ {2}gold +12 +active +r1 +time \(NAS\) /);
+  });
 
   it('shows the command to the NAS, its time and request, and what it activates and deactivates', () => {
     const lines = shown(switching);
@@ -198,8 +204,41 @@ describe('a transition', () => {
     const lines = shown([...switching, ack, ack, (s) => outcome(s, 'nak', 506)]);
     expect(lines).toContain('State            idle');
     expect(section('Services', lines)[1]).toBe(
-      '  silver  12     deactivating  r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  -             attempt 1 failed, next 2026-11-22T13:00:15+01:00 (in 12 s)',
+      '  silver  12     deactivating  r1       time        2026-11-22T13:00:00+01:00 (3 s ago)  -             deactivating since 2026-11-22T13:00:00+01:00 (3 s ago), attempt 1 failed, NAS: nak 506, next retry 2026-11-22T13:00:15+01:00 (in 12 s)',
     );
+  });
+
+  it.each<[string, Events[number], string]>([
+    ['refused, in its words', nak(506, 'Resource busy'), "NAS: nak 506, 'Resource busy'"],
+    ['did not answer', (s) => outcome(s, 'timeout'), 'NAS: timeout'],
+    ['was not told', unsent('nas-overloaded', 506), 'relay: unsent, nas-overloaded'],
+  ])('shows beside the next retry that the NAS %s', (_, last, text) => {
+    const lines = shown([...switching, (s) => outcome(s, 'ack'), (s) => outcome(s, 'ack'), last]);
+    expect(section('Services', lines)[1]).toContain(`attempt 1 failed, ${text}, next retry `);
+  });
+
+  it('shows what has not been told because the NAS does not answer as that', () => {
+    const cisco = { nas: nas({ enforcement: 'coa', dialect: 'cisco', options: {} }) };
+    const ack: Events[number] = (s) => outcome(s, 'ack');
+    const lines = shown([
+      asked(request('r1', { ...cisco, activate: ['silver', 'video'] })),
+      ack,
+      ack,
+      asked(request('r2', { ...cisco, activate: ['both'] })),
+      ack,
+      (s) => outcome(s, 'timeout'),
+    ]);
+    expect(section('Services', lines)[1]).toContain('attempt 1 failed, NAS: timeout, next retry');
+    expect(section('Services', lines)[2]).toMatch(/ {2}not told yet, next retry 2026/);
+  });
+
+  it('shows control characters in the words of a NAS as what they are', () => {
+    const lines = shown([
+      asked(request('r1', { ...COA, activate: ['gold'] })),
+      (s) => outcome(s, 'nak', 506, '\x1b]0;owned\x07'),
+      asked(request('r2', { ...COA, activate: ['silver'] })),
+    ]);
+    expect(lines.join('\n')).toContain('the NAS refused gold: \\x1b]0;owned\\x07');
   });
 
   it('shows a service that the NAS may have or not as unconfirmed', () => {
@@ -256,14 +295,14 @@ describe('the history of a session', () => {
         (s) => outcome(s, 'ack'),
       ]),
     ).toEqual([
-      '  At                                   Request   Cause                      Services                     NAS command      Client requests',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        outcome                    -gold                        -                r3 of policy: deactivate gold: CoA-ACK',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome, attempt 1 failed  -                            deactivate gold  r2 of policy: activate silver: CoA-ACK',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome                    +silver, gold: deactivating  deactivate gold  -',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        request                    -                            -                r3 of policy: deactivate gold',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        request                    -                            activate silver  r2 of policy: activate silver',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  outcome                    +gold                        -                9d41aa07 of policy: activate gold: CoA-ACK',
-      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  request                    -                            activate gold    9d41aa07 of policy: activate gold',
+      '  At                                   Request   Cause                               Services                     NAS command      Client requests',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        outcome: ack                        -gold                        -                r3 of policy: deactivate gold: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome: timeout, attempt 1 failed  -                            deactivate gold  r2 of policy: activate silver: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        outcome: ack                        +silver, gold: deactivating  deactivate gold  -',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r3        request                             -                            -                r3 of policy: deactivate gold',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  r2        request                             -                            activate silver  r2 of policy: activate silver',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  outcome: ack                        +gold                        -                9d41aa07 of policy: activate gold: CoA-ACK',
+      '  2026-11-22T12:00:00+00:00 (3 s ago)  9d41aa07  request                             -                            activate gold    9d41aa07 of policy: activate gold',
     ]);
   });
 

@@ -3,7 +3,7 @@ import { prepareSecret, signRequest } from '../../core/radius/authenticator.ts';
 import { type Attribute, decodeAttributes } from '../../core/radius/codec.ts';
 import { CODE, parsePacket } from '../../core/radius/packet.ts';
 import { type AccountingRecord, accountingRecords } from '../../core/service-accounting.ts';
-import { asked, NOW, nas, outcome, play, request, service } from './support.ts';
+import { accountingId, ack, asked, NOW, nas, outcome, play, request, service } from './support.ts';
 
 /** The attributes as the accounting server reads them. */
 function attributesOf({ message }: AccountingRecord): readonly Attribute[] {
@@ -41,13 +41,13 @@ describe('accounting', () => {
     expect(start?.message).toMatchObject({
       correlationId: 'r1',
       status: 'Start',
-      acctSessionId: 's1:000001',
+      acctSessionId: accountingId(0),
       serviceSession: 'gold',
       eventAtMs: NOW,
     });
     expect(start && attributesOf(start)).toEqual([
       { name: 'Acct-Status-Type', value: 1 },
-      { name: 'Acct-Session-Id', value: 's1:000001' },
+      { name: 'Acct-Session-Id', value: accountingId(0) },
       { name: 'User-Name', value: 'client1@isp1.com' },
       { name: 'NAS-IP-Address', value: '192.0.2.1' },
       { name: 'NAS-Identifier', value: 'bng-1' },
@@ -66,7 +66,7 @@ describe('accounting', () => {
     const stop = records[1];
     expect(stop?.message).toMatchObject({
       correlationId: 'r2',
-      acctSessionId: 's1:000001',
+      acctSessionId: accountingId(0),
       eventAtMs: NOW + 90_500,
     });
     expect(stop && attributesOf(stop)).toEqual(
@@ -84,6 +84,28 @@ describe('accounting', () => {
     expect(again).toEqual(accountingRecords(gold, silver).map(({ id }) => id));
     expect(new Set([...again, ...accountingRecords(undefined, gold).map(({ id }) => id)]).size).toBe(3);
   });
+
+  it.each([
+    ['has ended it itself', 'erx', 60],
+    ['was not told of it', 'cisco', 600],
+  ] as const)(
+    'makes the Stop of a Service-Timeout whose timer is late: the NAS %s',
+    (_, dialect, seconds) => {
+      const coa = { nas: nas({ enforcement: 'coa', dialect }) };
+      const timed = service('gold', { timeoutSeconds: 60 });
+      const before = play([asked(request('r1', { ...coa, activate: [timed] })), ack]).session;
+      const after = play([{ kind: 'due', id: 'd1' }, ack], before, NOW + 600_000).session;
+      const [stop, ...more] = accountingRecords(before, after);
+      expect(more).toEqual([]);
+      expect(stop && attributesOf(stop)).toEqual(
+        expect.arrayContaining([
+          { name: 'Event-Timestamp', value: NOW / 1000 + seconds },
+          { name: 'Acct-Session-Time', value: seconds },
+          { name: 'Acct-Terminate-Cause', value: 5 },
+        ]),
+      );
+    },
+  );
 
   it('makes no record of a service without statistics', () => {
     const { session } = play([asked(request('r3', { deactivate: ['voice'] }))], gold);

@@ -3,7 +3,7 @@
 import type { NasProfile } from '../../core/nas.ts';
 import type { RadiusOrigin } from '../../core/origin.ts';
 import { decodeAttributes, describeAttribute, firstValue } from '../../core/radius/codec.ts';
-import { accountingRecords } from '../../core/service-accounting.ts';
+import { accountingRecords, serviceSessionId } from '../../core/service-accounting.ts';
 import type { PlannedService } from '../../core/services/terms.ts';
 import type { Event } from '../../core/subscriber/event.ts';
 import type { RequestedDeactivation, ServiceRequest, Session } from '../../core/subscriber/session.ts';
@@ -20,6 +20,7 @@ export function nas(over: Partial<NasProfile> = {}): NasProfile {
     enforcement: 'none',
     dialect: 'erx',
     order: 'activate-first',
+    serviceAccounting: 'interlock',
     options: { tagDeactivations: false },
     answerTimeoutSeconds: 30,
     ...over,
@@ -128,6 +129,12 @@ export const nak =
 /** The NAS does not answer. */
 export const timeout = (session: Session | undefined): Event => outcome(session, 'timeout');
 
+/** The relay does not send it, with the Error-Cause that the request gets. */
+export const unsent =
+  (why: string, errorCause?: number) =>
+  (session: Session | undefined): Event =>
+    ({ ...outcome(session, 'unsent', errorCause), unsent: why }) as Event;
+
 /** A NAS that is told. */
 export const COA = { nas: nas({ enforcement: 'coa' }) };
 
@@ -145,6 +152,10 @@ export function told({ effects }: Result): readonly string[] {
   const octets = Buffer.from(command.attributes, 'base64');
   return decodeAttributes(packetOf(craft({ attributes: [octets] }))).map(describeAttribute);
 }
+
+/** What the service session is called in accounting that a session made at `NOW` has numbered `index`, from 0 on. */
+export const accountingId = (index: number, acctSessionId = 's1') =>
+  serviceSessionId(acctSessionId, NOW + index);
 
 /** The accounting records of all that was played, in order: `Start gold`, `Stop gold 10`. */
 export function accounted(start: Session | undefined, { results }: Played): readonly string[] {

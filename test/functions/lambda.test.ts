@@ -18,7 +18,7 @@ import { createSessionStore } from '../../functions/shared/session-store.ts';
 import { type Fauxqs, startFauxqs } from '../../local/cloud/fauxqs.ts';
 import type { Queue } from '../../local/cloud/queues.ts';
 import { at, list, resources } from '../cdk/template.ts';
-import { asked, NOW, nas, outcome, play, request } from '../core/support.ts';
+import { accountingId, asked, NOW, nas, outcome, play, request } from '../core/support.ts';
 import { createFifoQueue, createQueue, dynoxide, LOCAL } from '../local/cloud/emulators.ts';
 import { bundleFunctions } from '../system/lambda/bundles.ts';
 import { FunctionProcess } from '../system/lambda/function-process.ts';
@@ -61,7 +61,7 @@ describe('the bundle of', () => {
       { TABLE_NAME: 'sessions', OUTBOX_URLS: '{"demo":"here"}' },
       ['OUTBOX_URLS.demo', 'DUE_QUEUE_URL', 'DEPLOYMENT_FILE'],
     ],
-    ['account', { TABLE_NAME: 'sessions' }, ['ACCOUNTING_URLS']],
+    ['account', { TABLE_NAME: 'sessions' }, ['ACCOUNTING_URLS', 'NAS_SITES_FILE']],
     ['sweep', {}, ['TABLE_NAME', 'DUE_QUEUE_URL', 'NAS_NAMES_FILE']],
   ])('%s names all variables that are missing in %o', async (name, environment, missing) => {
     const complaint: unknown = await start(name, { AWS_REGION: 'eu-central-1', ...environment })
@@ -95,6 +95,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       TABLE_NAME: table.name,
       DEPLOYMENT_FILE: join(output, 'decide', 'deployment.json'),
       NAS_NAMES_FILE: join(output, 'sweep', 'nas-names.json'),
+      NAS_SITES_FILE: join(output, 'account', 'nas-sites.json'),
       OUTBOX_URLS: urls,
       ACCOUNTING_URLS: urls,
       DUE_QUEUE_URL: urlOf(await createQueue(sqs, 'due')),
@@ -187,7 +188,8 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     ]);
 
     await account.stop();
-    const accounted = { kind: 'accounted', status: 'Start', site: 'demo', acctSessionId: 'deployed:000001' };
+    const acctSessionId = accountingId(0, 'deployed');
+    const accounted = { kind: 'accounted', status: 'Start', site: 'demo', acctSessionId };
     expect(account.log()).toContainEqual(
       expect.objectContaining({ level: 'INFO', message: expect.objectContaining(accounted) }),
     );
@@ -200,8 +202,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     await decide.invoke({ Records: records.map((body) => inboxRecord(body)) });
     await decide.stop();
 
-    const runbook = readFileSync(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
-    const fields = new Set(runbook.match(/\bmessage(?:\.\w+)+/g));
+    const fields = fieldsOfRunbook('decided');
     expect(fields).toContain('message.retryAttempts');
     expect(fields).toContain('message.unconfirmed.0');
     const [stuckOne, unconfirmedOne] = decide.log();
@@ -209,12 +210,13 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       expect(field.includes('unconfirmed') ? unconfirmedOne : stuckOne).toHaveProperty(field);
     expect(stuckOne).toMatchObject({ message: { kind: 'decided', retryAttempts: 3 } });
     expect(unconfirmedOne).toMatchObject({
-      message: { kind: 'decided', result: 'timeout', unconfirmed: ['gold'], unchecked: [] },
+      message: { kind: 'decided', outcome: { result: 'timeout' }, unconfirmed: ['gold'], unchecked: [] },
     });
   });
 
-  it('decide and sweep write the metrics that alarms and the dashboard use', async () => {
+  it('decide, account and sweep write the metrics that alarms and the dashboard use', async () => {
     const decide = start('decide', environment);
+    const account = start('account', environment);
     const sweep = start('sweep', environment);
     await decide.invoke({
       Records: [
@@ -224,15 +226,44 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
         inboxRecord(await unanswered('measured and unconfirmed')),
       ],
     });
+    await account.invoke({ Records: [unmakeable('measured and too long')] });
     await sweep.invoke({});
-    await Promise.all([decide.stop(), sweep.stop()]);
+    await Promise.all([decide.stop(), account.stop(), sweep.stop()]);
 
-    const measured = [...decide.log(), ...sweep.log()].flatMap(embeddedMetrics).flatMap(seriesAndSchema);
+    expect(account.log()).toContainEqual(
+      expect.objectContaining({
+        level: 'ERROR',
+        message: expect.objectContaining({ kind: 'unmade', status: 'Stop', serviceSession: 'gold' }),
+      }),
+    );
+    const unmade = account.log().find(({ level }) => level === 'ERROR');
+    for (const field of fieldsOfRunbook('unmade')) expect(unmade).toHaveProperty(field);
+    const measured = [...decide.log(), ...account.log(), ...sweep.log()]
+      .flatMap(embeddedMetrics)
+      .flatMap(seriesAndSchema);
     const wanted = lookedFor();
-    expect(wanted).toHaveLength(9);
+    expect(wanted).toHaveLength(10);
     expect(measured).toEqual(expect.arrayContaining([...wanted]));
   });
 });
+
+/** What the queries of the runbook for records of this kind use of them. */
+function fieldsOfRunbook(kind: string): ReadonlySet<string> {
+  const runbook = readFileSync(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
+  const queries = runbook.split('```').filter((block) => block.includes(`filter message.kind = "${kind}"`));
+  return new Set(queries.flatMap((query) => query.match(/\bmessage(?:\.\w+)+/g) ?? []));
+}
+
+/** The removal of a session whose Acct-Stop fits into no packet. */
+function unmakeable(acctSessionId: string): object {
+  const { session } = play([asked(request('r1', { acctSessionId, activate: ['gold'] }))]);
+  if (session === undefined) throw new Error('a request always makes a session');
+  const big = { identity: {}, classes: Array.from({ length: 17 }, () => 'ab'.repeat(250)) };
+  const accountedAs = Object.fromEntries(Object.keys(session.accountedAs).map((key) => [key, big]));
+  const keys = { pk: `SESSION#bng-1#${acctSessionId}`, sk: STATE_SORT_KEY };
+  const OldImage = marshall({ ...keys, shape: SHAPE, ...session, accountedAs });
+  return { eventName: 'REMOVE', dynamodb: { Keys: marshall(keys), SequenceNumber: '9', OldImage } };
+}
 
 /** `Interlock Answers service=decide,Answer=CoA-ACK`, and `Interlock Answers service,Answer`. */
 function seriesAndSchema({ namespace, name, dimensions }: EmbeddedMetric): readonly string[] {

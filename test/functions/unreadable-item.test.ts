@@ -83,6 +83,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an item of a later shape'), { tim
     const reports: AccountReport[] = [];
     const batches: (readonly (string | undefined)[])[] = [];
     const account = createAccount({
+      nasSites: new Map(),
       writeHistory: createHistoryWriter(dynamodb, cloud.tableName),
       send: createSiteSender(sqs, { [SITE]: queues().accounting.url }, 'accounting queue'),
       report: (event) => reports.push(event),

@@ -61,6 +61,7 @@ describe('of the events of the relay', () => {
         correlationId: 'c1',
         commandId: 'c1/1',
         nas: 'bng-1',
+        operation: 'activate',
         result: 'ack',
         latencyMs: 12.3,
       },
@@ -75,6 +76,22 @@ describe('of the events of the relay', () => {
         result: 'timeout',
       },
       'outcome    c1        no reply from bng-1: timeout',
+    ],
+    [
+      { kind: 'configuration-warning', warning: 'demo.yaml:6: nases.0.serviceAccounting: no Acct-Start' },
+      'note                 demo.yaml:6: nases.0.serviceAccounting: no Acct-Start',
+    ],
+    [
+      {
+        kind: 'accounting-not-sent',
+        correlationId: 'c1',
+        status: 'Start',
+        acctSessionId: '1:000001',
+        serviceSession: 'gold',
+        attributes: 'LAkB',
+        error: 'RangeError: too long',
+      },
+      'problem    c1        Acct-Start 1:000001 gold not sent: RangeError: too long',
     ],
     [
       { kind: 'weak-secret', path: 'clients.0.secret' },
@@ -99,6 +116,25 @@ describe('of the events of the relay', () => {
   it.each<RelayEvent>([{ kind: 'draining' }, { kind: 'stopped' }])('$kind is none', (event) => {
     expect(line({ source: 'relay', event })).toBeUndefined();
   });
+});
+
+it('shows what follows from the configuration, and a record that cannot be made', () => {
+  const warning = 'services.yaml:4: services.quota.volumeMegabytes: bng-1 is not told of it';
+  expect(line({ source: 'configuration', event: { kind: 'warning', warning } })).toBe(
+    `note                 ${warning}`,
+  );
+  const unmade = {
+    kind: 'unmade',
+    site: 'demo',
+    correlationId: 'c1',
+    status: 'Stop',
+    acctSessionId: '1:000001',
+    serviceSession: 'gold',
+    reason: 'too long',
+  } as const;
+  expect(line({ source: 'account', event: unmade })).toBe(
+    'failed     c1        account: Acct-Stop 1:000001 gold cannot be made: too long',
+  );
 });
 
 it('shows control characters of a client in hexadecimal, so that no terminal obeys them', () => {
@@ -136,7 +172,7 @@ describe('of a session, tells apart', () => {
       },
     });
   const request = { cause: 'activate gold', receivedAtMs: 0 };
-  const nak = { cause: 'the NAS: nak 506', result: 'nak' } as const;
+  const nak = { cause: 'the NAS: nak 506', outcome: { result: 'nak', errorCause: 506 } } as const;
   const reply: ReplyEffect = {
     kind: 'reply',
     correlationId: 'r1',
@@ -187,7 +223,7 @@ describe('of a session, tells apart', () => {
       'an activation that was not answered',
       {
         cause: 'the NAS: timeout',
-        result: 'timeout',
+        outcome: { result: 'timeout' },
         effects: [refusal],
         reason: 'the NAS did not answer',
         unconfirmed: ['gold'],
@@ -198,7 +234,7 @@ describe('of a session, tells apart', () => {
       'an activation by attributes that the NAS is not told',
       {
         cause: 'the NAS: ack',
-        result: 'ack',
+        outcome: { result: 'ack' },
         effects: [reply],
         activated: ['gold'],
         unchecked: ['Framed-IP-Address', 'NAS-Port'],
@@ -209,7 +245,7 @@ describe('of a session, tells apart', () => {
     ['an outcome too late', nak, 'the NAS: nak 506: ignored: no longer expected'],
     [
       'an activation of what was active already',
-      { cause: 'the NAS: ack', result: 'ack', effects: [reply] },
+      { cause: 'the NAS: ack', outcome: { result: 'ack' }, effects: [reply] },
       'the NAS: ack: no change',
     ],
     ['a timer', { effects: [command] }, 'its time has come: deactivating gold'],

@@ -111,7 +111,14 @@ test('repeats byte for byte from the same port while the clock goes on, and tell
   const what = { acctSessionId: '0001048580', operation: 'activate', services: ['gold'] };
   expect(events.all).toEqual([
     { kind: 'command-sent', ...about, ...what },
-    { kind: 'command-answered', ...about, result: 'nak', errorCause: 503, latencyMs: 29_999 },
+    {
+      kind: 'command-answered',
+      ...about,
+      operation: 'activate',
+      result: 'nak',
+      errorCause: 503,
+      latencyMs: 29_999,
+    },
   ]);
 });
 

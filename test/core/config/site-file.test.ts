@@ -71,6 +71,7 @@ describe('a site file', () => {
           enforcement: 'none',
           options: { tagDeactivations: false },
           order: 'activate-first',
+          serviceAccounting: 'interlock',
           answerTimeoutSeconds: 30,
           messageAuthenticator: true,
           requireMessageAuthenticator: false,
@@ -124,7 +125,12 @@ describe('the options of a NAS', () => {
     [['options: { tagDeactivations: true }'], 'erx', { tagDeactivations: true }],
     [['dialect: erx', 'options: { tagDeactivations: true }'], 'erx', { tagDeactivations: true }],
     [['dialect: cisco'], 'cisco', {}],
-    [['dialect: generic', 'options: {}'], 'generic', {}],
+    [['dialect: generic', 'options: {}'], 'generic', { noService: 'none', oneAtATime: false }],
+    [
+      ['dialect: generic', 'order: together', 'options: { noService: "Kein Dienst", oneAtATime: true }'],
+      'generic',
+      { noService: 'Kein Dienst', oneAtATime: true },
+    ],
   ])('are those of its dialect: %j', (lines, dialect, options) => {
     expect(parse(withNas(...lines)).nases[0]).toMatchObject({ dialect, options });
     expect(Object.keys(parse(withNas(...lines)).nases[0]?.options ?? {})).toEqual(Object.keys(options));
@@ -177,6 +183,21 @@ describe('the options of a NAS', () => {
       ['dialect: cisco', 'order: together'],
       18,
       'nases.0.order: together is not possible with cisco, where a CoA-Request carries one command',
+    ],
+    [
+      ['dialect: generic', 'options: { oneAtATime: true }', 'order: deactivate-first'],
+      19,
+      'nases.0.order: expected together: a NAS that has one service at a time changes it in one command',
+    ],
+    [
+      ['dialect: generic', 'options: { noService: "" }'],
+      18,
+      'nases.0.options.noService: expected a Filter-Id',
+    ],
+    [
+      ['dialect: generic', 'options: { noService: "a\\tb" }'],
+      18,
+      'nases.0.options.noService: expected no control characters',
     ],
     [
       ['order: new-first'],

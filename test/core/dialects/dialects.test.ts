@@ -102,7 +102,9 @@ describe('erx', () => {
 
   it('tells the NAS so octet by octet', () => {
     const gold = service('gold', { timeoutSeconds: 3600 });
-    const { last } = play([asked(request('r1', { ...at('erx'), activate: [gold] }))]);
+    const { last } = play([
+      asked(request('r1', { ...at('erx', { serviceAccounting: 'nas' }), activate: [gold] })),
+    ]);
     const text = (value: string) => Buffer.from(value).toString('hex');
     expect(octetsOf(last).toString('hex')).toBe(
       [
@@ -149,8 +151,12 @@ describe('erx', () => {
       }),
     );
     const identity = { 'User-Name': 'u'.repeat(253), 'ERX-Virtual-Router-Name': 'v'.repeat(247) };
-    const asking = { acctSessionId: 'a'.repeat(246), identity, activate: longest };
-    const profile = { identity: { 'NAS-IP-Address': '192.0.2.1', 'NAS-Identifier': 'n'.repeat(253) } };
+    const asking = { acctSessionId: 'a'.repeat(239), identity, activate: longest };
+    const serviceAccounting = 'nas' as const;
+    const profile = {
+      serviceAccounting,
+      identity: { 'NAS-IP-Address': '192.0.2.1', 'NAS-Identifier': 'n'.repeat(253) },
+    };
     const { last } = play([asked(request('r1', { ...at('erx', profile), ...asking }))]);
     expect(told(last)).toHaveLength(5 + 8 * 5);
   });

@@ -64,7 +64,7 @@ describe.skipIf(dictionaries.skip)(dictionaries.title("against FreeRADIUS' dicti
   const lines = () => {
     const directory = DICTIONARIES ?? '';
     return readdirSync(directory)
-      .filter((file) => /^dictionary\.(rfc\d+|erx|cisco)$/.test(file))
+      .filter((file) => /^dictionary\.(rfc\d+|erx|cisco|ericsson\.ab)$/.test(file))
       .flatMap((file) => readFileSync(join(directory, file), 'utf8').split('\n'))
       .map((line) => line.replace(/#.*/, '').trim().split(/\s+/));
   };
@@ -81,6 +81,9 @@ describe.skipIf(dictionaries.skip)(dictionaries.title("against FreeRADIUS' dicti
     ]);
     // FreeRADIUS' has no tag. Interlock reads one, since JunosE's documentation has one in an example.
     theirs.set('ERX-Service-Deactivate', { number: '66', type: 'string', tagged: true });
+    // No dictionary of FreeRADIUS 3.2 has these.
+    theirs.set('Alc-Error-Code', { number: '226', type: 'integer', tagged: false });
+    theirs.set('Alc-Error-Message', { number: '227', type: 'string', tagged: false });
     expect(ours).toEqual(TABLE.map(([name]) => [name, theirs.get(name)]));
   });
 

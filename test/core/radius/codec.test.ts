@@ -58,6 +58,8 @@ const BOTH_WAYS: readonly (readonly [Attribute, octets: string])[] = [
     { unknown: { type: 26, vendor: 0x0013_0a00, vendorType: 65 }, value: octets('61') },
     '1a09 00130a00 4103 61',
   ],
+  // RFC 2865 section 5.26 recommends the form behind the vendor; vendor 429 has another one.
+  [{ unknown: { type: 26 }, value: octets('000001ad 0000 9032 61') }, '1a0b 000001ad 0000 9032 61'],
   [{ unknown: { type: 26, vendor: 9, vendorType: 65 }, value: octets('61') }, '1a09 00000009 4103 61'],
   [{ unknown: { type: 26, vendor: 2636, vendorType: 65 }, value: octets('61') }, '1a09 00000a4c 4103 61'],
 ];

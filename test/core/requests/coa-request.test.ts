@@ -75,6 +75,25 @@ it('reads a NAS-Identifier of hexadecimal digits and colons as a NAS-Identifier'
 });
 
 describe('a request that can be carried out', () => {
+  it.each<[name: 'Statistics' | 'Acct-Interval' | 'Timeout' | 'Volume', expected: true | undefined]>([
+    ['Statistics', true],
+    ['Acct-Interval', true],
+    ['Timeout', undefined],
+    ['Volume', undefined],
+  ])(
+    'says whether it asks for statistics itself, or the catalogue does: ERX-Service-%s',
+    (name, expected) => {
+      const understood = understand([
+        ...SESSION,
+        GOLD,
+        { name: `ERX-Service-${name}`, tag: GOLD.tag, value: 1 },
+      ]);
+      expect(understood.ok && understood.request.activate.map((one) => one.asksForStatistics)).toEqual([
+        expected,
+      ]);
+    },
+  );
+
   it('has its session, the services to activate with their terms, and those to deactivate', () => {
     const understood = understand([
       ...SESSION,
@@ -214,9 +233,9 @@ describe('a request that is refused', () => {
     },
     {
       why: 'an Acct-Session-Id too long to be accounted',
-      attributes: [{ name: 'Acct-Session-Id', value: 'x'.repeat(247) }, GOLD],
+      attributes: [{ name: 'Acct-Session-Id', value: 'x'.repeat(240) }, GOLD],
       errorCause: 'Invalid-Attribute-Value',
-      reason: /Acct-Session-Id: expected 1 to 246/,
+      reason: /Acct-Session-Id: expected 1 to 239/,
     },
     { why: 'nothing to do', attributes: [...SESSION], errorCause: 'Missing-Attribute', reason: /neither/ },
     {
@@ -437,14 +456,50 @@ describe('a request that is refused', () => {
       reason: /User-Name occurs more than once/,
     },
     {
-      why: 'a Disconnect-Request',
-      attributes: [...SESSION],
+      why: 'a service in a Disconnect-Request',
+      attributes: [...SESSION, GOLD],
       code: CODE.DisconnectRequest,
-      errorCause: 'Unsupported-Extension',
-      reason: /Disconnect-Request/,
+      errorCause: 'Unsupported-Attribute',
+      reason: /ERX-Service-Activate/,
+    },
+    {
+      why: 'Service-Type in a Disconnect-Request, which has no 405',
+      attributes: [...SESSION, { name: 'Service-Type', value: 17 }],
+      code: CODE.DisconnectRequest,
+      errorCause: 'Unsupported-Attribute',
+      reason: /Service-Type/,
+    },
+    {
+      why: 'State in a Disconnect-Request',
+      attributes: [...SESSION, { name: 'State', value: Buffer.from('x') }],
+      code: CODE.DisconnectRequest,
+      errorCause: 'Unsupported-Attribute',
+      reason: /State/,
     },
   ])('because of $why: $errorCause', ({ attributes, errorCause, reason, nases, code }) => {
     const understood = understand(attributes, { ...(nases && { nases }), ...(code && { code }) });
     expect(understood).toEqual({ ok: false, refusal: { errorCause, reason: expect.stringMatching(reason) } });
+  });
+});
+
+describe('understandRequest of a Disconnect-Request', () => {
+  it('takes identification, Class, Event-Timestamp and Proxy-State', () => {
+    const attributes: Attribute[] = [
+      ...SESSION,
+      { name: 'Class', value: Buffer.from('gold') },
+      { name: 'Event-Timestamp', value: 1_764_000_000 },
+      { name: 'Proxy-State', value: Buffer.from('hop') },
+    ];
+    expect(understand(attributes, { code: CODE.DisconnectRequest })).toMatchObject({
+      ok: true,
+      request: {
+        isDisconnect: true,
+        identity: { 'User-Name': expect.any(String) },
+        classes: ['676f6c64'],
+        activate: [],
+        deactivate: [],
+        origin: { timestamped: true },
+      },
+    });
   });
 });

@@ -75,14 +75,14 @@ describe('the NAS of a request', () => {
 describe('the Acct-Session-Id of a request', () => {
   const id = (value: string): Attribute => ({ name: 'Acct-Session-Id', value });
 
-  it.each(['0', 'x'.repeat(246), 'ä'.repeat(123)])('has 1 to 246 octets: %s', (value) => {
+  it.each(['0', 'x'.repeat(239), 'ä'.repeat(119)])('has 1 to 239 octets: %s', (value) => {
     expect(acctSessionIdOf([id(value)])).toEqual({ ok: true, value });
   });
 
   it.each<[string, readonly Attribute[], string, string]>([
     ['missing', [], 'Missing-Attribute', 'Acct-Session-Id is missing'],
-    ['empty', [id('')], 'Invalid-Attribute-Value', 'Acct-Session-Id: expected 1 to 246 octets'],
-    ['longer', [id('ä'.repeat(124))], 'Invalid-Attribute-Value', 'Acct-Session-Id: expected 1 to 246 octets'],
+    ['empty', [id('')], 'Invalid-Attribute-Value', 'Acct-Session-Id: expected 1 to 239 octets'],
+    ['longer', [id('ä'.repeat(120))], 'Invalid-Attribute-Value', 'Acct-Session-Id: expected 1 to 239 octets'],
     ['present twice', [id('0001'), id('0001')], 'Invalid-Request', 'Acct-Session-Id occurs more than once'],
   ])('is refused if it is %s', (_, attributes, errorCause, reason) => {
     expect(acctSessionIdOf(attributes)).toEqual(refused(errorCause, reason));

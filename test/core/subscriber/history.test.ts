@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { HISTORY_RETENTION_DAYS, TABLE } from '../../../core/cloud/table.ts';
 import { HISTORY_ATTRIBUTES, historyItem } from '../../../core/subscriber/history.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
-import { asked, CLIENT, NOW, nas, outcome, play, request, service } from '../support.ts';
+import { asked, CLIENT, NOW, nak, nas, outcome, play, request, service, unsent } from '../support.ts';
 
 const COA = { nas: nas({ enforcement: 'coa' }) };
 const origin = { kind: 'radius', client: CLIENT };
@@ -63,11 +63,13 @@ describe('the history item of a change', () => {
       {
         cause: 'outcome',
         correlationId: 'r2',
+        outcome: { result: 'ack' },
         command: { commandId: 'r2/4', operation: 'deactivate', services: ['voice'] },
       },
       {
         cause: 'outcome',
         correlationId: 'r2',
+        outcome: { result: 'ack' },
         activated: ['silver'],
         deactivating: ['gold'],
         deactivated: ['voice'],
@@ -76,6 +78,7 @@ describe('the history item of a change', () => {
       {
         cause: 'outcome',
         correlationId: 'r2',
+        outcome: { result: 'ack' },
         deactivated: ['gold'],
         requests: [{ ...asking, answer: 'ack' }],
       },
@@ -112,7 +115,36 @@ describe('the history item of a change', () => {
       command: { commandId: 'r1/3', operation: 'deactivate' },
       requests: [{ answer: 'nak', errorCause: 505, reason: 'the NAS did not answer' }],
     });
-    expect(told(silence, silver)).toEqual({ cause: 'outcome', correlationId: 'r1', retryAttempts: 1 });
+    expect(told(silence, silver)).toEqual({
+      cause: 'outcome',
+      correlationId: 'r1',
+      outcome: { result: 'timeout' },
+      retryAttempts: 1,
+    });
+  });
+
+  it("has the NAS's words of each refusal, and why a command has no answer", () => {
+    const silver = play([asked(request('r0', { activate: ['silver'] }))]).session;
+    const switched: Parameters<typeof play>[0] = [
+      asked(request('r1', { ...COA, activate: ['gold'] })),
+      (s) => outcome(s, 'ack'),
+    ];
+    const busy = { result: 'nak', errorCause: 506, text: 'busy' };
+    expect(told([...switched, nak(506, 'busy')], silver)).toMatchObject({ outcome: busy, retryAttempts: 1 });
+    for (const result of ['timeout', 'unreachable', 'interrupted'] as const)
+      expect(told([...switched, (s) => outcome(s, result)], silver).outcome).toEqual({ result });
+    expect(told([...switched, unsent('nas-overloaded', 506)], silver).outcome).toEqual({
+      result: 'unsent',
+      errorCause: 506,
+      unsent: 'nas-overloaded',
+    });
+  });
+
+  it('says of a deadline that the relay did not report', () => {
+    const before = play([asked(request('r1', { ...COA, activate: ['gold'] }))]).session;
+    const deadlineMs = before?.transition?.deadlineMs ?? 0;
+    const after = play([{ kind: 'due', id: 'd1' }], before, deadlineMs).session;
+    expect(historyItem(before, after, 0)).toMatchObject({ cause: 'due', outcome: { result: 'deadline' } });
   });
 
   it('tells of a request that waits, and of the answer to another with which its turn comes', () => {
@@ -129,6 +161,7 @@ describe('the history item of a change', () => {
     expect(told(events)).toEqual({
       cause: 'outcome',
       correlationId: 'r1',
+      outcome: { result: 'ack' },
       activated: ['gold'],
       command: { commandId: 'r2/3', operation: 'activate', services: ['video'] },
       requests: [{ correlationId: 'r1', origin, asked: 'activate gold', answer: 'ack' }],

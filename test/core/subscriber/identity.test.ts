@@ -146,8 +146,9 @@ describe('what the NAS is not told', () => {
       activating('r2', other, ['voice']),
       ack,
     ]);
-    expect(session?.services['gold']?.claimed).toEqual(claim);
-    expect(session?.services['voice']?.claimed).toEqual(other);
+    const startOf = (name: string) => session?.accountedAs[session.services[name]?.account?.as ?? ''];
+    expect(startOf('gold')?.identity).toMatchObject(claim);
+    expect(startOf('voice')?.identity).toMatchObject(other);
   });
 });
 

@@ -10,8 +10,8 @@ import { readAsNas } from '../../../local/peers/nas-dialects.ts';
 import { craft, packetOf } from '../radius/craft.ts';
 import { asked, NOW, nas as nasOf, play, request, service } from '../support.ts';
 
-type DialectOf = 'erx' | 'cisco';
-type Fault = 'lose-request' | 'lose-reply' | 'refuse';
+type DialectOf = 'erx' | 'cisco' | 'generic';
+type Fault = 'lose-request' | 'lose-reply' | 'refuse' | 'not-sent';
 
 interface Kind {
   readonly order: Order;
@@ -20,6 +20,8 @@ interface Kind {
   readonly isStrict: boolean;
   /** Refuses two members of a group side by side. */
   readonly refusesCoexistence: boolean;
+  /** Has one service of a session at a time (`generic`). */
+  readonly oneAtATime: boolean;
 }
 
 interface Plan extends Kind {
@@ -54,8 +56,16 @@ const groupsOf = (activation: string) => service(activation).groups;
 const members = (services: readonly string[], group: number) =>
   services.filter((one) => groupsOf(one).includes(group));
 
-function playAt({ order, dialect, isStrict, refusesCoexistence, ...plan }: Plan): readonly Answered[] {
-  const who = { nas: nasOf({ enforcement: 'coa', order, dialect }) };
+function playAt({
+  order,
+  dialect,
+  isStrict,
+  refusesCoexistence,
+  oneAtATime,
+  ...plan
+}: Plan): readonly Answered[] {
+  const options = { oneAtATime };
+  const who = { nas: nasOf({ enforcement: 'coa', order, dialect, options }) };
   let atNas = plan.logIn;
   let session: Session | undefined;
   let nowMs = NOW;
@@ -124,6 +134,7 @@ function playAt({ order, dialect, isStrict, refusesCoexistence, ...plan }: Plan)
     if (fault !== undefined) faults++;
     const base = { kind: 'outcome', id: `${commandId}/outcome`, commandId } as const;
     if (fault === 'lose-request') return { ...base, result: 'timeout' };
+    if (fault === 'not-sent') return { ...base, result: 'unsent', errorCause: 506, unsent: 'nas-overloaded' };
     if (fault === 'refuse') return { ...base, result: 'nak', errorCause: 506 };
     const refusal = carryOut(Buffer.from(attributes, 'base64'));
     if (fault === 'lose-reply') return { ...base, result: 'timeout' };
@@ -137,6 +148,7 @@ function playAt({ order, dialect, isStrict, refusesCoexistence, ...plan }: Plan)
       dialect,
       decodeAttributes(packetOf(craft({ attributes: [Buffer.from(octets)] }))),
       atNas,
+      options,
     );
     if (!reading.ok) throw new Error(`the NAS cannot read the command: ${reading.errorCause}`);
     let after = atNas;
@@ -163,18 +175,31 @@ const wish = fc
     deactivate: deactivate.filter((one) => !activate.includes(one)),
   }))
   .filter(({ activate, deactivate }) => activate.length + deactivate.length > 0);
-const fault = fc.tuple(fc.nat(12), fc.constantFrom<Fault>('lose-request', 'lose-reply', 'refuse'));
+const fault = fc.tuple(
+  fc.nat(12),
+  fc.constantFrom<Fault>('lose-request', 'lose-reply', 'refuse', 'not-sent'),
+);
 const plan: fc.Arbitrary<Plan> = fc
   .record({
     order: fc.constantFrom(...ORDERS),
-    dialect: fc.constantFrom<DialectOf>('erx', 'cisco'),
+    dialect: fc.constantFrom<DialectOf>('erx', 'cisco', 'generic'),
     isStrict: fc.boolean(),
     refusesCoexistence: fc.boolean(),
+    oneAtATime: fc.boolean(),
     logIn: some(2),
     wishes: fc.array(wish, { minLength: 1, maxLength: 5 }),
     faults: fc.array(fault, { maxLength: 2 }),
   })
   .filter(({ order, dialect }) => order !== 'together' || dialect !== 'cisco')
+  .map((one) => ({
+    ...one,
+    oneAtATime: one.oneAtATime && one.dialect === 'generic' && one.order === 'together',
+    // A NAS that has one list and no two of a group in it is never told a newcomer first: no switch would succeed.
+    refusesCoexistence:
+      one.refusesCoexistence && !(one.dialect === 'generic' && one.order === 'activate-first'),
+  }))
+  // A command of this dialect takes away what was there at log-in: the laws of that are below.
+  .map((one) => ({ ...one, logIn: one.dialect === 'generic' ? [] : one.logIn }))
   // A subscriber of such a NAS has no two of a group from log-in either.
   .filter(
     ({ refusesCoexistence, logIn }) =>
@@ -238,6 +263,13 @@ describe('laws at a NAS with services of its own', () => {
       expect(restless).toEqual([]);
       const active = all.filter(({ state }) => state === 'active').map(({ activation }) => activation);
       expect(active.filter((one) => !atRest.includes(one))).toEqual([]);
+    });
+  });
+
+  it('a NAS with one service at a time is never asked for two', () => {
+    law(({ atRest, session }, { oneAtATime }) => {
+      const active = Object.values(session?.services ?? {}).filter(({ state }) => state === 'active');
+      if (oneAtATime) expect([atRest.length, active.length].every((count) => count <= 1)).toBe(true);
     });
   });
 

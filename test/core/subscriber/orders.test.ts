@@ -35,7 +35,7 @@ describe('together', () => {
     expect(played.results.map(brief)).toEqual([['switch gold'], ['ack']]);
     expect(played.results[0] && told(played.results[0]).slice(-4)).toEqual([
       'ERX-Service-Activate:1 = "gold"',
-      'ERX-Service-Statistics:1 = 1',
+      'ERX-Service-Statistics:1 = 0',
       'ERX-Service-Deactivate = "voice"',
       'ERX-Service-Deactivate = "silver"',
     ]);

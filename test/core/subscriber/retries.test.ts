@@ -13,11 +13,11 @@ import {
   NOW,
   nak,
   nas,
-  outcome,
   play,
   request,
   services,
   timeout,
+  unsent,
 } from '../support.ts';
 
 const SECOND_MS = 1000;
@@ -72,7 +72,7 @@ describe('each service', () => {
     expect(both.results.map(brief)).toEqual([['activate video(1)']]);
     const { session, last } = play([ack, nak(506), nak(506), nak(506)], both.session, later);
     expect(brief(last)).toEqual(['ack']);
-    expect(retriesOf(session).get('video')).toEqual({ attempts: 1, atMs: later + 15 * SECOND_MS });
+    expect(retriesOf(session).get('video')).toMatchObject({ attempts: 1, atMs: later + 15 * SECOND_MS });
     const silver = retriesOf(session).get('silver');
     expect(silver?.attempts).toBe(2);
     expect(silver?.atMs).toBeGreaterThanOrEqual(later + 24 * SECOND_MS);
@@ -129,24 +129,23 @@ describe('a refusal that may mean "not there"', () => {
 });
 
 describe('a command that the relay did not send', () => {
-  const unsent = (session: Session | undefined): Event => ({
-    ...(outcome(session, 'nak', 506) as Extract<Event, { kind: 'outcome' }>),
-    isUnsent: true,
-  });
+  const overloaded = unsent('nas-overloaded', 506);
 
   it('refuses the request that it was for, and there is nothing to undo', () => {
     const { session, last } = play(
-      [asked(request('r1', { ...COA, activate: ['gold'] })), unsent],
+      [asked(request('r1', { ...COA, activate: ['gold'] })), overloaded],
       having(['silver']),
     );
     expect(brief(last)).toEqual(['nak 506']);
-    expect(session?.answered.at(-1)?.reason).toBe('the relay did not send the NAS the command: gold');
+    expect(session?.answered.at(-1)?.reason).toBe(
+      'the NAS was not told: too many commands to the NAS are in progress',
+    );
     expect(services(session)).toEqual({ silver: 'active' });
   });
 
   it('does not end a restoration: the NAS has not answered it', () => {
     const asking = asked(request('r1', { ...COA, deactivate: ['silver'] }));
-    const { session } = play([asking, timeout, unsent], having(['silver']));
+    const { session } = play([asking, timeout, overloaded], having(['silver']));
     expect(services(session)).toEqual({ silver: 'restoring' });
     const later = play([due('d1'), ack], session, NOW + 15 * SECOND_MS);
     expect(services(later.session)).toEqual({ silver: 'active' });
@@ -154,9 +153,9 @@ describe('a command that the relay did not send', () => {
 
   it('never counts as a service that is gone', () => {
     const asking = asked(request('r1', { ...COA, activate: ['gold'] }));
-    let { session } = play([asking, ack, unsent], having(['silver']));
+    let { session } = play([asking, ack, overloaded], having(['silver']));
     for (let hour = 1; hour <= 4; hour++) {
-      session = play([due(`d${hour}`), unsent], session, NOW + hour * 3_600_000).session;
+      session = play([due(`d${hour}`), overloaded], session, NOW + hour * 3_600_000).session;
       expect(services(session)).toEqual({ gold: 'active', silver: 'deactivating' });
     }
     expect(session?.services['silver']?.retry).not.toHaveProperty('alsoGone');

@@ -28,6 +28,7 @@ import {
   services,
   stored,
   timeout,
+  unsent,
 } from '../support.ts';
 
 const COA = { nas: nas({ enforcement: 'coa' }) };
@@ -57,7 +58,7 @@ describe('a switch at a NAS that is not told', () => {
       version: 1,
       revision: 1,
       acctSessionId: 's1',
-      services: { gold: { number: 1, activatedAtMs: NOW } },
+      services: { gold: { number: NOW, activatedAtMs: NOW } },
     });
     expect(brief(last)).toEqual(['ack']);
   });
@@ -143,7 +144,7 @@ describe('a switch at a NAS that is not told', () => {
   it('refreshes the thresholds of a service that is active already, and keeps the service session', () => {
     const before = having(['gold']);
     const later = NOW + MINUTE_MS;
-    const again = request('r1', { activate: [service('gold', { timeoutSeconds: 60, statistics: 'off' })] });
+    const again = request('r1', { activate: [service('gold', { timeoutSeconds: 60 })] });
     const { session } = play([asked(again)], before, later);
     expect(session?.services['gold']).toEqual({
       ...before.services['gold'],
@@ -173,7 +174,7 @@ describe('a switch at a NAS that is not told', () => {
         asked(request(`r${index}`, { activate: [activation] })),
       ),
     );
-    expect(session?.services['gold']?.number).toBe(3);
+    expect(session?.services['gold']?.number).toBe(NOW + 2);
   });
 });
 
@@ -335,7 +336,7 @@ describe('a switch at a NAS that confirms', () => {
 
   it('tells again what is stuck with the next command of the session', () => {
     const failed = play([(s) => outcome(s, 'ack'), (s) => outcome(s, 'nak', 506)], begun().session).session;
-    expect(failed?.services['silver']?.retry).toEqual({ attempts: 1, atMs: NOW + 15_000 });
+    expect(failed?.services['silver']?.retry).toMatchObject({ attempts: 1, atMs: NOW + 15_000 });
     const { session, results } = play(
       [
         asked(request('r2', { ...COA, activate: ['bronze'] })),
@@ -594,7 +595,8 @@ describe('every cell of the table', () => {
   const deactivating = play([asked(request('r1', { ...COA, deactivate: ['silver'] }))], idle).session;
   const waits = asked(request('r2', { ...COA, activate: ['voice'] }));
   const restoring = play([waits, (s) => outcome(s, 'timeout')], deactivating).session;
-  const states = { absent, idle, activating, deactivating, excluding, restoring };
+  const disconnecting = play([asked(request('r1', { ...COA, isDisconnect: true }))], idle).session;
+  const states = { absent, idle, activating, deactivating, excluding, restoring, disconnecting };
   const events = (session: Session | undefined): Readonly<Record<EventName, Event>> => ({
     request: asked(request('new', { ...COA, activate: ['bronze'] })),
     answered: asked(
@@ -604,6 +606,7 @@ describe('every cell of the table', () => {
     ack: outcome(session, 'ack'),
     nak: outcome(session, 'nak', 504),
     timeout: outcome(session, 'timeout'),
+    unsent: unsent('nas-overloaded', 506)(session),
     stray: { kind: 'outcome', id: 'of long ago/outcome', commandId: 'of long ago', result: 'ack' },
     due: { kind: 'due', id: 'd1' },
     redelivered: { ...outcome(session, 'ack'), id: session?.recentEvents.at(-1)?.id ?? '' },
@@ -629,6 +632,7 @@ describe('every cell of the table', () => {
       ack: 'deactivate silver',
       nak: 'nak 504',
       timeout: 'nak 505, deactivate gold',
+      unsent: 'nak 506',
       stray: '-',
       due: '-',
       redelivered: 'activate gold',
@@ -640,6 +644,7 @@ describe('every cell of the table', () => {
       ack: 'ack',
       nak: 'nak 504',
       timeout: 'nak 505, activate silver',
+      unsent: 'nak 506',
       stray: '-',
       due: '-',
       redelivered: 'deactivate silver',
@@ -651,6 +656,7 @@ describe('every cell of the table', () => {
       ack: 'ack',
       nak: 'ack',
       timeout: 'ack',
+      unsent: 'ack',
       stray: '-',
       due: '-',
       redelivered: 'deactivate silver',
@@ -663,9 +669,22 @@ describe('every cell of the table', () => {
       ack: 'activate voice',
       nak: 'activate voice',
       timeout: 'activate voice',
+      unsent: 'activate voice',
       stray: '-',
       due: '-',
       redelivered: 'nak 505, activate silver',
+    },
+    disconnecting: {
+      request: 'stored',
+      answered: 'ack',
+      repeated: '-',
+      ack: 'ack',
+      nak: 'nak 504',
+      timeout: 'nak 505',
+      unsent: 'nak 506',
+      stray: '-',
+      due: '-',
+      redelivered: 'disconnect',
     },
   };
   const cells = Object.entries(expected).flatMap(([state, row]) =>

@@ -264,13 +264,20 @@ describe('an undo', () => {
   });
 
   it('is not done to a service session that was there before: it gets its former terms', () => {
-    const start = having([service('gold', { volumeMegabytes: 100 })]);
-    const raised = service('gold', { volumeMegabytes: 900 });
-    const asking = asked(request('r1', { ...COA, activate: [raised] }));
+    const accounting = { nas: nas({ enforcement: 'coa', serviceAccounting: 'nas' }) };
+    const first = asked(
+      request('r0', { ...accounting, activate: [service('gold', { volumeMegabytes: 100 })] }),
+    );
+    const start = play([first, ack]).session;
+    const raised = service('gold', { volumeMegabytes: 900, statistics: 'time+volume' });
+    const asking = asked(request('r1', { ...accounting, activate: [raised] }));
     const played = play([asking, timeout, ack], start);
     expect(played.results.map(brief)).toEqual([['activate gold'], ['nak 505', 'activate gold'], []]);
-    expect(played.results[1] && told(played.results[1])).toContain('ERX-Service-Volume:1 = 100');
-    expect(played.session?.services).toEqual(start.services);
+    const lines = played.results[1] && told(played.results[1]);
+    expect(lines).toEqual(
+      expect.arrayContaining(['ERX-Service-Statistics:1 = 1', 'ERX-Service-Volume:1 = 100']),
+    );
+    expect(played.session?.services).toEqual(start?.services);
     expect(accounted(start, played)).toEqual([]);
   });
 });
@@ -348,7 +355,7 @@ describe('503, Session-Context-Not-Found', () => {
   it('lets a session that has ended begin again, with new numbers', () => {
     const { session } = play([change('r1', ['silver']), nak(503), change('r2', ['silver']), ack], confirmed);
     expect(services(session)).toEqual({ silver: 'active' });
-    expect(session?.services['silver']?.number).toBe(3);
+    expect(session?.services['silver']?.number).toBe(NOW + 2);
   });
 });
 
@@ -427,5 +434,53 @@ describe('a bare name in doubt', () => {
     const { session, results } = play([change('r3', ['video(1)']), ack, ack], waits.session);
     expect(results.map(brief)).toEqual([['activate video(1)'], ['deactivate both'], ['ack']]);
     expect(services(session)).toMatchObject({ video: 'unconfirmed', 'video(1)': 'active' });
+  });
+});
+
+describe('503 to an activation of a request of which the NAS has acknowledged another command', () => {
+  it('is no word about the session: what was there is restored', () => {
+    const order = { nas: nas({ enforcement: 'coa', order: 'deactivate-first' }) };
+    const before = play([asked(request('r1', { ...order, activate: ['gold'] })), ack]).session;
+    const played = play([asked(request('r2', { ...order, activate: ['silver'] })), ack, nak(503)], before);
+    expect(brief(played.last)).toEqual(['nak 503', 'deactivate gold']);
+    const restored = play([ack, ack], played.session);
+    expect(services(restored.session)).toEqual({ gold: 'active' });
+  });
+});
+
+describe('a service that the table does not know and that could not be activated again', () => {
+  const long = deactivation('x'.repeat(247), { isDefined: false });
+
+  it('is not deactivated beside anything that may fail: 407, and the NAS is not told', () => {
+    const { last } = play([asked(request('r1', { ...COA, deactivate: [long, 'video'] }))]);
+    expect(brief(last)).toEqual(['nak 407']);
+  });
+
+  it('is deactivated alone', () => {
+    const { last } = play([asked(request('r1', { ...COA, deactivate: [long] }))]);
+    expect(brief(last)).toEqual([`deactivate ${long.activation}`]);
+  });
+});
+
+describe('a threshold that a new activation takes away', () => {
+  const terms = (over: object) => service('gold', { ...over });
+
+  it('is told as 0', () => {
+    const timed = asked(request('r1', { ...COA, activate: [terms({ timeoutSeconds: 10 })] }));
+    const { last } = play([timed, ack, asked(request('r2', { ...COA, activate: [terms({})] }))]);
+    expect(told(last)).toContain('ERX-Service-Timeout:1 = 0');
+  });
+
+  it('is told as 0 too when the new activation is undone', () => {
+    const before = play([asked(request('r1', { ...COA, activate: ['gold'] })), ack]).session;
+    const timed = asked(request('r2', { ...COA, activate: [terms({ timeoutSeconds: 10 })] }));
+    const { last } = play([timed, timeout], before);
+    expect(told(last)).toContain('ERX-Service-Timeout:1 = 0');
+  });
+
+  it('is not told where there was none', () => {
+    const before = play([asked(request('r1', { ...COA, activate: ['gold'] })), ack]).session;
+    const { last } = play([asked(request('r2', { ...COA, activate: ['gold'] }))], before);
+    expect(told(last).filter((one) => one.startsWith('ERX-Service-Timeout'))).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { dueAtMs } from '../../../core/subscriber/transition.ts';
 import { SHAPE, UnreadableItem, upgrade } from '../../../core/subscriber/upgrade.ts';
-import { brief, outcome, play, services, stored } from '../support.ts';
+import { asked, brief, outcome, play, request, services, stored } from '../support.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 
@@ -65,6 +65,30 @@ describe('an item of 0.1.0', () => {
     expect(brief(last)).toEqual(['deactivate gold bronze']);
   });
 
+  it('has accounts for what was accounted: its Stops say what the session knew, and keep the numbers', () => {
+    const session = read('idle');
+    const { gold } = session.services;
+    expect(gold?.account).toEqual({
+      number: gold?.number,
+      startedAtMs: gold?.activatedAtMs,
+      as: expect.any(String),
+    });
+    const { nas, identity, classes } = session;
+    expect(session.accountedAs[gold?.account?.as ?? '']).toEqual({
+      identity: { ...identity, ...nas.identity },
+      classes,
+    });
+    // What is learned now is not said of it.
+    const asking = { identity: { 'NAS-Port-Id': 'ge-1/0/0.7' }, nas, acctSessionId: session.acctSessionId };
+    const learned = play(
+      [asked(request('r9', { ...asking, activate: ['voice'] })), (s) => outcome(s, 'ack')],
+      session,
+    );
+    expect(learned.session?.accountedAs[gold?.account?.as ?? '']?.identity).not.toHaveProperty('NAS-Port-Id');
+    expect(learned.session?.services['gold']?.account).toEqual(gold?.account);
+    expect(session.nas.serviceAccounting).toBe('interlock');
+  });
+
   it('without recentEvents is one whose events are forgotten', () => {
     const { recentEvents: _, ...item } = attributes(ITEMS_010['idle'] ?? {});
     expect(upgrade(item, 'idle')).toMatchObject({
@@ -93,6 +117,16 @@ describe('an item that cannot be read', () => {
     expect(reading).toThrow(UnreadableItem);
     expect(reading).toThrow(`SESSION#bng-1#s1: ${problem}`);
   });
+});
+
+it('an item from before accounts were kept is read without what it had for them', () => {
+  const { accountedAs: _, services: known, ...session } = read('idle');
+  const entries = Object.entries(known).map(([name, { account: __, ...service }]) => [
+    name,
+    { ...service, claimed: { 'NAS-Port': 7 } },
+  ]);
+  const item = { ...session, services: Object.fromEntries(entries), wasAccounted: true, shape: SHAPE };
+  expect(upgrade(item, 'before')).toStrictEqual(read('idle'));
 });
 
 it('a session that has just been written is read as it was', () => {

@@ -17,7 +17,7 @@ import { createHistoryWriter } from '../../../functions/shared/history-writer.ts
 import { createSiteSender, type OutgoingMessage } from '../../../functions/shared/queue.ts';
 import { createSessionStore } from '../../../functions/shared/session-store.ts';
 import { startFauxqs } from '../../../local/cloud/fauxqs.ts';
-import { asked, NOW, play, request, service } from '../../core/support.ts';
+import { accountingId, asked, NOW, play, request, service } from '../../core/support.ts';
 import { createFifoQueue, dynoxide, LOCAL } from '../../local/cloud/emulators.ts';
 import { context, ITEMS_010, startTable, type Table } from '../support.ts';
 
@@ -67,6 +67,7 @@ function startAccount(
   const reports: AccountReport[] = [];
   const written: HistoryItem[] = [];
   const handler = createAccount({
+    nasSites: new Map([['moved', 'elsewhere']]),
     writeHistory: async (item, signal) => {
       await writeHistory?.(item, signal);
       written.push(item);
@@ -107,7 +108,7 @@ describe('account', () => {
               kind: 'accounting',
               correlationId: 'r1',
               status: 'Start',
-              acctSessionId: 'new:000001',
+              acctSessionId: accountingId(0, 'new'),
               serviceSession: 'gold',
             }),
             group: messageGroup(Buffer.from('new')),
@@ -125,6 +126,14 @@ describe('account', () => {
     expect(await deliver(streamRecord(gold, silver))).toEqual([]);
     expect(sent().map(brief)).toEqual(['Start silver', 'Stop gold']);
     expect(sent().map(({ group }) => group)).toEqual(Array(2).fill(messageGroup(Buffer.from('switch'))));
+  });
+
+  it('sends the records of a NAS that has moved to the site where it is now', async () => {
+    const { deliver, calls } = startAccount();
+    const { gold } = history('new');
+    const { nas } = gold;
+    expect(await deliver(streamRecord(undefined, { ...gold, nas: { ...nas, name: 'moved' } }))).toEqual([]);
+    expect(calls.map(({ site }) => site)).toEqual(['elsewhere']);
   });
 
   it('sends an Acct-Stop for each accounted service of a removed session', async () => {
@@ -254,6 +263,49 @@ describe('account', () => {
     expect(sent().map(brief)).toContain('Start gold');
     expect(written).toMatchObject([{ pk: item.pk, version: item.version }]);
     expect(reports.filter(({ kind }) => kind === 'failed')).toEqual([]);
+  });
+
+  it('reports a record that fits into no packet, and sends the others of its session', async () => {
+    const { deliver, sent, reports } = startAccount();
+    const { gold } = history('too long');
+    const both = play(
+      [asked(request('r9', { acctSessionId: 'too long', activate: ['video'] }))],
+      gold,
+    ).session;
+    if (both === undefined) throw new Error('a request always makes a session');
+    const as = both.services['gold']?.account?.as ?? '';
+    const big = { identity: {}, classes: Array.from({ length: 17 }, () => 'ab'.repeat(250)) };
+    const damaged: Session = {
+      ...both,
+      accountedAs: { [as]: big },
+      services: Object.fromEntries(
+        Object.entries(both.services).map(([name, { account, ...one }]) => [
+          name,
+          { ...one, ...(account && { account: { ...account, as: name === 'gold' ? as : 'none' } }) },
+        ]),
+      ),
+    };
+    expect(await deliver(streamRecord(damaged, undefined))).toEqual([]);
+    expect(sent().map(brief)).toEqual(['Stop video']);
+    expect(reports.find(({ kind }) => kind === 'unmade')).toMatchObject({
+      site: 'demo',
+      status: 'Stop',
+      acctSessionId: accountingId(0, 'too long'),
+      reason: expect.stringContaining('expected at most 4057 octets'),
+    });
+  });
+
+  it('sends the records of a second life within five minutes: none has the identifier of one of the first', async () => {
+    const { deliver, sent } = startAccount();
+    const life = (atMs: number) => {
+      const asking = (id: string, over: object) => asked(request(id, { acctSessionId: 'again', ...over }));
+      const begun = play([asking('r1', { activate: ['gold'] })], undefined, atMs).session;
+      const ended = play([asking('r2', { deactivate: ['gold'] })], begun, atMs + 1_000).session;
+      return [streamRecord(undefined, begun), streamRecord(begun, ended), streamRecord(ended, undefined)];
+    };
+    await deliver(...life(NOW), ...life(NOW + 60_000));
+    expect(sent().map(brief)).toEqual(['Start gold', 'Stop gold', 'Start gold', 'Stop gold']);
+    expect(new Set(sent().map(({ deduplicationId }) => deduplicationId)).size).toBe(4);
   });
 
   it('fails a record of a site without an accounting queue', async () => {

@@ -119,7 +119,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
         version: 1,
         acctSessionId: 'first',
         identity: { 'User-Name': 'client1@isp1.com' },
-        services: { gold: { state: 'active', number: 1 }, voice: { state: 'active', number: 2 } },
+        services: { gold: { state: 'active', number: NOW }, voice: { state: 'active', number: NOW + 1 } },
       });
       const { correlationId } = message;
       expect(sent).toEqual([
@@ -347,7 +347,9 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
         await outcome('timeout');
       }
       const outcomes = reports.flatMap((event) =>
-        event.kind === 'decided' && event.result !== undefined ? [[event.result, event.retryAttempts]] : [],
+        event.kind === 'decided' && event.outcome !== undefined
+          ? [[event.outcome.result, event.retryAttempts]]
+          : [],
       );
       expect(outcomes).toEqual([
         ['ack', undefined],
@@ -356,6 +358,60 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
         ['timeout', 2],
         ['timeout', 3],
       ]);
+    });
+
+    it.each<[string, object, string, object]>([
+      [
+        'what the NAS said',
+        { result: 'nak', errorCause: 506, text: 'busy' },
+        "the NAS: nak 506, 'busy'",
+        { result: 'nak', errorCause: 506, text: 'busy' },
+      ],
+      [
+        'what the NAS said in an ACK',
+        { result: 'ack', text: 'queued' },
+        "the NAS: ack, 'queued'",
+        { text: 'queued' },
+      ],
+      [
+        'what a relay of an earlier release did not make fit to be printed',
+        { result: 'nak', text: `\x1b[2J${'x'.repeat(300)}` },
+        `the NAS: nak, '[2J${'x'.repeat(196)}…'`,
+        { text: `[2J${'x'.repeat(196)}…` },
+      ],
+      [
+        'that the relay did not send the command',
+        { result: 'nak', errorCause: 502, text: 'unknown-nas', isUnsent: true },
+        'the relay: unsent, unknown-nas',
+        { result: 'unsent', errorCause: 502, unsent: 'unknown-nas' },
+      ],
+      [
+        'that a relay of an earlier release did not send the command, and does not say why',
+        { result: 'nak', errorCause: 506, isUnsent: true },
+        'the relay: unsent',
+        { result: 'unsent', errorCause: 506 },
+      ],
+      [
+        'that the relay had the command too late',
+        { result: 'expired' },
+        'the relay: unsent, expired',
+        { result: 'unsent', unsent: 'expired' },
+      ],
+      [
+        'that a relay was interrupted',
+        { result: 'interrupted' },
+        'the relay: interrupted',
+        { result: 'interrupted' },
+      ],
+    ])('reports %s', async (_, said, cause, outcome) => {
+      const { deliver, reports, sent } = startDecide();
+      await deliver(
+        inboxRecord(requestMessage({ acctSessionId: 'words', activate: ['gold'] }), { queueArn: TOLD_ARN }),
+      );
+      const [command] = sent.map(({ message }) => message.body as CommandMessage);
+      if (command === undefined) throw new Error('no command is sent');
+      await deliver(inboxRecord({ ...outcomeOf(command), ...said }, { queueArn: TOLD_ARN }));
+      expect(reports.at(-1)).toMatchObject({ kind: 'decided', cause, outcome });
     });
 
     it('reports once in a session what identifies the subscriber and the NAS is not told', async () => {

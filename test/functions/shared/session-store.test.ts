@@ -22,8 +22,8 @@ function session(acctSessionId: string, ...events: Parameters<typeof play>[0]): 
 
 const who = {
   nas: nas({ enforcement: 'coa' }),
-  identity: { 'User-Name': 'müller@isp1.com', 'NAS-Port': 4_294_967_295, 'Called-Station-Id': '' },
-  classes: ['00ff', ''],
+  identity: { 'User-Name': 'müller@isp1.com', 'NAS-Port': 4_294_967_295, 'Called-Station-Id': ' ' },
+  classes: ['00ff', '00'],
 };
 const idle = (id: string) => session(id, asked(request('r1', { activate: ['gold'] })));
 const keyOf = ({ nas, acctSessionId }: Session) => ({ nas: nas.name, acctSessionId });

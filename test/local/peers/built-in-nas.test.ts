@@ -102,4 +102,41 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a system with a NAS that nobody i
     ]);
     expect(system.nases[0]?.record).toHaveLength(3);
   });
+
+  it('accounts what it is told to account, with the accounting server of the site', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'interlock-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const siteFile = join(folder, 'site.yaml');
+    const [nasPort, accountingPort] = [await closedPort(), await closedPort()];
+    const text = siteText({ address: `127.0.0.1:${nasPort}`, serviceAccounting: 'nas' });
+    const server = { address: `127.0.0.1:${accountingPort}`, secret: 'a secret of twenty-four.' };
+    await writeFile(siteFile, `${text}accounting: [${JSON.stringify(server)}]\n`);
+    const events = new Recorder<SystemEvent>();
+    const system = await startSystem({
+      servicesFile: join(import.meta.dirname, '../../../config/services.yaml'),
+      siteFile,
+      environment: {},
+      report: events.add,
+    });
+    onTestFinished(system.stop);
+    const client = await udpPeer();
+    onTestFinished(client.close);
+    const attributes = [
+      { name: 'Acct-Session-Id', value: '0001' },
+      { name: 'ERX-Service-Activate', tag: 1, value: 'gold' },
+    ] as const;
+    await client.send(signedRequest({ attributes }), system.coaAddress);
+    const recorded = await events.first(({ source }) => source === 'sink');
+    expect(recorded.event).toMatchObject({
+      attributes: expect.arrayContaining([
+        { name: 'Acct-Session-Id', value: '0001:000001' },
+        { name: 'NAS-IP-Address', value: '192.0.2.1' },
+        { name: 'ERX-Service-Session', value: 'gold' },
+      ]),
+    });
+    expect(events.all).toContainEqual({
+      source: 'relay',
+      event: expect.objectContaining({ kind: 'configuration-warning' }),
+    });
+  });
 });

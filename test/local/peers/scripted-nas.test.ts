@@ -185,14 +185,14 @@ describe('a scripted NAS', () => {
     expect(nas.record).toEqual([]);
   });
 
-  it('says nothing to a request that is not signed, not fresh or no CoA-Request', async () => {
+  it('says nothing to a request that is not signed, not fresh or of another code', async () => {
     await start();
     const gold = [SESSION, activate('gold')];
     const stale = { name: 'Event-Timestamp', value: NOW_MS / 1000 - 301 } as const;
     const discarded = [
       request(gold, { secret: STRANGE_SECRET }),
       request([...gold, stale]),
-      request(gold, { code: CODE.DisconnectRequest }),
+      request(gold, { code: CODE.AccountingRequest }),
       Uint8Array.of(CODE.CoaRequest),
     ];
     for (const datagram of discarded) await relay.send(datagram, nas.address);

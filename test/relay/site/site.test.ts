@@ -32,6 +32,7 @@ const read = async (
   environment = {},
   accountingSecret = JSON.stringify(TEXT),
   nasSecret = JSON.stringify(TEXT),
+  nas = '',
 ) => {
   await writeFile(
     file,
@@ -40,7 +41,7 @@ site: test
 relay: { coa: "127.0.0.1:3799", http: "127.0.0.1:8080" }
 clients: [{ name: policy-server, source: 192.0.2.0/24, secret: ${clientSecret} }]
 accounting: [{ address: "[::1]:1813", secret: ${accountingSecret} }]
-nases: [{ name: bng-1, address: "192.0.2.1:3799", secret: ${nasSecret}, identifiedBy: [192.0.2.1] }]
+nases: [{ name: bng-1, address: "192.0.2.1:3799", secret: ${nasSecret}, identifiedBy: [192.0.2.1]${nas} }]
 `,
   );
   return readSite(file, environment, events.add, readStoredSecret);
@@ -115,6 +116,17 @@ test('warns of secrets of twelve characters or fewer', async () => {
     { kind: 'weak-secret', path: 'clients.0.secret' },
     { kind: 'weak-secret', path: 'accounting.0.secret' },
     { kind: 'weak-secret', path: 'nases.0.secret' },
+  ]);
+});
+
+test('warns of a NAS that accounts its services itself', async () => {
+  const secret = JSON.stringify(TEXT);
+  await read(secret, {}, secret, secret, ', serviceAccounting: nas, enforcement: coa');
+  expect(events.all).toEqual([
+    {
+      kind: 'configuration-warning',
+      warning: expect.stringContaining(`${file}:6: nases.0.serviceAccounting: Interlock sends no Acct-Start`),
+    },
   ]);
 });
 

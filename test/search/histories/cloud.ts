@@ -238,6 +238,7 @@ export class Cloud {
       [
         (call) => {
           const handler = createAccount({
+            nasSites: new Map(),
             writeHistory: (item) => {
               const write = async () => this.#historyWritten(item);
               return call([

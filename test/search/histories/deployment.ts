@@ -90,6 +90,9 @@ const NASES = {
   },
   generic: { file: 'dialect: generic, enforcement: coa' },
   'generic-together': { file: 'dialect: generic, enforcement: coa, order: together' },
+  'generic-one': {
+    file: 'dialect: generic, enforcement: coa, order: together, options: { oneAtATime: true }',
+  },
   untold: { file: 'enforcement: none' },
 } as const satisfies Readonly<Record<string, NasManners & { readonly file: string }>>;
 /** The Error-Cause with which a NAS refuses at will. */

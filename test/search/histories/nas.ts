@@ -1,5 +1,6 @@
 // A NAS on the network in memory. It does what CoA-Requests say, as a whole or not at all, and knows nothing of us. Its
 // subscribers have logged in: it knows their names, and they may have services of which nobody but the NAS knows.
+import type { DialectOptions } from '../../../core/dialects/dialect.ts';
 import type { DialectName } from '../../../core/dialects/dialects.ts';
 import { formatEndpoint } from '../../../core/endpoint.ts';
 import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
@@ -29,12 +30,14 @@ interface Online {
 export class Nas {
   readonly #dialect: DialectName;
   readonly #manners: NasManners;
+  readonly #options: DialectOptions;
   /** By Acct-Session-Id. */
   readonly #online = new Map<string, Online>();
   /** By source, Identifier and authenticator: a repeat gets the same reply (RFC 5080 section 2.2.2). */
   readonly #replies = new Map<string, Uint8Array>();
 
-  constructor(dialect: DialectName, manners: NasManners) {
+  constructor(dialect: DialectName, manners: NasManners, options: DialectOptions) {
+    this.#options = options;
     this.#dialect = dialect;
     this.#manners = manners;
   }
@@ -94,7 +97,7 @@ export class Nas {
     if (subscriber === undefined || userName !== subscriber.userName) {
       return ERROR_CAUSE['Session-Context-Not-Found'];
     }
-    const reading = readAsNas(this.#dialect, attributes, subscriber.services);
+    const reading = readAsNas(this.#dialect, attributes, subscriber.services, this.#options);
     if (!reading.ok) return reading.errorCause;
     const named = (operation: 'activate' | 'deactivate') =>
       reading.operations.filter((one) => one.operation === operation).map(({ service }) => service);

@@ -83,10 +83,10 @@ export class Scene {
   /** @param logIn settles what the NAS has from log-in */
   constructor(site: SiteName, subscribers: number, logIn: Choices) {
     const profile = nasOf(site);
-    const { name: nasName, dialect, enforcement, order } = profile;
+    const { name: nasName, dialect, enforcement, order, options } = profile;
     const manners = mannersOf(site);
     this.site = site;
-    this.nas = new Nas(dialect, manners);
+    this.nas = new Nas(dialect, manners, options);
     scenes++;
     this.subscribers = ['A', 'B', 'C'].slice(0, subscribers).map((name) => {
       const acctSessionId = `${scenes}-${name}`;
@@ -97,7 +97,8 @@ export class Scene {
       const isNameTold = enforcement === 'coa' && DIALECTS[dialect].identification.includes('User-Name');
       const observer = new Observer({
         isEnforced: enforcement === 'coa',
-        isAskable: DIALECTS[dialect].replacesAll === undefined,
+        replacesAll: enforcement === 'coa' && DIALECTS[dialect].replacesAll === true,
+        isOneAtATime: options['oneAtATime'] === true,
         order,
         ...(isNameTold && { userName }),
         servicesAtNas: () => this.nas.services(acctSessionId).map(canonical),

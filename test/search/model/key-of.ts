@@ -13,7 +13,7 @@ export function keyOf(subscriber: Subscriber): string {
     return name;
   };
   const event = (one: Event) => {
-    if (one.kind === 'outcome') return [command(one.commandId), one.result, one.errorCause, one.isUnsent];
+    if (one.kind === 'outcome') return [command(one.commandId), one.result, one.errorCause];
     return one.kind === 'request' ? one.id : 'due';
   };
   const effect = (one: Effect) =>
@@ -22,6 +22,7 @@ export function keyOf(subscriber: Subscriber): string {
   const parts = [
     session && sessionParts(session, command, effect, inbox),
     subscriber.nas,
+    subscriber.isOffline,
     inbox.map(event),
     commands.map((one) => [command(one.commandId), one.operation, one.services, one.deactivates]),
     replies.map((reply) => JSON.stringify(effect(reply))).sort(),
@@ -48,8 +49,7 @@ function sessionParts(
   effect: (effect: Effect) => unknown,
   inbox: readonly Event[],
 ) {
-  const { services, identity, transition, waiting, answered, recentEvents, wasAccounted, storedUnder } =
-    session;
+  const { services, identity, transition, waiting, answered, recentEvents, storedUnder } = session;
   const eventId = (id: string) =>
     id.endsWith('/outcome') ? command(id.replace('/outcome', '')) : id.replace(/^due.*/, 'due');
   const times = [...new Set(Object.values(services).flatMap(({ retry }) => retry?.atMs ?? []))].sort(
@@ -57,24 +57,38 @@ function sessionParts(
   );
   return [
     Object.values(services)
-      .map(({ activation, state, activatedAtMs, retry, undo, isLost, isStranger, named }) => [
-        activation,
-        state,
-        activatedAtMs !== undefined,
-        retry && [
-          Math.min(retry.attempts, 2),
-          times.indexOf(retry.atMs),
-          retry.atMs > session.changedAtMs,
-          retry.alsoGone,
+      .map(
+        ({
+          activation,
+          state,
+          activatedAtMs,
+          statistics,
+          account,
+          retry,
+          undo,
+          isLost,
+          isStranger,
+          named,
+        }) => [
+          activation,
+          state,
+          activatedAtMs !== undefined,
+          statistics,
+          account !== undefined,
+          retry && [
+            Math.min(retry.attempts, 2),
+            times.indexOf(retry.atMs),
+            retry.atMs > session.changedAtMs,
+            retry.alsoGone,
+          ],
+          undo,
+          isLost,
+          isStranger,
+          named,
         ],
-        undo,
-        isLost,
-        isStranger,
-        named,
-      ])
+      )
       .sort(),
     identity,
-    wasAccounted,
     storedUnder,
     transition && [
       transition.step,
@@ -100,7 +114,7 @@ function sessionParts(
 function jobParts({ request, planned, explicit, victims, confirmed, ended, isAcknowledged }: Job) {
   return [
     request.correlationId,
-    Object.keys(planned),
+    Object.values(planned).map(({ activation, statistics }) => [activation, statistics]),
     explicit.map(({ activation, isKnown }) => [activation, isKnown]),
     victims,
     confirmed,
@@ -111,5 +125,7 @@ function jobParts({ request, planned, explicit, victims, confirmed, ended, isAck
 
 function serviceOf(session: Session | undefined, id: string): string {
   const number = Number(id.split(':').at(-1));
-  return Object.values(session?.services ?? {}).find((one) => one.number === number)?.activation ?? id;
+  return (
+    Object.values(session?.services ?? {}).find((one) => one.account?.number === number)?.activation ?? id
+  );
 }

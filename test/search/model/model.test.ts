@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { NasProfile, Order } from '../../../core/nas.ts';
+import type { Statistics } from '../../../core/services/terms.ts';
 import type { ServiceRequest, ServiceSession } from '../../../core/subscriber/session.ts';
 import { transition } from '../../../core/subscriber/transition.ts';
 import { deactivation, NOW, nas, outcome, request, service } from '../../core/support.ts';
@@ -33,23 +34,28 @@ const GROUPS: Readonly<Record<Name, readonly number[]>> = {
 /** With `policy: refuse`. */
 const REFUSING = [3];
 
-/** A request of the menu: `+gold -video`, with the name of another subscriber where it begins with `?`. */
+/** A request of the menu: `+gold -video`, `+gold=off` without statistics, with the name of another subscriber where it begins
+ * with `?`; `!` is a Disconnect-Request. */
 function wish(text: string, profile: Partial<NasProfile> = {}): ServiceRequest {
   const words = text.replace('?', '').split(' ');
   const named = (sign: string) =>
-    words.filter((word) => word.startsWith(sign)).map((word) => word.slice(1) as Name);
+    words
+      .filter((word) => word.startsWith(sign))
+      .map((word) => word.slice(1).split('=') as [name: Name, statistics?: Statistics]);
   const identity = { 'User-Name': text.startsWith('?') ? 'somebody.else' : 'client1@isp1.com' };
   const asked = request(text, { timestamped: true, receivedAtMs: 0, identity });
   return {
     ...asked,
     nas: nas({ enforcement: 'coa', ...profile }),
-    activate: named('+').map((name) =>
+    activate: named('+').map(([name, statistics = 'time']) =>
       service(name, {
         groups: GROUPS[name],
         refusingGroups: name === 'locked' ? [2] : GROUPS[name].filter((group) => REFUSING.includes(group)),
+        statistics,
       }),
     ),
-    deactivate: named('-').map((name) => ({ ...deactivation(name), groups: GROUPS[name] })),
+    deactivate: named('-').map(([name]) => ({ ...deactivation(name), groups: GROUPS[name] })),
+    ...(text.endsWith('!') && { isDisconnect: true }),
   };
 }
 
@@ -131,8 +137,41 @@ const SETTINGS: readonly Setting[] = [
   {
     name: 'a NAS that replaces its list',
     profile: { dialect: 'generic', options: {} },
+    replaces: 'all',
     wishes: ['+gold +video', '+silver -video', '+silver', '-gold'],
     budget: { requests: 2, faults: 2, crashes: 1 },
+  },
+  ...ORDERS.map(
+    (order): Setting => ({
+      name: `${order}, a NAS that replaces its list, services from log-in`,
+      profile: { dialect: 'generic', options: {}, order },
+      replaces: 'all',
+      fromLogIn: ['http', 'gold'],
+      wishes: ['+silver', '-http', '+silver -http', '-silver'],
+      budget: { requests: 2, faults: 2, crashes: 0 },
+    }),
+  ),
+  {
+    name: 'a NAS that has one service at a time',
+    profile: { dialect: 'generic', options: { oneAtATime: true }, order: 'together' },
+    replaces: 'one',
+    wishes: ['+gold', '+silver', '+video -gold', '-gold'],
+    budget: { requests: 2, faults: 2, crashes: 0 },
+  },
+  {
+    name: 'three requests to a NAS that has one service at a time',
+    profile: { dialect: 'generic', options: { oneAtATime: true }, order: 'together' },
+    replaces: 'one',
+    wishes: ['+gold', '+silver', '+video -gold', '+gold +video'],
+    withoutRepeats: true,
+    budget: { requests: 3, faults: 1, crashes: 0 },
+  },
+  {
+    name: 'another subscriber, a NAS that has one service at a time',
+    profile: { dialect: 'generic', options: { oneAtATime: true }, order: 'together' },
+    replaces: 'one',
+    wishes: ['?+gold', '+silver', '-silver'],
+    budget: { requests: 3, faults: 1, crashes: 0 },
   },
   {
     name: 'another subscriber',
@@ -165,9 +204,34 @@ const SETTINGS: readonly Setting[] = [
     budget: { requests: 3, faults: 1, crashes: 0 },
   },
   {
+    name: 'statistics turned off and on',
+    wishes: ['+gold', '+gold=off', '+silver -video'],
+    withoutRepeats: true,
+    budget: { requests: 3, faults: 1, crashes: 0 },
+  },
+  ...ORDERS.map((order) => ({
+    name: `${order}, Disconnect-Requests`,
+    profile: { order },
+    fromLogIn: ['http'],
+    wishes: ['+gold', '!'],
+    budget: { requests: 3, faults: 1, crashes: 1 },
+  })),
+  {
+    name: 'Disconnect-Requests and a deactivation that fails',
+    wishes: ['+gold', '+silver', '!'],
+    withoutRepeats: true,
+    budget: { requests: 3, faults: 1, crashes: 0 },
+  },
+  {
+    name: 'a Disconnect-Request for another subscriber',
+    wishes: ['+gold', '?!', '!'],
+    withoutRepeats: true,
+    budget: { requests: 3, faults: 1, crashes: 0 },
+  },
+  {
     name: 'no confirmation',
     profile: { enforcement: 'none' },
-    wishes: ['+gold', '+silver -video'],
+    wishes: ['+gold', '+silver -video', '!'],
     budget: { requests: 3, faults: 1, crashes: 1 },
   },
 ];
@@ -219,6 +283,18 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     'activate-first, services from log-in',
     believesItsTable,
     /ACK with \w+ at the NAS/,
+  ],
+  [
+    'tells a NAS that replaces its list of what the table does not know',
+    'activate-first, a NAS that replaces its list, services from log-in',
+    believesItsTable,
+    /no service of group 1 left/,
+  ],
+  [
+    'tells a NAS with one service at a time of two',
+    'three requests to a NAS that has one service at a time',
+    forgetsCapacity,
+    /the NAS is told gold,video at a time/,
   ],
   [
     'undoes an activation that may have been there before',
@@ -280,6 +356,30 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     undoesForAnother,
     /is taken away for another subscriber/,
   ],
+  [
+    'takes what the relay did not send for a refusal of the NAS',
+    'switches and deactivations',
+    takesUnsentForNak,
+    /is restored no longer, and the NAS has not answered/,
+  ],
+  [
+    'takes what the relay did not send for what the NAS did not answer',
+    'switches and deactivations',
+    takesUnsentForTimeout,
+    /and the NAS was not told/,
+  ],
+  [
+    'acknowledges a Disconnect-Request before the NAS has',
+    'activate-first, Disconnect-Requests',
+    endsAtOnce,
+    /ACK, and the NAS has the session/,
+  ],
+  [
+    'keeps the services of a session that the NAS may have ended',
+    'activate-first, Disconnect-Requests',
+    staysCertain,
+    /is active in the item, and the NAS does not have it/,
+  ],
   ['never tells again what failed', 'one service a command', givesUp, /never at rest|will not be told/],
 ];
 
@@ -318,6 +418,12 @@ function believesItsTable(...[session, event, nowMs]: Parameters<Transition>): R
     ({ activation }) => session?.services[activation] !== undefined,
   );
   return transition(session, { ...event, request: { ...request, deactivate } }, nowMs);
+}
+
+function forgetsCapacity(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  if (event.kind !== 'request') return transition(session, event, nowMs);
+  const nas = { ...event.request.nas, options: {} };
+  return transition(session, { ...event, request: { ...event.request, nas } }, nowMs);
 }
 
 function undoesTheLast(...given: Parameters<Transition>): ReturnType<Transition> {
@@ -409,6 +515,32 @@ function takesTwo(...[session, event, nowMs]: Parameters<Transition>): ReturnTyp
   if (event.kind !== 'request' || event.request.activate.length < 2) return transition(session, event, nowMs);
   const activate = event.request.activate.map((one) => ({ ...one, refusingGroups: [] }));
   return transition(session, { ...event, request: { ...event.request, activate } }, nowMs);
+}
+
+function takesUnsentForNak(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const isUnsent = event.kind === 'outcome' && event.result === 'unsent';
+  return transition(session, isUnsent ? { ...event, result: 'nak' } : event, nowMs);
+}
+
+function takesUnsentForTimeout(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const isUnsent = event.kind === 'outcome' && event.result === 'unsent';
+  return transition(session, isUnsent ? { ...event, result: 'timeout' } : event, nowMs);
+}
+
+function endsAtOnce(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const isMeant = session !== undefined && event.kind === 'request' && event.request.isDisconnect;
+  if (!isMeant) return transition(session, event, nowMs);
+  const nas = { ...event.request.nas, enforcement: 'none' as const };
+  return transition(session, { ...event, request: { ...event.request, nas } }, nowMs);
+}
+
+function staysCertain(...given: Parameters<Transition>): ReturnType<Transition> {
+  const [session, event] = given;
+  const result = transition(...given);
+  const isUnanswered = event.kind === 'outcome' ? event.result === 'timeout' : event.kind === 'due';
+  if (session?.transition?.step !== 'disconnect' || !isUnanswered || result.session === undefined)
+    return result;
+  return { ...result, session: { ...result.session, services: session.services } };
 }
 
 function givesUp(...given: Parameters<Transition>): ReturnType<Transition> {

@@ -9,12 +9,15 @@
 // answer and repeats packets, which the NAS recognises by Identifier and authenticator; a packet is not delivered after the
 // exchange it belongs to has been given up. The NAS acknowledges, refuses or does not answer, each command anew. An outcome
 // may be late: the deadline then passes, after which the relay does not start the command.
+// A relay may also not send a command for a reason of its own, such as too many others.
 //
-// The NAS has services of its own from log-in, which the table does not know. A strict one refuses to activate what it has; one
+// A NAS of the kind that replaces its list has what the command names, and loses what it had from log-in with that. Another
+// NAS has services of its own from log-in, which the table does not know. A strict one refuses to activate what it has; one
 // that refuses coexistence refuses to activate a second member of a group; and each refuses a User-Name that is not that of
-// the subscriber.
+// the subscriber. A NAS that has carried out a Disconnect-Request has no such session any more, and says so to every command.
+import { NO_SERVICE } from '../../../core/dialects/generic.ts';
 import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
-import { decodeAttributes, firstValue } from '../../../core/radius/codec.ts';
+import { allValues, decodeAttributes, firstValue } from '../../../core/radius/codec.ts';
 import { CODE, parsePacket } from '../../../core/radius/packet.ts';
 import { accountingRecords } from '../../../core/service-accounting.ts';
 import type { Event } from '../../../core/subscriber/event.ts';
@@ -23,6 +26,7 @@ import type {
   Effect,
   ReplyEffect,
   ServiceRequest,
+  ServiceSession,
   Session,
 } from '../../../core/subscriber/session.ts';
 import { dueAtMs, type Result, type transition } from '../../../core/subscriber/transition.ts';
@@ -55,6 +59,8 @@ export interface World {
   readonly withoutRepeats?: boolean;
   /** Refuses to activate a second member of a group. */
   readonly refusesCoexistence?: boolean;
+  /** Has what the Filter-Ids of a command say, and nothing else; with `one`, a single one. */
+  readonly replaces?: 'all' | 'one';
 }
 
 /** The subscriber's name, as the NAS knows it. */
@@ -64,6 +70,8 @@ export interface Subscriber {
   readonly session: Session | undefined;
   /** Services that the NAS has, as it would say itself. */
   readonly nas: readonly string[];
+  /** The NAS has ended the session. */
+  readonly isOffline?: true;
   readonly inbox: readonly Event[];
   readonly commands: readonly CommandEffect[];
   /** Commands that were sent to the outbox, and those that a relay has received before. */
@@ -81,6 +89,8 @@ export interface Subscriber {
   readonly expected: Readonly<Record<string, 'known' | 'unknown'>>;
   readonly started: readonly string[];
   readonly stopped: readonly string[];
+  /** When the last session that was removed had its last change: the next one begins later. */
+  readonly removedAtMs: number;
 }
 
 export function newSubscriber({ fromLogIn = [] }: World): Subscriber {
@@ -99,6 +109,7 @@ export function newSubscriber({ fromLogIn = [] }: World): Subscriber {
     expected: Object.fromEntries(fromLogIn.map((name) => [name, 'unknown'])),
     started: [],
     stopped: [],
+    removedAtMs: 0,
   };
 }
 
@@ -159,7 +170,7 @@ function clientMoves(from: Subscriber, { menu, withoutRepeats = false }: World):
 function decideMoves(from: Subscriber, world: World): Move[] {
   const [event, ...inbox] = from.inbox;
   if (event === undefined) return [];
-  const result = world.decide(from.session, event, timeOf(from.session));
+  const result = world.decide(from.session, event, timeOf(from));
   const written = withoutTrace(write(from, event, result, world), event);
   const crashes = result.effects.map(
     (_, sent): Move => ({
@@ -186,8 +197,9 @@ function decideMoves(from: Subscriber, world: World): Move[] {
 /** An empty session is not kept, and what its requests heard is forgotten with it: 300 s later, or where they were refused. */
 function removed(from: Subscriber, { isOver }: Result, isLater = false): Subscriber {
   if (!isOver) return from;
+  const removedAtMs = from.session?.changedAtMs ?? from.removedAtMs;
   const heard = from.heard.map((answer) => (answer === 'ack' && !isLater ? answer : forgotten(answer)));
-  return { ...from, session: undefined, heard };
+  return { ...from, session: undefined, heard, removedAtMs };
 }
 
 /** A refusal that was found without the NAS, for a session that is not known, is not kept: a repeat is evaluated again. */
@@ -222,9 +234,16 @@ function write(from: Subscriber, event: Event, result: Result, world: World): Su
   const session = stored(next);
   checkRetries(from.session, session);
   checkRefusing(session, world);
+  checkWitness(from.session, session, event);
   const records = accountingRecords(from.session, session);
   const of = (status: 'Start' | 'Stop') =>
     records.filter(({ message }) => message.status === status).map(({ message }) => message.acctSessionId);
+  for (const { message } of records) {
+    const [earlier, later] = [from.session, session].map((one) => one?.services[message.serviceSession]);
+    const isSame = earlier !== undefined && earlier.number === later?.number;
+    if (isSame && isAccounted(earlier) && isAccounted(later))
+      throw new Violation(`${message.status} of ${message.serviceSession}, which is accounted as before`);
+  }
   const started = [...from.started, ...of('Start')];
   const stopped = [...from.stopped, ...of('Stop')];
   for (const list of [started, stopped]) {
@@ -246,21 +265,23 @@ function isRepeatedEffect({ session }: Subscriber, event: Event): boolean {
 function carriedOut(
   expected: Subscriber['expected'],
   request: ServiceRequest,
-  { groups }: World,
+  { groups, replaces }: World,
 ): Subscriber['expected'] {
+  if (request.isDisconnect) return {};
   const newcomers = request.activate.map(({ activation }) => activation);
   const named = request.deactivate.map(({ activation }) => activation);
   const excluded = newcomers.flatMap((activation) => groups[activation] ?? []);
   const kept = Object.entries(expected).filter(
     ([name, knowledge]) =>
       !named.includes(name) &&
+      !(replaces !== undefined && knowledge === 'unknown') &&
       (knowledge === 'unknown' || !groups[name]?.some((group) => excluded.includes(group))),
   );
   return Object.fromEntries([...kept, ...newcomers.map((name) => [name, 'known'] as const)].sort());
 }
 
 /** An ACK says that every change was made (RFC 5176 section 2.3), a 503 that the NAS does not know the subscriber so. */
-function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups }: World): void {
+function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups, replaces }: World): void {
   const request = requestOf(from, reply.correlationId);
   const { key } = request.origin;
   if (reply.answer === 'ack' && isTold(request)) {
@@ -271,11 +292,23 @@ function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups }: World): v
       if (from.nas.includes(activation)) throw new Violation(`${key}: ACK with ${activation} at the NAS`);
     }
   }
+  if (reply.answer === 'ack' && isTold(request) && request.isDisconnect && !from.isOffline)
+    throw new Violation(`${key}: ACK, and the NAS has the session`);
+  if (request.isDisconnect && !isTold(request)) return;
   const isStranger = request.identity['User-Name'] !== USER_NAME;
   const isAboutAbsent = request.deactivate.some(
-    ({ activation }) => !(activation in groups) || !from.nas.includes(activation),
+    ({ activation }) =>
+      !(activation in groups) ||
+      !from.nas.includes(activation) ||
+      // Interlock answers for such a NAS.
+      (replaces !== undefined && from.session?.services[activation] === undefined),
   );
-  if (reply.errorCause === ERROR_CAUSE['Session-Context-Not-Found'] && !isStranger && !isAboutAbsent)
+  if (
+    reply.errorCause === ERROR_CAUSE['Session-Context-Not-Found'] &&
+    !isStranger &&
+    !isAboutAbsent &&
+    !from.isOffline
+  )
     throw new Violation(`${key}: 503, and the NAS knows the subscriber`);
   if (reply.answer === 'ack' && isTold(request) && isStranger)
     throw new Violation(`${key}: ACK for another subscriber`);
@@ -310,6 +343,25 @@ function checkExclusion(session: Session | undefined, request: ServiceRequest, w
     ),
   );
   if (!isExcluded) throw new Violation(`${request.origin.key}: 501, and no other member of the group stays`);
+}
+
+/**
+ * Only the NAS ends what was begun: without an answer of it no restoration ends, and no service that has to go is gone. What
+ * the relay did not send has changed nothing that the NAS had confirmed.
+ */
+function checkWitness(before: Session | undefined, after: Session, event: Event): void {
+  if (event.kind !== 'outcome' || event.result === 'ack' || event.result === 'nak') return;
+  if (before?.transition?.commandId !== event.commandId) return;
+  const { underWay } = before.transition;
+  for (const { activation, state } of Object.values(before.services)) {
+    const left = after.services[activation]?.state;
+    if (state === 'restoring' && left !== 'restoring' && underWay.includes(activation))
+      throw new Violation(`${activation} is restored no longer, and the NAS has not answered`);
+    if (state === 'deactivating' && left === undefined)
+      throw new Violation(`${activation} counts as gone, and the NAS has not answered`);
+    if (event.result === 'unsent' && state === 'active' && left !== 'active' && underWay.includes(activation))
+      throw new Violation(`${activation} is ${left}, and the NAS was not told`);
+  }
 }
 
 /** No service has to wait for longer because another one failed. */
@@ -358,32 +410,43 @@ function replyMove(from: Subscriber, index: number): Move {
 
 // --- The NAS --------------------------------------------------------------------------------------------------
 
-const userNames = new Map<string, string | undefined>();
+interface Told {
+  readonly userName: string | undefined;
+  readonly filterIds: readonly string[];
+}
+const told = new Map<string, Told>();
 
-/** The User-Name in the attributes of a command. */
-function userNameOf(attributes: string): string | undefined {
-  if (!userNames.has(attributes)) {
-    const octets = Buffer.from(attributes, 'base64');
-    const header = Buffer.alloc(20);
-    header[0] = CODE.CoaRequest;
-    header.writeUInt16BE(20 + octets.length, 2);
-    const parsed = parsePacket(Buffer.concat([header, octets]));
-    if (!parsed.ok) throw new Error(parsed.reason);
-    userNames.set(attributes, firstValue(decodeAttributes(parsed.packet), 'User-Name'));
-  }
-  return userNames.get(attributes);
+/** What the attributes of a command say. */
+function toldIn(attributes: string): Told {
+  const known = told.get(attributes);
+  if (known !== undefined) return known;
+  const octets = Buffer.from(attributes, 'base64');
+  const header = Buffer.alloc(20);
+  header[0] = CODE.CoaRequest;
+  header.writeUInt16BE(20 + octets.length, 2);
+  const parsed = parsePacket(Buffer.concat([header, octets]));
+  if (!parsed.ok) throw new Error(parsed.reason);
+  const decoded = decodeAttributes(parsed.packet);
+  const filterIds = allValues(decoded, 'Filter-Id').filter((one) => one !== NO_SERVICE);
+  const found = { userName: firstValue(decoded, 'User-Name'), filterIds };
+  told.set(attributes, found);
+  return found;
 }
 
 /** What a NAS that nothing is wrong with says to a command, and has then. */
 function nasDoes(
-  nas: readonly string[],
+  { nas, isOffline }: Subscriber,
   command: CommandEffect,
-  { groups, isStrict, refusesCoexistence }: World,
-): { readonly nas: readonly string[]; readonly errorCause?: number } {
+  { groups, isStrict, refusesCoexistence, replaces }: World,
+): { readonly nas: readonly string[]; readonly isOffline?: true; readonly errorCause?: number } {
   const { operation, services, deactivates = [], attributes } = command;
-  const userName = userNameOf(attributes);
+  const { userName, filterIds } = toldIn(attributes);
   const notFound = { nas, errorCause: ERROR_CAUSE['Session-Context-Not-Found'] };
-  if (userName !== undefined && userName !== USER_NAME) return notFound;
+  if (isOffline || (userName !== undefined && userName !== USER_NAME)) return notFound;
+  if (operation === 'disconnect') return { nas: [], isOffline: true };
+  if (replaces === 'one' && filterIds.length > 1)
+    throw new Violation(`the NAS is told ${filterIds} at a time`);
+  if (replaces !== undefined) return { nas: filterIds.toSorted() };
   const comes = operation === 'deactivate' ? [] : services;
   const goes = operation === 'deactivate' ? services : deactivates;
   // All or nothing (RFC 5176 section 2.3): one service that is not there refuses the whole deactivation.
@@ -402,13 +465,12 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   const [command, ...commands] = from.commands;
   if (command === undefined) return [];
   const { commandId, operation, services, deactivates = [] } = command;
-  const report = (result: 'ack' | 'nak' | 'timeout', errorCause?: number, isUnsent = false): Event => ({
+  const report = (result: 'ack' | 'nak' | 'timeout' | 'unsent', errorCause?: number): Event => ({
     kind: 'outcome',
     id: `${commandId}/outcome`,
     commandId,
     result,
     ...(errorCause !== undefined && { errorCause }),
-    ...(isUnsent && { isUnsent }),
   });
   const answered = (by: Subscriber, ...outcome: Parameters<typeof report>): Subscriber => ({
     ...by,
@@ -416,19 +478,22 @@ function commandMoves(from: Subscriber, world: World): Move[] {
     inbox: [...from.inbox, report(...outcome)],
   });
   if (from.expired.includes(commandId))
-    return [{ name: `relay: ${commandId} is too late`, to: answered(from, 'timeout') }];
+    return [{ name: `relay: ${commandId} is too late`, to: answered(from, 'unsent') }];
   if (from.received.includes(commandId)) {
     return [{ name: `relay: ${commandId} was received before`, to: answered(from, 'timeout') }];
   }
-  const done = nasDoes(from.nas, command, world);
+  const done = nasDoes(from, command, world);
   checkStrangers(from, done.nas);
-  const carriedOut = checkHeld(from, { ...from, nas: done.nas }, world);
+  // Nothing that was asked for before holds any longer.
+  const carriedOut = done.isOffline
+    ? { ...from, nas: done.nas, isOffline: true as const, expected: {} }
+    : checkHeld(from, { ...from, nas: done.nas }, world);
   const told =
     done.errorCause === undefined
       ? answered(carriedOut, 'ack')
       : answered(carriedOut, 'nak', done.errorCause);
   const refused = answered(from, 'nak', ERROR_CAUSE['Resources-Unavailable']);
-  const unsent = answered(from, 'nak', ERROR_CAUSE['Resources-Unavailable'], true);
+  const unsent = answered(from, 'unsent', ERROR_CAUSE['Resources-Unavailable']);
   const crashed = (to: Subscriber): Subscriber => ({
     ...to,
     commands: from.commands,
@@ -469,7 +534,7 @@ function timeMoves(from: Subscriber, world: World): Move[] {
   // A deadline that passes is one timeout more; a retry is free, so that the world can come to rest.
   const cost = session.transition === undefined ? {} : FAULT;
   const early: Event = { kind: 'due', id: `due ${session.revision} early` };
-  const premature = world.decide(session, early, timeOf(session));
+  const premature = world.decide(session, early, timeOf(from));
   return [
     { name: 'sweep', to: removed(send({ ...written, expired }, result.effects), result, true), cost },
     {
@@ -486,7 +551,9 @@ function timeMoves(from: Subscriber, world: World): Move[] {
  * With `order: deactivate-first` there is a gap; it has to be closed again at rest. */
 function checkHeld(before: Subscriber, after: Subscriber, world: World): Subscriber {
   const isGapAllowed = world.menu.some(({ nas }) => nas.order === 'deactivate-first');
-  const lost = lostGroups(before.nas, after, world);
+  // What came in the place of the one that a NAS has at a time, unacknowledged, goes when that one is restored.
+  const had = world.replaces === 'one' ? before.nas.filter((name) => name in before.expected) : before.nas;
+  const lost = lostGroups(had, after, world);
   if (!isGapAllowed && lost.length > 0) throw new Violation(`the NAS has no service of group ${lost} left`);
   return after;
 }
@@ -569,7 +636,8 @@ export function checkRest(subscriber: Subscriber, world: World): void {
         ({ activate }, index) =>
           heard[index]?.startsWith('nak') && activate.some(({ activation }) => activation === name),
       );
-    const isExempt = doubtful.includes(name) || isAmbiguous || isSettled;
+    const isWiped = world.replaces !== undefined && expected[name] === 'unknown';
+    const isExempt = doubtful.includes(name) || isAmbiguous || isSettled || isWiped;
     if (has.includes(name) !== name in expected && !isExempt)
       throw new Violation(
         `at rest the NAS has ${has}, the requests add up to ${Object.keys(expected)}, in doubt ${doubtful}`,
@@ -581,11 +649,13 @@ export function checkRest(subscriber: Subscriber, world: World): void {
   const lost = isEnforced ? lostGroups(Object.keys(expected), subscriber, world) : [];
   if (lost.length > 0) throw new Violation(`at rest the NAS has no service of group ${lost} left`);
   const open = started.filter((id) => !stopped.includes(id)).length;
-  const accounted = services.filter(
-    ({ activatedAtMs, statistics }) => activatedAtMs !== undefined && statistics !== 'off',
-  ).length;
+  const accounted = services.filter(isAccounted).length;
   if (open !== accounted)
     throw new Violation(`at rest ${accounted} services are accounted and ${open} accounts open`);
+}
+
+function isAccounted({ activatedAtMs, statistics }: ServiceSession): boolean {
+  return activatedAtMs !== undefined && statistics !== 'off';
 }
 
 /** The same request twice gives the same answer, as long as its session is kept. */
@@ -612,7 +682,7 @@ function requestOf({ asked }: Subscriber, id: string): ServiceRequest {
   return found;
 }
 
-/** decide runs long before the deadline of the command that it waits for. */
-function timeOf(session: Session | undefined): number {
-  return session?.changedAtMs ?? 0;
+/** decide runs long before the deadline of the command that it waits for. A session that is made again begins later. */
+function timeOf({ session, removedAtMs }: Subscriber): number {
+  return session?.changedAtMs ?? removedAtMs + 1_000;
 }

@@ -17,7 +17,8 @@ export const checker = (_: Facts, expect: Expect): Checker => {
   return {
     carriedOut({ forward: { wish }, before }) {
       for (const { activation } of wish.activate) {
-        const isNew = before?.services[activation]?.activatedAtMs === undefined;
+        // A service that was there without statistics is accounted from now on, too.
+        const isNew = before?.services[activation]?.account === undefined;
         if (isNew && isAccountable(activation)) accountable.push(activation);
       }
     },
@@ -75,7 +76,7 @@ const isAccountable = (activation: string) => termsOf(activation).statistics !==
 const accounted = (session: Session | undefined): readonly number[] =>
   Object.values(session?.services ?? {})
     .filter(isAccounted)
-    .map(({ number }) => number);
+    .map(({ account, number }) => account?.number ?? number);
 
 const isAccounted = ({ activatedAtMs, statistics }: ServiceSession) =>
   activatedAtMs !== undefined && statistics !== 'off';

@@ -99,16 +99,16 @@ function isExcluded({ activate, deactivate }: Wish, { services }: Pick<Session, 
 }
 
 /** Where no NAS knows better, the catalogue says which services there are. */
-function isAboutUndefined({ isEnforced, isAskable }: Facts, { deactivate }: Wish): boolean {
+function isAboutUndefined({ isEnforced, replacesAll }: Facts, { deactivate }: Wish): boolean {
   return (
-    !(isEnforced && isAskable) &&
+    (!isEnforced || replacesAll) &&
     deactivate.some((one) => deployment.catalogue.services[nameOf(canonical(one))] === undefined)
   );
 }
 
 /** Whether it deactivates what the table does not know of this subscriber, and the NAS cannot be asked about. */
 function isAboutUnknown(
-  { isAskable }: Facts,
+  { replacesAll }: Facts,
   { deactivate, userName }: Wish,
   sessions: readonly Session[],
 ): boolean {
@@ -122,7 +122,7 @@ function isAboutUnknown(
           ),
       ),
     );
-  return !isAskable && deactivate.some((one) => !isKnown(canonical(one)));
+  return replacesAll && deactivate.some((one) => !isKnown(canonical(one)));
 }
 
 /** Whether it deactivates by a bare name what it activates. */

@@ -21,7 +21,8 @@ import { PROMISES } from './promises.ts';
 export interface ObserverOptions {
   /** Whether the NAS is told and confirms. */
   readonly isEnforced: boolean;
-  readonly isAskable: boolean;
+  readonly replacesAll: boolean;
+  readonly isOneAtATime: boolean;
   readonly order: Order;
   /** The subscriber's User-Name, where the NAS is told of it and can check it. */
   readonly userName?: string;

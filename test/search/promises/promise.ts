@@ -50,8 +50,10 @@ export interface Outcome {
 export interface Facts {
   /** Whether the NAS is told and confirms. */
   readonly isEnforced: boolean;
-  /** Whether it can be asked about a service that the table does not know. */
-  readonly isAskable: boolean;
+  /** Whether a command replaces all that the session has at the NAS, so that the NAS is not asked of one service. */
+  readonly replacesAll: boolean;
+  /** Whether the NAS has one service of a session at a time. */
+  readonly isOneAtATime: boolean;
   readonly order: Order;
   /** The subscriber's User-Name, where the NAS is told of it and can check it. */
   readonly userName?: string;

@@ -67,13 +67,13 @@ describe.skipIf(skip)(title('a CoA-Request of radclient'), () => {
       ['Class', '0x00ff10'],
       ['Acct-Authentic', 'RADIUS'],
     ];
-    for (const [record, number] of [
-      [startGold, '000001'],
-      [startSilver, '000002'],
-      [stopGold, '000001'],
-    ] as const) {
+    const [first = 0, second = 0, last = 0] = records.map((record) =>
+      Number(valueIn(record, 'Acct-Session-Id')?.slice(`${acctSessionId}:`.length)),
+    );
+    expect(first).toBeGreaterThanOrEqual(before * 1000);
+    expect([second, last]).toEqual([first + 1, first]);
+    for (const record of [startGold, startSilver, stopGold]) {
       expect(record).toEqual(expect.arrayContaining(subscriber));
-      expect(valueIn(record, 'Acct-Session-Id')).toBe(`${acctSessionId}:${number}`);
       const eventTimestamp = Date.parse(valueIn(record, 'Event-Timestamp') ?? '') / 1000;
       expect(eventTimestamp).toBeGreaterThanOrEqual(before);
       expect(eventTimestamp).toBeLessThanOrEqual(after);
@@ -153,12 +153,20 @@ describe.skipIf(skip)(title('a CoA-Request of radclient'), () => {
     expect(active(await system.session('stranger'))).toEqual(['gold']);
   });
 
-  it('to disconnect is refused with Error-Cause 406', async () => {
+  it('to disconnect ends the session and each of its services where the NAS is not told', async () => {
+    await ask(system, [...of('disconnected'), 'ERX-Service-Activate:1 = "gold"']);
     const { answer } = await ask(system, of('disconnected'), 'disconnect');
-    expect(answer).toMatchObject({
-      code: 'Disconnect-NAK',
-      attributes: [['Error-Cause', 'Unsupported-Extension']],
-    });
+    expect(answer).toMatchObject({ code: 'Disconnect-ACK', attributes: [] });
+    expect((await system.session('disconnected'))?.services).toEqual({});
+  });
+
+  it.each([
+    ['401', 'Unsupported-Attribute', [...of('unknown'), 'ERX-Service-Activate:1 = "gold"']],
+    ['402', 'Missing-Attribute', ['NAS-IP-Address = 192.0.2.1']],
+    ['503', 'Session-Context-Not-Found', of('unknown')],
+  ])('to disconnect is refused with Error-Cause %s, %s', async (_, cause, attributes) => {
+    const { answer } = await ask(system, attributes, 'disconnect');
+    expect(answer).toMatchObject({ code: 'Disconnect-NAK', attributes: [['Error-Cause', cause]] });
   });
 });
 

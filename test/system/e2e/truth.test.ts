@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, it, vi } from 'vitest';
+import { type Attribute, allValues } from '../../../core/radius/codec.ts';
 import {
   type NasRequest,
   type NasScript,
@@ -42,6 +43,7 @@ interface Scene {
   /** What a client gets: `CoA-ACK`, `CoA-NAK Session-Context-Not-Found`. */
   ask(acctSessionId: string, ...change: readonly string[]): Promise<string>;
   askAs(userName: string | undefined, acctSessionId: string, ...change: readonly string[]): Promise<string>;
+  disconnect(acctSessionId: string, ...more: readonly string[]): Promise<string>;
   /** `+gold`, `-silver`: what the NAS was told of a session; `?gold` where it refused. */
   told(acctSessionId: string): readonly string[];
   services(acctSessionId: string): Promise<Readonly<Record<string, string>> | undefined>;
@@ -66,10 +68,15 @@ async function startScene(plan: SitePlan = {}, nasOptions: Partial<ScriptedNasOp
     accountingPort: await closedPort(),
     ...plan,
   });
-  const askAs: Scene['askAs'] = async (userName, acctSessionId, ...change) => {
+  const send = async (
+    command: 'coa' | 'disconnect',
+    userName: string | undefined,
+    acctSessionId: string,
+    ...change: readonly string[]
+  ) => {
     const user = userName === undefined ? [] : [`User-Name = "${userName}"`];
     const { answer, output } = await radclient({
-      command: 'coa',
+      command,
       port: system.coaAddress.port,
       secret: SECRET,
       attributes: [...user, 'NAS-IP-Address = 192.0.2.1', `Acct-Session-Id = "${acctSessionId}"`, ...change],
@@ -84,8 +91,9 @@ async function startScene(plan: SitePlan = {}, nasOptions: Partial<ScriptedNasOp
     scripts,
     logIn: (acctSessionId, services = []) =>
       nas.logIn(acctSessionId, { identity: { 'User-Name': USER }, services }),
-    askAs,
-    ask: (...asked) => askAs(USER, ...asked),
+    askAs: (...asked) => send('coa', ...asked),
+    ask: (...asked) => send('coa', USER, ...asked),
+    disconnect: (...asked) => send('disconnect', USER, ...asked),
     told: (acctSessionId) =>
       nas.record
         .filter((entry) => entry.acctSessionId === acctSessionId)
@@ -162,6 +170,40 @@ describe.skipIf(skip).concurrent(title('a NAS with services of its own'), () => 
     expect(await scene.system.events.untilRecorded(id, 1)).toEqual(['Start tiered(1280000,5120000)']);
   });
 
+  it('a Disconnect-Request: the NAS ends the session, then each service is accounted and the client answered', async ({
+    expect,
+  }) => {
+    const id = 'disconnected';
+    scene.logIn(id, ['http(192.168.25.2, 80)']);
+    await scene.ask(id, activate('gold'), activate('voice', 2));
+    expect(await scene.disconnect(id, 'Error-Cause = 200')).toBe('Disconnect-NAK Unsupported-Attribute');
+    scene.scripts.set(id, () => ({ nak: 504 }));
+    expect(await scene.disconnect(id)).toBe('Disconnect-NAK Session-Context-Not-Removable');
+    scene.scripts.delete(id);
+    expect(scene.nas.services(id)).toEqual(['http(192.168.25.2, 80)', 'gold', 'voice']);
+    expect(await scene.disconnect(id)).toBe('Disconnect-ACK');
+    expect(scene.nas.services(id)).toEqual([]);
+    const records = await scene.system.events.untilRecorded(id, 4);
+    expect(records.toSorted()).toEqual(['Start gold', 'Start voice', 'Stop gold', 'Stop voice']);
+    expect(await scene.disconnect(id)).toBe('Disconnect-NAK Session-Context-Not-Found');
+    const text = await shown(scene.system, id);
+    expect(text).toContain('Disconnect-NAK 504 Session-Context-Not-Removable: the NAS refused to disconnect');
+  });
+
+  it('a Disconnect-Request that the NAS does not answer: 505, and its services are in doubt', async ({
+    expect,
+  }) => {
+    const id = 'disconnected in vain';
+    scene.logIn(id);
+    await scene.ask(id, activate('gold'));
+    scene.scripts.set(id, () => 'lose-request');
+    expect(await scene.disconnect(id)).toBe('Disconnect-NAK Proxy-Processing-Error');
+    scene.scripts.delete(id);
+    expect(await scene.services(id)).toEqual({ gold: 'unconfirmed' });
+    expect(await scene.disconnect(id)).toBe('Disconnect-ACK');
+    expect(await scene.system.events.untilRecorded(id, 2)).toEqual(['Start gold', 'Stop gold']);
+  });
+
   it('a lone deactivation of a log-in service is its to answer: an ACK, which the history keeps', async ({
     expect,
   }) => {
@@ -203,7 +245,7 @@ describe.skipIf(skip).concurrent(title('a NAS with services of its own'), () => 
     expect(await scene.ask(id, activate('SERVICE-INET(1,2,3,4)'))).toBe('CoA-ACK');
     expect(await scene.ask(id, deactivate('SERVICE-INET'))).toBe('CoA-ACK');
     expect(scene.nas.services(id)).toEqual([]);
-    expect(await scene.services(id)).toEqual({});
+    expect((await scene.services(id)) ?? {}).toEqual({});
   });
 
   it('a bare name may be unknown to it where a known service has that name', async ({ expect }) => {
@@ -291,7 +333,7 @@ describe.skipIf(skip).concurrent(title('a NAS with services of its own'), () => 
     scene.nas.logOff(id);
     expect(await scene.ask(id, activate('silver'))).toBe('CoA-NAK Session-Context-Not-Found');
     expect(await scene.ask(id, activate('tiered(1,2)'))).toBe('CoA-NAK Session-Context-Not-Found');
-    expect(await scene.services(id)).toEqual({});
+    expect((await scene.services(id)) ?? {}).toEqual({});
     // The session begins anew: the record of that is the next one.
     scene.logIn(id);
     await scene.ask(id, activate('silver'));
@@ -419,6 +461,257 @@ describe.skipIf(skip).concurrent(title('a NAS that refuses what is there already
   });
 });
 
+const replyMessage = (value: string): Attribute => ({ name: 'Reply-Message', value });
+/** An attribute of these octets, given as ISO 8859-1. */
+const octets = (type: number, value: string): Attribute => ({
+  unknown: { type },
+  value: Buffer.from(value, 'latin1'),
+});
+const escaped = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+
+describe.skipIf(skip).concurrent(title('what a NAS says in words'), () => {
+  let scene: Scene;
+  beforeAll(async () => {
+    scene = await startScene();
+  });
+  afterAll(() => scene.stop());
+
+  it('is in show, the history and the logs where it refuses a switch', async ({ expect }) => {
+    const id = 'refused in words';
+    const { system } = scene;
+    scene.logIn(id);
+    await scene.ask(id, activate('silver'));
+    scene.scripts.set(id, () => ({ nak: 506, text: { name: 'Reply-Message', value: 'Resource busy' } }));
+    expect(await scene.ask(id, activate('gold'))).toBe('CoA-NAK Resources-Unavailable');
+    const outcome = { result: 'nak', errorCause: 506, text: 'Resource busy' };
+    await system.history(id, (item) => item.outcome?.text === 'Resource busy');
+    const text = await shown(system, id);
+    expect(text).toContain('CoA-NAK 506 Resources-Unavailable: the NAS refused gold: Resource busy');
+    expect(text).toContain("outcome: nak 506, 'Resource busy'");
+    expect(system.events.all).toEqual(
+      expect.arrayContaining([
+        { source: 'relay', event: expect.objectContaining({ kind: 'command-answered', ...outcome }) },
+        {
+          source: 'decide',
+          event: expect.objectContaining({
+            kind: 'decided',
+            cause: "the NAS: nak 506, 'Resource busy'",
+            outcome,
+          }),
+        },
+      ]),
+    );
+  });
+
+  it('is beside the next retry of what it does not let go', async ({ expect }) => {
+    const id = 'stuck in words';
+    scene.logIn(id);
+    await scene.ask(id, activate('silver'));
+    const text = { name: 'ERX-Action-Reason', value: 'still\u001b[31m in use' } as const;
+    scene.scripts.set(id, (request) =>
+      isAbout(request, 'deactivate', 'silver') ? { nak: 506, text } : 'ack',
+    );
+    expect(await scene.ask(id, activate('gold'))).toBe('CoA-ACK');
+    const lines = await shown(scene.system, id);
+    expect(lines).toMatch(
+      /silver .* deactivating since .*, attempt 1 failed, NAS: nak 506, 'still \[31m in use', next retry /,
+    );
+    expect(lines).not.toContain('\u001b');
+  });
+
+  it.for<[what: string, nak: number | undefined, text: readonly Attribute[], said: string]>([
+    ['no cause and no words', undefined, [], 'nak'],
+    ['words without a cause', undefined, [replyMessage('no such profile')], "nak, 'no such profile'"],
+    ['a cause without words', 501, [], 'nak 501'],
+    ['a cause that the RFC does not define', 999, [replyMessage('site rule')], "nak 999, 'site rule'"],
+    ['several Reply-Messages', 506, [replyMessage('one'), replyMessage('two')], "nak 506, 'one; two'"],
+    ['control characters', 506, [octets(18, '\x1b]0;owned\x07 a\nb\x9b')], "nak 506, ']0;owned a b\ufffd'"],
+    ['a text that turns its line', 506, [replyMessage('busy \u202egnp')], "nak 506, 'busy gnp'"],
+    ['octets that are not UTF-8', 506, [octets(18, 'caf\xe9 \xff')], "nak 506, 'caf\ufffd \ufffd'"],
+    ['blanks alone', 506, [replyMessage(' \t ')], 'nak 506'],
+    ['253 octets', 506, [replyMessage('x'.repeat(253))], `nak 506, '${'x'.repeat(199)}…'`],
+    [
+      'an Action-Reason',
+      404,
+      [{ name: 'ERX-Action-Reason', value: '122 Execution failure' }],
+      "nak 404, '122 Execution failure'",
+    ],
+    [
+      "Nokia's message and code",
+      506,
+      [
+        { name: 'Alc-Error-Code', value: 17 },
+        { name: 'Alc-Error-Message', value: 'no such policer' },
+      ],
+      "nak 506, 'no such policer; Alc-Error-Code = 17'",
+    ],
+    [
+      "Ericsson's message and the code of a service",
+      506,
+      [
+        { name: 'Session-Error-Msg', value: 'service not found' },
+        { name: 'Service-Error-Cause', tag: 1, value: 551 },
+      ],
+      "nak 506, 'service not found; Service-Error-Cause:1 = 551'",
+    ],
+  ])('is shown where it refuses with %s', async ([id, nak, text, said], { expect }) => {
+    scene.logIn(id);
+    await scene.ask(id, activate('silver'));
+    scene.scripts.set(id, () => ({ nak, text }));
+    expect(await scene.ask(id, activate('gold'))).toMatch(/^CoA-NAK/);
+    await scene.system.history(id, (item) => item.outcome?.result === 'nak');
+    const lines = await shown(scene.system, id);
+    expect(lines).toMatch(new RegExp(`outcome: ${escaped(said)}  `));
+    expect(lines).not.toMatch(/[^\P{C}\n]/u);
+    const causes = scene.system.events.all.flatMap(({ source, event }) =>
+      source === 'decide' && event.kind === 'decided' && event.session.acctSessionId === id
+        ? [event.cause]
+        : [],
+    );
+    expect(causes.at(-1)).toBe(`the NAS: ${said}`);
+  });
+
+  it('is there where it refuses a deactivation by name, and then to undo what came', async ({ expect }) => {
+    const id = 'undo refused in words';
+    scene.logIn(id);
+    await scene.ask(id, activate('silver'), activate('voice', 2));
+    scene.scripts.set(id, (request) =>
+      isAbout(request, 'deactivate', 'voice')
+        ? { nak: 501, text: replyMessage('voice is locked') }
+        : isAbout(request, 'deactivate', 'gold')
+          ? { nak: 506, text: replyMessage('gold is in use') }
+          : 'ack',
+    );
+    expect(await scene.ask(id, activate('gold'), deactivate('voice'))).toBe(
+      'CoA-NAK Administratively-Prohibited',
+    );
+    await scene.system.history(id, (item) => item.outcome?.text === 'gold is in use');
+    const lines = await shown(scene.system, id);
+    expect(lines).toContain(
+      'CoA-NAK 501 Administratively-Prohibited: the NAS refused to deactivate voice: voice is locked',
+    );
+    expect(lines).toContain("outcome: nak 501, 'voice is locked'");
+    expect(lines).toContain("outcome: nak 506, 'gold is in use'");
+    expect(lines).toMatch(
+      /gold .* deactivating since .*, attempt 1 failed, NAS: nak 506, 'gold is in use', next /,
+    );
+  });
+
+  it('is there where it refuses to activate again what it did not answer for', async ({ expect }) => {
+    const id = 'restoration refused in words';
+    scene.logIn(id);
+    await scene.ask(id, activate('voice'));
+    scene.scripts.set(id, (request) =>
+      isAbout(request, 'deactivate', 'voice')
+        ? 'lose-request'
+        : { nak: 501, text: replyMessage('voice is there') },
+    );
+    expect(await scene.ask(id, deactivate('voice'))).toBe('CoA-NAK Proxy-Processing-Error');
+    await scene.system.history(id, (item) => item.outcome?.text === 'voice is there');
+    expect(await scene.services(id)).toEqual({ voice: 'unconfirmed' });
+    expect(await shown(scene.system, id)).toContain("outcome: nak 501, 'voice is there'");
+  });
+
+  it('is there where it acknowledges', async ({ expect }) => {
+    const id = 'acknowledged in words';
+    scene.logIn(id);
+    scene.scripts.set(id, () => ({ ack: replyMessage('done, and the queue is short') }));
+    expect(await scene.ask(id, activate('gold'))).toBe('CoA-ACK');
+    expect(scene.nas.services(id)).toEqual(['gold']);
+    await scene.system.history(id, (item) => item.outcome?.text !== undefined);
+    expect(await shown(scene.system, id)).toContain("outcome: ack, 'done, and the queue is short'");
+    expect(scene.system.events.all).toContainEqual({
+      source: 'relay',
+      event: expect.objectContaining({
+        kind: 'command-answered',
+        result: 'ack',
+        text: 'done, and the queue is short',
+      }),
+    });
+  });
+});
+
+describe.skipIf(skip).concurrent(title('a NAS that replaces its list of Filter-Ids'), () => {
+  let scene: Scene;
+  beforeAll(async () => {
+    const options = { noService: 'blocked' };
+    scene = await startScene(
+      { nas: { dialect: 'generic', options } },
+      { dialect: 'generic', dialectOptions: options },
+    );
+  });
+  afterAll(() => scene.stop());
+
+  it('is told nothing of a service that Interlock does not know, and keeps what it has', async ({
+    expect,
+  }) => {
+    const id = 'list unknown';
+    scene.logIn(id, ['http', 'voice']);
+    expect(await scene.ask(id, deactivate('voice'))).toBe('CoA-NAK Session-Context-Not-Found');
+    expect(await scene.ask(id, deactivate('http'))).toBe('CoA-NAK Invalid-Request');
+    expect(await scene.ask(id, activate('gold'), deactivate('voice'))).toBe(
+      'CoA-NAK Session-Context-Not-Found',
+    );
+    expect(scene.told(id)).toEqual([]);
+    expect(scene.nas.services(id)).toEqual(['http', 'voice']);
+    await scene.isForgotten(id);
+  });
+
+  it('loses what it had from log-in with the first activation, and has the name for none at last', async ({
+    expect,
+  }) => {
+    const id = 'list replaced';
+    scene.logIn(id, ['http']);
+    expect(await scene.ask(id, activate('tiered(1,2)'))).toBe('CoA-ACK');
+    expect(scene.nas.services(id)).toEqual(['tiered(1,2)']);
+    expect(await scene.ask(id, deactivate('tiered'))).toBe('CoA-ACK');
+    expect(scene.nas.services(id)).toEqual([]);
+  });
+});
+
+describe.skipIf(skip).concurrent(title('a NAS that has one Filter-Id at a time'), () => {
+  let scene: Scene;
+  beforeAll(async () => {
+    const options = { oneAtATime: true };
+    scene = await startScene(
+      { nas: { dialect: 'generic', order: 'together', options } },
+      { dialect: 'generic', dialectOptions: options },
+    );
+  });
+  afterAll(() => scene.stop());
+
+  it('is switched with one command, and refused what would be two', async ({ expect }) => {
+    const id = 'one';
+    scene.logIn(id);
+    expect(await scene.ask(id, activate('gold'))).toBe('CoA-ACK');
+    expect(await scene.ask(id, activate('silver'))).toBe('CoA-ACK');
+    expect(scene.nas.services(id)).toEqual(['silver']);
+    const told = scene.told(id);
+    expect(await scene.ask(id, activate('voice'))).toBe('CoA-NAK Resources-Unavailable');
+    expect(scene.told(id)).toEqual(told);
+    expect(await scene.ask(id, activate('voice'), deactivate('silver'))).toBe('CoA-ACK');
+    expect(scene.nas.services(id)).toEqual(['voice']);
+    expect(await scene.services(id)).toEqual({ voice: 'active' });
+    expect(await scene.ask(id, deactivate('voice'))).toBe('CoA-ACK');
+    expect(scene.nas.services(id)).toEqual([]);
+  });
+
+  it('does not answer a switch: what it had is there again', async ({ expect }) => {
+    const id = 'one unanswered';
+    scene.logIn(id);
+    await scene.ask(id, activate('gold'));
+    scene.scripts.set(id, ({ attributes }) =>
+      allValues(attributes, 'Filter-Id').includes('silver') ? 'lose-reply' : 'ack',
+    );
+    expect(await scene.ask(id, activate('silver'))).toBe('CoA-NAK Proxy-Processing-Error');
+    scene.scripts.delete(id);
+    // The next request waits for the restoration.
+    expect(await scene.ask(id, activate('gold'))).toBe('CoA-ACK');
+    expect(scene.nas.services(id)).toEqual(['gold']);
+    expect(await scene.services(id)).toEqual({ gold: 'active' });
+  });
+});
+
 const REFUSES_COEXISTENCE = { exclusive: [['gold', 'silver', 'tiered']] };
 
 describe.skipIf(skip).concurrent(title('a NAS that refuses two services side by side'), () => {
@@ -514,6 +807,29 @@ describe.skipIf(skip).concurrent(title('a NAS that refuses two services side by 
     expect(await services('b')).toEqual({ gold: 'active' });
     await ask('b', deactivate('gold'));
     expect(await system.events.untilRecorded('b', 2)).toEqual(['Start gold', 'Stop gold']);
+  });
+
+  it('refuses the newcomer and then what went, in words that are beside the next retry', async ({
+    expect,
+  }) => {
+    const { logIn, ask, scripts, services, system } = scene('deactivate-first');
+    logIn('d');
+    await ask('d', activate('gold'));
+    scripts.set('d', (request) =>
+      isAbout(request, 'activate', 'silver')
+        ? { nak: 506, text: replyMessage('silver is full') }
+        : isAbout(request, 'activate', 'gold')
+          ? { nak: 506, text: replyMessage('gold is full') }
+          : 'ack',
+    );
+    expect(await ask('d', activate('silver'))).toBe('CoA-NAK Resources-Unavailable');
+    await system.history('d', (item) => item.outcome?.text === 'gold is full');
+    expect(await services('d')).toEqual({ gold: 'restoring' });
+    const lines = await shown(system, 'd');
+    expect(lines).toContain('the NAS refused silver: silver is full');
+    expect(lines).toMatch(
+      /gold .* restoring since .*, attempt 1 failed, NAS: nak 506, 'gold is full', next retry /,
+    );
   });
 
   it('refuses to let go: the newcomer is never told, and nothing changes', async ({ expect }) => {

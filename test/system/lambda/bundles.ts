@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundle } from '../../../cdk/bundle.ts';
-import { type Deployment, nasNames } from '../../../core/deployment.ts';
+import { type Deployment, nasNames, nasSites } from '../../../core/deployment.ts';
 
 export const FUNCTIONS = ['decide', 'account', 'sweep'] as const;
 
@@ -10,7 +10,7 @@ export const FUNCTIONS = ['decide', 'account', 'sweep'] as const;
 export function bundleFunctions(directory: string, deployment: Deployment): void {
   const files = {
     decide: { 'deployment.json': JSON.stringify(deployment) },
-    account: {},
+    account: { 'nas-sites.json': JSON.stringify([...nasSites(deployment)]) },
     sweep: { 'nas-names.json': JSON.stringify([...nasNames(deployment)]) },
   };
   for (const name of FUNCTIONS) {

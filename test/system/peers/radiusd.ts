@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,11 +26,39 @@ export interface Radiusd {
   stop(): Promise<void>;
 }
 
+/** Where Debian and others have the policies for accounting that FreeRADIUS ships, `acct_unique` among them. */
+const ACCOUNTING_POLICIES = [
+  '/etc/freeradius/3.0/policy.d/accounting',
+  '/etc/raddb/policy.d/accounting',
+].find(isReadable);
+
+/** Its stock policy, which an ordinary user may not be allowed to read. */
+export const acctUniquePeer = peer("FreeRADIUS' policy.d/accounting", ACCOUNTING_POLICIES !== undefined);
+
+function isReadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Which requests it takes, and what it does with one once it has recorded it, in unlang. */
 interface Role {
   readonly type: 'acct' | 'coa';
   readonly section: 'accounting' | 'recv-coa';
   readonly policy: string;
+  /** Whether it adds an Acct-Unique-Session-Id with its stock policy, as the shipped configuration does. */
+  readonly isUnique?: boolean;
+}
+
+/**
+ * Starts FreeRADIUS as an accounting server that knows the records of one session by its stock policy `acct_unique`.
+ * @throws Error with its log when it does not come up.
+ */
+export function startUniqueRadiusd(secret: string): Promise<Radiusd> {
+  return start({ type: 'acct', section: 'accounting', policy: 'ok', isUnique: true }, secret);
 }
 
 /**
@@ -97,7 +125,7 @@ async function start(role: Role, secret: string, port?: number): Promise<Radiusd
 }
 
 function configuration(
-  { type, section, policy }: Role,
+  { type, section, policy, isUnique = false }: Role,
   directory: string,
   secret: string,
   port: number,
@@ -113,6 +141,8 @@ modules {
   detail {
     filename = ${directory}/detail
   }
+  expr {
+  }
   always ok {
     rcode = ok
   }
@@ -123,12 +153,14 @@ modules {
     rcode = handled
   }
 }
+${isUnique ? `policy {\n$INCLUDE ${ACCOUNTING_POLICIES}\n}` : ''}
 server default {
   listen {
     type = ${type}
     ipaddr = 127.0.0.1
     port = ${port}
   }
+  ${isUnique ? 'preacct {\n    acct_unique\n  }' : ''}
   ${section} {
     detail
     ${policy}
