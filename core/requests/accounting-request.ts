@@ -20,6 +20,7 @@ import {
 } from '../radius/attributes.ts';
 import { type Attribute, allValues, decodeAttributes, firstValue } from '../radius/codec.ts';
 import type { Packet } from '../radius/packet.ts';
+import { isServiceSessionIdOfInterlock } from '../service-accounting.ts';
 import { MAX_ACCT_SESSION_ID_OCTETS, nasNamed } from './identification.ts';
 
 /** What a record reports; `other` is an Acct-Status-Type from which nothing is learned. */
@@ -89,7 +90,7 @@ export type RecordRefusal =
   | 'session-id-malformed'
   | 'session-id-repeated'
   | 'session-id-too-long'
-  /** It has ERX-Service-Session, and its NAS does not account services so: Interlock has sent it itself. */
+  /** It has ERX-Service-Session, and its NAS does not account services so, or its number is Interlock's. */
   | 'service-record-of-interlock';
 
 export type RecordReading =
@@ -128,11 +129,13 @@ export function readAccountingRequest(packet: Packet, context: RecordContext): R
   const nas = nasNamed(Object.values(nasIdentity), context.nases);
   const readService = nas && DIALECTS[nas.dialect].serviceRecordOf;
   const service = needsId ? readService?.(attributes) : undefined;
-  // Interlock's own records come back where a server copies everything that it gets.
-  if (needsId && service === undefined && erxServiceRecord(attributes) !== undefined) {
-    return { ok: false, reason: 'service-record-of-interlock' };
-  }
   const acctSessionId = 'value' in id ? id.value : undefined;
+  // Interlock's own records come back where a server copies everything that it gets.
+  if (needsId && erxServiceRecord(attributes) !== undefined) {
+    if (service === undefined || isServiceSessionIdOfInterlock(acctSessionId ?? '')) {
+      return { ok: false, reason: 'service-record-of-interlock' };
+    }
+  }
   if (service === undefined && Buffer.byteLength(acctSessionId ?? '') > MAX_ACCT_SESSION_ID_OCTETS) {
     return { ok: false, reason: 'session-id-too-long' };
   }

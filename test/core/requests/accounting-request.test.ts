@@ -7,6 +7,7 @@ import {
   type RecordContext,
   readAccountingRequest,
 } from '../../../core/requests/accounting-request.ts';
+import { serviceSessionId } from '../../../core/service-accounting.ts';
 import * as vector from '../radius/accounting-vectors.ts';
 import { attribute, craft, packetOf, vendorSpecific } from '../radius/craft.ts';
 
@@ -267,10 +268,11 @@ describe('nothing is learned from', () => {
     expect(recordOf(request(value))).toMatchObject({ kind: 'other', status: value });
   });
 
-  it.each(['cisco', 'generic'] as const)(
+  it.each(['erx', 'cisco', 'generic'] as const)(
     'a service record of Interlock itself, which a server has copied: %s',
     (dialect) => {
-      const own = request(1, [{ name: 'ERX-Service-Session', value: 'gold' }], '0001:000001');
+      const id = serviceSessionId('0001', dialect === 'erx' ? AT_MS : 1);
+      const own = request(1, [{ name: 'ERX-Service-Session', value: 'gold' }], id);
       expect(readAccountingRequest(packetOf(own), context({ nases: [nas(dialect)] }))).toEqual({
         ok: false,
         reason: 'service-record-of-interlock',
