@@ -198,6 +198,14 @@ export function serviceSessionId(acctSessionId: string, number: number): string 
   return `${acctSessionId}:${String(number).padStart(6, '0')}`;
 }
 
+/**
+ * Whether Interlock has made this Acct-Session-Id of a service session. A NAS counts its services from 1 and has fewer
+ * digits. The six digits of 0.1.0 cannot be told from those of JunosE.
+ */
+export function isServiceSessionIdOfInterlock(acctSessionId: string): boolean {
+  return /:\d{13}$/.test(acctSessionId);
+}
+
 /** The identification attributes of session and NAS that RFC 2866 section 5.13 allows in accounting. */
 const SUBSCRIBER_ATTRIBUTES = [
   'User-Name',
@@ -207,6 +215,8 @@ const SUBSCRIBER_ATTRIBUTES = [
   'Framed-IP-Address',
   'Framed-Interface-Id',
   'Framed-IPv6-Prefix',
+  'Delegated-IPv6-Prefix',
+  'Framed-IPv6-Address',
   'Called-Station-Id',
   'Calling-Station-Id',
   'ERX-Virtual-Router-Name',
