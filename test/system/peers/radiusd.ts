@@ -2,9 +2,9 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { accessSync, constants, existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { type Pair, parsePairs } from './pairs.ts';
@@ -86,11 +86,29 @@ export function startRadiusdNas(secret: string, policy: string): Promise<Radiusd
   return start({ type: 'coa', section: 'recv-coa', policy }, secret);
 }
 
-/** It has a folder of its own. */
-async function start(role: Role, secret: string, port?: number): Promise<Radiusd> {
+/** FreeRADIUS with a configuration folder of its own. */
+export interface RadiusdProcess {
+  /** What it has written to a file of that folder; nothing if there is none. */
+  read(file: string): Promise<string>;
+  /** The records of a detail file, oldest first. */
+  records(file: string): Promise<readonly (readonly Pair[])[]>;
+  /** What it has logged. */
+  log(): string;
+  /** Ends the server and removes the folder. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts FreeRADIUS with these files, by their paths in its configuration folder. `radiusd.conf` is one of them; in it,
+ * `${confdir}` is the folder.
+ * @throws Error with its log when it does not come up.
+ */
+export async function startRadiusdWith(files: Readonly<Record<string, string>>): Promise<RadiusdProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'interlock-radiusd-'));
-  const listenPort = port ?? (await freeUdpPort());
-  await writeFile(join(directory, 'radiusd.conf'), configuration(role, directory, secret, listenPort));
+  for (const [file, text] of Object.entries(files)) {
+    await mkdir(join(directory, dirname(file)), { recursive: true });
+    await writeFile(join(directory, file), text);
+  }
   const child = spawn(COMMAND, ['-f', '-d', directory, '-l', 'stdout'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, TZ: 'UTC' },
@@ -104,12 +122,15 @@ async function start(role: Role, secret: string, port?: number): Promise<Radiusd
     await stop();
     throw error;
   }
-  return { port: listenPort, records, log: () => log.join('\n'), stop };
+  return { read, records, log: () => log.join('\n'), stop };
 
-  async function records(): Promise<readonly (readonly Pair[])[]> {
-    // The file comes into being with the first record.
-    const detail = await readFile(join(directory, 'detail'), 'utf8').catch(() => '');
-    return detail
+  /** A file comes into being with its first record. */
+  function read(file: string): Promise<string> {
+    return readFile(join(directory, file), 'utf8').catch(() => '');
+  }
+
+  async function records(file: string): Promise<readonly (readonly Pair[])[]> {
+    return (await read(file))
       .split('\n\n')
       .map(parsePairs)
       .filter((record) => record.length > 0);
@@ -124,22 +145,27 @@ async function start(role: Role, secret: string, port?: number): Promise<Radiusd
   }
 }
 
+async function start(role: Role, secret: string, port?: number): Promise<Radiusd> {
+  const listenPort = port ?? (await freeUdpPort());
+  const radiusd = await startRadiusdWith({ 'radiusd.conf': configuration(role, secret, listenPort) });
+  return { ...radiusd, port: listenPort, records: () => radiusd.records('detail') };
+}
+
 function configuration(
   { type, section, policy, isUnique = false }: Role,
-  directory: string,
   secret: string,
   port: number,
 ): string {
   return `
-logdir = ${directory}
-run_dir = ${directory}
+logdir = \${confdir}
+run_dir = \${confdir}
 client localhost {
   ipaddr = 127.0.0.1
   secret = ${secret}
 }
 modules {
   detail {
-    filename = ${directory}/detail
+    filename = \${confdir}/detail
   }
   expr {
   }
@@ -181,7 +207,7 @@ function ready(child: ChildProcessByStdio<null, Readable, null>, log: string[]):
   });
 }
 
-async function freeUdpPort(): Promise<number> {
+export async function freeUdpPort(): Promise<number> {
   const socket = createSocket('udp4').bind(0, '127.0.0.1');
   await once(socket, 'listening');
   const { port } = socket.address();
