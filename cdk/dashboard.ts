@@ -55,8 +55,8 @@ export class Dashboard extends cloudwatch.Dashboard {
       ]),
       graph(
         'Oldest message in a queue, s',
-        sites.flatMap(({ inbox, outbox, accounting }) =>
-          [inbox, outbox, accounting].map((queue) => queue.metricApproximateAgeOfOldestMessage()),
+        sites.flatMap(({ inbox, outbox, accounting, feed }) =>
+          [inbox, outbox, accounting, feed].map((queue) => queue.metricApproximateAgeOfOldestMessage()),
         ),
       ),
     );

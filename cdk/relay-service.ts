@@ -26,7 +26,7 @@ export class RelayService extends Construct {
   constructor(scope: Construct, id: string, props: RelayServiceProps) {
     super(scope, id);
     const { vpc, site } = props;
-    const { coa, http } = site.relay;
+    const { coa, http, accounting } = site.relay;
     const network = ec2.Vpc.fromVpcAttributes(this, 'Vpc', {
       vpcId: vpc.id,
       privateSubnetIds: [...vpc.subnets],
@@ -39,15 +39,25 @@ export class RelayService extends Construct {
       `Clients of the relay of ${site.site}`,
     );
     const relayGroup = this.#securityGroup('Group', network, `The relay of ${site.site}`);
-    // Two equal rules are an error; EC2 compares networks without the bits behind the prefix.
-    const sources = site.clients.flatMap(({ source }) => source);
-    const networks = new Map(sources.map((source) => [networkKey(source), source]));
-    for (const { address, prefix } of networks.values()) {
-      clientGroup.addIngressRule(ec2.Peer.ipv4(`${address}/${prefix}`), ec2.Port.udp(coa.port), 'CoA');
+    /** The UDP ports of the relay, what they are for, and who may send to them. */
+    const ports = [
+      { id: 'Coa', port: coa.port, label: 'CoA', senders: site.clients },
+      ...(accounting === undefined
+        ? []
+        : [{ id: 'Feed', port: accounting.port, label: 'Accounting', senders: site.accountingFrom }]),
+    ];
+    for (const { port, label, senders } of ports) {
+      // Two equal rules are an error; EC2 compares networks without the bits behind the prefix.
+      const sources = senders.flatMap(({ source }) => source);
+      const networks = new Map(sources.map((source) => [networkKey(source), source]));
+      for (const { address, prefix } of networks.values()) {
+        clientGroup.addIngressRule(ec2.Peer.ipv4(`${address}/${prefix}`), ec2.Port.udp(port), label);
+      }
     }
     // Packets have their clients' addresses; a rule that names the load balancer's group admits them because they come
     // through it.
-    relayGroup.connections.allowFrom(clientGroup, ec2.Port.udp(coa.port), 'CoA');
+    for (const { port, label } of ports)
+      relayGroup.connections.allowFrom(clientGroup, ec2.Port.udp(port), label);
     relayGroup.connections.allowFrom(clientGroup, ec2.Port.tcp(http.port), 'Health checks');
     // One for each NAS would soon be more than a security group may have.
     relayGroup.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.allUdp(), 'NASes and accounting servers');
@@ -75,34 +85,36 @@ export class RelayService extends Construct {
       // It has an address in each subnet, and the relay is in one of them.
       crossZoneEnabled: true,
     });
-    const targets = new elbv2.NetworkTargetGroup(this, 'Targets', {
-      vpc: network,
-      port: coa.port,
-      protocol: elbv2.Protocol.UDP,
-      targets: [
-        service.loadBalancerTarget({
-          containerName: CONTAINER,
-          containerPort: coa.port,
-          protocol: ecs.Protocol.UDP,
-        }),
-      ],
-      // Not /healthz: ECS replaces an unhealthy task, which mends neither SQS nor the route to it.
-      healthCheck: {
-        protocol: elbv2.Protocol.TCP,
-        port: String(http.port),
-        interval: Duration.seconds(5),
-        timeout: Duration.seconds(4),
-        healthyThresholdCount: 2,
-      },
-      // A client that sends from one port is one flow, which goes to the old relay while that is a target.
-      deregistrationDelay: Duration.seconds(0),
-      connectionTermination: true,
-    });
-    loadBalancer.addListener('Coa', {
-      port: coa.port,
-      protocol: elbv2.Protocol.UDP,
-      defaultTargetGroups: [targets],
-    });
+    for (const { id, port } of ports) {
+      const targets = new elbv2.NetworkTargetGroup(this, id === 'Coa' ? 'Targets' : `${id}Targets`, {
+        vpc: network,
+        port,
+        protocol: elbv2.Protocol.UDP,
+        targets: [
+          service.loadBalancerTarget({
+            containerName: CONTAINER,
+            containerPort: port,
+            protocol: ecs.Protocol.UDP,
+          }),
+        ],
+        // Not /healthz: ECS replaces an unhealthy task, which mends neither SQS nor the route to it.
+        healthCheck: {
+          protocol: elbv2.Protocol.TCP,
+          port: String(http.port),
+          interval: Duration.seconds(5),
+          timeout: Duration.seconds(4),
+          healthyThresholdCount: 2,
+        },
+        // A client that sends from one port is one flow, which goes to the old relay while that is a target.
+        deregistrationDelay: Duration.seconds(0),
+        connectionTermination: true,
+      });
+      loadBalancer.addListener(id, {
+        port,
+        protocol: elbv2.Protocol.UDP,
+        defaultTargetGroups: [targets],
+      });
+    }
     new CfnOutput(this, 'Host', { value: loadBalancer.loadBalancerDnsName });
     acknowledge(network, 'Annotation::@aws-cdk/aws-ec2:noSubnetRouteTableId', 'The routes are not used.');
     acknowledge(cluster, 'AwsSolutions-ECS4', 'One task, watched by its queue, its log and its own metrics.');
@@ -127,7 +139,7 @@ export class RelayService extends Construct {
         managedPolicies: [policy],
       }),
     });
-    const { coa, http } = site.relay;
+    const { coa, http, accounting } = site.relay;
     taskDefinition.addContainer(CONTAINER, {
       image: ecs.ContainerImage.fromAsset(join(import.meta.dirname, '..'), {
         file: 'relay/Dockerfile',
@@ -139,9 +151,11 @@ export class RelayService extends Construct {
         INTERLOCK_INBOX_URL: queues.inbox.queueUrl,
         INTERLOCK_OUTBOX_URL: queues.outbox.queueUrl,
         INTERLOCK_ACCOUNTING_URL: queues.accounting.queueUrl,
+        INTERLOCK_FEED_URL: queues.feed.queueUrl,
       },
       portMappings: [
         { containerPort: coa.port, protocol: ecs.Protocol.UDP },
+        ...(accounting === undefined ? [] : [{ containerPort: accounting.port, protocol: ecs.Protocol.UDP }]),
         { containerPort: http.port, protocol: ecs.Protocol.TCP },
       ],
       // More than the relay's 8 s to finish its work, and less than the 30 s for which it would overlap with the next.

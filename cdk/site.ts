@@ -8,12 +8,16 @@ import { ONE_MINUTE, RunbookAlarm, type RunbookHeading } from './runbook-alarm.t
 import type { SiteOutline } from './site-outline.ts';
 import { WorkQueue } from './work-queue.ts';
 
-/** One site: its three queues, the policy for the credentials of its relay, and the relay itself if it runs in a VPC. The
+/** A session that logs on is to be known before its first plan change. */
+const FEED_LATE_SECONDS = 120;
+
+/** One site: its four queues, the policy for the credentials of its relay, and the relay itself if it runs in a VPC. The
  * construct's id is the site's name. */
 export class Site extends Construct {
   readonly inbox: WorkQueue;
   readonly outbox: WorkQueue;
   readonly accounting: WorkQueue;
+  readonly feed: WorkQueue;
 
   constructor(scope: Construct, { name: site, secretArns, relay }: SiteOutline) {
     super(scope, site);
@@ -29,6 +33,8 @@ export class Site extends Construct {
     this.outbox.alarmWhenLate('An outbox is late', 2 * QUEUES.outbox.visibilityTimeoutSeconds);
     this.accounting = queue('Accounting', 'accounting', 'Dead letters in accounting');
     this.accounting.alarmWhenLate('Accounting is late', 15 * 60);
+    this.feed = queue('Feed', 'feed', 'Dead letters in a feed');
+    this.feed.alarmWhenLate('A feed is late', FEED_LATE_SECONDS);
     this.#alarmWithoutPolls();
 
     const policy = new iam.ManagedPolicy(this, 'RelayPolicy', {
@@ -40,9 +46,10 @@ export class Site extends Construct {
     new CfnOutput(this, 'InboxUrl', { value: this.inbox.queueUrl });
     new CfnOutput(this, 'OutboxUrl', { value: this.outbox.queueUrl });
     new CfnOutput(this, 'AccountingUrl', { value: this.accounting.queueUrl });
+    new CfnOutput(this, 'FeedUrl', { value: this.feed.queueUrl });
     if (relay !== undefined) {
-      const { inbox, outbox, accounting } = this;
-      new RelayService(this, 'Relay', { ...relay, policy, queues: { inbox, outbox, accounting } });
+      const { inbox, outbox, accounting, feed } = this;
+      new RelayService(this, 'Relay', { ...relay, policy, queues: { inbox, outbox, accounting, feed } });
     }
   }
 
@@ -67,9 +74,9 @@ export class Site extends Construct {
     });
   }
 
-  /** Lets `relay` send to its inbox, receive from its outbox and its accounting queue, and read these secrets. */
+  /** Lets `relay` send to its inbox and its feed queue, receive from its outbox and its accounting queue, and read these secrets. */
   grantRelay(relay: iam.IGrantable, secretArns: readonly string[]): void {
-    this.inbox.grant(relay, 'sqs:SendMessage');
+    for (const queue of [this.inbox, this.feed]) queue.grant(relay, 'sqs:SendMessage');
     for (const queue of [this.outbox, this.accounting]) {
       queue.grant(relay, 'sqs:ReceiveMessage', 'sqs:ChangeMessageVisibility', 'sqs:DeleteMessage');
     }

@@ -14,9 +14,9 @@ export type NasIdentityAttribute = (typeof NAS_IDENTITY_ATTRIBUTES)[number];
 export type NasIdentity = Readonly<Partial<Record<NasIdentityAttribute, string>>>;
 
 /**
- * The session identification attributes (RFC 5176 section 3) besides Acct-Session-Id, which is mandatory here, and
- * ERX-Virtual-Router-Name (Juniper, vendor 4874). A request is refused if it and its session have one with different
- * values.
+ * The session identification attributes (RFC 5176 section 3) besides Acct-Session-Id, which is mandatory here; the other
+ * IPv6 addresses of a subscriber (RFC 4818 section 3, RFC 6911 section 3.1); and ERX-Virtual-Router-Name (Juniper, vendor
+ * 4874). A request is refused if it and its session have one with different values.
  */
 export const IDENTITY_ATTRIBUTES = [
   'User-Name',
@@ -29,6 +29,8 @@ export const IDENTITY_ATTRIBUTES = [
   'Chargeable-User-Identity',
   'Framed-Interface-Id',
   'Framed-IPv6-Prefix',
+  'Delegated-IPv6-Prefix',
+  'Framed-IPv6-Address',
   'ERX-Virtual-Router-Name',
 ] as const;
 /** The name of one of them. */

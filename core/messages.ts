@@ -6,6 +6,7 @@
 // reads.
 import * as v from 'valibot';
 import type { Endpoint } from './endpoint.ts';
+import { IDENTITY_ATTRIBUTES } from './identity.ts';
 
 /** The version that this release writes. Messages of 0.1.0 have none; they stay readable until 1.0. */
 export const MESSAGE_VERSION = 1;
@@ -146,6 +147,58 @@ export const AccountingMessage = v.object({
 });
 /** Accounting queue: one Accounting-Request (RFC 2866), its attributes encoded, unsigned. */
 export type AccountingMessage = v.InferOutput<typeof AccountingMessage>;
+
+const Hexadecimal = v.pipe(v.string(), v.hexadecimal());
+const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+/** The schema of a site's feed queue. */
+export const FeedMessage = v.object({
+  version: Version,
+  kind: v.literal('feed'),
+  correlationId: Text,
+  /** The relay that received the record, and its sender's name in the site file. */
+  relay: Text,
+  feed: Text,
+  receivedAtMs: TimeMs,
+  status: v.picklist(['start', 'stop', 'interim', 'on', 'off']),
+  /** The name of the NAS in the relay's site file. */
+  nas: Text,
+  /**
+   * The Acct-Session-Id of the subscriber session, also in the record of a service. Absent in `on` and `off`, and in the
+   * record of a service that does not name its session.
+   */
+  acctSessionId: v.exactOptional(Text),
+  /** When it happened: the Event-Timestamp, or the arrival less Acct-Delay-Time. */
+  eventAtMs: TimeMs,
+  /** Whether `eventAtMs` is the Event-Timestamp. */
+  isStamped: v.exactOptional(v.boolean(), false),
+  /** The Event-Timestamp that was not believed, because it is too far from the arrival. */
+  wrongStampMs: v.exactOptional(TimeMs),
+  /** The identification attributes of the session; ERX-Virtual-Router-Name is the scope of `on` and `off`. */
+  identity: v.exactOptional(
+    v.object(v.entriesFromList(IDENTITY_ATTRIBUTES, v.exactOptional(v.union([Text, v.number()])))),
+    {},
+  ),
+  /** The values of Class. */
+  classes: v.exactOptional(v.array(Hexadecimal), []),
+  /** Acct-Session-Time, Acct-Terminate-Cause and Acct-Interim-Interval. */
+  sessionTimeSeconds: v.exactOptional(Integer32),
+  terminateCause: v.exactOptional(Integer32),
+  interimIntervalSeconds: v.exactOptional(Integer32),
+  /** Octets and packets since the session began; input is from the subscriber. */
+  counters: v.exactOptional(
+    v.object({
+      inputOctets: v.exactOptional(Count),
+      outputOctets: v.exactOptional(Count),
+      inputPackets: v.exactOptional(Count),
+      outputPackets: v.exactOptional(Count),
+    }),
+  ),
+  /** The service that the record accounts: its activation string as the NAS sent it, and its own Acct-Session-Id. */
+  service: v.exactOptional(v.object({ name: Text, serviceSessionId: Text })),
+});
+/** Feed queue: what an Accounting-Request of a NAS says. */
+export type FeedMessage = v.InferOutput<typeof FeedMessage>;
 
 /**
  * The SQS message group of a subscriber session, whose order a queue keeps. SQS allows 128 characters without blanks,

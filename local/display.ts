@@ -162,7 +162,36 @@ function relayLine(event: RelayEvent): Line | undefined {
       return ['note', undefined, `the accounting server is now ${event.to}, no longer ${event.from}`];
     case 'queue-entry-refused':
       return ['problem', undefined, `queue ${event.queue}: SQS refused a message: ${event.error}`];
-    // `npm start` prints these itself.
+    case 'feed-queued': {
+      const { nas, acctSessionId, service, status, feed } = event;
+      const what = [nas, acctSessionId, service].filter((part) => part !== undefined).join(' ');
+      return ['learned', event.correlationId, `${what}: ${status}, from ${feed}`];
+    }
+    case 'feed-discarded':
+      return ['discarded', undefined, `accounting from ${formatEndpoint(event.source)}: ${event.reason}`];
+    case 'feed-refused':
+      return ['refused', undefined, `nothing is learned from a record of ${event.feed}: ${event.reason}`];
+    case 'feed-unanswered':
+      return ['waiting', undefined, `a record of ${event.feed} is not answered: ${event.reason}`];
+    case 'feed-dropped':
+      return [
+        'problem',
+        undefined,
+        `a record of ${event.feed} is forwarded and not learned: SQS does not take it`,
+      ];
+    case 'feed-unknown-nas':
+      return [
+        'problem',
+        undefined,
+        `${event.feed} accounts a NAS that the site file does not have: ${event.nas}`,
+      ];
+    case 'feed-wrong-clock':
+      return ['note', undefined, `${event.nas}: the Event-Timestamp is off by ${event.offsetSeconds} s`];
+    // Too many to print; `npm start` prints the last three itself.
+    case 'feed-received':
+    case 'feed-kept':
+    case 'feed-forwarded':
+    case 'feed-answered':
     case 'listening':
     case 'draining':
     case 'stopped':

@@ -57,9 +57,11 @@ async function start(): Promise<void> {
   // performance.now() counts from the start of the process.
   const readySeconds = (performance.now() / 1000).toFixed(1);
   const coa = formatEndpoint(system.coaAddress);
+  const { accountingAddress: accounting } = system.relay;
   const welcome = [
     `Interlock is ready after ${readySeconds} s`,
     `  site ${system.site}: CoA-Requests on udp ${coa}`,
+    ...(accounting === undefined ? [] : [`  Accounting-Requests on udp ${formatEndpoint(accounting)}`]),
     `  health and metrics on http://${formatEndpoint(system.httpAddress)}/healthz and /metrics`,
     `  DynamoDB on ${system.cloud.dynamodb.endpoint}, SQS on ${system.cloud.sqs.endpoint}${data === undefined ? ', in memory' : `, kept in ${data}`}`,
     ...system.sinks.map(

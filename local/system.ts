@@ -153,7 +153,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     }
     const relay = await startRelay({
       site: relaySite,
-      queues: { inbox: queues.inbox.url, outbox: queues.outbox.url, accounting: queues.accounting.url },
+      queues: {
+        inbox: queues.inbox.url,
+        outbox: queues.outbox.url,
+        accounting: queues.accounting.url,
+        feed: queues.feed.url,
+      },
       sqs: new SQSClient(cloud.sqs),
       transport: udpTransport,
       serveHttp,

@@ -3,16 +3,11 @@
 // to its queue, so that it does not hold up the others.
 import type { AccountingMessage } from '../core/messages.ts';
 import { CODE } from '../core/radius/packet.ts';
+import type { AccountingServers } from './accounting-servers.ts';
 import { type Clock, delay } from './clock.ts';
 import type { Ending } from './queues/visibility-extender.ts';
-import type { ExchangePolicy, RadiusClient, RadiusServer } from './radius/client.ts';
+import type { ExchangePolicy, RadiusClient } from './radius/client.ts';
 import type { Report } from './telemetry/events.ts';
-
-/** An accounting server of the site file. */
-export interface AccountingServer extends RadiusServer {
-  /** For logs. */
-  readonly name: string;
-}
 
 /** Durations in milliseconds. */
 export interface AccountingTimings {
@@ -38,21 +33,18 @@ const TIMINGS: AccountingTimings = {
 
 /** A client of several accounting servers, of which one is used at a time. */
 export class AccountingClient {
-  readonly #servers: readonly AccountingServer[];
+  readonly #servers: AccountingServers;
   readonly #client: RadiusClient;
   readonly #report: Report;
   readonly #policy: ExchangePolicy;
   readonly #clock: Clock;
   readonly #roundPauseMs: number;
   readonly #giveWayMs: number;
-  /** Index of the server in use. All records go to it until it does not answer; then the next one is used. */
-  #current = 0;
   /** How many records have been answered, so that a record without an answer can see that others had one. */
   #answers = 0;
 
-  /** `servers`, at least one, in the order in which they are tried. */
   constructor(
-    servers: readonly AccountingServer[],
+    servers: AccountingServers,
     {
       client,
       clock,
@@ -66,7 +58,7 @@ export class AccountingClient {
     },
   ) {
     const { irtMs, mrtMs, attemptMs, roundPauseMs, giveWayMs } = { ...TIMINGS, ...timings };
-    const hasNext = servers.length > 1;
+    const hasNext = servers.all.length > 1;
     this.#servers = servers;
     this.#client = client;
     this.#report = report;
@@ -84,7 +76,7 @@ export class AccountingClient {
 
   /** The name of the server in use. */
   get current(): string {
-    return this.#servers[this.#current]?.name ?? '';
+    return this.#servers.current.name;
   }
 
   /**
@@ -99,9 +91,7 @@ export class AccountingClient {
     let answersBefore = this.#answers;
     const giveWayAtMs = sinceMs + this.#giveWayMs;
     for (let attempt = 1; ; attempt++) {
-      const index = this.#current;
-      const server = this.#servers[index];
-      if (server === undefined) throw new Error('there is no accounting server');
+      const server = this.#servers.current;
       const result = await this.#client.exchange(request, server, this.#policy, abandon);
       if (result.kind === 'aborted') return 'abandoned';
       const about = { correlationId, server: server.name };
@@ -123,16 +113,8 @@ export class AccountingClient {
       if (sinceMs >= giveWayAtMs && this.#answers > answersBefore) return 'left';
       sinceMs = this.#clock.monotonicNow();
       answersBefore = this.#answers;
-      this.#turnFrom(index);
-      if (attempt % this.#servers.length === 0) await delay(this.#clock, this.#roundPauseMs, abandon);
+      this.#servers.turnFrom(server);
+      if (attempt % this.#servers.all.length === 0) await delay(this.#clock, this.#roundPauseMs, abandon);
     }
-  }
-
-  /** Changes to the server after `index`, unless another record has done so in the meantime. */
-  #turnFrom(index: number): void {
-    if (index !== this.#current || this.#servers.length === 1) return;
-    const from = this.current;
-    this.#current = (index + 1) % this.#servers.length;
-    this.#report({ kind: 'accounting-server-changed', from, to: this.current });
   }
 }

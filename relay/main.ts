@@ -29,7 +29,7 @@ async function main(argument: string | undefined, environment: Environment): Pro
   const site = text
     ? await resolveSite(file, text, environment, report, secretsManager(systemClock))
     : await readSite(file, environment, report, secretsManager(systemClock));
-  const queues = site.queues ?? queuesFrom(environment, file);
+  const queues = site.queues ?? queuesFrom(environment, file, site.intake !== undefined);
   const relay = await startRelay({
     site,
     queues,
@@ -49,7 +49,7 @@ async function main(argument: string | undefined, environment: Environment): Pro
   process.once('SIGINT', stop);
 }
 
-function queuesFrom(environment: Environment, file: string): QueueUrls {
+function queuesFrom(environment: Environment, file: string, hasFeeds: boolean): QueueUrls {
   const missing: string[] = [];
   const url = (name: string) => {
     const value = environment[name];
@@ -60,6 +60,7 @@ function queuesFrom(environment: Environment, file: string): QueueUrls {
     inbox: url('INTERLOCK_INBOX_URL'),
     outbox: url('INTERLOCK_OUTBOX_URL'),
     accounting: url('INTERLOCK_ACCOUNTING_URL'),
+    ...(hasFeeds && { feed: url('INTERLOCK_FEED_URL') }),
   };
   if (missing.length > 0) {
     throw new ConfigurationError([

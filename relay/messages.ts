@@ -1,7 +1,9 @@
-// What the relay sends to the cloud: a client's request, and the outcome of a command.
+// What the relay sends to the cloud: a client's request, the outcome of a command, and what a NAS accounts.
+import { hash } from 'node:crypto';
 import type { Endpoint } from '../core/endpoint.ts';
 import {
   type CommandMessage,
+  type FeedMessage,
   MESSAGE_VERSION,
   messageGroup,
   type OutcomeMessage,
@@ -9,6 +11,7 @@ import {
   writeMessage,
 } from '../core/messages.ts';
 import type { Packet } from '../core/radius/packet.ts';
+import type { AccountingRecord } from '../core/requests/accounting-request.ts';
 import type { Outcome } from './outcome.ts';
 import type { OutgoingMessage } from './queues/queue.ts';
 
@@ -66,4 +69,59 @@ export function outcomeMessage(command: CommandMessage, outcome: Outcome, atMs: 
     // A command has one outcome. SQS drops a second one that the relay sends because it did not hear of the first.
     deduplicationId: `${commandId}/outcome`,
   };
+}
+
+/**
+ * What an Accounting-Request says, for the feed queue; `receivedAtMs` in milliseconds since 1970-01-01 UTC. The record of
+ * a service is in the group of its session, and a record of the whole NAS in a group of its own.
+ */
+export function feedMessage(
+  record: AccountingRecord & { readonly nas: string },
+  about: Pick<FeedMessage, 'relay' | 'feed' | 'correlationId' | 'receivedAtMs'>,
+): OutgoingMessage {
+  const { kind: status, nas, acctSessionId, service, eventAtMs, isStamped } = record;
+  if (status === 'other') throw new TypeError('there is no message for such a record');
+  const session = service === undefined ? acctSessionId : service.parentSessionId;
+  const isOfNas = status === 'on' || status === 'off';
+  const optional = {
+    ...(!isOfNas && session !== undefined && { acctSessionId: session }),
+    ...(record.wrongStampMs !== undefined && { wrongStampMs: record.wrongStampMs }),
+    ...(record.sessionTimeSeconds !== undefined && { sessionTimeSeconds: record.sessionTimeSeconds }),
+    ...(record.terminateCause !== undefined && { terminateCause: record.terminateCause }),
+    ...(record.interimIntervalSeconds !== undefined && {
+      interimIntervalSeconds: record.interimIntervalSeconds,
+    }),
+    ...(record.counters !== undefined && { counters: record.counters }),
+    ...(service !== undefined && {
+      service: { name: service.name, serviceSessionId: service.serviceSessionId },
+    }),
+  };
+  const { identity, classes } = record;
+  const message: FeedMessage = {
+    version: MESSAGE_VERSION,
+    kind: 'feed',
+    ...about,
+    status,
+    nas,
+    eventAtMs,
+    isStamped,
+    identity,
+    classes: [...classes],
+    ...optional,
+  };
+  return {
+    body: writeMessage(message),
+    group: messageGroup(Buffer.from(isOfNas ? nas : `${nas}#${session ?? acctSessionId}`)),
+    deduplicationId: contentKey(message, acctSessionId ?? ''),
+  };
+}
+
+/**
+ * Equal for all that report the same event, so that SQS drops a second one: also after a restart of the relay, and when
+ * the client has raised Acct-Delay-Time.
+ */
+function contentKey(message: FeedMessage, ownId: string): string {
+  const { nas, status, eventAtMs, identity, service } = message;
+  const content = JSON.stringify([nas, status, eventAtMs, ownId, identity, service?.name]);
+  return hash('sha256', content);
 }

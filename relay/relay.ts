@@ -5,16 +5,21 @@ import type { Endpoint } from '../core/endpoint.ts';
 import { formatEndpoint } from '../core/endpoint.ts';
 import { AccountingClient, type AccountingTimings } from './accounting-client.ts';
 import { AccountingDelivery } from './accounting-delivery.ts';
+import { AccountingServers } from './accounting-servers.ts';
 import type { Clock } from './clock.ts';
 import { CoaServer } from './coa-server.ts';
 import { Commands } from './commands.ts';
+import { FeedProxy, type ProxyTimings } from './feed/feed-proxy.ts';
+import { FeedServer } from './feed/feed-server.ts';
+import { Tap } from './feed/tap.ts';
+import { TapBuffer } from './feed/tap-buffer.ts';
 import { type CommandTimings, NasClient } from './nas-client.ts';
 import { runOutbox } from './outbox.ts';
 import { LONG_POLL_SECONDS } from './queues/consume.ts';
 import { Inbox } from './queues/inbox.ts';
 import { Queue, type SqsClient } from './queues/queue.ts';
-import { RadiusClient } from './radius/client.ts';
-import type { Transport } from './radius/transport.ts';
+import { type IgnoredReply, RadiusClient } from './radius/client.ts';
+import type { ServerEndpoint, Transport } from './radius/transport.ts';
 import { findClientBySource } from './site/clients.ts';
 import type { QueueUrls, RelaySite } from './site/site.ts';
 import { Counters } from './telemetry/counters.ts';
@@ -25,6 +30,9 @@ import { countEvents, showLoad } from './telemetry/metrics.ts';
 
 /** Less than the 10 s after which `docker stop` kills. */
 const DRAIN_MS = 8_000;
+
+/** How many records may wait for a call to SQS; beyond, their senders repeat them. */
+const MAX_WAITING_RECORDS = 4096;
 
 /** What a relay is made of. Everything that it has from outside is here. */
 export interface RelayOptions {
@@ -48,6 +56,7 @@ export interface RelayOptions {
     readonly outboxVisibilitySeconds?: number;
     readonly accounting?: Partial<AccountingTimings>;
     readonly accountingVisibilitySeconds?: number;
+    readonly proxy?: Partial<ProxyTimings>;
   };
 }
 
@@ -55,6 +64,8 @@ export interface RelayOptions {
 export interface Relay {
   /** The address and port for CoA-Requests that it listens on in fact. */
   readonly coaAddress: Endpoint;
+  /** The address and port for Accounting-Requests that it listens on in fact, if it takes any. */
+  readonly accountingAddress?: Endpoint;
   /** The address and port for HTTP that it listens on in fact. */
   readonly httpAddress: Endpoint;
   /** Discards new requests, waits up to 8 s for what is in progress, then closes everything. */
@@ -85,12 +96,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     newId,
     report,
   });
-  const radiusClient = new RadiusClient({
-    transport,
-    clock,
-    random,
-    onIgnored: (server, reason) => report({ kind: 'reply-ignored', server: formatEndpoint(server), reason }),
-  });
+  const onIgnored = (server: Endpoint, reason: IgnoredReply) =>
+    report({ kind: 'reply-ignored', server: formatEndpoint(server), reason });
+  const radiusClient = new RadiusClient({ transport, clock, random, onIgnored });
   const { outboxVisibilitySeconds: visibilitySeconds = QUEUES.outbox.visibilityTimeoutSeconds } = timings;
   const commands = new Commands({
     outbox,
@@ -102,7 +110,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     report,
     visibilitySeconds,
   });
-  const accountingClient = new AccountingClient(site.accounting, {
+  const servers = new AccountingServers(site.accounting, report);
+  const accountingClient = new AccountingClient(servers, {
     client: radiusClient,
     clock,
     report,
@@ -118,15 +127,32 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
           report,
           visibilitySeconds: timings.accountingVisibilitySeconds,
         });
-  const queuesInUse = accounting === undefined ? [inboxQueue, outbox] : [inboxQueue, outbox, accountingQueue];
-  showLoad(counters, { coaServer, inbox, commands, accounting, queues: queuesInUse });
+  const abandon = new AbortController();
+  const { intake } = site;
+  const feedQueue = intake && new Queue('feed', feedUrl(queues), { sqs, clock, report });
+  // Apart from the other client: a burst of NASes must not take the Identifiers of Interlock's own records.
+  const proxyClient = new RadiusClient({ transport, clock, random, onIgnored });
+  const feedServer = feedQueue && feedServerOf(feedQueue);
+  const queuesInUse = [
+    inboxQueue,
+    outbox,
+    ...(accounting === undefined ? [] : [accountingQueue]),
+    ...(feedQueue === undefined ? [] : [feedQueue]),
+  ];
+  showLoad(counters, { coaServer, inbox, commands, accounting, feedServer, queues: queuesInUse });
 
+  const onError = (error: Error) => report({ kind: 'socket-error', error: error.message });
   const endpoint = await transport
-    .bind(site.coa, {
-      onPacket: (packet, source) => coaServer.receive(packet, source),
-      onError: (error) => report({ kind: 'socket-error', error: error.message }),
-    })
+    .bind(site.coa, { onPacket: (packet, source) => coaServer.receive(packet, source), onError })
     .catch(cannotListen('RADIUS', site.coa));
+  const feedEndpoint =
+    intake &&
+    (await transport
+      .bind(intake.address, { onPacket: (packet, source) => feedServer?.receive(packet, source), onError })
+      .catch(async (error) => {
+        await endpoint.close();
+        return cannotListen('accounting', intake.address)(error);
+      }));
   let isDraining = false;
   const http = await options
     .serveHttp(site.http, {
@@ -137,17 +163,24 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       metrics: () => counters.render(),
     })
     .catch(async (error) => {
-      await endpoint.close();
+      await Promise.all([endpoint.close(), feedEndpoint?.close()]);
       return cannotListen('HTTP', site.http)(error);
     });
 
   const { local: coa, receiveBufferBytes } = endpoint;
-  report({ kind: 'listening', site: site.name, coa, http: http.local, receiveBufferBytes });
+  const accountingAddress = feedEndpoint && { accounting: feedEndpoint.local };
+  report({
+    kind: 'listening',
+    site: site.name,
+    coa,
+    http: http.local,
+    ...accountingAddress,
+    receiveBufferBytes,
+  });
   if (accounting === undefined) report({ kind: 'accounting-not-configured' });
 
   const stopOutbox = new AbortController();
   const stopAccounting = new AbortController();
-  const abandon = new AbortController();
   const outboxRun = runOutbox(outbox, {
     coaServer,
     commands,
@@ -170,23 +203,66 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     stopAccounting.abort();
     // Until then commands are carried out, too. Requests in progress may need them, and no other relay would send a
     // command that was received once.
+    const feedDrained = feedServer?.drain(abandon.signal);
     await coaServer.drain(stopOutbox.signal);
     stopOutbox.abort();
-    await Promise.all([outboxRun, accountingRun]);
+    await Promise.all([outboxRun, accountingRun, feedDrained]);
     lastCall.cancel();
     deadline.cancel();
-    await Promise.all([endpoint.close(), http.close(), radiusClient.close()]);
+    await Promise.all([
+      endpoint.close(),
+      feedEndpoint?.close(),
+      http.close(),
+      radiusClient.close(),
+      proxyClient.close(),
+    ]);
     report({ kind: 'stopped' });
   }
+
+  function feedServerOf(queue: Queue): FeedServer {
+    const { feeds = [], nases = [] } = intake ?? {};
+    const toQueue = new Inbox(queue, { clock, maxWaiting: MAX_WAITING_RECORDS });
+    return new FeedServer({
+      findFeed: findClientBySource(feeds),
+      tap: new Tap({
+        relay: site.name,
+        nases,
+        windowSeconds: site.eventTimestampWindowSeconds,
+        newId,
+        report,
+      }),
+      queue: toQueue,
+      buffer: new TapBuffer(toQueue, { clock }),
+      proxy: new FeedProxy(servers, {
+        client: proxyClient,
+        random,
+        abandon: abandon.signal,
+        timings: timings.proxy,
+      }),
+      send: (packet, destination) => (feedEndpoint as ServerEndpoint).send(packet, destination),
+      clock,
+      report,
+    });
+  }
+
   let drained: Promise<void> | undefined;
   return {
     coaAddress: coa,
+    ...(feedEndpoint !== undefined && { accountingAddress: feedEndpoint.local }),
     httpAddress: http.local,
     drain: () => {
       drained ??= drain();
       return drained;
     },
   };
+}
+
+/** @throws ConfigurationError when there is none. */
+function feedUrl({ feed }: QueueUrls): string {
+  if (feed !== undefined) return feed;
+  throw new ConfigurationError([
+    'queues: expected feed, the URL of the queue for what accountingFrom brings',
+  ]);
 }
 
 const LISTEN_ERRORS: Readonly<Record<string, string>> = {

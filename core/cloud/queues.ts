@@ -2,7 +2,7 @@
 // on one machine.
 
 /** The queues that each site has. */
-export type QueueName = 'inbox' | 'outbox' | 'accounting';
+export type QueueName = 'inbox' | 'outbox' | 'accounting' | 'feed';
 
 /** The attributes of a queue that its consumers rely on. */
 export interface QueueShape {
@@ -31,6 +31,9 @@ export const QUEUES: Readonly<Record<QueueName, QueueShape>> = {
   // While the accounting server does not answer, the relay keeps the message and extends its visibility timeout; SQS
   // allows at most 12 hours.
   accounting: { fifo: true, visibilityTimeoutSeconds: 60, maxReceiveCount: 100 },
+  // FIFO: the records of one session come in the order of their arrival, and those of others side by side. A record that
+  // the relay sends twice is dropped.
+  feed: { fifo: true, visibilityTimeoutSeconds: 60, maxReceiveCount: 5 },
 };
 
 /** Due sessions, from sweep and decide to decide. Only a queue that is not FIFO can delay each message by itself. */

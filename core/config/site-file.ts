@@ -1,6 +1,7 @@
 // The site file: the addresses of the relay, the clients, the accounting servers and the NASes of one site.
 import * as v from 'valibot';
 import { DIALECT_NAMES, DIALECTS, type DialectName } from '../dialects/dialects.ts';
+import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { ORDERS, SERVICE_ACCOUNTING } from '../nas.ts';
 import { canonicalIpv6, isIpv6 } from '../radius/value-types.ts';
 import { optionsSchema, unknownNasKey } from './dialect-options.ts';
@@ -91,16 +92,19 @@ const Network = v.pipe(
   }),
 );
 
+/** One network, or several. */
+const Networks = v.pipe(
+  v.lazy((input) =>
+    Array.isArray(input)
+      ? v.pipe(v.array(Network), v.minLength(1, 'expected at least one network'))
+      : Network,
+  ),
+  v.transform((value) => (Array.isArray(value) ? value : [value])),
+);
+
 const Client = v.strictObject({
   name: Name,
-  source: v.pipe(
-    v.lazy((input) =>
-      Array.isArray(input)
-        ? v.pipe(v.array(Network), v.minLength(1, 'expected at least one network'))
-        : Network,
-    ),
-    v.transform((value) => (Array.isArray(value) ? value : [value])),
-  ),
+  source: Networks,
   secret: Secrets,
   requireMessageAuthenticator: flag(false),
   requireEventTimestamp: flag(false),
@@ -111,6 +115,15 @@ const AccountingServer = v.strictObject({
   secret: Secrets,
   /** Put a Message-Authenticator first into Accounting-Requests; RFC 2866 does not define one. */
   messageAuthenticator: flag(false),
+});
+
+/** Where Accounting-Requests come from: a NAS, or a server that copies or forwards those of many. */
+const Feed = v.strictObject({
+  name: Name,
+  source: Networks,
+  secret: Secrets,
+  /** `copy`: the relay answers. `proxy`: it forwards to the accounting servers, and these answer. */
+  mode: v.picklist(['copy', 'proxy'], 'expected copy or proxy'),
 });
 
 const DEFAULT_DIALECT: DialectName = 'erx';
@@ -199,6 +212,8 @@ const SiteFile = v.strictObject({
   relay: v.strictObject({
     coa: Address,
     http: Address,
+    /** Where it takes the Accounting-Requests of `accountingFrom`. */
+    accounting: v.optional(Address),
     /** A request whose Event-Timestamp is further away than this is discarded (RFC 5176 section 6.3). */
     eventTimestampWindowSeconds: v.optional(seconds(30, 3600), 300),
     vpc: v.optional(Vpc),
@@ -209,11 +224,14 @@ const SiteFile = v.strictObject({
       inbox: QueueUrl,
       outbox: QueueUrl,
       accounting: QueueUrl,
+      /** Needed with `accountingFrom`. */
+      feed: v.exactOptional(QueueUrl),
     }),
   ),
   sessions: v.optional(v.picklist(['implicit'], 'expected implicit'), 'implicit'),
   clients: v.pipe(v.array(Client), v.minLength(1, 'expected at least one client')),
   accounting: v.optional(v.array(AccountingServer), []),
+  accountingFrom: v.optional(v.array(Feed), []),
   nases: v.pipe(v.array(Nas), v.minLength(1, 'expected at least one NAS')),
 });
 
@@ -221,6 +239,7 @@ export type Site = v.InferOutput<typeof SiteFile>;
 export type Client = Site['clients'][number];
 export type Nas = Site['nases'][number];
 export type AccountingServer = Site['accounting'][number];
+export type Feed = Site['accountingFrom'][number];
 export type Vpc = NonNullable<Site['relay']['vpc']>;
 
 type Path = readonly (string | number)[];
@@ -229,7 +248,7 @@ type Path = readonly (string | number)[];
 export function secretsOf(
   site: Site,
 ): readonly { readonly path: Path; readonly reference: SecretReference }[] {
-  return (['clients', 'accounting', 'nases'] as const).flatMap((kind) =>
+  return (['clients', 'accounting', 'accountingFrom', 'nases'] as const).flatMap((kind) =>
     site[kind].flatMap(({ secret }, index) =>
       secret.map((reference) => ({ path: [kind, index, 'secret'], reference })),
     ),
@@ -266,6 +285,11 @@ export function parseSiteWithPlaces(file: string, text: string): ParsedFile<Site
     'the name',
   );
   unique(
+    site.accountingFrom.map(({ name }) => name),
+    (index) => ['accountingFrom', index, 'name'],
+    'the name',
+  );
+  unique(
     site.nases.map((nas) => nas.name),
     (index) => ['nases', index, 'name'],
     'the name',
@@ -289,15 +313,18 @@ export function parseSiteWithPlaces(file: string, text: string): ParsedFile<Site
     (index) => identities[index]?.path ?? [],
     'the identity',
   );
-  const owners = new Map<string, string>();
-  for (const [index, { name, source }] of site.clients.entries())
-    for (const network of source) {
-      const owner = owners.get(networkKey(network)) ?? name;
-      owners.set(networkKey(network), owner);
-      const what = `${network.address}/${network.prefix}`;
-      if (owner !== name)
-        problems.push(parsed.problem(['clients', index, 'source'], `${what} belongs to ${owner} already`));
-    }
+  for (const kind of ['clients', 'accountingFrom'] as const) {
+    const owners = new Map<string, string>();
+    for (const [index, { name, source }] of site[kind].entries())
+      for (const network of source) {
+        const owner = owners.get(networkKey(network)) ?? name;
+        owners.set(networkKey(network), owner);
+        const what = `${network.address}/${network.prefix}`;
+        if (owner !== name)
+          problems.push(parsed.problem([kind, index, 'source'], `${what} belongs to ${owner} already`));
+      }
+  }
+  problems.push(...problemsOfFeeds(site).map(({ path, reason }) => parsed.problem(path, reason)));
   if (site.relay.vpc !== undefined) {
     problems.push(...problemsInVpc(site).map(({ path, reason }) => parsed.problem(path, reason)));
   }
@@ -305,11 +332,46 @@ export function parseSiteWithPlaces(file: string, text: string): ParsedFile<Site
   return parsed;
 }
 
+interface Problem {
+  readonly path: Path;
+  readonly reason: string;
+}
+
+function problemsOfFeeds({ relay, accounting, accountingFrom }: Site): readonly Problem[] {
+  if (relay.accounting === undefined) {
+    const reason = 'expected relay.accounting, the address on which the relay takes these';
+    return accountingFrom.length === 0 ? [] : [{ path: ['accountingFrom'], reason }];
+  }
+  const own = formatEndpoint(relay.accounting);
+  const isOwn = (endpoint: Endpoint) => endpoint.port !== 0 && formatEndpoint(endpoint) === own;
+  const problems: Problem[] = [];
+  if (accountingFrom.length === 0)
+    problems.push({ path: ['relay', 'accounting'], reason: 'expected accountingFrom, which says from whom' });
+  if (isOwn(relay.coa))
+    problems.push({ path: ['relay', 'accounting'], reason: 'expected another port than that of relay.coa' });
+  for (const [index, { address }] of accounting.entries())
+    if (isOwn(address))
+      problems.push({
+        path: ['accounting', index, 'address'],
+        reason: 'expected an accounting server: this is relay.accounting, the relay itself',
+      });
+  for (const [index, { mode }] of accountingFrom.entries())
+    if (mode === 'proxy' && accounting.length === 0)
+      problems.push({
+        path: ['accountingFrom', index, 'mode'],
+        reason: 'expected at least one server under accounting, to which proxy forwards',
+      });
+  return problems;
+}
+
 /** In a VPC, AWS chooses the relay's IPv4 address, and the relay has no files or variables of the operator. */
-function problemsInVpc(site: Site): readonly { readonly path: Path; readonly reason: string }[] {
-  const { relay, clients, accounting, nases } = site;
-  const listening = (['coa', 'http'] as const)
-    .filter((name) => relay[name].address !== '0.0.0.0' || relay[name].port === 0)
+function problemsInVpc(site: Site): readonly Problem[] {
+  const { relay, clients, accounting, accountingFrom, nases } = site;
+  const listening = (['coa', 'http', 'accounting'] as const)
+    .filter((name) => {
+      const { address, port } = relay[name] ?? { address: '0.0.0.0', port: -1 };
+      return address !== '0.0.0.0' || port === 0;
+    })
     .map((name) => ({
       path: ['relay', name],
       reason: 'expected 0.0.0.0 and a port: the address of a relay in a VPC is chosen by AWS',
@@ -317,6 +379,9 @@ function problemsInVpc(site: Site): readonly { readonly path: Path; readonly rea
   const peers = [
     ...clients.flatMap(({ source }, index) =>
       source.map(({ address }) => ({ path: ['clients', index, 'source'], address })),
+    ),
+    ...accountingFrom.flatMap(({ source }, index) =>
+      source.map(({ address }) => ({ path: ['accountingFrom', index, 'source'], address })),
     ),
     ...accounting.map(({ address }, index) => ({ path: ['accounting', index, 'address'], ...address })),
     ...nases.map(({ address }, index) => ({ path: ['nases', index, 'address'], ...address })),

@@ -5,6 +5,7 @@ import { NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
 import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
 import type { Dialect, NoOptions } from './dialect.ts';
+import { ciscoServiceRecord } from './service-records.ts';
 
 export const cisco: Dialect<NoOptions> = {
   options: {},
@@ -19,6 +20,7 @@ export const cisco: Dialect<NoOptions> = {
   mayBeGone: ({ errorCause }) => errorCause === undefined,
   // A second activation is answered with an ACK.
   isThere: () => false,
+  serviceRecordOf: ciscoServiceRecord,
 };
 
 function command(command: string, service: string): Attribute[] {

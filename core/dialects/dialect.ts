@@ -5,6 +5,7 @@ import type * as v from 'valibot';
 import type { IdentityAttribute, NasIdentityAttribute } from '../identity.ts';
 import type { Attribute } from '../radius/codec.ts';
 import type { ServiceTerms } from '../services/terms.ts';
+import type { ReadServiceRecord } from './service-records.ts';
 
 /** An attribute with which a command can name its subscriber session. */
 export type Identification =
@@ -67,4 +68,6 @@ export interface Dialect<Options = DialectOptions> {
   mayBeGone(refusal: NasRefusal): boolean;
   /** Whether a NAK says that the service to activate is there already, which is as good as an ACK. */
   isThere(refusal: NasRefusal): boolean;
+  /** The service that an Accounting-Request of such a NAS accounts; absent where it accounts no services. */
+  readonly serviceRecordOf?: ReadServiceRecord;
 }

@@ -6,6 +6,7 @@ import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
 import type { Statistics } from '../services/terms.ts';
 import type { CommandContext, Dialect, TermsAtNas } from './dialect.ts';
+import { erxServiceRecord } from './service-records.ts';
 
 /** Values of ERX-Service-Statistics. */
 export const ERX_STATISTICS: Readonly<Record<Statistics, number>> = { off: 0, time: 1, 'time+volume': 2 };
@@ -36,6 +37,7 @@ export const erx: Dialect<ErxOptions> = {
     errorCause === undefined || (errorCause === ERROR_CAUSE['Invalid-Request'] && text !== undefined),
   // Either make answers a second activation with an ACK.
   isThere: () => false,
+  serviceRecordOf: erxServiceRecord,
 };
 
 function deactivations(names: readonly string[], { options }: CommandContext<ErxOptions>): Attribute[] {

@@ -6,6 +6,7 @@ import { CODE, HEADER_OCTETS, MAX_PACKET_OCTETS, type Packet } from './packet.ts
 export { prepareSecret, type Secret } from './digest.ts';
 
 const AUTHENTICATOR_OFFSET = 4;
+const PROXY_STATE = 33;
 const MESSAGE_AUTHENTICATOR = 80;
 const ZERO = new Uint8Array(16);
 /** An attribute whose value is zero until it is computed. */
@@ -74,6 +75,46 @@ export function verifyRequest(
     return { ok: false, reason: 'wrong-request-authenticator' };
   }
   return verifyMessageAuthenticator(packet, [ZERO], secret, options);
+}
+
+/**
+ * Whether a Status-Server was signed with `secret`: it must have a Message-Authenticator, over its own Request
+ * Authenticator, which is random (RFC 5997 section 3).
+ */
+export function verifyStatusServer(
+  packet: Packet,
+  secret: Secret,
+): Verification<Exclude<RequestFailure, 'wrong-request-authenticator'>> {
+  return verifyMessageAuthenticator(packet, [packet.authenticator], secret, {
+    requireMessageAuthenticator: true,
+  });
+}
+
+/**
+ * The octets of a verified Accounting-Request as a proxy forwards it (RFC 2866 section 2.1): the same attributes in the
+ * same order, `proxyState` as the last one, another Identifier, signed with `secret`. A Message-Authenticator stays in
+ * its place with a new value.
+ * @throws RangeError when the packet would be longer than 4096 octets.
+ */
+export function signForwarded(
+  request: Packet,
+  { identifier, proxyState }: { readonly identifier: number; readonly proxyState: Uint8Array },
+  secret: Secret,
+): Uint8Array {
+  const own = Uint8Array.of(PROXY_STATE, 2 + proxyState.length, ...proxyState);
+  const bytes = Buffer.concat([request.bytes, own]);
+  if (bytes.length > MAX_PACKET_OCTETS) {
+    throw new RangeError(
+      `a RADIUS packet has at most ${MAX_PACKET_OCTETS} octets, this one has ${bytes.length}`,
+    );
+  }
+  bytes[1] = identifier;
+  bytes.writeUInt16BE(bytes.length, 2);
+  for (const { offset } of messageAuthenticatorsOf(request)) {
+    bytes.set(messageAuthenticator(bytes, offset, ZERO, secret), offset + 2);
+  }
+  bytes.set(authenticator(bytes, ZERO, secret), AUTHENTICATOR_OFFSET);
+  return bytes;
 }
 
 /**

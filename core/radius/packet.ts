@@ -1,9 +1,10 @@
 // The packet on the wire: header and attributes, neither verified nor decoded.
 
-/** Codes of packets: RFC 2866 section 3, RFC 5176 section 2.3. */
+/** Codes of packets: RFC 2866 section 3, RFC 5997 section 3, RFC 5176 section 2.3. */
 export const CODE = {
   AccountingRequest: 4,
   AccountingResponse: 5,
+  StatusServer: 12,
   DisconnectRequest: 40,
   DisconnectAck: 41,
   DisconnectNak: 42,

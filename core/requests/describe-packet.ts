@@ -5,6 +5,7 @@ import { CODE } from '../radius/packet.ts';
 const NAMES: Readonly<Record<number, string>> = {
   [CODE.AccountingRequest]: 'Accounting-Request',
   [CODE.AccountingResponse]: 'Accounting-Response',
+  [CODE.StatusServer]: 'Status-Server',
   [CODE.DisconnectRequest]: 'Disconnect-Request',
   [CODE.DisconnectAck]: 'Disconnect-ACK',
   [CODE.DisconnectNak]: 'Disconnect-NAK',
@@ -13,7 +14,7 @@ const NAMES: Readonly<Record<number, string>> = {
   [CODE.CoaNak]: 'CoA-NAK',
 };
 
-/** The RFC's name of a packet with that code, such as `CoA-Request`; `Code 12` for one that is not in `CODE`. */
+/** The RFC's name of a packet with that code, such as `CoA-Request`; `Code 11` for one that is not in `CODE`. */
 export function packetName(code: number): string {
   return NAMES[code] ?? `Code ${code}`;
 }

@@ -11,7 +11,7 @@ import type { Attribute } from '../radius/codec.ts';
 import { atMostOne, type Reading, refused } from './reading.ts';
 
 /** A service session appends a colon and 13 digits to the Acct-Session-Id of its subscriber session; an attribute holds 253. */
-const MAX_ACCT_SESSION_ID_OCTETS = 239;
+export const MAX_ACCT_SESSION_ID_OCTETS = 239;
 
 /**
  * The Acct-Session-Id (RFC 2866 section 5.5), 1 to 239 octets. Refused with Missing-Attribute if there is none, with
@@ -49,10 +49,19 @@ export function nasOf(attributes: readonly Attribute[], nases: readonly KnownNas
       'NAS-IP-Address, NAS-IPv6-Address or NAS-Identifier is missing, and the site has several NASes',
     );
   }
-  const nas = nases.find(({ identifiedBy }) => named.every((value) => identifiedBy.includes(value)));
+  const nas = nasNamed(named, nases);
   return nas === undefined
     ? refused('NAS-Identification-Mismatch', `no NAS of the site is ${named.join(' and ')}`)
     : { ok: true, value: nas.profile };
+}
+
+/** The NAS that has all of these values; without any, the only NAS of the site. */
+export function nasNamed<N extends { readonly identifiedBy: readonly string[] }>(
+  named: readonly string[],
+  nases: readonly N[],
+): N | undefined {
+  if (named.length === 0 && nases.length !== 1) return undefined;
+  return nases.find(({ identifiedBy }) => named.every((value) => identifiedBy.includes(value)));
 }
 
 /**

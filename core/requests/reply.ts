@@ -35,5 +35,26 @@ export function encodeReply(
   return signReply(request, { code, attributes }, secret);
 }
 
+/**
+ * An Accounting-Response to `request` (RFC 2866 section 4.2), signed with the secret that verified it. It returns every
+ * Proxy-State of the request, unchanged and in order, behind the other attributes of `answer`, which is what a server has
+ * answered to the forwarded request. It has no Message-Authenticator: no RFC defines one for it, and implementations
+ * compute it in two ways. The answer to a Status-Server has one (RFC 5997 section 3).
+ * @throws RangeError when the packet would be longer than 4096 octets.
+ */
+export function encodeAccountingResponse(request: Packet, secret: Secret, answer?: Packet): Uint8Array {
+  const isOther = ({ type }: RawAttribute) =>
+    type !== ATTRIBUTES['Proxy-State'].number && type !== ATTRIBUTES['Message-Authenticator'].number;
+  const attributes = Buffer.concat([
+    ...(answer?.attributes.filter(isOther).map((attribute) => octetsOf(answer, attribute)) ?? []),
+    ...request.attributes
+      .filter(({ type }) => type === ATTRIBUTES['Proxy-State'].number)
+      .map((attribute) => octetsOf(request, attribute)),
+  ]);
+  return signReply(request, { code: CODE.AccountingResponse, attributes }, secret, {
+    messageAuthenticator: request.code === CODE.StatusServer,
+  });
+}
+
 const octetsOf = ({ bytes }: Packet, { offset, value }: RawAttribute) =>
   bytes.subarray(offset, offset + 2 + value.length);

@@ -80,6 +80,7 @@ export async function ensureQueues(
       inbox: await ensureOfSite(site, 'inbox'),
       outbox: await ensureOfSite(site, 'outbox'),
       accounting: await ensureOfSite(site, 'accounting'),
+      feed: await ensureOfSite(site, 'feed'),
     };
   }
   const due = await ensureWorkQueue(DUE_QUEUE_NAME, DUE_DEAD_LETTERS_NAME, DUE_QUEUE);

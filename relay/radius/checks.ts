@@ -1,9 +1,15 @@
 // The checks that a datagram has to pass to be a request. One that fails is discarded without a reply (RFC 5176 sections
 // 2.3 and 6.3): a NAK would show an attacker that a server listens here.
 import { ATTRIBUTES } from '../../core/radius/attributes.ts';
-import { type RequestFailure, type Secret, verifyRequest } from '../../core/radius/authenticator.ts';
+import {
+  type RequestFailure,
+  type Secret,
+  type Verification,
+  verifyRequest,
+  verifyStatusServer,
+} from '../../core/radius/authenticator.ts';
 import { CODE, type Packet, type ParseFailure, parsePacket } from '../../core/radius/packet.ts';
-import type { Client } from '../site/clients.ts';
+import type { Client, Feed } from '../site/clients.ts';
 
 /** Why a datagram is no request of its client. */
 export type AuthenticationFailure = 'unknown-source' | ParseFailure | 'unexpected-code' | RequestFailure;
@@ -15,9 +21,9 @@ export type CheckFailure =
   | 'stale-event-timestamp';
 
 /** A request that `client` signed with `secret`. */
-export interface AuthenticRequest {
+export interface AuthenticRequest<Sender = Client> {
   readonly ok: true;
-  readonly client: Client;
+  readonly client: Sender;
   readonly packet: Packet;
   readonly secret: Secret;
 }
@@ -51,21 +57,42 @@ export function authenticate(
   datagram: Uint8Array,
   client: Client | undefined,
 ): AuthenticRequest | Failure<AuthenticationFailure> {
+  return authenticateWith(datagram, client, [CODE.CoaRequest, CODE.DisconnectRequest], verifyRequest);
+}
+
+/**
+ * Checks that `datagram` is an Accounting-Request (RFC 2866 section 3) or a Status-Server (RFC 5997 section 3) of `feed`.
+ * Each secret of the feed is tried. A Message-Authenticator of an Accounting-Request is optional, but must verify.
+ */
+export function authenticateAccounting(
+  datagram: Uint8Array,
+  feed: Feed | undefined,
+): AuthenticRequest<Feed> | Failure<AuthenticationFailure> {
+  const codes = [CODE.AccountingRequest, CODE.StatusServer];
+  return authenticateWith(datagram, feed, codes, (packet, secret) =>
+    packet.code === CODE.StatusServer ? verifyStatusServer(packet, secret) : verifyRequest(packet, secret),
+  );
+}
+
+function authenticateWith<Sender extends { readonly secrets: readonly Secret[] }>(
+  datagram: Uint8Array,
+  client: Sender | undefined,
+  codes: readonly number[],
+  verify: (packet: Packet, secret: Secret, client: Sender) => Verification<RequestFailure>,
+): AuthenticRequest<Sender> | Failure<AuthenticationFailure> {
   if (client === undefined) return { ok: false, reason: 'unknown-source' };
   const parsed = parsePacket(datagram);
   if (!parsed.ok) return parsed;
   const { packet } = parsed;
-  if (packet.code !== CODE.CoaRequest && packet.code !== CODE.DisconnectRequest) {
-    return { ok: false, reason: 'unexpected-code' };
-  }
-  let reason: RequestFailure = 'wrong-request-authenticator';
+  if (!codes.includes(packet.code)) return { ok: false, reason: 'unexpected-code' };
+  let reason: RequestFailure | undefined;
   for (const secret of client.secrets) {
-    const verified = verifyRequest(packet, secret, client);
+    const verified = verify(packet, secret, client);
     if (verified.ok) return { ok: true, client, packet, secret };
     // The failure with the secret that signed the packet is the one to report.
-    if (verified.reason !== 'wrong-request-authenticator') reason = verified.reason;
+    if (reason === undefined || verified.reason !== 'wrong-request-authenticator') reason = verified.reason;
   }
-  return { ok: false, reason };
+  return { ok: false, reason: reason ?? 'wrong-request-authenticator' };
 }
 
 function checkEventTimestamp(

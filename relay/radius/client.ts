@@ -23,6 +23,14 @@ export interface RadiusServer extends Endpoint {
   readonly zeroAuthenticatorReplies: boolean;
 }
 
+/**
+ * What to send: a code with encoded attributes, without a Message-Authenticator; or how to make the signed packet with
+ * the Identifier that it gets.
+ */
+export type ClientRequest =
+  | { readonly code: number; readonly attributes: Uint8Array }
+  | { readonly sign: (identifier: number, server: RadiusServer) => Uint8Array };
+
 /** When to retransmit, and when an exchange ends without a reply. */
 export interface ExchangePolicy extends RetransmissionPolicy {
   /** Whether an ICMP port unreachable ends the exchange. Otherwise it goes on: the server may start meanwhile. */
@@ -88,25 +96,25 @@ export class RadiusClient {
   }
 
   /**
-   * Sends a request and waits for its reply. Retransmissions are byte-identical (RFC 5080 section 2.2.1).
-   * `attributes` are encoded, without a Message-Authenticator. `onSent` is called when the request has left for the
-   * first time.
+   * Sends a request and waits for its reply. Retransmissions are byte-identical (RFC 5080 section 2.2.1). `onSent` is
+   * called when the request has left for the first time. `onBegun` gets a function that retransmits it at once, for a
+   * caller who knows when to.
    * @throws RangeError when the attributes are malformed, or the packet would exceed 4096 octets.
    */
   async exchange(
-    { code, attributes }: { readonly code: number; readonly attributes: Uint8Array },
+    toSend: ClientRequest,
     server: RadiusServer,
     policy: ExchangePolicy,
     signal: AbortSignal,
     onSent: () => void = () => undefined,
+    onBegun: (retransmit: () => void) => void = () => undefined,
   ): Promise<ExchangeResult> {
     if (signal.aborted) return { kind: 'aborted' };
     const place = this.#takeIdentifier(server);
     if (place === undefined) return { kind: 'busy' };
     const { channel, identifier } = place;
     try {
-      const { messageAuthenticator } = server;
-      const bytes = signRequest({ code, identifier, attributes }, server.secret, { messageAuthenticator });
+      const bytes = signed(toSend, identifier, server);
       const parsed = parsePacket(bytes);
       if (!parsed.ok) throw new RangeError(`the attributes make no packet: ${parsed.reason}`);
       const { promise, resolve: settle } = Promise.withResolvers<ExchangeResult>();
@@ -123,6 +131,7 @@ export class RadiusClient {
       channel.exchanges.set(identifier, exchange);
       this.#wakeAt(this.#pending.start(exchange, policy, exchange.startedAtMs));
       void this.#transmit(exchange).then((isSent) => isSent && onSent());
+      onBegun(() => void this.#retransmit(exchange));
       const result = await promise;
       signal.removeEventListener('abort', abort);
       channel.exchanges.delete(identifier);
@@ -229,6 +238,12 @@ export class RadiusClient {
     const delayMs = Math.max(0, Math.ceil(deadlineMs - this.#clock.monotonicNow()));
     this.#timer = this.#clock.setTimeout(() => this.#collect(), delayMs);
   }
+}
+
+function signed(request: ClientRequest, identifier: number, server: RadiusServer): Uint8Array {
+  if ('sign' in request) return request.sign(identifier, server);
+  const { messageAuthenticator } = server;
+  return signRequest({ ...request, identifier }, server.secret, { messageAuthenticator });
 }
 
 /** ICMP says which port is unreachable, not which request met it: it concerns all exchanges on the channel. */

@@ -13,19 +13,31 @@ export interface Client {
   readonly requireEventTimestamp: boolean;
 }
 
-/** Returns the client that sends from `address`: of several, the one with the longest prefix. */
-export type FindClient = (address: string) => Client | undefined;
+/** A source of Accounting-Requests in the site file, with its secrets as those of a client. */
+export interface Feed {
+  readonly name: string;
+  readonly sources: readonly Network[];
+  readonly secrets: readonly Secret[];
+  /** `copy`: the relay answers. `proxy`: it forwards to the accounting servers, and these answer. */
+  readonly mode: 'copy' | 'proxy';
+}
+
+/** Returns the one that sends from `address`: of several, the one with the longest prefix. */
+export type FindBySource<C> = (address: string) => C | undefined;
+export type FindClient = FindBySource<Client>;
 
 /**
  * Prepares the search. There is one table for each prefix length, so that the cost does not grow with the number of
- * clients. No two clients have the same network.
+ * clients or feeds. No two of them have the same network.
  */
-export function findClientBySource(clients: readonly Client[]): FindClient {
-  const tables = new Map<number, Map<bigint, Client>>();
+export function findClientBySource<C extends { readonly sources: readonly Network[] }>(
+  clients: readonly C[],
+): FindBySource<C> {
+  const tables = new Map<number, Map<bigint, C>>();
   for (const client of clients) {
     for (const source of client.sources) {
       const bits = networkBits(source);
-      const table = tables.get(bits) ?? new Map<bigint, Client>();
+      const table = tables.get(bits) ?? new Map<bigint, C>();
       tables.set(bits, table);
       table.set(networkNumber(source.address, bits), client);
     }

@@ -8,14 +8,24 @@ import { parseSiteWithPlaces, type Site, secretsOf } from '../../core/config/sit
 import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
 import { prepareSecret, type Secret } from '../../core/radius/authenticator.ts';
-import type { AccountingServer } from '../accounting-client.ts';
+import type { AccountingNas } from '../../core/requests/accounting-request.ts';
+import type { AccountingServer } from '../accounting-servers.ts';
 import type { Nas } from '../nas-client.ts';
 import type { Report } from '../telemetry/events.ts';
-import type { Client } from './clients.ts';
+import type { Client, Feed } from './clients.ts';
 import { type Environment, type ReadStoredSecret, resolveSecrets } from './secrets.ts';
 
-/** The URLs of the site's three queues. */
+/** The URLs of the site's queues. That of the feed is needed only where the relay takes Accounting-Requests. */
 export type QueueUrls = NonNullable<Site['queues']>;
+
+/** What the relay needs to take Accounting-Requests. */
+export interface Intake {
+  /** Where it listens for them. */
+  readonly address: Endpoint;
+  readonly feeds: readonly Feed[];
+  /** The NASes that records may be about. */
+  readonly nases: readonly AccountingNas[];
+}
 
 /** A site file, its secrets resolved. */
 export interface RelaySite {
@@ -27,6 +37,8 @@ export interface RelaySite {
   readonly clients: readonly Client[];
   readonly accounting: readonly AccountingServer[];
   readonly nases: readonly Nas[];
+  /** @default none: the relay takes no Accounting-Requests */
+  readonly intake?: Intake | undefined;
 }
 
 /** draft-ietf-radext-deprecating-radius: warn of 12 characters or fewer; 8 can be found by trial within hours. */
@@ -109,7 +121,13 @@ export async function resolveSite(
     const secrets = secretsFor(secret, 'nases', index, 'secret');
     nases.push({ ...nas, ...address, secrets });
   }
+  const feeds: Feed[] = [];
+  for (const [index, { source, secret, ...feed }] of site.accountingFrom.entries()) {
+    feeds.push({ ...feed, sources: source, secrets: secretsFor(secret, 'accountingFrom', index, 'secret') });
+  }
   if (problems.length > 0) throw new ConfigurationError(problems);
   for (const warning of nasAccountingWarnings(parsed)) report({ kind: 'configuration-warning', warning });
-  return { name: site.site, ...site.relay, queues: site.queues, clients, accounting, nases };
+  const { accounting: address, ...relay } = site.relay;
+  const intake = address && { address, feeds, nases: site.nases };
+  return { name: site.site, ...relay, queues: site.queues, clients, accounting, nases, intake };
 }

@@ -4,6 +4,7 @@ import type { Endpoint } from '../../core/endpoint.ts';
 import type { CommandMessage } from '../../core/messages.ts';
 import type { ReplyFailure } from '../../core/radius/authenticator.ts';
 import type { ParseFailure } from '../../core/radius/packet.ts';
+import type { RecordKind, RecordRefusal } from '../../core/requests/accounting-request.ts';
 import type { Outcome, Unsent } from '../outcome.ts';
 import type { AuthenticationFailure, CheckFailure } from '../radius/checks.ts';
 
@@ -15,6 +16,26 @@ export type DiscardReason =
   | 'inbox-unavailable'
   | 'draining';
 
+/** Why a datagram to the accounting port is neither answered nor forwarded. */
+export type FeedDiscardReason = AuthenticationFailure | 'repeat-in-progress' | 'loop' | 'draining';
+
+/**
+ * Why an Accounting-Request has no answer: SQS did not take what matters of it, its accounting server did not answer, or
+ * the answer could not leave. The client repeats it.
+ */
+export type UnansweredReason =
+  | 'queue-full'
+  | 'queue-unavailable'
+  | 'server-timeout'
+  | 'server-unreachable'
+  | 'server-busy'
+  | 'too-long'
+  | 'send-failed'
+  | 'draining';
+
+/** Why what an Accounting-Request says is not for the cloud. */
+export type KeptReason = 'unchanged' | 'repeat' | 'other-status' | 'unknown-nas';
+
 /** What has happened; times in its fields are durations in milliseconds. */
 export type RelayEvent =
   // The relay
@@ -23,6 +44,8 @@ export type RelayEvent =
       readonly site: string;
       readonly coa: Endpoint;
       readonly http: Endpoint;
+      /** Where it takes Accounting-Requests. */
+      readonly accounting?: Endpoint;
       /** How many octets the kernel keeps for requests that the relay has not taken yet. */
       readonly receiveBufferBytes: number;
     }
@@ -152,6 +175,47 @@ export type RelayEvent =
       readonly kind: 'reply-ignored';
       readonly server: string;
       readonly reason: ParseFailure | ReplyFailure | 'nothing-pending';
+    }
+
+  // Accounting-Requests of feeds
+  | {
+      readonly kind: 'feed-discarded';
+      readonly reason: FeedDiscardReason;
+      readonly source: Endpoint;
+      readonly feed?: string;
+    }
+  | { readonly kind: 'feed-received'; readonly feed: string; readonly status: RecordKind }
+  /** It is answered or forwarded all the same. */
+  | { readonly kind: 'feed-refused'; readonly feed: string; readonly reason: RecordRefusal }
+  | { readonly kind: 'feed-kept'; readonly feed: string; readonly reason: KeptReason }
+  /** The site file does not have this NAS. Reported once for each. */
+  | { readonly kind: 'feed-unknown-nas'; readonly feed: string; readonly nas: string }
+  /** By how much the Event-Timestamp differs from the arrival; `nas` is empty for one that the site file does not have. */
+  | {
+      readonly kind: 'feed-wrong-clock';
+      readonly feed: string;
+      readonly nas: string;
+      readonly offsetSeconds: number;
+    }
+  /** The cloud has it. */
+  | {
+      readonly kind: 'feed-queued';
+      readonly feed: string;
+      readonly correlationId: string;
+      readonly nas: string;
+      readonly status: RecordKind;
+      readonly acctSessionId?: string;
+      readonly service?: string;
+    }
+  /** A record was forwarded, and the cloud does not hear of it: too many wait for SQS already. */
+  | { readonly kind: 'feed-dropped'; readonly feed: string }
+  | { readonly kind: 'feed-forwarded'; readonly feed: string }
+  | { readonly kind: 'feed-answered'; readonly feed: string; readonly latencyMs: number }
+  | {
+      readonly kind: 'feed-unanswered';
+      readonly feed: string;
+      readonly reason: UnansweredReason;
+      readonly server?: string;
     }
 
   // Queues

@@ -1,9 +1,20 @@
 // Events as lines of JSON, for the standard output of a container.
 import type { RelayEvent, Report } from './events.ts';
 
-/** Anyone can cause a discard, at any rate. So each reason is logged at most once in this time. */
+/** These come at any rate, some from anyone. So each reason is logged at most once in this time. */
 const SPAN_MS = 10_000;
 
+const SUPPRESSED: ReadonlySet<RelayEvent['kind']> = new Set([
+  'discarded',
+  'reply-ignored',
+  'feed-discarded',
+  'feed-refused',
+  'feed-wrong-clock',
+  'feed-unanswered',
+  'feed-dropped',
+]);
+
+/** Undefined for what is only counted: a NAS sends such thousands of times a minute. */
 const LEVEL = {
   listening: 'INFO',
   'weak-secret': 'WARN',
@@ -27,24 +38,38 @@ const LEVEL = {
   'accounting-server-changed': 'WARN',
   'accounting-waiting': 'WARN',
   'reply-ignored': 'WARN',
+  'feed-discarded': 'WARN',
+  'feed-received': undefined,
+  'feed-refused': 'WARN',
+  'feed-kept': undefined,
+  'feed-unknown-nas': 'WARN',
+  'feed-wrong-clock': 'WARN',
+  'feed-queued': 'INFO',
+  'feed-dropped': 'ERROR',
+  'feed-forwarded': undefined,
+  'feed-answered': undefined,
+  'feed-unanswered': 'WARN',
   'queue-trouble': 'ERROR',
   'queue-recovered': 'INFO',
   'queue-entry-refused': 'ERROR',
   'message-left': 'ERROR',
-} as const satisfies Record<RelayEvent['kind'], string>;
+} as const satisfies Record<RelayEvent['kind'], string | undefined>;
 
 /**
- * Returns a sink that passes each event to `write` as one line with a newline. Of `discarded` and `reply-ignored` there
- * is one line for each reason in 10 s, with the number of events that were `suppressed` since the line before. `now`
- * returns wall time.
+ * Returns a sink that passes each event to `write` as one line with a newline. Of what anyone can cause at any rate there is
+ * one line for each reason in 10 s, with the number of events that were `suppressed` since the line before. `now` returns
+ * wall time.
  */
 export function logEvents(write: (line: string) => void, now: () => number): Report {
   const spans = new Map<string, { readonly endsAtMs: number; suppressed: number }>();
   return ({ kind, ...details }) => {
+    const level = LEVEL[kind];
+    if (level === undefined) return;
     const nowMs = now();
     let suppressed: number | undefined;
-    if (kind === 'discarded' || kind === 'reply-ignored') {
-      const reason = `${kind} ${'reason' in details ? details.reason : ''}`;
+    if (SUPPRESSED.has(kind)) {
+      const about = 'reason' in details ? details.reason : 'nas' in details ? details.nas : '';
+      const reason = `${kind} ${about}`;
       const span = spans.get(reason);
       if (span !== undefined && nowMs < span.endsAtMs) {
         span.suppressed++;
@@ -54,7 +79,7 @@ export function logEvents(write: (line: string) => void, now: () => number): Rep
       spans.set(reason, { endsAtMs: nowMs + SPAN_MS, suppressed: 0 });
     }
     const timestamp = new Date(nowMs).toISOString();
-    const line = { level: LEVEL[kind], message: kind, timestamp, service: 'relay', ...details, suppressed };
+    const line = { level, message: kind, timestamp, service: 'relay', ...details, suppressed };
     write(`${JSON.stringify(line)}\n`);
   };
 }

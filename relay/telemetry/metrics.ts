@@ -2,6 +2,7 @@
 import type { AccountingDelivery } from '../accounting-delivery.ts';
 import type { CoaServer } from '../coa-server.ts';
 import type { Commands } from '../commands.ts';
+import type { FeedServer } from '../feed/feed-server.ts';
 import type { Inbox } from '../queues/inbox.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { Counters } from './counters.ts';
@@ -75,7 +76,55 @@ export function countEvents(counters: Counters): Report {
     'interlock_relay_queue_entries_refused_total',
     'Entries of a batch that SQS refused, by queue.',
   );
-  const socketErrors = counters.counter('interlock_relay_socket_errors_total', 'Errors of the CoA socket.');
+  const socketErrors = counters.counter(
+    'interlock_relay_socket_errors_total',
+    'Errors of the sockets for requests.',
+  );
+  const feedReceived = counters.counter(
+    'interlock_relay_feed_received_total',
+    'Accounting-Requests that were verified and understood, by feed and status.',
+  );
+  const feedDiscarded = counters.counter(
+    'interlock_relay_feed_discarded_total',
+    'Datagrams to the accounting port that got no further, by reason.',
+  );
+  const feedRefused = counters.counter(
+    'interlock_relay_feed_refused_total',
+    'Accounting-Requests from which nothing can be learned, by feed and reason.',
+  );
+  const feedKept = counters.counter(
+    'interlock_relay_feed_kept_total',
+    'Accounting-Requests that are not for the cloud, by feed and reason.',
+  );
+  const feedQueued = counters.counter(
+    'interlock_relay_feed_queued_total',
+    'Accounting-Requests that the cloud was told of, by feed and status.',
+  );
+  const feedDropped = counters.counter(
+    'interlock_relay_feed_dropped_total',
+    'Forwarded Accounting-Requests that the cloud was not told of, by feed.',
+  );
+  const feedWrongClock = counters.counter(
+    'interlock_relay_feed_wrong_clock_total',
+    'Accounting-Requests whose Event-Timestamp is too far from their arrival, by feed and NAS.',
+  );
+  const feedForwarded = counters.counter(
+    'interlock_relay_feed_forwarded_total',
+    'Accounting-Requests that were sent to an accounting server, repeats included, by feed.',
+  );
+  const feedAnswered = counters.counter(
+    'interlock_relay_feed_answered_total',
+    'Answers to Accounting-Requests and Status-Servers, by feed.',
+  );
+  const feedUnanswered = counters.counter(
+    'interlock_relay_feed_unanswered_total',
+    'Accounting-Requests that got no answer, by feed and reason.',
+  );
+  const feedLatency = counters.histogram(
+    'interlock_relay_feed_latency_seconds',
+    'From an Accounting-Request of a feed to its answer.',
+    LATENCY_BOUNDS_SECONDS,
+  );
 
   return (event) => {
     switch (event.kind) {
@@ -110,6 +159,27 @@ export function countEvents(counters: Counters): Report {
         return refused({ queue: event.queue });
       case 'socket-error':
         return socketErrors();
+      case 'feed-received':
+        return feedReceived({ feed: event.feed, status: event.status });
+      case 'feed-discarded':
+        return feedDiscarded({ reason: event.reason });
+      case 'feed-refused':
+        return feedRefused({ feed: event.feed, reason: event.reason });
+      case 'feed-kept':
+        return feedKept({ feed: event.feed, reason: event.reason });
+      case 'feed-queued':
+        return feedQueued({ feed: event.feed, status: event.status });
+      case 'feed-dropped':
+        return feedDropped({ feed: event.feed });
+      case 'feed-wrong-clock':
+        return feedWrongClock({ feed: event.feed, nas: event.nas });
+      case 'feed-forwarded':
+        return feedForwarded({ feed: event.feed });
+      case 'feed-answered':
+        feedLatency(event.latencyMs / 1000);
+        return feedAnswered({ feed: event.feed });
+      case 'feed-unanswered':
+        return feedUnanswered({ feed: event.feed, reason: event.reason });
     }
   };
 }
@@ -122,12 +192,14 @@ export function showLoad(
     inbox,
     commands,
     accounting,
+    feedServer,
     queues,
   }: {
     readonly coaServer: CoaServer;
     readonly inbox: Inbox;
     readonly commands: Commands;
     readonly accounting: AccountingDelivery | undefined;
+    readonly feedServer: FeedServer | undefined;
     readonly queues: readonly Queue[];
   },
 ): void {
@@ -146,6 +218,21 @@ export function showLoad(
   counters.gauge('interlock_relay_accounting_held', 'Records without an Accounting-Response so far.', () => [
     [{}, accounting?.size ?? 0],
   ]);
+  counters.gauge(
+    'interlock_relay_feed_in_progress',
+    'Accounting-Requests of feeds without an answer so far.',
+    () => [[{}, feedServer?.inProgress ?? 0]],
+  );
+  counters.gauge(
+    'interlock_relay_feed_buffered',
+    'Messages about forwarded Accounting-Requests that wait for SQS.',
+    () => [[{}, feedServer?.buffered ?? 0]],
+  );
+  counters.gauge(
+    'interlock_relay_feed_sessions_known',
+    'Sessions and services whose unchanged Interim-Updates stay at the site.',
+    () => [[{}, feedServer?.known ?? 0]],
+  );
   counters.gauge('interlock_relay_queue_reachable', 'Whether the last call to the queue succeeded.', () =>
     queues.map(({ name, health }) => [{ queue: name }, health.state === 'reachable' ? 1 : 0]),
   );

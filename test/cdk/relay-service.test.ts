@@ -58,6 +58,7 @@ describe('the relay in a VPC', () => {
       'INTERLOCK_INBOX_URL',
       'INTERLOCK_OUTBOX_URL',
       'INTERLOCK_ACCOUNTING_URL',
+      'INTERLOCK_FEED_URL',
     ]);
     const siteFile = String(environment.get('INTERLOCK_SITE'));
     expect(parseSiteFile('east.yaml', siteFile)).toEqual(parseSiteFile('east.yaml', SITE_IN_VPC));
@@ -93,6 +94,46 @@ describe('the relay in a VPC', () => {
 
   it('leaves nothing to explain to cdk-nag', () => {
     expect(new AwsSolutionsChecks().validateScope(stack).violations).toEqual([]);
+  });
+});
+
+describe('a relay in a VPC that takes accounting', () => {
+  const text = SITE_IN_VPC.replace(
+    'http: 0.0.0.0:8080',
+    'http: 0.0.0.0:8080\n  accounting: 0.0.0.0:1813',
+  ).concat(
+    `accountingFrom: [{ name: bng-1, source: [10.0.1.0/24, 10.0.1.7/24], secret: "${secretArn('east')}:feed", mode: proxy }]\n`,
+  );
+  const withFeed = Template.fromStack(
+    makeStack({ sites: [outlineOf(parseSiteFile('east.yaml', text), text)] }),
+  );
+  const ofType = (type: string) => [...resources(type, withFeed).values()];
+
+  it('has a port of its own for it, at the load balancer and in the task', () => {
+    const ports = (type: string) => ofType(type).map(({ Port, Protocol }) => [Port, Protocol]);
+    expect(ports('AWS::ElasticLoadBalancingV2::Listener').sort()).toEqual([
+      [1813, 'UDP'],
+      [3799, 'UDP'],
+    ]);
+    expect(ports('AWS::ElasticLoadBalancingV2::TargetGroup').sort()).toEqual([
+      [1813, 'UDP'],
+      [3799, 'UDP'],
+    ]);
+    const [task] = ofType('AWS::ECS::TaskDefinition');
+    expect(at(list(task?.['ContainerDefinitions'])[0], 'PortMappings')).toContainEqual({
+      ContainerPort: 1813,
+      Protocol: 'udp',
+    });
+  });
+
+  it('is reached there by its feeds, and by them alone', () => {
+    const rules = ofType('AWS::EC2::SecurityGroup').flatMap(({ SecurityGroupIngress }) =>
+      list(SecurityGroupIngress ?? []),
+    );
+    const sources = (port: number) =>
+      rules.filter((rule) => at(rule, 'FromPort') === port).map((rule) => at(rule, 'CidrIp'));
+    expect(sources(1813)).toEqual(['10.0.1.7/24']);
+    expect(sources(3799)).toEqual(['10.0.0.0/24', '10.1.0.7/32']);
   });
 });
 

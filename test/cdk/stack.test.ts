@@ -39,6 +39,7 @@ const WORK_QUEUES = ['north', 'south'].flatMap((site) => [
   `${site}-inbox.fifo`,
   `${site}-outbox.fifo`,
   `${site}-accounting.fifo`,
+  `${site}-feed.fifo`,
 ]);
 
 describe('a work queue', () => {
@@ -266,7 +267,7 @@ describe('a relay', () => {
     (site, secrets) => {
       const workedOff = [`${site}-accounting.fifo`, `${site}-outbox.fifo`];
       expect(allowedBy(`Sites${site}RelayPolicy`)).toEqual({
-        'sqs:SendMessage': [`${site}-inbox.fifo`],
+        'sqs:SendMessage': [`${site}-feed.fifo`, `${site}-inbox.fifo`],
         'sqs:ReceiveMessage': workedOff,
         'sqs:DeleteMessage': workedOff,
         'sqs:ChangeMessageVisibility': workedOff,

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import {
   AccountingMessage,
   DueMessage,
+  FeedMessage,
   InboxMessage,
   MalformedMessage,
   MESSAGE_VERSION,
@@ -40,6 +41,92 @@ describe('a message', () => {
   ])('that no release wrote is refused, and the error names the path: %s', (body, reason) => {
     expect(() => readMessage(DueMessage, body)).toThrow(MalformedMessage);
     expect(() => readMessage(DueMessage, body)).toThrow(reason);
+  });
+});
+
+describe('a message of a feed', () => {
+  const text = fc.string({ unit: 'binary', minLength: 1 });
+  const timeMs = fc.nat();
+  const count = fc.maxSafeNat();
+  const integer = fc.integer({ min: 0, max: 0xffff_ffff });
+  const hexadecimal = fc.uint8Array({ minLength: 1 }).map((octets) => Buffer.from(octets).toString('hex'));
+  const arbitrary: fc.Arbitrary<FeedMessage> = fc.record(
+    {
+      version: fc.constant(1 as const),
+      kind: fc.constant('feed' as const),
+      correlationId: text,
+      relay: text,
+      feed: text,
+      receivedAtMs: timeMs,
+      status: fc.constantFrom('start', 'stop', 'interim', 'on', 'off'),
+      nas: text,
+      acctSessionId: text,
+      eventAtMs: timeMs,
+      isStamped: fc.boolean(),
+      wrongStampMs: timeMs,
+      identity: fc.record(
+        { 'User-Name': text, 'NAS-Port': integer, 'ERX-Virtual-Router-Name': text },
+        { requiredKeys: [] },
+      ),
+      classes: fc.array(hexadecimal),
+      sessionTimeSeconds: integer,
+      terminateCause: integer,
+      interimIntervalSeconds: integer,
+      counters: fc.record({ inputOctets: count, outputPackets: count }, { requiredKeys: [] }),
+      service: fc.record({ name: text, serviceSessionId: text }),
+    },
+    {
+      requiredKeys: [
+        'version',
+        'kind',
+        'correlationId',
+        'relay',
+        'feed',
+        'receivedAtMs',
+        'status',
+        'nas',
+        'eventAtMs',
+        'isStamped',
+        'identity',
+        'classes',
+      ],
+    },
+  );
+
+  it('is read as it was written, whatever it says', () => {
+    fc.assert(
+      fc.property(arbitrary, (message) => {
+        expect(readMessage(FeedMessage, writeMessage(message))).toEqual(message);
+      }),
+    );
+  });
+
+  const least = {
+    version: 1,
+    kind: 'feed',
+    correlationId: 'c',
+    relay: 'demo',
+    feed: 'bng-1',
+    receivedAtMs: 2,
+    status: 'on',
+    nas: 'bng-1',
+    eventAtMs: 1,
+  } as const;
+
+  it('needs nothing but when, where and what', () => {
+    expect(readMessage(FeedMessage, writeMessage(least))).toEqual({
+      ...least,
+      isStamped: false,
+      identity: {},
+      classes: [],
+    });
+  });
+
+  it('may say more than this release reads', () => {
+    const later = { ...least, mood: 'fine', identity: { 'User-Name': 'ann', 'Shoe-Size': 43 } };
+    const read = readMessage(FeedMessage, writeMessage(later));
+    expect(read).not.toHaveProperty('mood');
+    expect(read.identity).toEqual({ 'User-Name': 'ann' });
   });
 });
 

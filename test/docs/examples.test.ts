@@ -2,9 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { parseSiteFile } from '../../core/config/site-file.ts';
 import { codeBlocks, codeWords, read } from './markdown.ts';
 
+/** Of a part of a site file, for which demo.yaml has no use. */
+const isOfFeeds = ({ text }: { readonly text: string }) => text.includes('accountingFrom:');
+
 const EXAMPLES = ['README.md', 'docs/reference.md'].flatMap((document) =>
   codeBlocks(read(document))
-    .filter(({ language }) => language === 'yaml')
+    .filter((block) => block.language === 'yaml' && !isOfFeeds(block))
     .map(({ lead, text }) => ({
       document,
       file: codeWords(lead).find((word) => word.endsWith('.yaml')) ?? 'no file is named before it',
@@ -22,6 +25,17 @@ describe('an example of configuration', () => {
   it.each(EXAMPLES)('in $document stands in $file, line by line', ({ file, text }) => {
     expect(`\n${read(file)}`).toContain(`\n${text}`);
   });
+});
+
+it('the example of feeds is a part of a site file', () => {
+  const [example, ...others] = codeBlocks(read('docs/reference.md')).filter(isOfFeeds);
+  expect(others).toEqual([]);
+  const rest = `
+clients: [{ name: policy, source: 10.0.0.0/24, secret: a }]
+nases: [{ name: bng-1, address: 192.0.2.1:3799, secret: a, identifiedBy: [192.0.2.1] }]
+`;
+  const { accountingFrom } = parseSiteFile('demo.yaml', `site: demo\n${example?.text}${rest}`);
+  expect(accountingFrom.map(({ mode }) => mode)).toEqual(['proxy', 'copy']);
 });
 
 describe('the site files of docs/deploy.md', () => {

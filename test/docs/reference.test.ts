@@ -9,9 +9,15 @@ import { DIALECTS } from '../../core/dialects/dialects.ts';
 import { IDENTITY_ATTRIBUTES } from '../../core/identity.ts';
 import { ORDERS } from '../../core/nas.ts';
 import { ATTRIBUTES, ERROR_CAUSE } from '../../core/radius/attributes.ts';
+import type { RecordRefusal } from '../../core/requests/accounting-request.ts';
 import { HISTORY_ATTRIBUTES } from '../../core/subscriber/history.ts';
 import type { ServiceState } from '../../core/subscriber/session.ts';
-import type { DiscardReason } from '../../relay/telemetry/events.ts';
+import type {
+  DiscardReason,
+  FeedDiscardReason,
+  KeptReason,
+  UnansweredReason,
+} from '../../relay/telemetry/events.ts';
 import { codeWords, ROOT, read, section, tableRows } from './markdown.ts';
 
 const REFERENCE = read('docs/reference.md');
@@ -73,6 +79,65 @@ describe('the table of discarded packets', () => {
   });
 });
 
+describe('the tables of accounting of NASes', () => {
+  const PACKET = {
+    'unknown-source': true,
+    'unexpected-code': true,
+    'datagram-too-short': true,
+    'length-below-20': true,
+    'length-above-4096': true,
+    'length-beyond-datagram': true,
+    'attribute-length-below-2': true,
+    'attribute-past-end': true,
+    'wrong-request-authenticator': true,
+    'wrong-message-authenticator': true,
+    'several-message-authenticators': true,
+    'missing-message-authenticator': true,
+  } as const;
+  const DISCARDED: Readonly<Record<FeedDiscardReason, true>> = {
+    ...PACKET,
+    'repeat-in-progress': true,
+    loop: true,
+    draining: true,
+  };
+  const UNANSWERED: Readonly<Record<UnansweredReason, true>> = {
+    'queue-full': true,
+    'queue-unavailable': true,
+    'server-timeout': true,
+    'server-unreachable': true,
+    'server-busy': true,
+    'too-long': true,
+    'send-failed': true,
+    draining: true,
+  };
+  const KEPT: Readonly<Record<KeptReason, true>> = {
+    unchanged: true,
+    repeat: true,
+    'other-status': true,
+    'unknown-nas': true,
+  };
+  const REFUSED: Readonly<Record<RecordRefusal, true>> = {
+    'status-type-missing': true,
+    'status-type-malformed': true,
+    'status-type-repeated': true,
+    'session-id-missing': true,
+    'session-id-malformed': true,
+    'session-id-repeated': true,
+    'session-id-too-long': true,
+    'service-record-of-interlock': true,
+  };
+  const DIALECTS_SAID = Object.fromEntries(Object.keys(DIALECTS).map((name) => [name, true]));
+
+  it.each([
+    ['Discarded records', DISCARDED],
+    ['Records without an answer', UNANSWERED],
+    ['What goes to the cloud', KEPT],
+    ['What is learned', { ...REFUSED, ...DIALECTS_SAID }],
+  ])('%s: have each reason, and no other', (heading, reasons) => {
+    expect(sorted(firstCells(heading).flatMap(codeWords))).toEqual(sorted(Object.keys(reasons)));
+  });
+});
+
 describe('the tables of attributes', () => {
   it.each(['Attributes of a request', 'Accounting records'])('%s name attributes that exist', (heading) => {
     const names = firstCells(heading).flatMap((cell) => cell.split(', '));
@@ -97,16 +162,17 @@ describe('the table of a site file', () => {
     'demo.yaml',
     `
 site: demo
-relay: { coa: "0.0.0.0:3799", http: "0.0.0.0:8080", vpc: { id: vpc-01234567, subnets: [subnet-01234567] } }
+relay: { coa: "0.0.0.0:3799", http: "0.0.0.0:8080", accounting: "0.0.0.0:1813", vpc: { id: vpc-01234567, subnets: [subnet-01234567] } }
 queues: { inbox: "https://a/1", outbox: "https://a/2", accounting: "https://a/3" }
 clients: [{ name: policy, source: 10.0.0.0/24, secret: &secret "arn:aws:secretsmanager:eu-central-1:123456789012:secret:interlock-a1B2c3" }]
 accounting: [{ address: "10.0.0.7:1813", secret: *secret }]
+accountingFrom: [{ name: bng-1, source: 10.0.1.1, secret: *secret, mode: proxy }]
 nases: [{ name: bng-1, address: "10.0.1.1:3799", secret: *secret, identifiedBy: [10.0.1.1] }]
 `,
   );
   // What is one value in the file is several once it is parsed.
   const values =
-    /^(relay\.coa|relay\.http|relay\.vpc|queues|clients\[\]\.(?:source|secret)|(?:accounting|nases)\[\]\.(?:address|secret)|nases\[\]\.options)\b.*$/;
+    /^(relay\.coa|relay\.http|relay\.accounting|relay\.vpc|queues|(?:clients|accountingFrom)\[\]\.(?:source|secret)|(?:accounting|nases)\[\]\.(?:address|secret)|nases\[\]\.options)\b.*$/;
 
   it('has every key, and no other', () => {
     const keys = keysOf(site).map((key) => key.replace(values, '$1'));

@@ -85,6 +85,22 @@ test('takes the site from its environment, and a secret from Secrets Manager', a
   await secrets.stop();
 });
 
+test('needs the feed queue where it takes accounting, and not elsewhere', async () => {
+  const withFeed = SITE.replace('http:', 'accounting: "127.0.0.1:0", http:').concat(
+    '\naccountingFrom: [{ name: bng-1, source: 127.0.0.1, secret: a secret of twenty-four., mode: copy }]\n',
+  );
+  await writeFile(site, withFeed);
+  const relay = run([site], environment());
+  const output = await text(relay.stderr ?? process.stdin);
+  expect(output).toMatch(/expected the queues' URLs, .* as INTERLOCK_FEED_URL\n$/);
+  const complete = run([site], { ...environment(), INTERLOCK_FEED_URL: cloud.queues.feed });
+  for await (const line of createInterface({ input: complete.stdout ?? process.stdin })) {
+    expect(JSON.parse(line)).toMatchObject({ message: 'listening', accounting: { address: '127.0.0.1' } });
+    complete.kill('SIGKILL');
+    break;
+  }
+});
+
 test.each([
   ['no site file', () => [[], environment()], /^usage: node relay\/main\.ts SITE\.yaml\n$/],
   [

@@ -340,11 +340,16 @@ export const sqsClient = (endpoint: string): SQSClient =>
     md5: false,
   });
 
-/** SQS on this machine, with the three queues of a site. */
+/** SQS on this machine, with the queues of a site. */
 export interface Cloud {
   readonly server: FauxqsServer;
   readonly sqs: SQSClient;
-  readonly queues: { readonly inbox: string; readonly outbox: string; readonly accounting: string };
+  readonly queues: {
+    readonly inbox: string;
+    readonly outbox: string;
+    readonly accounting: string;
+    readonly feed: string;
+  };
   /** Puts a message into a queue, into a group of its own unless it is told another. */
   send(queue: keyof Cloud['queues'], message: object, group?: string): Promise<void>;
   /** Takes the next message of the inbox, waiting for it. */
@@ -366,6 +371,7 @@ export async function startCloud(port = 0): Promise<Cloud> {
     inbox: create('inbox.fifo', fifo),
     outbox: create('outbox.fifo', fifo),
     accounting: create('accounting.fifo', fifo),
+    feed: create('feed.fifo', fifo),
   };
   let sent = 0;
   return {

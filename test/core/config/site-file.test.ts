@@ -59,6 +59,7 @@ describe('a site file', () => {
           messageAuthenticator: false,
         },
       ],
+      accountingFrom: [],
       nases: [
         {
           name: 'bng-1',
@@ -387,6 +388,116 @@ describe('the former names of a NAS', () => {
   });
 });
 
+describe('a site file with feeds', () => {
+  const LISTENING = '  accounting: 127.0.0.1:1814\n';
+  const NAS = '  - { name: bng-1, source: 192.0.2.1, secret: testing123, mode: proxy }\n';
+  const COPY = '  - { name: aaa, source: [10.0.0.0/8, "::1"], secret: [new, old], mode: copy }\n';
+  const file = ({ listening = LISTENING, feeds = `accountingFrom:\n${NAS}${COPY}`, site = SITE } = {}) =>
+    site.replace('clients:', `${listening}clients:`) + feeds;
+
+  it('says where the relay takes accounting, from whom, and who answers', () => {
+    const { relay, accountingFrom } = parse(file());
+    expect(relay.accounting).toEqual({ address: '127.0.0.1', port: 1814 });
+    expect(accountingFrom).toEqual([
+      {
+        name: 'bng-1',
+        source: [{ address: '192.0.2.1', prefix: 32, family: 'ipv4' }],
+        secret: [{ kind: 'text', text: 'testing123' }],
+        mode: 'proxy',
+      },
+      {
+        name: 'aaa',
+        source: [
+          { address: '10.0.0.0', prefix: 8, family: 'ipv4' },
+          { address: '::1', prefix: 128, family: 'ipv6' },
+        ],
+        secret: [
+          { kind: 'text', text: 'new' },
+          { kind: 'text', text: 'old' },
+        ],
+        mode: 'copy',
+      },
+    ]);
+  });
+
+  it.each<[string, string, readonly string[]]>([
+    [
+      'no relay.accounting',
+      file({ listening: '' }),
+      ['demo.yaml:17: accountingFrom: expected relay.accounting, the address on which the relay takes these'],
+    ],
+    [
+      'no accountingFrom',
+      file({ feeds: '' }),
+      ['demo.yaml:5: relay.accounting: expected accountingFrom, which says from whom'],
+    ],
+    [
+      'the port of CoA-Requests',
+      file({ listening: '  accounting: 127.0.0.1:3799\n' }),
+      ['demo.yaml:5: relay.accounting: expected another port than that of relay.coa'],
+    ],
+    [
+      'itself as an accounting server',
+      file({ listening: '  accounting: 127.0.0.1:1813\n' }),
+      [
+        'demo.yaml:11: accounting.0.address: expected an accounting server: this is relay.accounting, the relay itself',
+      ],
+    ],
+    [
+      'a name as its address',
+      file({ listening: '  accounting: radius:1813\n' }),
+      [
+        'demo.yaml:5: relay.accounting: expected an IP address and a port, such as 127.0.0.1:3799 or [::1]:3799, not a name',
+      ],
+    ],
+    [
+      'another mode',
+      file().replace('mode: copy', 'mode: tap'),
+      ['demo.yaml:20: accountingFrom.1.mode: expected copy or proxy'],
+    ],
+    [
+      'no mode',
+      file().replace(', mode: copy', ''),
+      ['demo.yaml:20: accountingFrom.1.mode: this key is missing'],
+    ],
+    [
+      'a key that is none',
+      file().replace('mode: copy', 'mode: copy, port: 1'),
+      ['demo.yaml:20: accountingFrom.1.port: this key is not known here'],
+    ],
+    [
+      'two of one name',
+      file().replace('name: aaa', 'name: bng-1'),
+      ['demo.yaml:20: accountingFrom.1.name: the name bng-1 is already taken above'],
+    ],
+    [
+      'two of one network',
+      file().replace('10.0.0.0/8', '192.0.2.1'),
+      ['demo.yaml:20: accountingFrom.1.source: 192.0.2.1/32 belongs to bng-1 already'],
+    ],
+    [
+      'proxy without an accounting server',
+      file({
+        site: SITE.replace('accounting:\n  - address: 127.0.0.1:1813\n    secret: testing123\n', ''),
+      }),
+      [
+        'demo.yaml:16: accountingFrom.0.mode: expected at least one server under accounting, to which proxy forwards',
+      ],
+    ],
+    [
+      'a secret that is none',
+      file().replace('[new, old]', '[new, old, older]'),
+      ['demo.yaml:20: accountingFrom.1.secret: expected at most two secrets: the new and the old'],
+    ],
+  ])('is refused with %s', (_, text, problems) => {
+    expect(problemsOf(() => parse(text))).toEqual(problems);
+  });
+
+  it('may have the network of a client', () => {
+    expect(problemsOf(() => parse(file().replace('192.0.2.1', '127.0.0.0/8')))).toEqual([]);
+  });
+});
+
 describe('a site file whose relay is to run in a VPC', () => {
   const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:interlock/demo-a1B2c3';
   const VPC = 'vpc: { id: vpc-0123456789abcdef0, subnets: [subnet-0a1b2c3d, subnet-0a1b2c3e] }';
@@ -420,8 +531,10 @@ describe('a site file whose relay is to run in a VPC', () => {
       .replace('0.0.0.0:8080', '0.0.0.0:0')
       .replace('127.0.0.0/8', '[127.0.0.0/8, "2001:db8::/32"]')
       .replace('127.0.0.1:1813', '"[::1]:1813"')
-      .replace('127.0.0.1:3798', '"[::1]:3798"');
-    const secrets = [`\${POLICY_SECRET}`, 'file:accounting', 'testing123'];
+      .replace('127.0.0.1:3798', '"[::1]:3798"')
+      .replace('clients:', '  accounting: 0.0.0.0:0\nclients:')
+      .concat(`accountingFrom: [{ name: bng-1, source: "::1", secret: "${ARN}", mode: copy }]\n`);
+    const secrets = [`\${POLICY_SECRET}`, 'file:accounting', 'testing123', 'file:feed'];
     const listening = 'expected 0.0.0.0 and a port: the address of a relay in a VPC is chosen by AWS';
     const ipv4 = 'expected IPv4: a relay in a VPC has no IPv6 address';
     const stored = 'expected the ARN of a secret: a relay in a VPC has its secrets from Secrets Manager';
@@ -429,12 +542,15 @@ describe('a site file whose relay is to run in a VPC', () => {
     expect(problemsOf(() => parse(text.replaceAll(ARN, () => secrets.shift() ?? '')))).toEqual([
       `demo.yaml:3: relay.coa: ${listening}`,
       `demo.yaml:4: relay.http: ${listening}`,
-      `demo.yaml:8: clients.0.source: ${ipv4}`,
-      `demo.yaml:11: accounting.0.address: ${ipv4}`,
-      `demo.yaml:15: nases.0.address: ${ipv4}`,
-      `demo.yaml:9: clients.0.secret: ${stored}`,
-      `demo.yaml:12: accounting.0.secret: ${stored}`,
-      `demo.yaml:16: nases.0.secret: ${stored}`,
+      `demo.yaml:6: relay.accounting: ${listening}`,
+      `demo.yaml:9: clients.0.source: ${ipv4}`,
+      `demo.yaml:19: accountingFrom.0.source: ${ipv4}`,
+      `demo.yaml:12: accounting.0.address: ${ipv4}`,
+      `demo.yaml:16: nases.0.address: ${ipv4}`,
+      `demo.yaml:10: clients.0.secret: ${stored}`,
+      `demo.yaml:13: accounting.0.secret: ${stored}`,
+      `demo.yaml:19: accountingFrom.0.secret: ${stored}`,
+      `demo.yaml:17: nases.0.secret: ${stored}`,
     ]);
   });
 });

@@ -19,6 +19,8 @@ const RIGHT: Readonly<Record<IdentityAttribute, string | number>> = {
   'Chargeable-User-Identity': '00ff',
   'Framed-Interface-Id': '0:0:0:1',
   'Framed-IPv6-Prefix': '2001:db8:1::/48',
+  'Delegated-IPv6-Prefix': '2001:db8:1:100::/56',
+  'Framed-IPv6-Address': '2001:db8:1::7',
   'ERX-Virtual-Router-Name': 'right',
 };
 const WRONG: Readonly<Record<IdentityAttribute, string | number>> = {
@@ -32,6 +34,8 @@ const WRONG: Readonly<Record<IdentityAttribute, string | number>> = {
   'Chargeable-User-Identity': '00aa',
   'Framed-Interface-Id': '0:0:0:2',
   'Framed-IPv6-Prefix': '2001:db8:2::/48',
+  'Delegated-IPv6-Prefix': '2001:db8:2:100::/56',
+  'Framed-IPv6-Address': '2001:db8:2::7',
   'ERX-Virtual-Router-Name': 'wrong',
 };
 /** What a NAS of the dialect erx is told of these. */

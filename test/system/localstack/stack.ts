@@ -69,6 +69,7 @@ export class StackInLocalStack {
       inbox: this.#output('InboxUrl'),
       outbox: this.#output('OutboxUrl'),
       accounting: this.#output('AccountingUrl'),
+      feed: this.#output('FeedUrl'),
     };
   }
 

@@ -6,7 +6,7 @@ import { isInstalled, peer } from './require-peer.ts';
 export const radclientPeer = peer('radclient', isInstalled('radclient'));
 
 export interface RadclientRequest {
-  readonly command: 'acct' | 'coa' | 'disconnect';
+  readonly command: 'acct' | 'coa' | 'disconnect' | 'status';
   /** On 127.0.0.1. */
   readonly port: number;
   readonly secret: string;

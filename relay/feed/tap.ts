@@ -1,0 +1,130 @@
+// What of the accounting goes to the cloud: Start, Stop, Accounting-On, Accounting-Off, and an Interim-Update only where it
+// says something new. All else stays at the site, and is counted.
+
+import type { Packet } from '../../core/radius/packet.ts';
+import {
+  type AccountingNas,
+  type AccountingRecord,
+  readAccountingRequest,
+} from '../../core/requests/accounting-request.ts';
+import { feedMessage } from '../messages.ts';
+import type { OutgoingMessage } from '../queues/queue.ts';
+import type { Report } from '../telemetry/events.ts';
+import { isSameEvent, type KnownNasRecord, KnownSessions, keyOf } from './known-sessions.ts';
+
+/** How many NASes that the site file does not have are told apart in the log. */
+const MAX_UNKNOWN_NASES = 1_000;
+
+export interface TapOptions {
+  /** What the cloud calls this relay. */
+  readonly relay: string;
+  readonly nases: readonly AccountingNas[];
+  /** How far an Event-Timestamp may be from the arrival. */
+  readonly windowSeconds: number;
+  readonly known?: KnownSessions;
+  /** A correlation id, unique over all relays of the site. */
+  readonly newId: () => string;
+  readonly report: Report;
+}
+
+/** Takes a message. Resolves to whether SQS has it; undefined when there is no room for it. */
+export type Send = (message: OutgoingMessage) => Promise<boolean> | undefined;
+
+/** What becomes of a record: it stays at the site, or SQS will have it, or there is no room for it. */
+export type Taken = 'stays' | 'full' | Promise<boolean>;
+
+interface OnItsWay extends Pick<AccountingRecord, 'eventAtMs' | 'isStamped'> {
+  readonly sent: Promise<boolean>;
+}
+
+/** Tells the cloud what the records of NASes say. */
+export class Tap {
+  readonly #options: TapOptions;
+  readonly #known: KnownSessions;
+  /** By kind of record and what it is about. */
+  readonly #onTheirWay = new Map<string, OnItsWay>();
+  readonly #unknownNases = new Set<string>();
+
+  constructor(options: TapOptions) {
+    this.#options = options;
+    this.#known = options.known ?? new KnownSessions();
+  }
+
+  /** How many sessions and services this relay remembers. */
+  get known(): number {
+    return this.#known.size;
+  }
+
+  /** Takes a verified Accounting-Request that `feed` has sent at the wall time `receivedAtMs`. */
+  take(packet: Packet, feed: string, receivedAtMs: number, send: Send): Taken {
+    const { nases, windowSeconds, report } = this.#options;
+    const reading = readAccountingRequest(packet, { receivedAtMs, windowSeconds, nases });
+    if (!reading.ok) {
+      report({ kind: 'feed-refused', feed, reason: reading.reason });
+      return 'stays';
+    }
+    const { record } = reading;
+    const { kind, nas, wrongStampMs } = record;
+    report({ kind: 'feed-received', feed, status: kind });
+    if (wrongStampMs !== undefined) {
+      const offsetSeconds = Math.round((wrongStampMs - receivedAtMs) / 1000);
+      report({ kind: 'feed-wrong-clock', feed, nas: nas ?? '', offsetSeconds });
+    }
+    if (nas === undefined) {
+      this.#reportUnknownNas(feed, record);
+      return this.#stays(feed, 'unknown-nas');
+    }
+    if (kind === 'other') return this.#stays(feed, 'other-status');
+    return this.#offer({ ...record, nas }, feed, receivedAtMs, send);
+  }
+
+  #offer(record: KnownNasRecord, feed: string, receivedAtMs: number, send: Send): Taken {
+    const { relay, newId, report } = this.#options;
+    const novelty = this.#known.judge(record);
+    if (novelty !== 'new') return this.#stays(feed, novelty);
+    const key = `${record.kind} ${keyOf(record)}`;
+    const onItsWay = this.#onTheirWay.get(key);
+    if (onItsWay !== undefined && isSameEvent(record, onItsWay)) {
+      this.#stays(feed, 'repeat');
+      return onItsWay.sent;
+    }
+    const correlationId = newId();
+    const sending = send(feedMessage(record, { relay, feed, correlationId, receivedAtMs }));
+    if (sending === undefined) return 'full';
+    const { eventAtMs, isStamped } = record;
+    const sent = sending.then((isSent) => {
+      if (this.#onTheirWay.get(key)?.sent === sent) this.#onTheirWay.delete(key);
+      if (isSent) {
+        this.#known.learn(record);
+        const { kind: status, nas, acctSessionId, service } = record;
+        report({
+          kind: 'feed-queued',
+          feed,
+          correlationId,
+          nas,
+          status,
+          ...(acctSessionId !== undefined && { acctSessionId }),
+          ...(service !== undefined && { service: service.name }),
+        });
+      }
+      return isSent;
+    });
+    this.#onTheirWay.set(key, { eventAtMs, isStamped, sent });
+    return sent;
+  }
+
+  #stays(feed: string, reason: 'repeat' | 'unchanged' | 'other-status' | 'unknown-nas'): 'stays' {
+    this.#options.report({ kind: 'feed-kept', feed, reason });
+    return 'stays';
+  }
+
+  /** Once for each NAS: it would otherwise be said with each of its records. */
+  #reportUnknownNas(feed: string, { nasIdentity }: AccountingRecord): void {
+    const nas = Object.entries(nasIdentity)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ');
+    if (this.#unknownNases.has(nas) || this.#unknownNases.size >= MAX_UNKNOWN_NASES) return;
+    this.#unknownNases.add(nas);
+    this.#options.report({ kind: 'feed-unknown-nas', feed, nas });
+  }
+}
