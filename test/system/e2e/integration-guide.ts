@@ -1,12 +1,16 @@
-// The files of docs/integration.md, as this machine can use them.
+// The files of docs/integration.md as this machine can use them, and a FreeRADIUS that has them.
+import { onTestFinished } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { codeBlocks, codeWords, read, section } from '../../docs/markdown.ts';
+import { type RadiusdProcess, startRadiusdWith } from '../peers/radiusd.ts';
+
+export const NAS_SECRET = 'secret-of-the-nas';
 
 /** What to write instead of what the guide says: addresses, ports and waiting times. */
 export type Changes = Readonly<Record<string, string>>;
 
-/** The folders of a FreeRADIUS configuration that the guide adds files to. */
-const IN_CONFIGURATION = /^(?:mods-enabled|policy\.d|sites-enabled)\//;
+/** Where the guide adds files to a FreeRADIUS configuration, or parts of them. */
+const IN_CONFIGURATION = /^(?:(?:mods-enabled|policy\.d|sites-enabled)\/|clients\.conf$)/;
 
 /**
  * The files of these parts of the guide, by their paths in FreeRADIUS' configuration folder. A part of a file that is
@@ -53,3 +57,56 @@ function changed(texts: readonly string[], changes: Changes): readonly string[] 
     Object.entries(changes).reduce((result, [shown, here]) => result.replaceAll(shown, here), text),
   );
 }
+
+/** What an operator has before: as shipped, but for the modules that are not needed here. */
+const OPERATORS = {
+  'radiusd.conf': `
+logdir = \${confdir}
+radacctdir = \${confdir}/radacct
+run_dir = \${confdir}
+modules {
+  $INCLUDE mods-enabled/
+}
+policy {
+  $INCLUDE policy.d/
+}
+$INCLUDE clients.conf
+$INCLUDE sites-enabled/
+`,
+  'clients.conf': `
+client nas {
+  ipaddr = 127.0.0.0/8
+  secret = ${NAS_SECRET}
+}
+`,
+  'mods-enabled/shipped': `
+always ok {
+  rcode = ok
+}
+expr {
+}
+detail {
+  filename = \${radacctdir}/detail
+}
+`,
+  'policy.d/shipped': '',
+} as const;
+
+/** Starts FreeRADIUS with what the operator had and these files, until the test has finished. */
+export async function startFreeradius(files: Readonly<Record<string, string>>): Promise<RadiusdProcess> {
+  const radiusd = await startRadiusdWith({ ...OPERATORS, ...files });
+  onTestFinished(() => radiusd.stop());
+  return radiusd;
+}
+
+/** The operator's `sites-enabled/default`, with those sections. */
+export const accountingServer = (port: number, sections = '') => `
+server default {
+  listen {
+    type = acct
+    ipaddr = 127.0.0.1
+    port = ${port}
+  }
+${sections}
+}
+`;

@@ -35,6 +35,9 @@ const ACCOUNTING_POLICIES = [
 /** Its stock policy, which an ordinary user may not be allowed to read. */
 export const acctUniquePeer = peer("FreeRADIUS' policy.d/accounting", ACCOUNTING_POLICIES !== undefined);
 
+/** The text of a file of policies that has it, where there is one. */
+export const ACCT_UNIQUE_POLICY = `$INCLUDE ${ACCOUNTING_POLICIES}\n`;
+
 function isReadable(file: string): boolean {
   try {
     accessSync(file, constants.R_OK);
@@ -179,7 +182,7 @@ modules {
     rcode = handled
   }
 }
-${isUnique ? `policy {\n$INCLUDE ${ACCOUNTING_POLICIES}\n}` : ''}
+${isUnique ? `policy {\n${ACCT_UNIQUE_POLICY}}` : ''}
 server default {
   listen {
     type = ${type}
