@@ -4,7 +4,7 @@ import { dynoxide } from '../../local/cloud/emulators.ts';
 import { closedPort } from '../../relay/support.ts';
 import type { Pair } from '../peers/pairs.ts';
 import { radclient, radclientPeer } from '../peers/radclient.ts';
-import { ACCT_UNIQUE_POLICY, acctUniquePeer, freeUdpPort, radiusdPeer } from '../peers/radiusd.ts';
+import { ACCT_UNIQUE_POLICY, freeUdpPort, radiusdPeer, shippedPeer } from '../peers/radiusd.ts';
 import {
   accountingServer,
   type Changes,
@@ -129,9 +129,7 @@ describe.skipIf(skip)(title('FreeRADIUS that sends a copy of the accounting'), (
   });
 });
 
-peers.push(acctUniquePeer);
-
-describe.skipIf(skip || acctUniquePeer.skip)(title('FreeRADIUS behind Interlock'), () => {
+describe.skipIf(skip || shippedPeer.skip)(shippedPeer.title(title('FreeRADIUS behind Interlock')), () => {
   it('has each record as the NAS sent it, and its answer reaches the NAS', async () => {
     const port = await freeUdpPort();
     const { 'sites-enabled/default': sections, ...files } = freeradiusFiles([THROUGH], {

@@ -108,7 +108,7 @@ describe.skipIf(peers.some(({ skip }) => skip))(title, () => {
       const ask = (
         acctSessionId: string,
         attributes: readonly string[] = [ACTIVATE_GOLD],
-        changes: Partial<Pick<RadclientRequest, 'secret' | 'tries' | 'timeoutSeconds'>> = {},
+        changes: Partial<RadclientRequest> = {},
       ) =>
         radclient({
           command: 'coa',
@@ -152,6 +152,14 @@ describe.skipIf(peers.some(({ skip }) => skip))(title, () => {
         about('nak', 'CoA-NAK Session-Context-Not-Found'),
         about('nak', 'CoA-NAK Invalid-Request'),
       ]);
+    });
+
+    it('forwards a Disconnect-Request, and what Interlock answers', async () => {
+      const { radiusd, ask } = await startProxy();
+      const { answer } = await ask('ended', [], { command: 'disconnect', timeoutSeconds: 10 });
+      expect(answer?.code).toMatch(/^Disconnect-(?:ACK|NAK)$/);
+      const [line] = await replies(radiusd, 1);
+      expect(line).toContain(`Disconnect-Request "ended" of "client1@isp1.com": ${answer?.code}`);
     });
 
     it('waits for the 505 of a NAS that does not answer; what the policy server retransmits is a repeat', async () => {

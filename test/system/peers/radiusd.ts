@@ -2,11 +2,12 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { accessSync, constants, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { type Pair, parsePairs } from './pairs.ts';
 import { isInstalled, peer } from './require-peer.ts';
 
@@ -26,17 +27,16 @@ export interface Radiusd {
   stop(): Promise<void>;
 }
 
-/** Where Debian and others have the policies for accounting that FreeRADIUS ships, `acct_unique` among them. */
-const ACCOUNTING_POLICIES = [
-  '/etc/freeradius/3.0/policy.d/accounting',
-  '/etc/raddb/policy.d/accounting',
-].find(isReadable);
+/** Where Debian and others have the configuration that FreeRADIUS ships; an ordinary user may not be allowed to read it. */
+const SHIPPED = ['/etc/freeradius/3.0', '/etc/raddb'].find((directory) =>
+  isReadable(join(directory, 'policy.d/accounting')),
+);
 
-/** Its stock policy, which an ordinary user may not be allowed to read. */
-export const acctUniquePeer = peer("FreeRADIUS' policy.d/accounting", ACCOUNTING_POLICIES !== undefined);
+/** The configuration that it ships, its policy `acct_unique` among it. */
+export const shippedPeer = peer("FreeRADIUS' shipped configuration", SHIPPED !== undefined);
 
-/** The text of a file of policies that has it, where there is one. */
-export const ACCT_UNIQUE_POLICY = `$INCLUDE ${ACCOUNTING_POLICIES}\n`;
+/** The text of a file of policies that has `acct_unique`, where there is one. */
+export const ACCT_UNIQUE_POLICY = `$INCLUDE ${SHIPPED}/policy.d/accounting\n`;
 
 function isReadable(file: string): boolean {
   try {
@@ -108,9 +108,9 @@ export interface RadiusdProcess {
  */
 export async function startRadiusdWith(files: Readonly<Record<string, string>>): Promise<RadiusdProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'interlock-radiusd-'));
-  for (const [file, text] of Object.entries(files)) {
+  for (const [file, contents] of Object.entries(files)) {
     await mkdir(join(directory, dirname(file)), { recursive: true });
-    await writeFile(join(directory, file), text);
+    await writeFile(join(directory, file), contents);
   }
   const child = spawn(COMMAND, ['-f', '-d', directory, '-l', 'stdout'], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -144,6 +144,33 @@ export async function startRadiusdWith(files: Readonly<Record<string, string>>):
     process.off('exit', killWithUs);
     if (child.exitCode === null && child.signalCode === null && child.kill('SIGKILL'))
       await once(child, 'exit');
+    await rm(directory, { recursive: true });
+  }
+}
+
+/**
+ * What FreeRADIUS says of the configuration that it ships, changed like this: a file that is there is given its text and
+ * returns another, one that is not there is given nothing.
+ */
+export async function checkShipped(
+  changes: Readonly<Record<string, (shipped: string) => string>>,
+): Promise<{ readonly exitCode: number; readonly output: string }> {
+  if (SHIPPED === undefined) throw new Error('there is no shipped configuration');
+  const directory = await mkdtemp(join(tmpdir(), 'interlock-radiusd-'));
+  try {
+    await cp(SHIPPED, directory, { recursive: true, dereference: true });
+    // It would read the folder as another user, who may not.
+    const asUs = (shipped: string) => shipped.replaceAll(/^\t(?:user|group) = .*$/gm, '');
+    for (const [file, change] of Object.entries({ 'radiusd.conf': asUs, ...changes })) {
+      const path = join(directory, file);
+      await writeFile(path, change(await readFile(path, 'utf8').catch(() => '')));
+    }
+    const child = spawn(COMMAND, ['-XC', '-d', directory], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const exited = once(child, 'exit');
+    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    const [exitCode] = (await exited) as [number];
+    return { exitCode, output: stdout + stderr };
+  } finally {
     await rm(directory, { recursive: true });
   }
 }
