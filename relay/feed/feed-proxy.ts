@@ -38,6 +38,8 @@ export class FeedProxy {
   /** Begins each Proxy-State of this process. */
   readonly #mark: Buffer;
   #count = 0;
+  /** How many requests have been answered, so that one without an answer can see that others had one. */
+  #answers = 0;
 
   constructor(
     servers: AccountingServers,
@@ -95,6 +97,7 @@ export class FeedProxy {
     for (let attempt = 1; ; attempt++) {
       const server = this.#servers.current;
       const { name } = server;
+      const answersBefore = this.#answers;
       const sign = (identifier: number) => signForwarded(packet, { identifier, proxyState }, server.secret);
       try {
         const result = await this.#client.exchange(
@@ -105,7 +108,10 @@ export class FeedProxy {
           onSent,
           onBegun,
         );
-        if (result.kind === 'timeout' || result.kind === 'unreachable') this.#servers.turnFrom(server);
+        if (result.kind === 'reply') this.#answers++;
+        // A server that answers others is not away: it drops this one, and so would the next server.
+        const isAway = result.kind === 'timeout' && this.#answers === answersBefore;
+        if (isAway || result.kind === 'unreachable') this.#servers.turnFrom(server);
         if (result.kind !== 'unreachable' || attempt >= this.#servers.all.length)
           return { ...result, server: name };
       } catch (error) {

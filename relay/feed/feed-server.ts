@@ -27,7 +27,13 @@ export interface FeedServerOptions {
   readonly report: Report;
 }
 
-type FeedRequest = AuthenticRequest<Feed> & { readonly source: Endpoint; readonly beganAtMs: number };
+interface FeedRequest extends AuthenticRequest<Feed> {
+  readonly source: Endpoint;
+  /** Wall time at which the first of its repeats arrived. */
+  readonly arrivedAtMs: number;
+  /** Monotonic time. */
+  readonly beganAtMs: number;
+}
 
 /** Takes Accounting-Requests and Status-Servers. */
 export class FeedServer {
@@ -72,17 +78,17 @@ export class FeedServer {
     if (!authentic.ok) return authentic.reason;
     const { packet, client } = authentic;
     const beganAtMs = clock.monotonicNow();
-    const request = { ...authentic, source, beganAtMs };
+    const recent = this.#recent.find(source, packet, beganAtMs);
+    const request = { ...authentic, source, arrivedAtMs: recent?.arrivedAtMs ?? clock.now(), beganAtMs };
     if (packet.code === CODE.StatusServer) {
-      void this.#answer(request, undefined, false);
+      void this.#send(request, encode(packet, authentic.secret, undefined));
       return undefined;
     }
-    const recent = this.#recent.find(source, packet, beganAtMs);
-    if (recent?.answer !== undefined) {
+    if (recent?.state === 'answered') {
       void this.#send(request, recent.answer);
       return undefined;
     }
-    if (recent !== undefined) {
+    if (recent?.state === 'in-progress') {
       recent.onRepeat?.();
       return 'repeat-in-progress';
     }
@@ -103,43 +109,58 @@ export class FeedServer {
 
   /** Answers when SQS has what matters of the request. Without an answer the client repeats it. */
   async #takeCopy(request: FeedRequest): Promise<void> {
-    const { tap, queue, clock } = this.#options;
-    const { packet, source, client } = request;
-    const taken = tap.take(packet, client.name, clock.now(), (message) => queue.offer(message));
-    if (taken === 'full') return this.#reportUnanswered(client, 'queue-full');
-    if (taken === 'stays') return this.#answer(request, undefined, true);
-    this.#recent.begin(source, packet, request.beganAtMs);
-    if (await taken) return this.#answer(request, undefined, true);
-    this.#end(source, packet);
-    this.#reportUnanswered(client, 'queue-unavailable');
+    const { tap, queue } = this.#options;
+    const { packet, client, arrivedAtMs } = request;
+    const taken = tap.take(packet, client.name, arrivedAtMs, (message) => queue.offer(message));
+    if (taken === 'full') return this.#leave(request, 'queue-full');
+    if (taken === 'stays') return this.#answer(request, undefined);
+    this.#begin(request);
+    if (await taken) return this.#answer(request, undefined);
+    this.#leave(request, 'queue-unavailable');
   }
 
   /** Answers when the server has. The request leaves before the tap looks at it, and the tap is not waited for. */
   async #forward(request: FeedRequest): Promise<void> {
-    const { tap, buffer, proxy, clock, report } = this.#options;
-    const { packet, source, client } = request;
+    const { tap, buffer, proxy, report } = this.#options;
+    const { packet, client, arrivedAtMs } = request;
     const feed = client.name;
     const onSent = () => report({ kind: 'feed-forwarded', feed });
     const { done, repeat } = proxy.forward(packet, onSent);
-    this.#recent.begin(source, packet, request.beganAtMs, () => {
+    this.#begin(request, () => {
       repeat();
       onSent();
     });
-    const taken = tap.take(packet, feed, clock.now(), (message) => buffer.offer(message));
+    const taken = tap.take(packet, feed, arrivedAtMs, (message) => buffer.offer(message));
     if (taken === 'full') report({ kind: 'feed-dropped', feed });
     const forwarded = await done;
-    if (forwarded.kind === 'reply') return this.#answer(request, forwarded.packet, true);
-    this.#end(source, packet);
-    this.#reportUnanswered(client, REASONS[forwarded.kind], forwarded.server);
+    if (forwarded.kind === 'reply') return this.#answer(request, forwarded.packet);
+    this.#leave(request, REASONS[forwarded.kind], forwarded.server);
   }
 
-  async #answer(request: FeedRequest, answer: Packet | undefined, isRemembered: boolean): Promise<void> {
-    const { clock } = this.#options;
-    const { packet, secret, source } = request;
-    const response = encode(packet, secret, answer);
-    if (isRemembered) this.#recent.answered(source, packet, clock.monotonicNow(), response);
+  #begin({ source, packet, arrivedAtMs, beganAtMs }: FeedRequest, onRepeat?: () => void): void {
+    const repeat = onRepeat && { onRepeat };
+    this.#recent.put(source, packet, beganAtMs, { state: 'in-progress', arrivedAtMs, ...repeat });
+  }
+
+  async #answer(request: FeedRequest, answerOfServer: Packet | undefined): Promise<void> {
+    const { packet, secret, source, arrivedAtMs } = request;
+    const answer = encode(packet, secret, answerOfServer);
+    const nowMs = this.#options.clock.monotonicNow();
+    this.#recent.put(source, packet, nowMs, { state: 'answered', arrivedAtMs, answer });
     this.#checkDrained();
-    await this.#send(request, response);
+    await this.#send(request, answer);
+  }
+
+  /** Leaves a request without an answer: the next repeat is taken. */
+  #leave(
+    { source, packet, client, arrivedAtMs }: FeedRequest,
+    reason: UnansweredReason,
+    server?: string,
+  ): void {
+    const nowMs = this.#options.clock.monotonicNow();
+    this.#recent.put(source, packet, nowMs, { state: 'unanswered', arrivedAtMs });
+    this.#checkDrained();
+    this.#reportUnanswered(client, reason, server);
   }
 
   async #send({ client, source, beganAtMs }: FeedRequest, response: Uint8Array): Promise<void> {
@@ -156,11 +177,6 @@ export class FeedServer {
   #reportUnanswered({ name }: Feed, reason: UnansweredReason, server?: string): void {
     const detail = server !== undefined && { server };
     this.#options.report({ kind: 'feed-unanswered', feed: name, reason, ...detail });
-  }
-
-  #end(source: Endpoint, packet: Packet): void {
-    this.#recent.forget(source, packet);
-    this.#checkDrained();
   }
 
   #checkDrained(): void {

@@ -1,20 +1,23 @@
-// Accounting-Requests that are in progress or were answered just now. A client repeats a request until it has an answer
-// (RFC 5080 section 2.2.2): a repeat of what is in progress is not taken twice, and one of what was answered gets the
-// same answer.
+// Accounting-Requests of the last half minute. A client repeats a request until it has an answer (RFC 5080 section
+// 2.2.2). A repeat of what is in progress is not taken twice, and one of what was answered gets the same answer. One of
+// what could not be answered is taken anew, and reports what happened when the first of them arrived.
 import type { Endpoint } from '../../core/endpoint.ts';
 import type { Packet } from '../../core/radius/packet.ts';
 
 /** A request that has come before. */
-export interface RecentRequest {
-  /** Monotonic time of its arrival, or of its answer, in milliseconds. */
-  readonly atMs: number;
-  /** The octets of the answer; absent while it is in progress. */
-  readonly answer?: Uint8Array;
-  /** Called when the client repeats it while it is in progress. */
-  readonly onRepeat?: () => void;
-}
+export type RecentRequest = {
+  /** Wall time of its first arrival, milliseconds since 1970-01-01 UTC. */
+  readonly arrivedAtMs: number;
+} & (
+  | { readonly state: 'in-progress'; readonly onRepeat?: () => void }
+  | { readonly state: 'answered'; readonly answer: Uint8Array }
+  | { readonly state: 'unanswered' }
+);
 
-interface Entry extends RecentRequest {
+interface Entry {
+  readonly request: RecentRequest;
+  /** Monotonic time of its latest change, in milliseconds. */
+  readonly atMs: number;
   readonly authenticator: string;
 }
 
@@ -25,8 +28,12 @@ export class RecentRequests {
   readonly #capacity: number;
   #inProgress = 0;
 
-  /** A request is forgotten after `expiresAfterMs`, and the oldest one above `capacity`. */
-  constructor({ expiresAfterMs = 30_000, capacity = 16_384 } = {}) {
+  /**
+   * A request is forgotten `expiresAfterMs` after it has come for the last time or was answered, the time for which
+   * clients repeat one (RFC 5080 section 2.2.1: MRD 30 s). So is the oldest one above `capacity`: 2,000 requests a second,
+   * in about 20 MB.
+   */
+  constructor({ expiresAfterMs = 30_000, capacity = 65_536 } = {}) {
     this.#expiresAfterMs = expiresAfterMs;
     this.#capacity = capacity;
   }
@@ -36,38 +43,29 @@ export class RecentRequests {
     return this.#inProgress;
   }
 
-  /** The request that `packet` repeats byte for byte. */
+  /** The request that `packet` repeats byte for byte, at the monotonic time `nowMs`. */
   find(source: Endpoint, packet: Packet, nowMs: number): RecentRequest | undefined {
-    for (const [key, { atMs, answer }] of this.#entries) {
+    for (const [key, { atMs }] of this.#entries) {
       if (nowMs - atMs < this.#expiresAfterMs) break;
-      if (answer === undefined) this.#inProgress--;
-      this.#entries.delete(key);
+      this.#remove(key);
     }
     const entry = this.#entries.get(keyOf(source, packet));
-    return entry?.authenticator === authenticatorOf(packet) ? entry : undefined;
+    return entry?.authenticator === authenticatorOf(packet) ? entry.request : undefined;
   }
 
-  /** The request is in progress from now on. */
-  begin(source: Endpoint, packet: Packet, nowMs: number, onRepeat?: () => void): void {
-    this.#put(source, packet, { atMs: nowMs, ...(onRepeat && { onRepeat }) });
-  }
-
-  /** It was answered so. */
-  answered(source: Endpoint, packet: Packet, nowMs: number, answer: Uint8Array): void {
-    this.#put(source, packet, { atMs: nowMs, answer });
-  }
-
-  /** It will not be answered: the next repeat is taken. */
-  forget(source: Endpoint, packet: Packet): void {
+  /**
+   * Remembers what has become of a request. Another request with the same Identifier takes the place of the former: the
+   * client has given that up. What becomes of the former then is not remembered.
+   */
+  put(source: Endpoint, packet: Packet, nowMs: number, request: RecentRequest): void {
     const key = keyOf(source, packet);
-    if (this.#entries.get(key)?.authenticator === authenticatorOf(packet)) this.#remove(key);
-  }
-
-  #put(source: Endpoint, packet: Packet, request: RecentRequest): void {
-    const key = keyOf(source, packet);
+    const authenticator = authenticatorOf(packet);
+    const current = this.#entries.get(key);
+    const isFormer = current !== undefined && current.authenticator !== authenticator;
+    if (isFormer && request.state !== 'in-progress' && current.request.state === 'in-progress') return;
     this.#remove(key);
-    this.#entries.set(key, { ...request, authenticator: authenticatorOf(packet) });
-    if (request.answer === undefined) this.#inProgress++;
+    this.#entries.set(key, { request, atMs: nowMs, authenticator });
+    if (request.state === 'in-progress') this.#inProgress++;
     if (this.#entries.size <= this.#capacity) return;
     for (const oldest of this.#entries.keys()) {
       this.#remove(oldest);
@@ -76,8 +74,7 @@ export class RecentRequests {
   }
 
   #remove(key: string): void {
-    const entry = this.#entries.get(key);
-    if (entry !== undefined && entry.answer === undefined) this.#inProgress--;
+    if (this.#entries.get(key)?.request.state === 'in-progress') this.#inProgress--;
     this.#entries.delete(key);
   }
 }

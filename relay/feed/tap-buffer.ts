@@ -5,7 +5,7 @@ import { backOff } from '../queues/back-off.ts';
 import type { Inbox } from '../queues/inbox.ts';
 import type { OutgoingMessage } from '../queues/queue.ts';
 
-/** Half an hour of log-ons and log-offs of 100,000 subscribers who do so twice a day; about 20 MB. */
+/** Three quarters of an hour of log-ons and log-offs of 100,000 subscribers with two of each a day; about 20 MB. */
 const CAPACITY = 20_000;
 /** As many as fill the calls that may be open side by side. */
 const MAX_OFFERED = 80;

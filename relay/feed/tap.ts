@@ -1,6 +1,7 @@
 // What of the accounting goes to the cloud: Start, Stop, Accounting-On, Accounting-Off, and an Interim-Update only where it
 // says something new. All else stays at the site, and is counted.
 
+import { IDENTITY_ATTRIBUTES } from '../../core/identity.ts';
 import type { Packet } from '../../core/radius/packet.ts';
 import {
   type AccountingNas,
@@ -33,7 +34,8 @@ export type Send = (message: OutgoingMessage) => Promise<boolean> | undefined;
 /** What becomes of a record: it stays at the site, or SQS will have it, or there is no room for it. */
 export type Taken = 'stays' | 'full' | Promise<boolean>;
 
-interface OnItsWay extends Pick<AccountingRecord, 'eventAtMs' | 'isStamped'> {
+interface OnItsWay {
+  readonly record: AccountingRecord;
   readonly sent: Promise<boolean>;
 }
 
@@ -83,15 +85,14 @@ export class Tap {
     const novelty = this.#known.judge(record);
     if (novelty !== 'new') return this.#stays(feed, novelty);
     const key = `${record.kind} ${keyOf(record)}`;
-    const onItsWay = this.#onTheirWay.get(key);
-    if (onItsWay !== undefined && isSameEvent(record, onItsWay)) {
+    const onItsWay = this.#thatSays(record, key);
+    if (onItsWay !== undefined) {
       this.#stays(feed, 'repeat');
       return onItsWay.sent;
     }
     const correlationId = newId();
     const sending = send(feedMessage(record, { relay, feed, correlationId, receivedAtMs }));
     if (sending === undefined) return 'full';
-    const { eventAtMs, isStamped } = record;
     const sent = sending.then((isSent) => {
       if (this.#onTheirWay.get(key)?.sent === sent) this.#onTheirWay.delete(key);
       if (isSent) {
@@ -109,8 +110,26 @@ export class Tap {
       }
       return isSent;
     });
-    this.#onTheirWay.set(key, { eventAtMs, isStamped, sent });
+    this.#onTheirWay.set(key, { record, sent });
     return sent;
+  }
+
+  /**
+   * What is on its way to the cloud and says the same: the same event, or of the session of an Interim-Update all that this
+   * says of who it is. While SQS is away, a session thus costs one or two messages and not one for each interval.
+   */
+  #thatSays(record: KnownNasRecord, key: string): OnItsWay | undefined {
+    const same = this.#onTheirWay.get(key);
+    if (same !== undefined && isSameEvent(record, same.record)) return same;
+    if (record.kind !== 'interim') return undefined;
+    return [same, this.#onTheirWay.get(`start ${keyOf(record)}`)].find(
+      (other) =>
+        other !== undefined &&
+        IDENTITY_ATTRIBUTES.every((name) => {
+          const value = record.identity[name];
+          return value === undefined || value === other.record.identity[name];
+        }),
+    );
   }
 
   #stays(feed: string, reason: 'repeat' | 'unchanged' | 'other-status' | 'unknown-nas'): 'stays' {

@@ -2,7 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import type { FeedMessage } from '../../../core/messages.ts';
 import { prepareSecret, verifyReply } from '../../../core/radius/authenticator.ts';
 import { CODE, type Packet } from '../../../core/radius/packet.ts';
+import { systemClock } from '../../../relay/clock.ts';
 import { type Relay, type RelayOptions, startRelay } from '../../../relay/relay.ts';
+import * as vector from '../../core/radius/accounting-vectors.ts';
 import { attribute, craft, MESSAGE_AUTHENTICATOR } from '../../core/radius/craft.ts';
 import {
   type Cloud,
@@ -100,6 +102,39 @@ test('answers a Start when the cloud has it, with all that it says', async () =>
   expect(events.of('feed-queued')).toMatchObject([{ correlationId: message.correlationId, status: 'start' }]);
 });
 
+test.each([
+  ['Start', vector.START, vector.START_RESPONSE],
+  ['Stop', vector.STOP, vector.STOP_RESPONSE],
+  ['Accounting-On', vector.ON, vector.ON_RESPONSE],
+])('answers the worked packet with the worked response: %s', async (_, request, response) => {
+  const secret = prepareSecret('testing123');
+  const relay = await start({ site: siteWithFeed({ secrets: [secret] }) });
+  expect(Buffer.from((await ask(relay, request, secret)).bytes)).toEqual(response);
+  expect(statuses()).toHaveLength(1);
+});
+
+test('shows on its pages what it takes, and is well before the first record', async () => {
+  const relay = await start();
+  const { address, port } = relay.httpAddress;
+  const page = async (path: string) => (await fetch(`http://${address}:${port}${path}`)).text();
+  await expect.poll(() => page('/healthz')).toContain('"problems":[]');
+  await ask(relay, accountingRequest());
+  await ask(relay, accountingRequest({ status: 'Interim-Update', identifier: 2 }));
+  const metrics = (await page('/metrics'))
+    .split('\n')
+    .filter((line) => /^interlock_relay_feed_\w+[{ ]/.test(line));
+  expect(metrics.filter((line) => !line.includes('latency'))).toEqual([
+    'interlock_relay_feed_received_total{feed="bng-1",status="start"} 1',
+    'interlock_relay_feed_received_total{feed="bng-1",status="interim"} 1',
+    'interlock_relay_feed_kept_total{feed="bng-1",reason="unchanged"} 1',
+    'interlock_relay_feed_queued_total{feed="bng-1",status="start"} 1',
+    'interlock_relay_feed_answered_total{feed="bng-1"} 2',
+    'interlock_relay_feed_in_progress 0',
+    'interlock_relay_feed_buffered 0',
+    'interlock_relay_feed_sessions_known 1',
+  ]);
+});
+
 describe('while SQS', () => {
   it('has not taken a record, it is not answered', async () => {
     const sent = Promise.withResolvers<object>();
@@ -142,6 +177,46 @@ describe('while SQS', () => {
     isAway = false;
     expect((await ask(relay, accountingRequest())).identifier).toBe(1);
     expect(events.of('feed-queued')).toHaveLength(1);
+    await scripted.stop();
+  });
+
+  it('is away for longer than the window of Event-Timestamps, a repeat still counts from its first arrival', async () => {
+    let isAway = true;
+    let offsetMs = 0;
+    const bodies: string[] = [];
+    const scripted = await scriptedSqs(({ action, entries }) => {
+      if (action !== 'SendMessageBatch') return {};
+      if (isAway) throw new Error('away');
+      bodies.push(...entries.map(({ MessageBody }) => MessageBody));
+      return { Successful: entries.map(({ Id }) => ({ Id })), Failed: [] };
+    });
+    const clock = {
+      ...systemClock,
+      now: () => NOW_SECONDS * 1000 + offsetMs,
+      monotonicNow: () => 1_000_000 + offsetMs,
+    };
+    const relay = await start({ sqs: scripted.sqs, clock });
+    const records = [
+      accountingRequest({ status: 'Accounting-On', identifier: 1 }),
+      accountingRequest({ identifier: 2, more: [stamped(NOW_SECONDS)] }),
+    ];
+    // For ten minutes, every 20 s.
+    for (; offsetMs <= 600_000; offsetMs += 20_000) {
+      if (offsetMs === 600_000) isAway = false;
+      for (const record of records) {
+        const settled = events.next(({ kind }) => kind === 'feed-unanswered' || kind === 'feed-answered');
+        await nas.send(record, portOf(relay));
+        await settled;
+      }
+    }
+    expect(bodies.map((body) => JSON.parse(body))).toMatchObject(
+      ['on', 'start'].map((status) => ({
+        status,
+        receivedAtMs: NOW_SECONDS * 1000,
+        eventAtMs: NOW_SECONDS * 1000,
+      })),
+    );
+    expect(events.of('feed-wrong-clock')).toEqual([]);
     await scripted.stop();
   });
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { prepareSecret, signReply, verifyReply, verifyRequest } from '../../../core/radius/authenticator.ts';
 import { type Attribute, encodeAttributes } from '../../../core/radius/codec.ts';
@@ -229,6 +230,25 @@ describe('a server that', () => {
     await other.close();
   });
 
+  it('drops one record and answers others is not left', async () => {
+    const other = await udpPeer();
+    const { tell } = await start({ timings: { drainMs: 0, proxy: { attemptMs: 300 } } }, [
+      server.endpoint.port,
+      other.endpoint.port,
+    ]);
+    server.received.onEach((received) => {
+      const isPoison = packetOf(received.datagram).attributes.some(({ value }) => value.length === 200);
+      if (!isPoison) void respond(received);
+    });
+    await tell(accountingRequest({ userName: 'x'.repeat(200) }));
+    await server.received.atLeast(1);
+    await tell(accountingRequest({ identifier: 2, id: '0002' }));
+    await nas.received.atLeast(1);
+    await events.first(({ kind }) => kind === 'feed-unanswered');
+    expect(events.of('accounting-server-changed')).toEqual([]);
+    await other.close();
+  });
+
   it('answers with another secret is not believed', async () => {
     const { tell } = await start();
     await tell(accountingRequest());
@@ -260,6 +280,28 @@ describe('while SQS', () => {
     while (events.of('feed-queued').length < 200) await events.next();
     expect(sessions.size).toBe(200);
     expect(events.of('feed-dropped')).toEqual([]);
+    await scripted.stop();
+  });
+
+  it('is away, Interim-Updates of a session do not pile up', async () => {
+    const scripted = await scriptedSqs(({ action }) => {
+      if (action === 'SendMessageBatch') throw new Error('away');
+      return {};
+    });
+    const { relay, tell } = await start({ sqs: scripted.sqs });
+    server.received.onEach((received) => void respond(received));
+    await tell(accountingRequest());
+    const seconds = Math.floor(Date.now() / 1000);
+    const address = { name: 'Framed-IP-Address', value: '198.51.100.7' } as const;
+    for (let identifier = 2; identifier < 12; identifier++) {
+      const more = [stamped(seconds + identifier), ...(identifier > 6 ? [address] : [])];
+      await tell(accountingRequest({ status: 'Interim-Update', identifier, more }));
+    }
+    await nas.received.atLeast(11);
+    const { address: host, port } = relay.httpAddress;
+    const metrics = await (await fetch(`http://${host}:${port}/metrics`)).text();
+    // The Start, and the first Interim-Update with the address.
+    expect(metrics).toContain('\ninterlock_relay_feed_buffered 2\n');
     await scripted.stop();
   });
 
@@ -302,6 +344,35 @@ test('cannot forward what has no room for its Proxy-State', async () => {
   const full = Array.from({ length: 16 }, () => attribute(250, Buffer.alloc(252)));
   await tell(craft({ code: 4, attributes: [...full, attribute(250, Buffer.alloc(2))] }));
   expect(await events.first(({ kind }) => kind === 'feed-unanswered')).toMatchObject({ reason: 'too-long' });
+});
+
+test('has at most 4,096 requests at a server, and turns others away until it answers', async () => {
+  const { relay, tell } = await start();
+  const { accountingAddress = server.endpoint } = relay;
+  const peers = await Promise.all(Array.from({ length: 17 }, () => udpPeer()));
+  const busy = events.first((event) => event.kind === 'feed-unanswered' && event.reason === 'server-busy');
+  const forwarded = new Set<string>();
+  server.received.onEach(({ source, datagram }) => forwarded.add(`${source.port} ${datagram[1]}`));
+  // A datagram may be lost: the NASes repeat what they have sent until one is turned away.
+  for (let rounds = 0; events.of('feed-unanswered').length === 0; rounds++) {
+    expect(rounds).toBeLessThan(20);
+    for (const [number, peer] of peers.entries()) {
+      for (let identifier = 0; identifier < 256; identifier++)
+        await peer.send(accountingRequest({ id: `${number} ${identifier}`, identifier }), accountingAddress);
+      // Sending alone leaves the relay without a turn.
+      await nextTurn();
+    }
+  }
+  expect(await busy).toMatchObject({ server: `127.0.0.1:${server.endpoint.port}` });
+  expect(forwarded.size).toBeLessThanOrEqual(4096);
+  const [first] = server.received.all;
+  if (first === undefined) throw new Error('nothing came');
+  await respond(first);
+  await events.first(({ kind }) => kind === 'feed-answered');
+  const another = events.next(({ kind }) => kind === 'feed-forwarded');
+  await tell(accountingRequest({ id: 'another' }));
+  expect(await another).toMatchObject({ feed: 'bng-1' });
+  await Promise.all(peers.map((peer) => peer.close()));
 });
 
 test('when it stops, gives up what no server has answered', async () => {

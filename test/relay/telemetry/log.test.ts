@@ -43,6 +43,21 @@ test('writes one line for a reason in ten seconds, with the number of those that
   expect(lines.at(-1)).toMatchObject({ reason: 'unknown-source', suppressed: 100 });
 });
 
+test('does not write what is only counted, and one line in ten seconds of what a feed can cause at any rate', () => {
+  const { lines, report } = logger();
+  report({ kind: 'feed-received', feed: 'bng-1', status: 'interim' });
+  report({ kind: 'feed-kept', feed: 'bng-1', reason: 'unchanged' });
+  report({ kind: 'feed-answered', feed: 'bng-1', latencyMs: 1 });
+  for (const nas of ['bng-1', 'bng-1', 'bng-2'])
+    report({ kind: 'feed-wrong-clock', feed: 'aaa', nas, offsetSeconds: 3600 });
+  report({ kind: 'feed-queued', feed: 'bng-1', correlationId: 'a', nas: 'bng-1', status: 'start' });
+  expect(lines.map(({ message, nas }) => [message, nas])).toEqual([
+    ['feed-wrong-clock', 'bng-1'],
+    ['feed-wrong-clock', 'bng-2'],
+    ['feed-queued', 'bng-1'],
+  ]);
+});
+
 test('writes every request and reply', () => {
   const { lines, report } = logger();
   const request = { correlationId: 'request', client: 'policy-server', source, code: 43, identifier: 1 };
