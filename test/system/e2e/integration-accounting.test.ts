@@ -120,6 +120,29 @@ describe.skipIf(skip)(title('FreeRADIUS that sends a copy of the accounting'), (
     expect(await radiusd.records('radacct/detail')).toHaveLength(3);
   });
 
+  it('says how long a record lay in the file, whatever the clock of the NAS', async () => {
+    const relayPort = await closedPort();
+    const { radiusd, port } = await startCopying(relayPort);
+    const seconds = Math.floor(Date.now() / 1000);
+    const clocks = { right: 0, fast: 600, slow: -600 };
+    for (const [acctSessionId, offset] of Object.entries(clocks))
+      await account(
+        port,
+        acctSessionId,
+        START,
+        `Event-Timestamp = ${seconds + offset}`,
+        'Acct-Delay-Time = 1',
+      );
+    await expect.poll(() => radiusd.log(), { timeout: 10_000 }).toMatch(/lack of any response/);
+
+    const system = await startRelay(relayPort);
+    expect(await queued(system, 3)).toEqual(['start right', 'start fast', 'start slow']);
+    const wrong = system.events.all.flatMap(({ source, event }) =>
+      source === 'relay' && event.kind === 'feed-wrong-clock' ? [Math.round(event.offsetSeconds / 100)] : [],
+    );
+    expect(wrong).toEqual([6, -6]);
+  });
+
   it('answers the NAS also when it cannot copy', async () => {
     // A file where the folder would be.
     const { radiusd, port } = await startCopying(await closedPort(), { 'radacct/interlock': '' });
