@@ -166,6 +166,12 @@ export function readAccountingRequest(packet: Packet, context: RecordContext): R
 }
 
 /**
+ * An Acct-Delay-Time from here on is a negative number. The reader of FreeRADIUS 3.2 counts it from the Event-Timestamp,
+ * which is in the future where the clock of the NAS is fast.
+ */
+const NEGATIVE_DELAY = 2 ** 31;
+
+/**
  * The time of the event: the Event-Timestamp if it is within `windowSeconds` of the arrival, or of the moment for which
  * the client says that it has been trying; else the arrival less Acct-Delay-Time (RFC 2866 section 5.2, RFC 2869 section
  * 5.3).
@@ -181,7 +187,8 @@ export function eventTime({
   readonly delaySeconds?: number | undefined;
   readonly stampSeconds?: number | undefined;
 }): EventTime {
-  const arrivalMs = Math.max(0, receivedAtMs - delaySeconds * 1000);
+  const delayMs = delaySeconds < NEGATIVE_DELAY ? delaySeconds * 1000 : 0;
+  const arrivalMs = Math.max(0, receivedAtMs - delayMs);
   if (stampSeconds === undefined) return { eventAtMs: arrivalMs, isStamped: false };
   const stampMs = stampSeconds * 1000;
   const isNear = (timeMs: number) => Math.abs(stampMs - timeMs) <= windowSeconds * 1000;

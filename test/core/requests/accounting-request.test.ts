@@ -216,7 +216,17 @@ describe('the time of the event', () => {
       { stampSeconds: seconds - 3598, delaySeconds: 3600 },
       { eventAtMs: receivedAtMs - 3_598_000, isStamped: true },
     ],
-    ['an Acct-Delay-Time of before 1970', { delaySeconds: 0xffff_ffff }, { eventAtMs: 0, isStamped: false }],
+    ['an Acct-Delay-Time of before 1970', { delaySeconds: 2 ** 31 - 1 }, { eventAtMs: 0, isStamped: false }],
+    [
+      'a negative Acct-Delay-Time',
+      { delaySeconds: 2 ** 32 - 600 },
+      { eventAtMs: receivedAtMs, isStamped: false },
+    ],
+    [
+      'a fast clock, from which the client counts a negative Acct-Delay-Time',
+      { stampSeconds: seconds + 600, delaySeconds: 2 ** 32 - 600 },
+      { eventAtMs: receivedAtMs, isStamped: false, wrongStampMs: receivedAtMs + 600_000 },
+    ],
   ])('%s', (_, said, expected) => {
     expect(eventTime({ receivedAtMs, windowSeconds: 300, ...said })).toEqual(expected);
   });
@@ -251,7 +261,7 @@ describe('nothing is learned from', () => {
       'session-id-malformed',
     ],
     ['two of them, even equal ones', [status, id, id], 'session-id-repeated'],
-    ['one of 247 octets', [status, attribute(44, Buffer.alloc(247, 'x'))], 'session-id-too-long'],
+    ['one of 240 octets', [status, attribute(44, Buffer.alloc(240, 'x'))], 'session-id-too-long'],
     [
       'an Accounting-On with two of them',
       [attribute(40, Buffer.of(0, 0, 0, 7)), id, id],

@@ -10,7 +10,7 @@ import { dynoxide } from '../../local/cloud/emulators.ts';
 import { Recorder, udpPeer } from '../../relay/support.ts';
 import type { Pair } from '../peers/pairs.ts';
 import { radclient, radclientPeer } from '../peers/radclient.ts';
-import { acctUniquePeer, radiusdPeer, startUniqueRadiusd } from '../peers/radiusd.ts';
+import { radiusdPeer, shippedPeer, startUniqueRadiusd } from '../peers/radiusd.ts';
 import { type Asked, coaRequest, exchange, PREPARED_SECRET, SECRET, startTestSystem } from './support.ts';
 
 const LOCAL_PORT = { address: '127.0.0.1', port: 0 };
@@ -111,7 +111,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a service session'), () => {
   });
 });
 
-const peers = [dynoxide, radclientPeer, radiusdPeer, acctUniquePeer];
+const peers = [dynoxide, radclientPeer, radiusdPeer, shippedPeer];
 const title = (text: string) => peers.reduce((titled, peer) => peer.title(titled), text);
 
 describe.skipIf(peers.some(({ skip }) => skip))(title('FreeRADIUS with its stock policy acct_unique'), () => {

@@ -150,9 +150,13 @@ export interface TestSystem extends System {
   ) => Promise<readonly HistoryItem[]>;
 }
 
-/** Starts the system as `npm start` does. `services` is the text of a catalogue instead of the shipped one. */
+/**
+ * Starts the system as `npm start` does. `services` is the text of a catalogue instead of the shipped one, `definition`
+ * that of a site file instead of the plan's.
+ */
 export async function startTestSystem({
   services,
+  definition,
   dataDirectory,
   sweepIntervalSeconds,
   handlers,
@@ -161,10 +165,11 @@ export async function startTestSystem({
 }: SitePlan &
   Pick<SystemOptions, 'dataDirectory' | 'sweepIntervalSeconds' | 'handlers' | 'relayClock'> & {
     readonly services?: string;
+    readonly definition?: string;
   } = {}): Promise<TestSystem> {
   const folder = await temporaryFolder();
   const path = (name: string) => join(folder.path, name);
-  await writeFile(path('site.yaml'), siteFile(plan));
+  await writeFile(path('site.yaml'), definition ?? siteFile(plan));
   if (services !== undefined) await writeFile(path('services.yaml'), services);
   const events = new SystemEvents();
   const system = await startSystem({

@@ -2,11 +2,12 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { accessSync, constants, existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { type Pair, parsePairs } from './pairs.ts';
 import { isInstalled, peer } from './require-peer.ts';
 
@@ -26,14 +27,16 @@ export interface Radiusd {
   stop(): Promise<void>;
 }
 
-/** Where Debian and others have the policies for accounting that FreeRADIUS ships, `acct_unique` among them. */
-const ACCOUNTING_POLICIES = [
-  '/etc/freeradius/3.0/policy.d/accounting',
-  '/etc/raddb/policy.d/accounting',
-].find(isReadable);
+/** Where Debian and others have the configuration that FreeRADIUS ships; an ordinary user may not be allowed to read it. */
+const SHIPPED = ['/etc/freeradius/3.0', '/etc/raddb'].find((directory) =>
+  isReadable(join(directory, 'policy.d/accounting')),
+);
 
-/** Its stock policy, which an ordinary user may not be allowed to read. */
-export const acctUniquePeer = peer("FreeRADIUS' policy.d/accounting", ACCOUNTING_POLICIES !== undefined);
+/** The configuration that it ships, its policy `acct_unique` among it. */
+export const shippedPeer = peer("FreeRADIUS' shipped configuration", SHIPPED !== undefined);
+
+/** The text of a file of policies that has `acct_unique`, where there is one. */
+export const ACCT_UNIQUE_POLICY = `$INCLUDE ${SHIPPED}/policy.d/accounting\n`;
 
 function isReadable(file: string): boolean {
   try {
@@ -86,11 +89,29 @@ export function startRadiusdNas(secret: string, policy: string): Promise<Radiusd
   return start({ type: 'coa', section: 'recv-coa', policy }, secret);
 }
 
-/** It has a folder of its own. */
-async function start(role: Role, secret: string, port?: number): Promise<Radiusd> {
+/** FreeRADIUS with a configuration folder of its own. */
+export interface RadiusdProcess {
+  /** What it has written to a file of that folder; nothing if there is none. */
+  read(file: string): Promise<string>;
+  /** The records of a detail file, oldest first. */
+  records(file: string): Promise<readonly (readonly Pair[])[]>;
+  /** What it has logged. */
+  log(): string;
+  /** Ends the server and removes the folder. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts FreeRADIUS with these files, by their paths in its configuration folder. `radiusd.conf` is one of them; in it,
+ * `${confdir}` is the folder.
+ * @throws Error with its log when it does not come up.
+ */
+export async function startRadiusdWith(files: Readonly<Record<string, string>>): Promise<RadiusdProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'interlock-radiusd-'));
-  const listenPort = port ?? (await freeUdpPort());
-  await writeFile(join(directory, 'radiusd.conf'), configuration(role, directory, secret, listenPort));
+  for (const [file, contents] of Object.entries(files)) {
+    await mkdir(join(directory, dirname(file)), { recursive: true });
+    await writeFile(join(directory, file), contents);
+  }
   const child = spawn(COMMAND, ['-f', '-d', directory, '-l', 'stdout'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, TZ: 'UTC' },
@@ -104,12 +125,15 @@ async function start(role: Role, secret: string, port?: number): Promise<Radiusd
     await stop();
     throw error;
   }
-  return { port: listenPort, records, log: () => log.join('\n'), stop };
+  return { read, records, log: () => log.join('\n'), stop };
 
-  async function records(): Promise<readonly (readonly Pair[])[]> {
-    // The file comes into being with the first record.
-    const detail = await readFile(join(directory, 'detail'), 'utf8').catch(() => '');
-    return detail
+  /** A file comes into being with its first record. */
+  function read(file: string): Promise<string> {
+    return readFile(join(directory, file), 'utf8').catch(() => '');
+  }
+
+  async function records(file: string): Promise<readonly (readonly Pair[])[]> {
+    return (await read(file))
       .split('\n\n')
       .map(parsePairs)
       .filter((record) => record.length > 0);
@@ -124,22 +148,54 @@ async function start(role: Role, secret: string, port?: number): Promise<Radiusd
   }
 }
 
+/**
+ * What FreeRADIUS says of the configuration that it ships, changed like this: a file that is there is given its text and
+ * returns another, one that is not there is given nothing.
+ */
+export async function checkShipped(
+  changes: Readonly<Record<string, (shipped: string) => string>>,
+): Promise<{ readonly exitCode: number; readonly output: string }> {
+  if (SHIPPED === undefined) throw new Error('there is no shipped configuration');
+  const directory = await mkdtemp(join(tmpdir(), 'interlock-radiusd-'));
+  try {
+    await cp(SHIPPED, directory, { recursive: true, dereference: true });
+    // It would read the folder as another user, who may not.
+    const asUs = (shipped: string) => shipped.replaceAll(/^\t(?:user|group) = .*$/gm, '');
+    for (const [file, change] of Object.entries({ 'radiusd.conf': asUs, ...changes })) {
+      const path = join(directory, file);
+      await writeFile(path, change(await readFile(path, 'utf8').catch(() => '')));
+    }
+    const child = spawn(COMMAND, ['-XC', '-d', directory], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const exited = once(child, 'exit');
+    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    const [exitCode] = (await exited) as [number];
+    return { exitCode, output: stdout + stderr };
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+async function start(role: Role, secret: string, port?: number): Promise<Radiusd> {
+  const listenPort = port ?? (await freeUdpPort());
+  const radiusd = await startRadiusdWith({ 'radiusd.conf': configuration(role, secret, listenPort) });
+  return { ...radiusd, port: listenPort, records: () => radiusd.records('detail') };
+}
+
 function configuration(
   { type, section, policy, isUnique = false }: Role,
-  directory: string,
   secret: string,
   port: number,
 ): string {
   return `
-logdir = ${directory}
-run_dir = ${directory}
+logdir = \${confdir}
+run_dir = \${confdir}
 client localhost {
   ipaddr = 127.0.0.1
   secret = ${secret}
 }
 modules {
   detail {
-    filename = ${directory}/detail
+    filename = \${confdir}/detail
   }
   expr {
   }
@@ -153,7 +209,7 @@ modules {
     rcode = handled
   }
 }
-${isUnique ? `policy {\n$INCLUDE ${ACCOUNTING_POLICIES}\n}` : ''}
+${isUnique ? `policy {\n${ACCT_UNIQUE_POLICY}}` : ''}
 server default {
   listen {
     type = ${type}
@@ -181,7 +237,7 @@ function ready(child: ChildProcessByStdio<null, Readable, null>, log: string[]):
   });
 }
 
-async function freeUdpPort(): Promise<number> {
+export async function freeUdpPort(): Promise<number> {
   const socket = createSocket('udp4').bind(0, '127.0.0.1');
   await once(socket, 'listening');
   const { port } = socket.address();
