@@ -93,7 +93,7 @@ describe.skipIf(skip)(title('FreeRADIUS that sends a copy of the accounting'), (
   const startRelay = (port: number) =>
     startInterlock(COPY, port, { 'source: 192.0.2.30': 'source: 127.0.0.1' });
 
-  it('loses none while the relay is away, and goes on answering the NAS', async () => {
+  it('loses none while the relay is away, and goes on answering the NAS', { timeout: 40_000 }, async () => {
     const relayPort = await closedPort();
     const { radiusd, port } = await startCopying(relayPort);
     await account(port, '0001', START);
@@ -120,7 +120,9 @@ describe.skipIf(skip)(title('FreeRADIUS that sends a copy of the accounting'), (
     expect(await radiusd.records('radacct/detail')).toHaveLength(3);
   });
 
-  it('says how long a record lay in the file, whatever the clock of the NAS', async () => {
+  it('says how long a record lay in the file, whatever the clock of the NAS', {
+    timeout: 40_000,
+  }, async () => {
     const relayPort = await closedPort();
     const { radiusd, port } = await startCopying(relayPort);
     const seconds = Math.floor(Date.now() / 1000);

@@ -172,7 +172,9 @@ describe.skipIf(peers.some(({ skip }) => skip))(title, () => {
       expect(new Set(system.events.discards)).toEqual(new Set(['repeat-in-progress']));
     });
 
-    it('gives no reply while the relay is away, and forwards the first request when it is back', async () => {
+    it('gives no reply while the relay is away, and forwards the first request when it is back', {
+      timeout: 40_000,
+    }, async () => {
       const relayPort = await closedPort();
       const { radiusd, ask } = await startProxy(relayPort, { 'response_window = 25': 'response_window = 1' });
       for (const _ of [1, 2]) {
