@@ -13,6 +13,7 @@ import {
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { QUEUES, queueName } from '../../../core/cloud/queues.ts';
+import { TABLE } from '../../../core/cloud/table.ts';
 import { startDynoxide } from '../../../local/cloud/dynoxide.ts';
 import { type EmbeddedCloud, startEmbeddedCloud } from '../../../local/cloud/embedded-cloud.ts';
 import { dynoxide, LOCAL, receive, send } from './emulators.ts';
@@ -45,8 +46,11 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the embedded cloud'), () => {
           ],
           Projection: { ProjectionType: 'KEYS_ONLY' },
         },
-        { IndexName: 'userName', Projection: { ProjectionType: 'KEYS_ONLY' } },
-        { IndexName: 'acctSessionId', Projection: { ProjectionType: 'KEYS_ONLY' } },
+        ...['nas', ...Object.values(TABLE.lookUpIndexes)].map((IndexName) => ({
+          IndexName,
+          KeySchema: [{ KeyType: 'HASH' }, { AttributeName: 'pk', KeyType: 'RANGE' }],
+          Projection: { ProjectionType: 'KEYS_ONLY' },
+        })),
       ],
       StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' },
       LatestStreamArn: cloud.streamArn,
@@ -169,7 +173,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an embedded cloud with a DynamoDB
     );
     await expect(
       startEmbeddedCloud({ sites: ['east'], dynamodbEndpoint: own.endpoint, onDeath }),
-    ).rejects.toThrow('the table interlock has no index due on dueAtMs');
+    ).rejects.toThrow('the table interlock has no index due on dueBucket and dueAtMs');
   });
 });
 
