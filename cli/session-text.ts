@@ -137,6 +137,9 @@ const CAUSES: Readonly<Record<HistoryItem['cause'], string>> = {
   request: 'request',
   outcome: 'outcome',
   due: 'timer',
+  record: 'accounting',
+  'nas-restart': 'NAS restart',
+  resync: 'resync',
   removal: 'removal',
 };
 

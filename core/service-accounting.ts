@@ -83,8 +83,9 @@ function stop(before: Session, after: Session | undefined, service: AccountedSer
   const ended = after?.ended[service.activation];
   // One that is there still has had its statistics turned off.
   const stays = after?.services[service.activation];
-  // If the item was removed, the time of its last write is the latest known.
-  const eventAtMs = (after ?? before).changedAtMs;
+  // If the item was removed, the time of its last write is the latest known. What the NAS ended, it ended before that.
+  const latestMs = (after ?? before).changedAtMs;
+  const eventAtMs = Math.max(service.account.startedAtMs, Math.min(latestMs, ended?.atMs ?? latestMs));
   const sessionTime = seconds(eventAtMs) - seconds(service.account.startedAtMs);
   // A session that has ended is no longer known by anything.
   return record(before, service, {

@@ -1,7 +1,7 @@
 // The site file: the addresses of the relay, the clients, the accounting servers and the NASes of one site.
 import * as v from 'valibot';
 import { DIALECT_NAMES, DIALECTS, type DialectName } from '../dialects/dialects.ts';
-import { ORDERS, SERVICE_ACCOUNTING } from '../nas.ts';
+import { ORDERS, SERVICE_ACCOUNTING, SESSIONS } from '../nas.ts';
 import { canonicalIpv6, isIpv6 } from '../radius/value-types.ts';
 import { optionsSchema, unknownNasKey } from './dialect-options.ts';
 import { networkKey } from './network.ts';
@@ -211,7 +211,8 @@ const SiteFile = v.strictObject({
       accounting: QueueUrl,
     }),
   ),
-  sessions: v.optional(v.picklist(['implicit'], 'expected implicit'), 'implicit'),
+  /** What opens a session: the first acknowledged request as well, or the accounting of its NAS alone. */
+  sessions: v.optional(v.picklist(SESSIONS, `expected ${SESSIONS.join(' or ')}`), 'implicit'),
   clients: v.pipe(v.array(Client), v.minLength(1, 'expected at least one client')),
   accounting: v.optional(v.array(AccountingServer), []),
   nases: v.pipe(v.array(Nas), v.minLength(1, 'expected at least one NAS')),

@@ -136,13 +136,14 @@ export function end(
   activations: readonly string[],
   correlationId: string,
   terminateCause?: number,
+  atMs?: number,
 ): Session {
   const services = { ...session.services };
   const ended = { ...session.ended };
   for (const activation of activations) {
     const cause = terminateCause ?? services[activation]?.terminateCause ?? TERMINATE_CAUSE['NAS-Request'];
     delete services[activation];
-    ended[activation] = { terminateCause: cause, correlationId };
+    ended[activation] = { terminateCause: cause, correlationId, ...(atMs !== undefined && { atMs }) };
   }
   return { ...session, services, ended };
 }

@@ -3,7 +3,7 @@
 
 import { HISTORY_RETENTION_DAYS, historySortKey, sessionPartitionKey } from '../cloud/table.ts';
 import { type Asker, askerOf } from '../origin.ts';
-import { failedAttempts, gone, turned } from './difference.ts';
+import { drifted, failedAttempts, gone, lived, turned } from './difference.ts';
 import { describeRequest } from './draft.ts';
 import { underWay } from './duplicates.ts';
 import type { Event } from './event.ts';
@@ -33,8 +33,12 @@ export interface HistoryItem {
   readonly atMs: number;
   /** That of the session after the change. */
   readonly version: number;
-  /** A request, the outcome of a command or time made the change; or the session's item was removed. */
+  /** A request, the outcome of a command, time, accounting or an operator made the change; or the item was removed. */
   readonly cause: Event['kind'] | 'removal';
+  /** What became of the session with this change: it was opened, or it ended. */
+  readonly life?: 'opened' | 'closed' | 'replaced';
+  /** Services that the NAS accounts and that contradict the table, since this change. */
+  readonly drift?: readonly string[];
   /** Of the request that was carried out; of what time has done, the one that decide's log has. Absent in a removal. */
   readonly correlationId?: string;
   /** Services that became active, here and below by canonical activation string. */
@@ -64,6 +68,8 @@ const ATTRIBUTES: Readonly<Record<keyof HistoryItem, true>> = {
   version: true,
   cause: true,
   correlationId: true,
+  life: true,
+  drift: true,
   activated: true,
   deactivating: true,
   restoring: true,
@@ -100,12 +106,16 @@ export function historyItem(
   const restoring = turned('restoring', before, after);
   const unconfirmed = turned('unconfirmed', before, after);
   const deactivated = [...new Set([...gone(before, after), ...Object.keys(after.ended)])];
+  const life = lived(before, after);
+  const drift = drifted(before, after);
   const told = event?.effects.find((effect) => effect.kind === 'command');
   const retryAttempts = failedAttempts(before, after);
   return {
     ...frame(after, after.changedAtMs, after.version),
-    cause: isRequest ? 'request' : event?.queue === 'due' ? 'due' : 'outcome',
+    cause: isRequest ? 'request' : CAUSE_OF[event?.queue ?? 'inbox'],
     ...(correlationId !== undefined && { correlationId }),
+    ...(life !== undefined && { life }),
+    ...(drift.length > 0 && { drift }),
     ...(activated.length > 0 && { activated }),
     ...(deactivating.length > 0 && { deactivating }),
     ...(restoring.length > 0 && { restoring }),
@@ -118,6 +128,14 @@ export function historyItem(
     ...(retryAttempts !== undefined && { retryAttempts }),
   };
 }
+
+const CAUSE_OF = {
+  inbox: 'outcome',
+  due: 'due',
+  feed: 'record',
+  restart: 'nas-restart',
+  operator: 'resync',
+} as const;
 
 function removal(before: Session, recordedAtMs: number): HistoryItem {
   // The stream rounds its times down to seconds; still nothing is removed before its last change.

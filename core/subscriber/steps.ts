@@ -32,6 +32,7 @@ import {
 } from './draft.ts';
 import { isMember, unknownMembersOf } from './exclusion.ts';
 import type {
+  Closing,
   ExplicitDeactivation,
   Job,
   Owed,
@@ -197,10 +198,13 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
 
 /** The session is not there any more: all its services end, and what it was known by is forgotten. */
 export function endSession(draft: Draft, correlationId: string, terminateCause: number): Draft {
-  const { session } = draft;
-  const ended = end(session, Object.keys(session.services), correlationId, terminateCause);
-  const forgotten = { ...ended, identity: {}, claimed: {}, classes: [], clearedGroups: [] };
-  return { ...draft, session: forgotten };
+  const { session, nowMs } = draft;
+  const { life, ...ended } = end(session, Object.keys(session.services), correlationId, terminateCause);
+  const forgotten: Session = { ...ended, identity: {}, claimed: {}, classes: [], clearedGroups: [] };
+  if (life === undefined) return { ...draft, session: forgotten };
+  const at = { atMs: nowMs, isStamped: false };
+  const closed: Closing = { by: 'not-found', at, terminateCause, decidedAtMs: nowMs };
+  return { ...draft, session: { ...forgotten, life: { ...life, deferred: [], endedServices: [], closed } } };
 }
 
 /** What the NAS has confirmed by acknowledging a request. */

@@ -82,13 +82,32 @@ import {
   type Events,
   type EventsOf,
   eventName,
+  type OutcomeEvent,
+  type RecordEvent,
   type RequestEvent,
+  type RestartEvent,
+  type ResyncEvent,
   type State,
   type States,
   stateOf,
 } from './event.ts';
 import { jobOf, refusalOf } from './exclusion.ts';
 import { atNas } from './key.ts';
+import {
+  absenceOf,
+  CLOSED_FOR_MS,
+  closeSession,
+  confirmEnd,
+  endingOf,
+  heard,
+  isClosed,
+  isOpenByFeed,
+  newSession,
+  openSession,
+  refreshed,
+  replacedAt,
+  SESSION_GONE_CAUSE,
+} from './life.ts';
 import {
   activationConfirmed,
   activationRefused,
@@ -103,7 +122,17 @@ import {
   restorationRefused,
   restorationUnanswered,
 } from './outcomes.ts';
-import type { Effect, Job, RecentEvent, ServiceRequest, ServiceSession, Session } from './session.ts';
+import { witnessOf } from './record.ts';
+import { resync, settleRecords, takeDeferred, witness } from './service-records.ts';
+import type {
+  Effect,
+  EventQueue,
+  Job,
+  RecentEvent,
+  ServiceRequest,
+  ServiceSession,
+  Session,
+} from './session.ts';
 import { alongsOf, proceed, startJob } from './steps.ts';
 
 /** What follows from an event: the session to be stored, absent when nothing changed, and then the effects. */
@@ -136,12 +165,13 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
 
   const worked = workOff(change);
   const { effects } = worked;
-  const next = settleAccounts(session, worked);
+  const settled = { ...worked, session: settleRecords(session, worked.session, nowMs) };
+  const next = settleAccounts(session, settled);
   // A refusal that was found without the NAS leaves no trace of an unknown session.
-  if (session === undefined && isEmpty(next)) return { effects };
+  if (session === undefined && next.life === undefined && isEmpty(next)) return { effects };
   const recentEvents = remember(next.recentEvents, {
     id: event.id,
-    queue: event.kind === 'due' ? 'due' : 'inbox',
+    queue: QUEUE_OF[event.kind],
     effects,
   });
   const version = next.version + (changesServices(session, next) ? 1 : 0);
@@ -149,9 +179,19 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   return { session: decided, effects, ...(canGo(decided, event, nowMs) && { isOver: true }) };
 }
 
-/** Whether nothing is in a session and nothing is under way: such a session is not kept. */
-function isEmpty({ services, transition, waiting }: Session): boolean {
-  return transition === undefined && waiting.length === 0 && Object.keys(services).length === 0;
+const QUEUE_OF: Readonly<Record<Event['kind'], EventQueue>> = {
+  request: 'inbox',
+  outcome: 'inbox',
+  resync: 'operator',
+  due: 'due',
+  record: 'feed',
+  'nas-restart': 'restart',
+};
+
+/** Whether nothing is in a session and nothing is under way: such a session is not kept, unless the feed keeps it open. */
+function isEmpty({ services, transition, waiting, life }: Session): boolean {
+  if (transition !== undefined || waiting.length > 0 || Object.keys(services).length > 0) return false;
+  return life === undefined || life.closed !== undefined;
 }
 
 /** For so long a repeat of an acknowledged request finds its answer, also in a session that is empty since. */
@@ -163,29 +203,39 @@ const EMPTY_FOR_MS = REPLAY_WINDOW_MS;
  */
 function canGo(session: Session, event: Event, nowMs: number): boolean {
   if (!isEmpty(session)) return false;
+  if (session.life !== undefined) return emptyUntilMs(session) <= nowMs;
   const isLatest = session.recentEvents.at(-1)?.id === event.id;
   const isRefused = session.answered.every(({ answer }) => answer === 'nak');
-  return session.changedAtMs + EMPTY_FOR_MS <= nowMs || (isLatest && isRefused);
+  return emptyUntilMs(session) <= nowMs || (isLatest && isRefused);
+}
+
+/** Until when an empty session is kept. One that its NAS has ended is remembered for latecomers. */
+function emptyUntilMs({ life, changedAtMs }: Session): number {
+  return life?.closed === undefined ? changedAtMs + EMPTY_FOR_MS : life.closed.decidedAtMs + CLOSED_FOR_MS;
 }
 
 /** Once a session is idle it begins with the request that has waited longest, until one has to wait for the NAS. */
 function workOff(draft: Draft): Draft {
-  let current = draft;
+  let current = takeDeferred(draft);
   while (current.session.transition === undefined) {
     const [next, ...waiting] = current.session.waiting;
     if (next === undefined) break;
-    current = begin({ ...current, session: { ...current.session, waiting } }, next);
+    current = takeDeferred(begin({ ...current, session: { ...current.session, waiting } }, next));
   }
   return current;
 }
 
-/** Whether a change is one of the session's `version`: of its services, of what is under way, or of what was answered. */
+/** Whether a change is one of the session's `version`: of its services, of what is under way, of what was answered, or of
+ * whether the session is open. */
 function changesServices(before: Session | undefined, after: Session): boolean {
   return (
     before?.services !== after.services ||
     before.transition !== after.transition ||
     before.waiting !== after.waiting ||
-    before.answered !== after.answered
+    before.answered !== after.answered ||
+    before.drift !== after.drift ||
+    isOpenByFeed(before) !== isOpenByFeed(after) ||
+    before.life?.closed !== after.life?.closed
   );
 }
 
@@ -203,7 +253,7 @@ function canExpire(service: ServiceSession): service is ServiceSession & { reado
 /** When the session has to be looked at again without anything happening to it; undefined when never. */
 export function dueAtMs(session: Session): number | undefined {
   if (session.transition !== undefined) return session.transition.deadlineMs;
-  if (isEmpty(session)) return session.changedAtMs + EMPTY_FOR_MS;
+  if (isEmpty(session)) return emptyUntilMs(session);
   const times = Object.values(session.services).flatMap((service) => [
     ...(canExpire(service) ? [service.expiresAtMs] : []),
     ...(service.retry === undefined ? [] : [service.retry.atMs]),
@@ -230,12 +280,35 @@ const TABLE: Table = {
     request:     create,
     stray:       ignore,
     due:         ignore,
+    opened:      open,
+    ended:       rememberEnd,
+    witnessed:   openWitnessed,
+    late:        ignore,
+    resync:      ignore,
+  },
+  closed: {
+    request:     begun,
+    answered:    answerAgain,
+    stray:       forgetCommand,
+    due:         ignore,
+    opened:      open,
+    ended:       close,
+    witnessed:   openWitnessed,
+    late:        ignore,
+    resync:      ignore,
+    redelivered: repeatEffects,
   },
   idle: {
     request:     begun,
     answered:    answerAgain,
     stray:       ignore,
     due:         tidy,
+    refreshed:   refresh,
+    replaced:    replace,
+    ended:       close,
+    witnessed:   takeWitness,
+    late:        ignore,
+    resync:      resyncIdle,
     redelivered: repeatEffects,
   },
   activating: {
@@ -247,6 +320,12 @@ const TABLE: Table = {
     timeout:     activationUnanswered,
     stray:       ignore,
     due:         ignore,
+    refreshed:   refresh,
+    replaced:    replace,
+    ended:       close,
+    witnessed:   takeWitness,
+    late:        ignore,
+    resync:      ignore,
     redelivered: repeatEffects,
   },
   deactivating: {
@@ -258,6 +337,12 @@ const TABLE: Table = {
     timeout:     deactivationUnanswered,
     stray:       ignore,
     due:         ignore,
+    refreshed:   refresh,
+    replaced:    replace,
+    ended:       close,
+    witnessed:   takeWitness,
+    late:        ignore,
+    resync:      ignore,
     redelivered: repeatEffects,
   },
   excluding: {
@@ -269,6 +354,12 @@ const TABLE: Table = {
     timeout:     exclusionUnanswered,
     stray:       ignore,
     due:         ignore,
+    refreshed:   refresh,
+    replaced:    replace,
+    ended:       close,
+    witnessed:   takeWitness,
+    late:        ignore,
+    resync:      ignore,
     redelivered: repeatEffects,
   },
   restoring: {
@@ -280,6 +371,12 @@ const TABLE: Table = {
     timeout:     restorationUnanswered,
     stray:       ignore,
     due:         ignore,
+    refreshed:   refresh,
+    replaced:    replace,
+    ended:       close,
+    witnessed:   takeWitness,
+    late:        ignore,
+    resync:      ignore,
     redelivered: repeatEffects,
   },
 };
@@ -300,8 +397,7 @@ function repeatEffects({ session }: Draft, event: Event): Change {
 
 function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change {
   const session: Session = {
-    nas: request.nas,
-    acctSessionId: request.acctSessionId,
+    ...newSession(request.nas, request.acctSessionId, nowMs),
     ...(request.sequence !== undefined && {
       createdBy: {
         site: request.nas.site,
@@ -309,22 +405,10 @@ function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change 
         receivedAtMs: request.receivedAtMs,
       },
     }),
-    identity: {},
-    claimed: {},
-    classes: [],
-    services: {},
-    nextServiceNumber: nowMs,
-    accountedAs: {},
-    clearedGroups: [],
-    waiting: [],
-    ended: {},
-    answered: [],
-    changedAtMs: nowMs,
-    recentEvents: [],
-    version: 0,
-    revision: 0,
   };
   const draft = { session, effects: [], nowMs };
+  const absence = absenceOf(session, request.nas);
+  if (absence !== undefined) return answer(draft, { request, ...absence });
   if (request.nas.enforcement === 'none' && request.activate.length === 0) {
     const unknown = nak('Session-Context-Not-Found', `there is no session ${request.acctSessionId}`);
     return answer(draft, { request, ...unknown });
@@ -354,9 +438,14 @@ function wait(draft: Draft, { request }: RequestEvent): Draft {
 
 /** Starts to carry out a request on an idle session. */
 function begin(draft: Draft, request: ServiceRequest): Draft {
-  const refusal = refusalOf(draft.session, request) ?? accountingRefusal(draft.session, request);
+  const refusal =
+    absenceOf(draft.session, request.nas) ??
+    refusalOf(draft.session, request) ??
+    accountingRefusal(draft.session, request);
   if (refusal !== undefined) return settle(draft, { request, ...refusal });
-  const session = atNas(draft.session, request.nas);
+  // What its NAS did not know may be there again: the records of the one before say nothing of it.
+  const { life, ...rest } = draft.session;
+  const session = atNas(life?.closed === undefined ? draft.session : rest, request.nas);
   const job = jobOf(session, request);
   if ('answer' in job) return settle(draft, { request, ...job });
   if (request.nas.enforcement === 'none') return carryOutAlone({ ...draft, session }, job);
@@ -417,6 +506,60 @@ function untellableOf(session: Session, job: Job) {
     untellable(session, { activate: [], deactivate, staying, request, correlationId }),
   );
   return [...commands, ...deactivations].find((refusal) => refusal !== undefined);
+}
+
+// --- The feed -------------------------------------------------------------------------------------------------
+
+function open(draft: Draft<Session | undefined>, event: RecordEvent): Draft {
+  return openSession(draft, event);
+}
+
+function openWitnessed(draft: Draft<Session | undefined>, event: RecordEvent): Draft {
+  return takeWitness(openSession(draft, event), event);
+}
+
+function refresh(draft: Draft, { record }: RecordEvent): Change {
+  const session = refreshed(draft.session, record);
+  return session === draft.session ? ignore() : { ...draft, session };
+}
+
+function takeWitness(draft: Draft, { id, record }: RecordEvent): Draft {
+  const session = heard(draft.session, record);
+  const next = { ...draft, session };
+  return record.service === undefined ? next : witness(next, witnessOf(id, record, record.service));
+}
+
+/** The session that was known has ended at the latest when the one of the record began. */
+function replace(draft: Draft, event: RecordEvent): Draft {
+  const ending = { by: 'stop', at: replacedAt(event.record), terminateCause: SESSION_GONE_CAUSE } as const;
+  return openSession(closeSession(draft, ending, event.id), event);
+}
+
+/** The Acct-Stop of a session that is not known: its Acct-Start may still come. */
+function rememberEnd({ nowMs }: Draft<undefined>, event: RecordEvent | RestartEvent): Change {
+  if (event.kind === 'nas-restart') return ignore();
+  const { nas, acctSessionId, identity, classes } = event.record;
+  const session = { ...newSession(nas, acctSessionId, nowMs), identity, classes };
+  return closeSession({ session, effects: [], nowMs }, endingOf(event), event.id);
+}
+
+function close(draft: Draft, event: RecordEvent | RestartEvent): Draft {
+  const ending = endingOf(event);
+  return isClosed(draft.session)
+    ? { ...draft, session: confirmEnd(draft.session, ending, draft.nowMs) }
+    : closeSession(draft, ending, event.id);
+}
+
+/** The outcome of the command that was under way when the session ended: it will not touch the next one. */
+function forgetCommand(draft: Draft, { commandId }: OutcomeEvent): Change {
+  const { life } = draft.session;
+  if (life?.closed?.command?.commandId !== commandId) return ignore();
+  const { command: _, ...closed } = life.closed;
+  return { ...draft, session: { ...draft.session, life: { ...life, closed } } };
+}
+
+function resyncIdle(draft: Draft, { id, to }: ResyncEvent): Change {
+  return draft.session.drift === undefined ? ignore() : resync(draft, to, id);
 }
 
 // --- Time -----------------------------------------------------------------------------------------------------
