@@ -110,6 +110,7 @@ export function activated({ expiresAtMs: _, ...service }: ServiceSession, nowMs:
   return {
     ...service,
     activatedAtMs: service.activatedAtMs ?? nowMs,
+    ...(service.record !== undefined && { settledAtMs: nowMs }),
     ...(service.timeoutSeconds > 0 && { expiresAtMs: nowMs + service.timeoutSeconds * 1000 }),
   };
 }

@@ -5,11 +5,11 @@
 import { type Identity, isSameIdentity } from '../identity.ts';
 import type { NasProfile } from '../nas.ts';
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
-import { answer, type Draft, end, type Nak, nak } from './draft.ts';
+import { answer, type Draft, end, type Nak, nak, withServices } from './draft.ts';
 import { underWay } from './duplicates.ts';
 import type { RecordEvent, RestartEvent } from './event.ts';
 import { isLater, latestOf, momentOf, type SessionRecord, startedAt } from './record.ts';
-import type { Closing, Life, Moment, ServiceSession, Session } from './session.ts';
+import type { Closing, Life, ServiceSession, Session } from './session.ts';
 import { proceed } from './steps.ts';
 
 /** For so long a session that has ended is remembered, so that a late record does not open it again. */
@@ -23,7 +23,7 @@ const REPEAT_TOLERANCE_MS = 5_000;
 /** Acct-Session-Time may count from authentication, and the Acct-Start be sent when the address is known. */
 const SESSION_TIME_TOLERANCE_MS = 60_000;
 /** How far the clock of a NAS whose Event-Timestamps are believed may be from the cloud's. */
-const CLOCK_TOLERANCE_MS = 300_000;
+export const CLOCK_TOLERANCE_MS = 300_000;
 /** RFC 2866 section 5.10: the NAS ended the session, and gave no reason. */
 export const SESSION_GONE_CAUSE = TERMINATE_CAUSE['NAS-Error'];
 
@@ -110,9 +110,12 @@ export function meaningOf(session: Session | undefined, event: RecordEvent | Res
   const { record } = event;
   const { kind, service } = record;
   const closed = session?.life?.closed;
+  const isGone = record.eventAtMs <= (record.restartedAtMs ?? Number.NEGATIVE_INFINITY);
+  if (session !== undefined && session.life === undefined && isGone) return 'late';
   if (session === undefined || closed !== undefined) {
-    const isNew = closed === undefined || isAfter(record, closed, session?.identity ?? {});
-    if (service !== undefined) return kind !== 'stop' && isNew ? 'witnessed' : 'late';
+    const isNew =
+      !isGone && (closed === undefined || session === undefined || isAfter(record, closed, session));
+    if (service !== undefined) return isNew ? 'witnessed' : 'late';
     if (kind !== 'stop') return isNew ? 'opened' : 'late';
     return closed === undefined || closed.by !== 'stop' || isLater(momentOf(record), closed.at)
       ? 'ended'
@@ -125,8 +128,17 @@ export function meaningOf(session: Session | undefined, event: RecordEvent | Res
 }
 
 /** Whether a record is of what came after the end of a session. */
-function isAfter(record: SessionRecord, closed: Closing, identity: Identity): boolean {
+function isAfter(record: SessionRecord, closed: Closing, { identity, life }: Session): boolean {
+  const began = life?.began;
   const happened = momentOf(record);
+  if (record.service !== undefined && record.kind === 'stop') {
+    // A NAS may say after the end of a session that its services have ended, too.
+    const started = startedAt(record);
+    return started !== undefined && isLater(started, closed.at);
+  }
+  // That the NAS does not know it says nothing of when it ended.
+  if (closed.by === 'not-found' && record.kind === 'start' && began !== undefined)
+    return isLater(happened, began);
   if (isLater(happened, closed.at)) return true;
   return happened.atMs > closed.at.atMs && isAnother(identity, record.identity);
 }
@@ -137,14 +149,11 @@ function precedes({ life, identity, services }: Session, record: SessionRecord):
   const isOther = isAnother(identity, record.identity);
   const started = startedAt(record);
   if (life === undefined) {
-    // Services that the NAS has confirmed since show that it goes on.
-    const confirmed = confirmedAtMs(services);
-    const isBefore = confirmed !== undefined && happened.atMs + CLOCK_TOLERANCE_MS < confirmed;
-    return record.kind === 'stop' && (isBefore || isOther);
+    return record.kind === 'stop' && (isConfirmedSince(services, happened.atMs) || isOther);
   }
   const { began, latest } = life;
   if (record.kind === 'stop') {
-    if (isLater(latest, happened)) return true;
+    if (isLater(latest, happened) || isConfirmedSince(services, happened.atMs)) return true;
     if (began === undefined || started === undefined) return isOther;
     return started.atMs < began.atMs - SESSION_TIME_TOLERANCE_MS;
   }
@@ -179,19 +188,30 @@ function succeeds({ life, identity, services }: Session, record: SessionRecord):
 /** Whether a restart of the NAS has ended a session: one that began before it, and of which nothing has come since. */
 function isEndedBy(session: Session | undefined, { eventAtMs, scope }: RestartEvent): boolean {
   if (session === undefined || isClosed(session)) return false;
-  const { life, identity, services, createdBy, changedAtMs } = session;
+  const { life, identity, nas } = session;
   if (scope !== undefined && identity['ERX-Virtual-Router-Name'] !== scope) return false;
   if (life === undefined) {
-    const aliveAtMs = confirmedAtMs(services) ?? createdBy?.receivedAtMs ?? changedAtMs;
-    return aliveAtMs < eventAtMs;
+    const aliveAtMs = aliveAt(session);
+    return aliveAtMs < eventAtMs || (nas.enforcement === 'coa' && aliveAtMs < eventAtMs + CLOCK_TOLERANCE_MS);
   }
+  if (isConfirmedSince(session.services, eventAtMs)) return false;
   return life.latest.atMs <= eventAtMs && (life.began ?? life.latest).atMs < eventAtMs;
+}
+
+/** When a session that the feed does not know was there for certain, by the clock of the cloud. */
+function aliveAt({ services, createdBy, changedAtMs }: Session): number {
+  return confirmedAtMs(services) ?? createdBy?.receivedAtMs ?? changedAtMs;
 }
 
 /** When the NAS has confirmed a service last. */
 function confirmedAtMs(services: Session['services']): number | undefined {
   const times = Object.values(services).flatMap(({ activatedAtMs }) => activatedAtMs ?? []);
   return times.length === 0 ? undefined : Math.max(...times);
+}
+
+/** Whether the NAS has confirmed a service after `atMs` for certain, which shows that a session was there then. */
+function isConfirmedSince(services: Session['services'], atMs: number): boolean {
+  return (confirmedAtMs(services) ?? atMs) > atMs + CLOCK_TOLERANCE_MS;
 }
 
 const TELLING = ['User-Name', 'Calling-Station-Id', 'NAS-Port-Id', 'Framed-IP-Address'] as const;
@@ -231,9 +251,12 @@ export function openSession(
     life: lifeOf(record),
   };
   // What a command of the former session has activated, it may have activated here.
-  const activates = closed?.command?.activates ?? [];
+  const activates = [...(closed?.younger ?? []), ...(closed?.command?.activates ?? [])];
   const doubtful = activates.map(
-    ({ retry: _, ...service }): ServiceSession => ({ ...service, state: 'unconfirmed' }),
+    ({ retry: _, account: __, activatedAtMs: ___, ...service }): ServiceSession => ({
+      ...service,
+      state: 'unconfirmed',
+    }),
   );
   return { session: renumbered(opened, doubtful), effects, nowMs };
 }
@@ -348,24 +371,33 @@ function intervalOf(life: Life, record: SessionRecord): number | undefined {
 export type Ending = Pick<Closing, 'by' | 'at' | 'terminateCause'>;
 
 /**
- * The session has ended. Its services end before it, the request under way and those that wait are refused, and the outcome of
- * the command under way is not waited for.
+ * The session has ended. Its services end before it, but for those that are `staying` with the next one; the request under way
+ * and those that wait are refused, and the outcome of the command under way is not waited for.
  */
-export function closeSession(draft: Draft, ending: Ending, id: string): Draft {
+export function closeSession(
+  draft: Draft,
+  ending: Ending,
+  id: string,
+  staying: readonly string[] = [],
+): Draft {
   const { nowMs } = draft;
   const { transition, waiting, life, drift: _, ...rest } = draft.session;
   const gone = nak('Session-Context-Not-Found', `the session has ended: ${ENDED_BY[ending.by]}`);
   const requests = underWay(draft.session);
   const idle: Draft = { ...draft, session: { ...rest, waiting: [] } };
   const { session, effects } = requests.reduce((one, request) => answer(one, { request, ...gone }), idle);
-  const names = Object.keys(session.services);
+  const names = Object.keys(session.services).filter((name) => !staying.includes(name));
   const kept = ending.by === 'restart' ? interrupted(draft.session) : {};
   const command = commandOf(draft.session);
+  const younger = names
+    .flatMap((name) => session.services[name] ?? [])
+    .filter((service) => !service.isLearned && lastWordMs(draft.session, service) >= ending.at.atMs);
   const closed: Closing = {
     ...ending,
     decidedAtMs: nowMs,
     ...(Object.keys(kept).length > 0 && { services: kept }),
     ...(command !== undefined && { command }),
+    ...(younger.length > 0 && { younger }),
   };
   const known = life ?? { knownBy: 'interim', latest: ending.at, heardAtMs: nowMs };
   return {
@@ -385,20 +417,41 @@ export function closeSession(draft: Draft, ending: Ending, id: string): Draft {
   };
 }
 
+/**
+ * The NAS has restarted. A session that the feed does not know may have begun afterwards, as far as the clocks tell: then each
+ * of its services may be there or not.
+ */
+export function restartSession(draft: Draft, event: RestartEvent): Draft | undefined {
+  const { session } = draft;
+  if (session.life !== undefined || aliveAt(session) < event.eventAtMs)
+    return closeSession(draft, endingOf(event), event.id);
+  const { transition } = session;
+  const planned =
+    transition?.step === 'activate' || transition?.step === 'deactivate' ? transition.job.planned : {};
+  const doubtful = Object.values(session.services)
+    .filter(({ state, activation }) => state === 'active' && planned[activation] === undefined)
+    .map((service): ServiceSession => ({ ...service, state: 'unconfirmed' }));
+  return doubtful.length === 0 ? undefined : { ...draft, session: withServices(session, doubtful) };
+}
+
+/** When the table has learned what it says of a service. */
+export function lastWordMs(
+  { changedAtMs }: Pick<Session, 'changedAtMs'>,
+  { activatedAtMs, settledAtMs }: ServiceSession,
+): number {
+  return settledAtMs ?? activatedAtMs ?? changedAtMs;
+}
+
 /** What a command that is under way may activate at the NAS. */
 function commandOf({ transition, services }: Session): Closing['command'] {
   if (transition === undefined) return undefined;
   const { step, underWay: names, commandId } = transition;
   const of = step === 'activate' ? transition.job.planned : step === 'restore' ? services : {};
   const activates = names.flatMap((name) => {
-    const { account: _, activatedAtMs: __, ...service } = of[name] ?? {};
-    return isService(service) ? [service] : [];
+    const service = of[name];
+    return service === undefined ? [] : [service];
   });
   return activates.length === 0 ? undefined : { commandId, activates };
-}
-
-function isService(service: object): service is ServiceSession {
-  return 'activation' in service;
 }
 
 /** The services of a session, should it go on: whether the request under way has changed one of them is not known. */
@@ -438,17 +491,40 @@ export function endingOf(event: RecordEvent | RestartEvent): Ending {
 export function confirmEnd(session: Session, ending: Ending, nowMs: number): Session {
   const { life } = session;
   if (life?.closed === undefined) return session;
-  const { services: _, command, at, decidedAtMs } = life.closed;
+  const { services: _, command, younger, at, decidedAtMs } = life.closed;
   const closed: Closing = {
     ...ending,
     at: latestOf(at, ending.at),
     decidedAtMs: Math.max(decidedAtMs, nowMs),
     ...(command !== undefined && { command }),
+    ...(younger !== undefined && { younger }),
   };
   return { ...session, life: { ...life, latest: latestOf(life.latest, ending.at), closed } };
 }
 
-/** The time between two moments, at which a session that a record has replaced was gone at the latest. */
-export function replacedAt(record: SessionRecord): Moment {
-  return startedAt(record) ?? momentOf(record);
+/** The session has ended at the latest when the one of the record began, which has the services that began then. */
+export function replaceSession(draft: Draft, event: RecordEvent): Draft {
+  const at = startedAt(event.record) ?? momentOf(event.record);
+  const ending = { by: 'stop', at, terminateCause: SESSION_GONE_CAUSE } as const;
+  const staying = Object.values(draft.session.services)
+    .filter(({ isLearned, activatedAtMs }) => isLearned && (activatedAtMs ?? 0) >= at.atMs)
+    .map(({ activation }) => activation);
+  const { session, ...closed } = openSession(closeSession(draft, ending, event.id, staying), event);
+  const { life } = session;
+  const deferred = (draft.session.life?.deferred ?? []).filter(
+    ({ startedAtMs, atMs }) => (startedAtMs ?? atMs) >= at.atMs,
+  );
+  const services = Object.entries(session.services).map(([name, service]): [string, ServiceSession] => {
+    // A command that is under way may have ended it.
+    const { retry: _, terminateCause: __, ...doubtful } = service;
+    return [name, service.state === 'active' ? service : { ...doubtful, state: 'unconfirmed' }];
+  });
+  return {
+    ...closed,
+    session: {
+      ...session,
+      ...(life && { life: { ...life, deferred } }),
+      services: Object.fromEntries(services),
+    },
+  };
 }

@@ -1,7 +1,7 @@
 // What the NAS said, or did not say, to the command under way.
 import type { NasRefusal } from '../dialects/dialect.ts';
 import { ERROR_CAUSE, errorCauseName } from '../radius/attributes.ts';
-import { chunks, dialect } from './command.ts';
+import { chunks, commandedAtMs, dialect } from './command.ts';
 import { activated, answer, type Draft, end, type Nak, nak, withServices } from './draft.ts';
 import type { DueEvent, OutcomeEvent, States } from './event.ts';
 import { isStale, SESSION_GONE_CAUSE } from './life.ts';
@@ -296,9 +296,13 @@ function isService(service: object): service is Session['services'][string] {
  */
 function isSessionGone({ session, nowMs }: Draft, { errorCause }: OutcomeEvent): boolean {
   const { transition, services } = session;
+  // Its accounting has told of it since.
+  const isHeard =
+    transition !== undefined && (session.life?.latest.atMs ?? 0) > commandedAtMs(session.nas, transition);
   return (
     errorCause === ERROR_CAUSE['Session-Context-Not-Found'] &&
     transition?.isConfirmed === true &&
+    !isHeard &&
     (isStale(session, nowMs) ||
       Object.values(services).some(({ activatedAtMs }) => activatedAtMs !== undefined))
   );

@@ -25,6 +25,11 @@ export interface SessionRecord {
   readonly interimIntervalSeconds?: number;
   /** The service that it accounts; absent in a record of the subscriber session. */
   readonly service?: AccountedService;
+  /**
+   * When its NAS, or the virtual router of the session, has restarted last, milliseconds since 1970-01-01 UTC; absent where no
+   * Accounting-On or -Off has come. A record of an earlier event opens no session.
+   */
+  readonly restartedAtMs?: number;
 }
 
 /** A service as its NAS accounts it. */

@@ -7,6 +7,7 @@ import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import type { ServiceTerms } from '../services/terms.ts';
 import { type Draft, end, mark, withServices } from './draft.ts';
 import { isMember, MAX_SERVICES } from './exclusion.ts';
+import { CLOCK_TOLERANCE_MS, lastWordMs } from './life.ts';
 import type { Drift, Life, ServiceSession, Session, Witness } from './session.ts';
 import { proceed } from './steps.ts';
 
@@ -69,28 +70,24 @@ function ended(draft: Draft, one: Witness): Draft {
     endedServices: [...others, { serviceSessionId, atMs }].slice(-RECORDS_KEPT),
   });
   // A service that is to be there again was ended by Interlock itself.
-  if (known === undefined || known.state === 'restoring' || !isOf(draft.session, known, one)) {
+  if (known === undefined || known.state === 'restoring') return { ...draft, session };
+  if (known.record !== undefined && known.record.serviceSessionId !== serviceSessionId)
     return { ...draft, session };
+  const settledMs = lastWordMs(draft.session, known);
+  const isCertain =
+    atMs > settledMs ||
+    // What the NAS accounts under one id it has not ended and begun again.
+    (known.record !== undefined && (known.state !== 'active' || known.settledAtMs === undefined));
+  if (isCertain) {
+    const cause =
+      known.state === 'deactivating'
+        ? known.terminateCause
+        : (terminateCause ?? TERMINATE_CAUSE['NAS-Request']);
+    return { ...draft, session: end(session, [activation], id, cause, atMs) };
   }
-  const cause =
-    known.state === 'deactivating'
-      ? known.terminateCause
-      : (terminateCause ?? TERMINATE_CAUSE['NAS-Request']);
-  return { ...draft, session: end(session, [activation], id, cause, atMs) };
-}
-
-/** Whether a record is of this service session, and not of an earlier one of the same service. */
-function isOf(session: Session, known: ServiceSession, { serviceSessionId, atMs }: Witness): boolean {
-  if (known.record !== undefined) return known.record.serviceSessionId === serviceSessionId;
-  return atMs > settledAtMs(session, known);
-}
-
-/** When the table has learned what it says of a service. */
-function settledAtMs(
-  { changedAtMs }: Session,
-  { state, activatedAtMs, doubtedAtMs }: ServiceSession,
-): number {
-  return (state === 'active' ? activatedAtMs : doubtedAtMs) ?? changedAtMs;
+  // The NAS may have ended it just before Interlock activated it, or just afterwards.
+  if (known.state !== 'active' || settledMs - atMs >= CLOCK_TOLERANCE_MS) return { ...draft, session };
+  return { ...draft, session: withServices(session, [{ ...known, state: 'unconfirmed' }]) };
 }
 
 // --- The NAS has a service ------------------------------------------------------------------------------------
@@ -104,22 +101,35 @@ function accounted(draft: Draft, one: Witness): Draft {
   if (isEnded) return draft;
   const known = session.services[activation];
   if (known === undefined) return learn(draft, one);
-  const noted = known.record !== undefined && known.record.atMs >= atMs ? known : recorded(known, one);
   const with_ = (service: ServiceSession): Draft => ({ ...draft, session: withServices(session, [service]) });
-  const isNews = atMs > settledAtMs(session, known);
+  const settledMs = lastWordMs(session, known);
+  const isNews = atMs > settledMs;
+  // The Acct-Start of what the NAS is to account happens before its ACK is known. Else an earlier record is of a service that
+  // was there before, and has perhaps ended.
+  const isItsOwn = isNews || (known.isAccountedByNas && settledMs - atMs < CLOCK_TOLERANCE_MS);
+  const isNoted = known.record === undefined ? isItsOwn : known.record.atMs < atMs;
+  const noted = isNoted ? recorded(known, one) : known;
   if (known.state === 'active' || known.state === 'deactivating' || known.undo || !isNews)
     return with_(noted);
   const instead = known.state === 'restoring' ? [] : rivalsOf(session, known);
   if (instead.length > 0) return drifting(with_(noted), activation, { sinceMs: atMs, instead });
-  const { retry: _, isLost: __, doubtedAtMs: ___, named: ____, ...settled } = noted;
+  const { retry: _, isLost: __, settledAtMs: ___, named: ____, ...settled } = noted;
   const activatedAtMs = known.activatedAtMs ?? nowMs;
   // What the NAS accounts without having confirmed it to Interlock is the NAS's to account.
   const accounting = known.activatedAtMs === undefined ? { isAccountedByNas: true as const } : {};
   return with_({ ...settled, ...accounting, activatedAtMs, state: 'active' });
 }
 
-function recorded(service: ServiceSession, { serviceSessionId, atMs }: Witness): ServiceSession {
-  return { ...service, record: { serviceSessionId, atMs } };
+function recorded(
+  service: ServiceSession,
+  { serviceSessionId, atMs, startedAtMs = atMs }: Witness,
+): ServiceSession {
+  const isAnother = service.isLearned && service.record?.serviceSessionId !== serviceSessionId;
+  return {
+    ...service,
+    ...(isAnother && { activatedAtMs: Math.min(atMs, startedAtMs) }),
+    record: { serviceSessionId, atMs },
+  };
 }
 
 /** A service that no request has activated. */
@@ -137,7 +147,7 @@ function learn(draft: Draft, one: Witness): Draft {
     interimIntervalSeconds: 0,
     state: 'active',
     number: session.nextServiceNumber,
-    activatedAtMs: atMs,
+    activatedAtMs: Math.min(atMs, one.startedAtMs ?? atMs),
     correlationId: id,
     isAccountedByNas: true,
     isLearned: true,
@@ -194,14 +204,13 @@ export function settleRecords(before: Session | undefined, session: Session, now
   if (session.life === undefined || before?.services === session.services) return session;
   const { drift, ...rest } = session;
   const services = Object.values(session.services).map((service): ServiceSession => {
-    const { doubtedAtMs: _, ...settled } = service;
-    if (service.state === 'active') return settled;
+    if (service.state === 'active') return service;
     const known = before?.services[service.activation];
     const isAsBefore =
-      service.doubtedAtMs !== undefined &&
+      service.settledAtMs !== undefined &&
       known?.state === service.state &&
       known.retry?.attempts === service.retry?.attempts;
-    return isAsBefore ? service : { ...settled, doubtedAtMs: nowMs };
+    return isAsBefore ? service : { ...service, settledAtMs: nowMs };
   });
   const left = Object.entries(drift ?? {}).filter(
     ([name]) => session.services[name]?.state === 'unconfirmed',
@@ -228,7 +237,7 @@ export function resync(draft: Draft, to: 'table' | 'nas', id: string): Draft {
     .filter((service) => isMember(service) && drifted.some((one) => sharesGroup(one, service)));
   if (to === 'nas') {
     const settled = drifted.map(
-      ({ doubtedAtMs: _, ...service }): ServiceSession => ({
+      ({ settledAtMs: _, ...service }): ServiceSession => ({
         ...service,
         ...(service.activatedAtMs === undefined && { isAccountedByNas: true, activatedAtMs: nowMs }),
         state: 'active',

@@ -46,8 +46,8 @@ export interface ServiceSession extends ServiceTerms {
   readonly record?: ServiceRecordId;
   /** The table knows of it from records of the NAS alone: no request has activated it. */
   readonly isLearned?: true;
-  /** Of one that is not `active`, in a session that the feed knows: what the NAS said of it before this settles nothing. */
-  readonly doubtedAtMs?: number;
+  /** When the table has learned last what it says of it, if not with its activation: earlier records of it settle nothing. */
+  readonly settledAtMs?: number;
   /** How often in a row a command for it failed, and when the next one is due: of one `deactivating` or `restoring`. */
   readonly retry?: Retry;
   /** The table knows of it from a deactivation alone: it was never activated through Interlock. */
@@ -301,6 +301,8 @@ export interface Closing {
   readonly services?: Readonly<Record<string, ServiceSession>>;
   /** A command that was under way, and what it may activate in the next session of that Acct-Session-Id. */
   readonly command?: { readonly commandId: string; readonly activates: readonly ServiceSession[] };
+  /** What the NAS has confirmed since, as far as the clocks tell: the next session of that Acct-Session-Id may have it. */
+  readonly younger?: readonly ServiceSession[];
 }
 
 /** A service that the NAS accounts and that contradicts the table. It is `unconfirmed` there. */

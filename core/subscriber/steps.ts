@@ -202,8 +202,8 @@ export function endSession(draft: Draft, correlationId: string, terminateCause: 
   const { life, ...ended } = end(session, Object.keys(session.services), correlationId, terminateCause);
   const forgotten: Session = { ...ended, identity: {}, claimed: {}, classes: [], clearedGroups: [] };
   if (life === undefined) return { ...draft, session: forgotten };
-  const at = { atMs: nowMs, isStamped: false };
-  const closed: Closing = { by: 'not-found', at, terminateCause, decidedAtMs: nowMs };
+  // The NAS says that it is not there, but not since when: whatever comes after the latest record may be there again.
+  const closed: Closing = { by: 'not-found', at: life.latest, terminateCause, decidedAtMs: nowMs };
   return { ...draft, session: { ...forgotten, life: { ...life, deferred: [], endedServices: [], closed } } };
 }
 

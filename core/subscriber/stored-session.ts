@@ -55,7 +55,7 @@ const ServiceSession = v.strictObject({
   isAccountedByNas: v.exactOptional(v.literal(true)),
   record: v.exactOptional(v.strictObject({ serviceSessionId: Text, atMs: TimeMs })),
   isLearned: v.exactOptional(v.literal(true)),
-  doubtedAtMs: v.exactOptional(TimeMs),
+  settledAtMs: v.exactOptional(TimeMs),
   retry: v.exactOptional(v.strictObject({ attempts: Count, atMs: TimeMs, alsoGone: v.exactOptional(Count) })),
   isStranger: v.exactOptional(v.literal(true)),
   isLost: v.exactOptional(v.literal(true)),
@@ -162,6 +162,7 @@ const Life = v.strictObject({
       decidedAtMs: TimeMs,
       services: v.exactOptional(v.record(Text, ServiceSession)),
       command: v.exactOptional(v.strictObject({ commandId: Text, activates: v.array(ServiceSession) })),
+      younger: v.exactOptional(v.array(ServiceSession)),
     }),
   ),
   deferred: v.array(

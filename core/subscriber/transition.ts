@@ -105,8 +105,8 @@ import {
   newSession,
   openSession,
   refreshed,
-  replacedAt,
-  SESSION_GONE_CAUSE,
+  replaceSession,
+  restartSession,
 } from './life.ts';
 import {
   activationConfirmed,
@@ -529,10 +529,8 @@ function takeWitness(draft: Draft, { id, record }: RecordEvent): Draft {
   return record.service === undefined ? next : witness(next, witnessOf(id, record, record.service));
 }
 
-/** The session that was known has ended at the latest when the one of the record began. */
 function replace(draft: Draft, event: RecordEvent): Draft {
-  const ending = { by: 'stop', at: replacedAt(event.record), terminateCause: SESSION_GONE_CAUSE } as const;
-  return openSession(closeSession(draft, ending, event.id), event);
+  return replaceSession(draft, event);
 }
 
 /** The Acct-Stop of a session that is not known: its Acct-Start may still come. */
@@ -543,17 +541,18 @@ function rememberEnd({ nowMs }: Draft<undefined>, event: RecordEvent | RestartEv
   return closeSession({ session, effects: [], nowMs }, endingOf(event), event.id);
 }
 
-function close(draft: Draft, event: RecordEvent | RestartEvent): Draft {
+function close(draft: Draft, event: RecordEvent | RestartEvent): Change {
   const ending = endingOf(event);
-  return isClosed(draft.session)
-    ? { ...draft, session: confirmEnd(draft.session, ending, draft.nowMs) }
+  if (isClosed(draft.session)) return { ...draft, session: confirmEnd(draft.session, ending, draft.nowMs) };
+  return event.kind === 'nas-restart'
+    ? (restartSession(draft, event) ?? ignore())
     : closeSession(draft, ending, event.id);
 }
 
-/** The outcome of the command that was under way when the session ended: it will not touch the next one. */
-function forgetCommand(draft: Draft, { commandId }: OutcomeEvent): Change {
+/** A command that was under way when the session ended and was refused has done nothing to the next one either. */
+function forgetCommand(draft: Draft, { commandId, result }: OutcomeEvent): Change {
   const { life } = draft.session;
-  if (life?.closed?.command?.commandId !== commandId) return ignore();
+  if (life?.closed?.command?.commandId !== commandId || result !== 'nak') return ignore();
   const { command: _, ...closed } = life.closed;
   return { ...draft, session: { ...draft.session, life: { ...life, closed } } };
 }

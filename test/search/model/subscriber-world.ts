@@ -28,6 +28,19 @@ import type {
 } from '../../../core/subscriber/session.ts';
 import { dueAtMs, type Result, type transition } from '../../../core/subscriber/transition.ts';
 import { stored } from '../../core/support.ts';
+import {
+  accountsEnd,
+  checkKnown,
+  checkLife,
+  type Feed,
+  type FeedWorld,
+  happenings,
+  heardOf,
+  isBehind,
+  newFeed,
+  withRestart,
+} from './feed-world.ts';
+import { Violation } from './violation.ts';
 
 export type Transition = typeof transition;
 
@@ -38,6 +51,8 @@ export interface Budget {
   readonly faults: number;
   /** How many of the faults may be crashes. */
   readonly crashes: number;
+  /** What may happen to the session at its NAS: log-on, log-off, restart and the like. None if absent. */
+  readonly events?: number;
 }
 
 /** What there is to be explored. */
@@ -56,6 +71,8 @@ export interface World {
   readonly withoutRepeats?: boolean;
   /** Refuses to activate a second member of a group. */
   readonly refusesCoexistence?: boolean;
+  /** The NAS accounts sessions and services, and Interlock gets a copy. */
+  readonly feed?: FeedWorld;
 }
 
 /** The subscriber's name, as the NAS knows it. */
@@ -84,12 +101,16 @@ export interface Subscriber {
   readonly stopped: readonly string[];
   /** When the last session that was removed had its last change: the next one begins later. */
   readonly removedAtMs: number;
+  /** What the NAS knows and accounts of the session. */
+  readonly feed?: Feed;
 }
 
-export function newSubscriber({ fromLogIn = [] }: World): Subscriber {
+export function newSubscriber(world: World): Subscriber {
+  const { fromLogIn = [] } = world;
   return {
     session: undefined,
-    nas: fromLogIn.toSorted(),
+    ...(world.feed && { feed: newFeed(world.feed, fromLogIn) }),
+    nas: world.feed?.isOffline ? [] : fromLogIn.toSorted(),
     inbox: [],
     commands: [],
     sent: [],
@@ -115,9 +136,6 @@ export interface Move {
 const FAULT = { faults: 1 };
 const CRASH = { faults: 1, crashes: 1 };
 
-/** A promise that is not kept, in words. */
-export class Violation extends Error {}
-
 /** All that can happen next. @throws Violation where what happens must not */
 export function moves(from: Subscriber, world: World): readonly Move[] {
   return [
@@ -126,7 +144,50 @@ export function moves(from: Subscriber, world: World): readonly Move[] {
     ...from.replies.map((_, index) => replyMove(from, index)),
     ...commandMoves(from, world),
     ...timeMoves(from, world),
+    ...(from.feed ? feedMoves(from, from.feed, world) : []),
   ];
+}
+
+/** The NAS does something of itself, or a record of it arrives: not always, not always once, and not in order. */
+function feedMoves(from: Subscriber, feed: Feed, world: World): Move[] {
+  // What decide has not finished it is given again long before the next thing happens.
+  const isHalfDone = from.inbox.some(({ id }) => from.session?.recentEvents.some((one) => one.id === id));
+  const happening = (
+    isHalfDone ? [] : happenings(from.nas, from.session?.transition?.deadlineMs, feed, world)
+  ).map(({ name, to }): Move => ({ name: `NAS: ${name}`, to: { ...from, ...to }, cost: { events: 1 } }));
+  const arriving = feed.records.flatMap((one, index): Move[] => {
+    // Its queue keeps the order of what has arrived.
+    if (feed.received.length > 0 && !feed.received.includes(one.id)) return [];
+    const event = withRestart(one, feed);
+    const result = world.decide(from.session, event, timeOf(from));
+    const written = write(from, event, result, world);
+    const sent = removed(send(written, result.effects), result);
+    const heard = heardOf(event, feed);
+    const taken = { ...heard, records: feed.records.toSpliced(index, 1), received: [] };
+    const name = `feed: ${event.id}`;
+    const isFirst = index === 0 || feed.received.length > 0;
+    return [
+      { name, to: { ...sent, feed: taken }, ...(isFirst ? {} : { cost: FAULT }) },
+      {
+        name: `${name}, to come again`,
+        to: { ...sent, feed: { ...heard, received: [] } },
+        cost: isFirst ? FAULT : { faults: 2 },
+      },
+      ...(feed.received.includes(event.id)
+        ? []
+        : [{ name: `${name}, lost`, to: { ...from, feed: { ...taken, isIncomplete: true } }, cost: FAULT }]),
+      ...(result.effects.length === 0
+        ? []
+        : [
+            {
+              name: `${name}, crash after the write`,
+              to: { ...written, feed: { ...heard, received: [event.id] } },
+              cost: CRASH,
+            },
+          ]),
+    ];
+  });
+  return [...happening, ...arriving];
 }
 
 function clientMoves(from: Subscriber, { menu, withoutRepeats = false }: World): Move[] {
@@ -223,6 +284,7 @@ function write(from: Subscriber, event: Event, result: Result, world: World): Su
     if (effect.answer === 'ack')
       expected = carriedOut(expected, requestOf(from, effect.correlationId), world);
   }
+  if (from.feed !== undefined) checkLife(from.session, event, result, from.feed);
   if (next === undefined) return from;
   const session = stored(next);
   checkRetries(from.session, session);
@@ -272,6 +334,9 @@ function carriedOut(
 
 /** An ACK says that every change was made (RFC 5176 section 2.3), a 503 that the NAS does not know the subscriber so. */
 function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups }: World): void {
+  // While a record is under way or lost, the table cannot know what the NAS has.
+  const isDeferred = (from.session?.life?.deferred.length ?? 0) > 0;
+  if (from.feed !== undefined && (isBehind(from.feed) || isDeferred)) return;
   const request = requestOf(from, reply.correlationId);
   const { key } = request.origin;
   if (reply.answer === 'ack' && isTold(request)) {
@@ -286,7 +351,9 @@ function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups }: World): v
   const isAboutAbsent = request.deactivate.some(
     ({ activation }) => !(activation in groups) || !from.nas.includes(activation),
   );
-  if (reply.errorCause === ERROR_CAUSE['Session-Context-Not-Found'] && !isStranger && !isAboutAbsent)
+  const isRefused = reply.errorCause === ERROR_CAUSE['Session-Context-Not-Found'];
+  // Where the session comes and goes, the NAS may have said so while it was not there.
+  if (isRefused && !isStranger && !isAboutAbsent && from.feed === undefined)
     throw new Violation(`${key}: 503, and the NAS knows the subscriber`);
   if (reply.answer === 'ack' && isTold(request) && isStranger)
     throw new Violation(`${key}: ACK for another subscriber`);
@@ -408,6 +475,9 @@ function nasDoes(
   return { nas: [...new Set([...left, ...comes])].sort() };
 }
 
+/** What a NAS says that does not know the session. */
+const offline = { nas: [], errorCause: ERROR_CAUSE['Session-Context-Not-Found'] } as const;
+
 /** The relay takes the first command, and the NAS does with it what it likes. */
 function commandMoves(from: Subscriber, world: World): Move[] {
   const [command, ...commands] = from.commands;
@@ -431,9 +501,13 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   if (from.received.includes(commandId)) {
     return [{ name: `relay: ${commandId} was received before`, to: answered(from, 'timeout') }];
   }
-  const done = nasDoes(from.nas, command, world);
+  const done = from.feed?.isOnline === false ? offline : nasDoes(from.nas, command, world);
   checkStrangers(from, done.nas);
-  const carriedOut = checkHeld(from, { ...from, nas: done.nas }, world);
+  const accounted = from.feed && { feed: accountsEnd(from.feed, done.nas) };
+  const did = { ...from, nas: done.nas, ...accounted };
+  // A command of a session that has ended may come to the next one.
+  const isStale = from.feed !== undefined && from.session?.transition?.commandId !== commandId;
+  const carriedOut = isStale ? did : checkHeld(from, did, world);
   const told =
     done.errorCause === undefined
       ? answered(carriedOut, 'ack')
@@ -467,18 +541,27 @@ function commandMoves(from: Subscriber, world: World): Move[] {
 /** The sweep: a deadline passes, or what failed is told again. */
 function timeMoves(from: Subscriber, world: World): Move[] {
   const { session } = from;
-  const due = session && dueAtMs(session);
-  if (session === undefined || due === undefined) return [];
+  const dueMs = session && dueAtMs(session);
+  if (session === undefined || dueMs === undefined) return [];
+  const due = Math.max(dueMs, from.feed?.clockMs ?? dueMs);
   const event: Event = { kind: 'due', id: `due ${session.revision}` };
   const result = world.decide(session, event, due);
+  // A session that is closed is remembered for longer than a record may take.
+  if (result.isOver && from.feed !== undefined && from.feed.records.length + from.commands.length > 0)
+    return [];
   // An empty session is removed after 300 s. The inbox delivers a message again long before that.
   if (result.isOver && from.inbox.some(({ id }) => session.recentEvents.some((one) => one.id === id)))
     return [];
   const expired =
     session.transition === undefined ? from.expired : [...from.expired, session.transition.commandId];
-  const written = write(from, event, result, world);
+  const later = from.feed && { feed: { ...from.feed, clockMs: Math.max(from.feed.clockMs, due) } };
+  const written = { ...write(from, event, result, world), ...later };
   // A deadline that passes is one timeout more; a retry is free, so that the world can come to rest.
   const cost = session.transition === undefined ? {} : FAULT;
+  if (from.feed !== undefined)
+    return [
+      { name: 'sweep', to: removed(send({ ...written, expired }, result.effects), result, true), cost },
+    ];
   const early: Event = { kind: 'due', id: `due ${session.revision} early` };
   const premature = world.decide(session, early, timeOf(from));
   return [
@@ -497,9 +580,16 @@ function timeMoves(from: Subscriber, world: World): Move[] {
  * With `order: deactivate-first` there is a gap; it has to be closed again at rest. */
 function checkHeld(before: Subscriber, after: Subscriber, world: World): Subscriber {
   const isGapAllowed = world.menu.some(({ nas }) => nas.order === 'deactivate-first');
-  const lost = lostGroups(before.nas, after, world);
+  const lost = lostGroups(before.nas, after, world).filter((group) => !isEndedByNas(group));
+  // A command may come to a session that began after it, which the table does not know yet.
+  if (before.feed !== undefined && isBehind(before.feed)) return after;
   if (!isGapAllowed && lost.length > 0) throw new Violation(`the NAS has no service of group ${lost} left`);
   return after;
+
+  // A service that the table held to be there may have been ended by the NAS.
+  function isEndedByNas(group: number): boolean {
+    return before.feed?.endedByNas.some((name) => world.groups[name]?.includes(group)) === true;
+  }
 }
 
 /** What was asked for another subscriber alone, and not for this one, is not taken away from this one. */
@@ -534,8 +624,8 @@ function lostGroups(
 }
 
 /** Nothing is under way, and nothing is still to be told. */
-export function isAtRest({ session, inbox, commands, replies }: Subscriber): boolean {
-  if (inbox.length + commands.length + replies.length > 0) return false;
+export function isAtRest({ session, inbox, commands, replies, feed }: Subscriber): boolean {
+  if (inbox.length + commands.length + replies.length + (feed?.records.length ?? 0) > 0) return false;
   if (session === undefined) return true;
   const services = Object.values(session.services);
   return session.transition === undefined && services.every(({ retry }) => retry === undefined);
@@ -560,6 +650,11 @@ export function checkRest(subscriber: Subscriber, world: World): void {
   if (!isAtRest(subscriber)) return;
   if (heard.some((answer) => answer === '' || answer === FORGOTTEN))
     throw new Violation(`at rest a request has no answer: ${heard}`);
+  const open = started.filter((id) => !stopped.includes(id)).length;
+  const accounted = services.filter(isAccounted).length;
+  if (open !== accounted)
+    throw new Violation(`at rest ${accounted} services are accounted and ${open} accounts open`);
+  if (subscriber.feed !== undefined) return checkKnown(session, nas, subscriber.feed);
   const isEnforced = session === undefined || isTold(session);
   const doubtful = services
     .filter(({ state }) => state === 'unconfirmed')
@@ -591,14 +686,10 @@ export function checkRest(subscriber: Subscriber, world: World): void {
     throw new Violation(`at rest ${missing} is active in the item, and the NAS does not have it`);
   const lost = isEnforced ? lostGroups(Object.keys(expected), subscriber, world) : [];
   if (lost.length > 0) throw new Violation(`at rest the NAS has no service of group ${lost} left`);
-  const open = started.filter((id) => !stopped.includes(id)).length;
-  const accounted = services.filter(isAccounted).length;
-  if (open !== accounted)
-    throw new Violation(`at rest ${accounted} services are accounted and ${open} accounts open`);
 }
 
-function isAccounted({ activatedAtMs, statistics }: ServiceSession): boolean {
-  return activatedAtMs !== undefined && statistics !== 'off';
+function isAccounted({ activatedAtMs, statistics, isAccountedByNas }: ServiceSession): boolean {
+  return activatedAtMs !== undefined && statistics !== 'off' && !isAccountedByNas;
 }
 
 /** The same request twice gives the same answer, as long as its session is kept. */
@@ -626,6 +717,6 @@ function requestOf({ asked }: Subscriber, id: string): ServiceRequest {
 }
 
 /** decide runs long before the deadline of the command that it waits for. A session that is made again begins later. */
-function timeOf({ session, removedAtMs }: Subscriber): number {
-  return session?.changedAtMs ?? removedAtMs + 1_000;
+function timeOf({ session, removedAtMs, feed }: Subscriber): number {
+  return Math.max(session?.changedAtMs ?? removedAtMs + 1_000, feed?.clockMs ?? 0);
 }
