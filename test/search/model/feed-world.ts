@@ -151,14 +151,8 @@ export function happenings(
 type Make = (feed: Feed, id: string) => FeedEvent;
 
 function send(feed: Feed, makes: readonly Make[]): Feed {
-  return makes.reduce(
-    (to, make) => ({
-      ...to,
-      records: [...to.records, make(to, `f${to.made}`)],
-      made: to.made + 1,
-    }),
-    feed,
-  );
+  const records = makes.map((make, index) => make(feed, `f${feed.made + index}`));
+  return { ...feed, records: [...feed.records, ...records], made: feed.made + records.length };
 }
 
 const restart: Make = ({ clockMs }, id) => ({

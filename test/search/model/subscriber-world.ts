@@ -654,7 +654,10 @@ export function checkRest(subscriber: Subscriber, world: World): void {
   const accounted = services.filter(isAccounted).length;
   if (open !== accounted)
     throw new Violation(`at rest ${accounted} services are accounted and ${open} accounts open`);
-  if (subscriber.feed !== undefined) return checkKnown(session, nas, subscriber.feed);
+  if (subscriber.feed !== undefined) {
+    checkKnown(session, nas, subscriber.feed);
+    return;
+  }
   const isEnforced = session === undefined || isTold(session);
   const doubtful = services
     .filter(({ state }) => state === 'unconfirmed')
