@@ -248,7 +248,7 @@ export function openSession(
     claimed: {},
     classes: isOfService(record) ? [] : record.classes,
     clearedGroups: [],
-    life: lifeOf(record),
+    life: { ...lifeOf(record), endedServices: before?.life?.endedServices ?? [] },
   };
   // What a command of the former session has activated, it may have activated here.
   const activates = [...(closed?.younger ?? []), ...(closed?.command?.activates ?? [])];
@@ -399,7 +399,7 @@ export function closeSession(
     ...(command !== undefined && { command }),
     ...(younger.length > 0 && { younger }),
   };
-  const known = life ?? { knownBy: 'interim', latest: ending.at, heardAtMs: nowMs };
+  const known = life ?? { knownBy: 'interim', latest: ending.at, heardAtMs: nowMs, endedServices: [] };
   return {
     ...draft,
     effects,
@@ -410,7 +410,6 @@ export function closeSession(
         ...known,
         latest: latestOf(known.latest, ending.at),
         deferred: [],
-        endedServices: [],
         closed,
       },
     },

@@ -215,7 +215,8 @@ export function restorationConfirmed(draft: Draft<States['restoring']>, _: Outco
     if (!isService(service)) return [];
     // One that was in doubt is confirmed for the first time: its service session begins here.
     const confirmed = service.activatedAtMs === undefined ? activated(service, nowMs) : service;
-    return [{ ...confirmed, state: 'active' as const }];
+    const settled = service.record === undefined ? {} : { settledAtMs: nowMs };
+    return [{ ...confirmed, ...settled, state: 'active' as const }];
   });
   return tellToRestore({ ...draft, session: withServices(session, active) }, correlationId, remaining);
 }

@@ -204,7 +204,7 @@ export function endSession(draft: Draft, correlationId: string, terminateCause: 
   if (life === undefined) return { ...draft, session: forgotten };
   // The NAS says that it is not there, but not since when: whatever comes after the latest record may be there again.
   const closed: Closing = { by: 'not-found', at: life.latest, terminateCause, decidedAtMs: nowMs };
-  return { ...draft, session: { ...forgotten, life: { ...life, deferred: [], endedServices: [], closed } } };
+  return { ...draft, session: { ...forgotten, life: { ...life, deferred: [], closed } } };
 }
 
 /** What the NAS has confirmed by acknowledging a request. */

@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { eventName, type State, stateOf } from '../../../core/subscriber/event.ts';
 import type { Transition } from './subscriber-world.ts';
 
-const ORDER: readonly State[] = ['absent', 'idle', 'activating', 'deactivating', 'excluding', 'restoring'];
+const ORDER: readonly State[] = [
+  'absent',
+  'closed',
+  'idle',
+  'activating',
+  'deactivating',
+  'excluding',
+  'restoring',
+];
 const TRANSITION = join(import.meta.dirname, '../../../core/subscriber/transition.ts');
 
 /** State × event, and the states that follow, in the order of `ORDER`. */

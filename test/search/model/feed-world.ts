@@ -277,7 +277,9 @@ export function checkKnown(session: Session | undefined, has: readonly string[],
   if (!isOpen && beganAtMs <= (feed.restartedAtMs ?? Number.NEGATIVE_INFINITY)) return;
   if (feed.incarnations.length > 0 && !isOpen)
     throw new Violation('at rest the session is not open, and the subscriber is online');
-  const unknown = has.find((name) => session?.services[name] === undefined);
+  // Of a session that is known by later records alone the services are not known.
+  const areKnown = session?.life?.knownBy === 'start';
+  const unknown = areKnown ? has.find((name) => session?.services[name] === undefined) : undefined;
   if (unknown !== undefined)
     throw new Violation(`at rest the NAS has ${unknown}, and the table does not know`);
   const missing = services.find(({ state, activation }) => state === 'active' && !has.includes(activation));

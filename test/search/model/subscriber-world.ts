@@ -151,7 +151,9 @@ export function moves(from: Subscriber, world: World): readonly Move[] {
 /** The NAS does something of itself, or a record of it arrives: not always, not always once, and not in order. */
 function feedMoves(from: Subscriber, feed: Feed, world: World): Move[] {
   // What decide has not finished it is given again long before the next thing happens.
-  const isHalfDone = from.inbox.some(({ id }) => from.session?.recentEvents.some((one) => one.id === id));
+  const isHalfDone =
+    feed.received.length > 0 ||
+    from.inbox.some(({ id }) => from.session?.recentEvents.some((one) => one.id === id));
   const happening = (
     isHalfDone ? [] : happenings(from.nas, from.session?.transition?.deadlineMs, feed, world)
   ).map(({ name, to }): Move => ({ name: `NAS: ${name}`, to: { ...from, ...to }, cost: { events: 1 } }));
