@@ -101,7 +101,7 @@ function accounted(draft: Draft, one: Witness): Draft {
   if (isEnded) return draft;
   const known = session.services[activation];
   if (known === undefined) return learn(draft, one);
-  const with_ = (service: ServiceSession): Draft => ({ ...draft, session: withServices(session, [service]) });
+  const keep = (service: ServiceSession): Draft => ({ ...draft, session: withServices(session, [service]) });
   const settledMs = lastWordMs(session, known);
   const isNews = atMs > settledMs;
   // The Acct-Start of what the NAS is to account happens before its ACK is known. Else an earlier record is of a service that
@@ -109,15 +109,14 @@ function accounted(draft: Draft, one: Witness): Draft {
   const isItsOwn = isNews || (known.isAccountedByNas && settledMs - atMs < CLOCK_TOLERANCE_MS);
   const isNoted = known.record === undefined ? isItsOwn : known.record.atMs < atMs;
   const noted = isNoted ? recorded(known, one) : known;
-  if (known.state === 'active' || known.state === 'deactivating' || known.undo || !isNews)
-    return with_(noted);
+  if (known.state === 'active' || known.state === 'deactivating' || known.undo || !isNews) return keep(noted);
   const instead = known.state === 'restoring' ? [] : rivalsOf(session, known);
-  if (instead.length > 0) return drifting(with_(noted), activation, { sinceMs: atMs, instead });
+  if (instead.length > 0) return drifting(keep(noted), activation, { sinceMs: atMs, instead });
   const { retry: _, isLost: __, settledAtMs: ___, named: ____, ...settled } = noted;
   const activatedAtMs = known.activatedAtMs ?? nowMs;
   // What the NAS accounts without having confirmed it to Interlock is the NAS's to account.
   const accounting = known.activatedAtMs === undefined ? { isAccountedByNas: true as const } : {};
-  return with_({ ...settled, ...accounting, activatedAtMs, state: 'active' });
+  return keep({ ...settled, ...accounting, activatedAtMs, state: 'active' });
 }
 
 function recorded(

@@ -209,7 +209,7 @@ function canGo(session: Session, event: Event, nowMs: number): boolean {
   return emptyUntilMs(session) <= nowMs || (isLatest && isRefused);
 }
 
-/** Until when an empty session is kept. One that its NAS has ended is remembered for latecomers. */
+/** Until when an empty session is kept. One that its NAS has ended is remembered for late records. */
 function emptyUntilMs({ life, changedAtMs }: Session): number {
   return life?.closed === undefined ? changedAtMs + EMPTY_FOR_MS : life.closed.decidedAtMs + CLOSED_FOR_MS;
 }

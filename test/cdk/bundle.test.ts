@@ -59,10 +59,10 @@ describe('the bundled functions', () => {
     }
   });
 
-  it('are small: decide, which checks each item with a schema, has less than 88,000 bytes, and the others have less', () => {
+  it('are small: decide, which checks each item with a schema, has less than 106,000 bytes, and the others have less', () => {
     const bytes = (folder: string) => statSync(join(folder, 'index.mjs')).size;
 
-    expect(bytes(decide)).toBeLessThan(88_000);
+    expect(bytes(decide)).toBeLessThan(106_000);
     for (const folder of [account, sweep]) expect(bytes(folder)).toBeLessThan(bytes(decide));
   });
 
