@@ -21,6 +21,11 @@
 // conditional write of the session, and one command to the NAS is under way at a time. What the NAS does not confirm is told
 // again, each service with growing pauses of its own. Requests that arrive meanwhile wait in order.
 //
+// The accounting of the NAS says whether there is a session at all. A record opens it, refreshes what is known of it, replaces it
+// by the next one of the same Acct-Session-Id, or ends it: then it is closed, whatever is under way, and remembered for a while.
+// What has been overtaken is late. A record of a service is a witness of what is there. `life.ts` and `service-records.ts` say
+// what each record means, by when it happened and never by when it came.
+//
 // The table below gives what each event does in each state. The same event twice changes nothing the second time but has
 // its effects repeated, so that a crash between writing and sending loses nothing. Where an event can lead, as the
 // exhaustive search sees it:
@@ -28,19 +33,41 @@
 //     absent × request → absent, idle, activating, deactivating
 //     absent × stray → absent
 //     absent × due → absent
+//     absent × opened → idle
+//     absent × ended → closed
+//     absent × witnessed → idle
+//     absent × late → absent
+//     closed × request → closed
+//     closed × stray → closed
+//     closed × due → closed
+//     closed × opened → idle, excluding
+//     closed × ended → closed
+//     closed × witnessed → idle, excluding
+//     closed × late → closed
+//     closed × redelivered → closed
 //     idle × request → idle, activating, deactivating
 //     idle × answered → idle
 //     idle × stray → idle
 //     idle × due → idle, excluding, restoring
+//     idle × refreshed → idle
+//     idle × replaced → idle
+//     idle × ended → closed, idle
+//     idle × witnessed → idle, excluding
+//     idle × late → idle
 //     idle × redelivered → idle
 //     activating × request → activating
 //     activating × answered → activating
 //     activating × repeated → activating
 //     activating × ack → idle, activating, deactivating, excluding
-//     activating × nak → idle, activating, deactivating, excluding, restoring
+//     activating × nak → closed, idle, activating, deactivating, excluding, restoring
 //     activating × timeout → idle, activating, deactivating, excluding, restoring
 //     activating × stray → activating
 //     activating × due → activating
+//     activating × refreshed → activating
+//     activating × replaced → idle
+//     activating × ended → closed, activating
+//     activating × witnessed → activating
+//     activating × late → activating
 //     activating × redelivered → activating
 //     deactivating × request → deactivating
 //     deactivating × answered → deactivating
@@ -50,6 +77,11 @@
 //     deactivating × timeout → idle, activating, deactivating, excluding, restoring
 //     deactivating × stray → deactivating
 //     deactivating × due → deactivating
+//     deactivating × refreshed → deactivating
+//     deactivating × replaced → idle
+//     deactivating × ended → closed, deactivating
+//     deactivating × witnessed → deactivating
+//     deactivating × late → deactivating
 //     deactivating × redelivered → deactivating
 //     excluding × request → excluding
 //     excluding × answered → excluding
@@ -59,15 +91,23 @@
 //     excluding × timeout → idle, activating, deactivating, excluding, restoring
 //     excluding × stray → excluding
 //     excluding × due → excluding
+//     excluding × refreshed → excluding
+//     excluding × replaced → idle
+//     excluding × ended → closed
+//     excluding × witnessed → excluding
+//     excluding × late → excluding
 //     excluding × redelivered → excluding
 //     restoring × request → restoring
 //     restoring × answered → restoring
 //     restoring × repeated → restoring
 //     restoring × ack → idle, activating, deactivating, excluding, restoring
-//     restoring × nak → idle, activating, deactivating, excluding, restoring
+//     restoring × nak → closed, idle, activating, deactivating, excluding, restoring
 //     restoring × timeout → idle, activating, deactivating, excluding, restoring
 //     restoring × stray → restoring
 //     restoring × due → restoring
+//     restoring × refreshed → restoring
+//     restoring × ended → closed
+//     restoring × witnessed → restoring
 //     restoring × redelivered → restoring
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { accountingRefusal } from './accounting-refusal.ts';

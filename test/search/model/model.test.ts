@@ -363,13 +363,17 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
 ];
 
 describe('the search tells of a system that', () => {
-  it.each(MUTANTS)('%s', (_, name, decide, promise) => {
-    const setting = SETTINGS.find((one) => one.name === name);
-    if (setting === undefined) throw new Error(`no setting ${name}`);
-    const { violation } = search(setting, decide);
-    process.stdout.write(`broken on purpose: ${violation?.message}\n  ${violation?.trace.join('\n  ')}\n`);
-    expect(violation?.message).toMatch(promise);
-  });
+  it.each(MUTANTS)(
+    '%s',
+    (_, name, decide, promise) => {
+      const setting = SETTINGS.find((one) => one.name === name);
+      if (setting === undefined) throw new Error(`no setting ${name}`);
+      const { violation } = search(setting, decide);
+      process.stdout.write(`broken on purpose: ${violation?.message}\n  ${violation?.trace.join('\n  ')}\n`);
+      expect(violation?.message).toMatch(promise);
+    },
+    300_000,
+  );
 });
 
 /** What Junos MX has done since 16.1R4, without the way back. */
