@@ -8,6 +8,7 @@ import { describeOutcome, speakerOf } from '../core/subscriber/command-outcome.t
 import { DISCONNECT, describeRequest } from '../core/subscriber/draft.ts';
 import { stateOf } from '../core/subscriber/event.ts';
 import type { HistoryItem, HistoryRequest } from '../core/subscriber/history.ts';
+import { areServicesKnown, ENDED_BY, isStale } from '../core/subscriber/life.ts';
 import type { Answer, Retry, ServiceRequest, Session } from '../core/subscriber/session.ts';
 import { columns, details, NONE, type Row, section, table } from './layout.ts';
 import { type Times, timesAt } from './times.ts';
@@ -31,10 +32,10 @@ export function describeSession(
     section('Latest requests, oldest first', answeredRows(session, times)),
     section('History, newest first', historyRows(history, times)),
   ];
-  return [...columns(headerRows(session, times)), ...sections.flat()].join('\n');
+  return [...columns(headerRows(session, times, nowMs)), ...sections.flat()].join('\n');
 }
 
-function headerRows(session: Session, times: Times) {
+function headerRows(session: Session, times: Times, nowMs: number) {
   const { identity, claimed, acctSessionId, nas, storedUnder, changedAtMs } = session;
   return details([
     ...IDENTITY_ATTRIBUTES.map((name) => [name, identity[name] ?? unchecked(claimed[name])] as const),
@@ -42,8 +43,34 @@ function headerRows(session: Session, times: Times) {
     ['NAS', `${nas.name}, site ${nas.site}, dialect ${nas.dialect}, enforcement ${nas.enforcement}`],
     ['Stored under', storedUnder && `${storedUnder}, the name of the NAS when the session began`],
     ['State', stateOf(session)],
+    ...lifeDetails(session, times, nowMs),
     ['Changed', times.at(changedAtMs)],
   ]);
+}
+
+/** What accounting says of the session; nothing where none has come. */
+function lifeDetails(
+  session: Session,
+  times: Times,
+  nowMs: number,
+): readonly (readonly [string, string | undefined])[] {
+  const { life, drift = {} } = session;
+  if (life === undefined) return [];
+  const { began, knownBy, heardAtMs, closed } = life;
+  const stale = isStale(session, nowMs) ? ', stale: its Acct-Stop may be lost' : '';
+  return [
+    [
+      'Began',
+      began && `${times.at(began.atMs)}${knownBy === 'start' ? '' : ', deduced from Acct-Session-Time'}`,
+    ],
+    ['Last record', `${times.at(heardAtMs)}${stale}`],
+    ['Ended', closed && `${times.at(closed.at.atMs)}, ${ENDED_BY[closed.by]}`],
+    ['Services', areServicesKnown(session) ? undefined : 'those from log-in are not known'],
+    ...Object.entries(drift).map(
+      ([name, { sinceMs, instead }]) =>
+        ['Drift', `the NAS accounts ${name} since ${times.at(sinceMs)}, not ${instead.join(', ')}`] as const,
+    ),
+  ];
 }
 
 /** What a client said of the subscriber and the NAS has not confirmed. */
@@ -152,17 +179,29 @@ const CAUSES: Readonly<Record<HistoryItem['cause'], string>> = {
   request: 'request',
   outcome: 'outcome',
   due: 'timer',
+  record: 'accounting',
+  'nas-restart': 'NAS restart',
+  resync: 'resync',
   removal: 'removal',
 };
 
+const LIVES = { opened: 'opened', closed: 'ended', replaced: 'ended, and the next one opened' } as const;
+
 function servicesText({
+  life,
+  drift = [],
   activated = [],
   deactivating = [],
   restoring = [],
   unconfirmed = [],
   deactivated = [],
-}: Pick<HistoryItem, 'activated' | 'deactivating' | 'restoring' | 'unconfirmed' | 'deactivated'>): string {
+}: Pick<
+  HistoryItem,
+  'life' | 'drift' | 'activated' | 'deactivating' | 'restoring' | 'unconfirmed' | 'deactivated'
+>): string {
   return [
+    ...(life === undefined ? [] : [LIVES[life]]),
+    ...drift.map((service) => `${service}: drift`),
     ...activated.map((service) => `+${service}`),
     ...deactivating.map((service) => `${service}: deactivating`),
     ...restoring.map((service) => `${service}: restoring`),

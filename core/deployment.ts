@@ -16,10 +16,10 @@ export function deploymentOf(catalogue: Catalogue, sites: readonly Site[]): Depl
   return {
     catalogue,
     nasesBySite: Object.fromEntries(
-      sites.map(({ site, nases }) => [
+      sites.map(({ site, sessions, nases }) => [
         site,
         nases.map((nas) => ({
-          profile: profileOf(site, nas),
+          profile: { ...profileOf(site, nas), sessions },
           identifiedBy: nas.identifiedBy,
           formerly: nas.formerly,
         })),
@@ -50,7 +50,7 @@ export function nasSites({ nasesBySite }: Pick<Deployment, 'nasesBySite'>): Read
   );
 }
 
-function profileOf(site: string, nas: Nas): NasProfile {
+function profileOf(site: string, nas: Nas): Omit<NasProfile, 'sessions'> {
   const {
     name,
     identifiedBy,

@@ -19,6 +19,13 @@ export const SERVICE_ACCOUNTING = ['interlock', 'nas'] as const;
 export type ServiceAccounting = (typeof SERVICE_ACCOUNTING)[number];
 
 /**
+ * What opens a session. `implicit`: the first request that the NAS acknowledges, or a record of its accounting.
+ * `accounting`: a record alone; a request for a session that none has opened is refused without asking the NAS.
+ */
+export const SESSIONS = ['implicit', 'accounting'] as const;
+export type Sessions = (typeof SESSIONS)[number];
+
+/**
  * What decide needs to know of a NAS. A copy is stored with each session, so that a deployment does not affect a
  * transition under way.
  */
@@ -36,6 +43,8 @@ export interface NasProfile {
   readonly order: Order;
   /** Who accounts services from their activation on. One that is active keeps what was so then. */
   readonly serviceAccounting: ServiceAccounting;
+  /** What opens a session of it. */
+  readonly sessions: Sessions;
   /** Options of the dialect, as its schema has read them from the site file. */
   readonly options: DialectOptions;
   /** How long the relay retransmits a command before it reports a timeout. */

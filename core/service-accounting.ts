@@ -84,7 +84,9 @@ function stop(before: Session, after: Session | undefined, service: AccountedSer
   const ended = after?.ended[service.activation];
   // One that is there still has had its statistics turned off.
   const stays = after?.services[service.activation];
-  const eventAtMs = endedAtMs(before, after, service);
+  // What the NAS ended, it ended before the table heard of it.
+  const latestMs = endedAtMs(before, after, service);
+  const eventAtMs = Math.max(service.account.startedAtMs, Math.min(latestMs, ended?.atMs ?? latestMs));
   const sessionTime = seconds(eventAtMs) - seconds(service.account.startedAtMs);
   // A session that has ended is no longer known by anything.
   return record(before, service, {

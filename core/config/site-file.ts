@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { DIALECT_NAMES, DIALECTS, type DialectName } from '../dialects/dialects.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
-import { ORDERS, SERVICE_ACCOUNTING } from '../nas.ts';
+import { ORDERS, SERVICE_ACCOUNTING, SESSIONS } from '../nas.ts';
 import { canonicalIpv6, isIpv6 } from '../radius/value-types.ts';
 import { optionsSchema, unknownNasKey } from './dialect-options.ts';
 import { networkKey } from './network.ts';
@@ -240,7 +240,8 @@ const SiteFile = v.strictObject({
       feed: v.exactOptional(QueueUrl),
     }),
   ),
-  sessions: v.optional(v.picklist(['implicit'], 'expected implicit'), 'implicit'),
+  /** What opens a session: the first acknowledged request as well, or the accounting of its NAS alone. */
+  sessions: v.optional(v.picklist(SESSIONS, `expected ${SESSIONS.join(' or ')}`), 'implicit'),
   clients: v.pipe(v.array(Client), v.minLength(1, 'expected at least one client')),
   accounting: v.optional(v.array(AccountingServer), []),
   accountingFrom: v.optional(v.array(Feed), []),

@@ -19,6 +19,25 @@ export function gone(before: Session | undefined, after: Session | undefined): r
   return namesOf(before, ({ activation, number }) => after?.services[activation]?.number !== number);
 }
 
+/** What became of the session itself, as its accounting says. */
+export function lived(
+  before: Session | undefined,
+  after: Session,
+): 'opened' | 'closed' | 'replaced' | undefined {
+  const [earlier, later] = [before?.life, after.life];
+  if (later === undefined || (earlier === later && before !== undefined)) return undefined;
+  if (later.closed !== undefined) return earlier?.closed === undefined ? 'closed' : undefined;
+  if (earlier === undefined || earlier.closed !== undefined) return 'opened';
+  // A session that goes on keeps its beginning, or gets an earlier one.
+  const isLater = (later.began?.atMs ?? 0) > (earlier.began?.atMs ?? Number.POSITIVE_INFINITY);
+  return isLater ? 'replaced' : undefined;
+}
+
+/** Services that contradict the table and did not before. */
+export function drifted(before: Session | undefined, after: Session): readonly string[] {
+  return Object.keys(after.drift ?? {}).filter((name) => before?.drift?.[name] === undefined);
+}
+
 /** How often in a row the NAS was told in vain of the service that failed most often; undefined unless one failed just now. */
 export function failedAttempts(before: Session | undefined, { services }: Session): number | undefined {
   const failed = Object.values(services).flatMap(({ activation, retry }) =>

@@ -4,7 +4,8 @@ import { tell, untellable } from './command.ts';
 import { ACK, answer, type Draft, settle, withServices } from './draft.ts';
 import type { OutcomeEvent, States } from './event.ts';
 import { isMember } from './exclusion.ts';
-import { isSessionGone, passedOn, SESSION_GONE_CAUSE, type Unknown, unanswered, unsent } from './outcomes.ts';
+import { SESSION_GONE_CAUSE } from './life.ts';
+import { isSessionGone, passedOn, type Unknown, unanswered, unsent } from './outcomes.ts';
 import type { ServiceRequest } from './session.ts';
 import { endSession, proceed } from './steps.ts';
 
@@ -16,7 +17,7 @@ export function startDisconnect(draft: Draft, request: ServiceRequest): Draft {
   const { session } = draft;
   const { correlationId } = request;
   if (request.nas.enforcement === 'none') {
-    return settle(endSession(draft, correlationId, DISCONNECTED_CAUSE), { request, ...ACK });
+    return settle(endSession(draft, correlationId, DISCONNECTED_CAUSE, 'disconnect'), { request, ...ACK });
   }
   const telling = {
     activate: [],
@@ -36,7 +37,7 @@ export function startDisconnect(draft: Draft, request: ServiceRequest): Draft {
 /** The Acct-Stops of the services follow from this write. */
 export function disconnectConfirmed(draft: Draft<States['disconnecting']>, _: OutcomeEvent): Draft {
   const { request } = draft.session.transition;
-  const ended = endSession(draft, request.correlationId, DISCONNECTED_CAUSE);
+  const ended = endSession(draft, request.correlationId, DISCONNECTED_CAUSE, 'disconnect');
   return proceed(answer(ended, { request, ...ACK }), request.correlationId);
 }
 
@@ -45,7 +46,7 @@ export function disconnectRefused(draft: Draft<States['disconnecting']>, event: 
   const { session } = draft;
   const { request } = session.transition;
   const owed = { request, ...passedOn(event, 'to disconnect') };
-  const settled = isSessionGone(session, event)
+  const settled = isSessionGone(draft, event)
     ? endSession(draft, request.correlationId, SESSION_GONE_CAUSE)
     : draft;
   return proceed(answer(settled, owed), request.correlationId);

@@ -115,6 +115,7 @@ export function activated({ expiresAtMs: _, ...service }: ServiceSession, nowMs:
   return {
     ...service,
     activatedAtMs: service.activatedAtMs ?? nowMs,
+    ...(service.record !== undefined && { settledAtMs: nowMs }),
     ...(service.timeoutSeconds > 0 && { expiresAtMs: nowMs + service.timeoutSeconds * 1000 }),
   };
 }
@@ -141,13 +142,14 @@ export function end(
   activations: readonly string[],
   correlationId: string,
   terminateCause?: number,
+  atMs?: number,
 ): Session {
   const services = { ...session.services };
   const ended = { ...session.ended };
   for (const activation of activations) {
     const cause = terminateCause ?? services[activation]?.terminateCause ?? TERMINATE_CAUSE['NAS-Request'];
     delete services[activation];
-    ended[activation] = { terminateCause: cause, correlationId };
+    ended[activation] = { terminateCause: cause, correlationId, ...(atMs !== undefined && { atMs }) };
   }
   return { ...session, services, ended };
 }

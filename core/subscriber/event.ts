@@ -1,6 +1,8 @@
 // What can happen to a session, and what each event is called in the state that it meets.
 import type { CommandOutcome, CommandResult } from './command-outcome.ts';
 import { answerGiven, isUnderWay, precedesSession } from './duplicates.ts';
+import { isClosed, type Meaning, meaningOf } from './life.ts';
+import type { SessionRecord } from './record.ts';
 import type {
   Activating,
   Deactivating,
@@ -25,11 +27,29 @@ export type Event =
       readonly unsent?: string;
     }
   /** The time that `dueAtMs` named has come. */
-  | { readonly kind: 'due'; readonly id: string };
+  | { readonly kind: 'due'; readonly id: string }
+  /** An Accounting-Request of the session, or of a service of it. */
+  | { readonly kind: 'record'; readonly id: string; readonly record: SessionRecord }
+  /** Accounting-On or -Off of the NAS of the session. */
+  | {
+      readonly kind: 'nas-restart';
+      readonly id: string;
+      /** When it happened, milliseconds since 1970-01-01 UTC. */
+      readonly eventAtMs: number;
+      /** The virtual router that it names; absent where it means the whole NAS. */
+      readonly scope?: string;
+      /** Acct-Terminate-Cause of what it ends. */
+      readonly terminateCause: number;
+    }
+  /** The drift of the session is to be ended: what the table has counts, or what the NAS accounts. */
+  | { readonly kind: 'resync'; readonly id: string; readonly to: 'table' | 'nas' };
 
 export type RequestEvent = Extract<Event, { kind: 'request' }>;
 export type OutcomeEvent = Extract<Event, { kind: 'outcome' }>;
 export type DueEvent = Extract<Event, { kind: 'due' }>;
+export type RecordEvent = Extract<Event, { kind: 'record' }>;
+export type RestartEvent = Extract<Event, { kind: 'nas-restart' }>;
+export type ResyncEvent = Extract<Event, { kind: 'resync' }>;
 
 /** The outcome of the command under way in an event: `deadline` where its time has come first. */
 export function outcomeOf(event: OutcomeEvent | DueEvent): CommandOutcome {
@@ -41,6 +61,7 @@ export function outcomeOf(event: OutcomeEvent | DueEvent): CommandOutcome {
 /** The session that a state means. */
 export interface States {
   absent: undefined;
+  closed: Session;
   idle: Session;
   activating: Session & { readonly transition: Activating };
   deactivating: Session & { readonly transition: Deactivating };
@@ -68,6 +89,19 @@ export interface Events {
   stray: OutcomeEvent;
   /** The time that was named has come, or a time that has been overtaken. */
   due: DueEvent;
+  /** A record of a session that is not there, or is closed. */
+  opened: RecordEvent;
+  /** A record of the session that is known. */
+  refreshed: RecordEvent;
+  /** A record of a later session with the same Acct-Session-Id. */
+  replaced: RecordEvent;
+  /** The NAS has ended the session. */
+  ended: RecordEvent | RestartEvent;
+  /** A record of a service of the session. */
+  witnessed: RecordEvent;
+  /** A record of what has been overtaken, or a restart of the NAS that does not concern the session. */
+  late: RecordEvent | RestartEvent;
+  resync: ResyncEvent;
   /** An event that made one of the latest changes, delivered again. */
   redelivered: Event;
 }
@@ -75,14 +109,16 @@ export type EventName = keyof Events;
 
 /** The events that can occur in each state. */
 export interface EventsOf {
-  absent: 'request' | 'stray' | 'due';
-  idle: 'request' | 'answered' | 'stray' | 'due' | 'redelivered';
-  activating: EventName;
-  deactivating: EventName;
-  excluding: EventName;
-  restoring: EventName;
-  disconnecting: EventName;
+  absent: 'request' | 'stray' | 'due' | Exclude<OfTheFeed, 'refreshed' | 'replaced'> | 'resync';
+  closed: EventsOf['absent'] | 'answered' | 'redelivered';
+  idle: 'request' | 'answered' | 'stray' | 'due' | 'redelivered' | Exclude<OfTheFeed, 'opened'> | 'resync';
+  activating: Exclude<EventName, 'opened'>;
+  deactivating: Exclude<EventName, 'opened'>;
+  excluding: Exclude<EventName, 'opened'>;
+  restoring: Exclude<EventName, 'opened'>;
+  disconnecting: Exclude<EventName, 'opened'>;
 }
+type OfTheFeed = Meaning;
 
 const STATE_OF = {
   activate: 'activating',
@@ -94,7 +130,7 @@ const STATE_OF = {
 
 export function stateOf(session: Session | undefined): State {
   if (session === undefined) return 'absent';
-  if (session.transition === undefined) return 'idle';
+  if (session.transition === undefined) return isClosed(session) ? 'closed' : 'idle';
   return STATE_OF[session.transition.step];
 }
 
@@ -112,6 +148,11 @@ export function eventName(session: Session | undefined, event: Event, nowMs: num
     case 'outcome':
       if (session?.transition?.commandId !== event.commandId) return 'stray';
       return NAMED_RESULTS.find((name) => name === event.result) ?? 'timeout';
+    case 'record':
+    case 'nas-restart':
+      return meaningOf(session, event);
+    case 'resync':
+      return 'resync';
     case 'due':
       return session?.transition !== undefined && session.transition.deadlineMs <= nowMs ? 'timeout' : 'due';
   }

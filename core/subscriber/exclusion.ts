@@ -207,7 +207,8 @@ function refreshed(
   known: ServiceSession,
   asked: ServiceTerms & Pick<ServiceSession, 'correlationId' | 'isAccountedByNas'>,
 ): ServiceSession {
-  const { account: _, terminateCause: __, retry: ___, undo: ____, named: _____, ...kept } = known;
+  const { account: _, terminateCause: __, retry: ___, undo: ____, named: _____, ...rest } = known;
+  const { isLearned: ______, ...kept } = rest;
   if (known.activatedAtMs === undefined) {
     // Where the NAS has it, it has it by the name that a client gave: under another name it would be there twice.
     const { number, spelling } = known;

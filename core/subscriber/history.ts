@@ -4,7 +4,7 @@
 import { HISTORY_RETENTION_DAYS, historySortKey, sessionPartitionKey } from '../cloud/table.ts';
 import { type Asker, askerOf } from '../origin.ts';
 import type { CommandOutcome } from './command-outcome.ts';
-import { failedAttempts, gone, turned } from './difference.ts';
+import { drifted, failedAttempts, gone, lived, turned } from './difference.ts';
 import { describeRequest } from './draft.ts';
 import { underWay } from './duplicates.ts';
 import type { Event } from './event.ts';
@@ -34,8 +34,12 @@ export interface HistoryItem {
   readonly atMs: number;
   /** That of the session after the change. */
   readonly version: number;
-  /** A request, the outcome of a command or time made the change; or the session's item was removed. */
+  /** A request, the outcome of a command, time, accounting or an operator made the change; or the item was removed. */
   readonly cause: Event['kind'] | 'removal';
+  /** What became of the session with this change: it was opened, or it ended. */
+  readonly life?: 'opened' | 'closed' | 'replaced';
+  /** Services that the NAS accounts and that contradict the table, since this change. */
+  readonly drift?: readonly string[];
   /** Of the request that was carried out; of what time has done, the one that decide's log has. Absent in a removal. */
   readonly correlationId?: string;
   /** What became of the command under way, where that made the change. */
@@ -68,6 +72,8 @@ const ATTRIBUTES: Readonly<Record<keyof HistoryItem, true>> = {
   cause: true,
   correlationId: true,
   outcome: true,
+  life: true,
+  drift: true,
   activated: true,
   deactivating: true,
   restoring: true,
@@ -104,13 +110,17 @@ export function historyItem(
   const restoring = turned('restoring', before, after);
   const unconfirmed = turned('unconfirmed', before, after);
   const deactivated = [...new Set([...gone(before, after), ...Object.keys(after.ended)])];
+  const life = lived(before, after);
+  const drift = drifted(before, after);
   const told = event?.effects.find((effect) => effect.kind === 'command');
   const retryAttempts = failedAttempts(before, after);
   return {
     ...frame(after, after.changedAtMs, after.version),
-    cause: isRequest ? 'request' : event?.queue === 'due' ? 'due' : 'outcome',
+    cause: isRequest ? 'request' : CAUSE_OF[event?.queue ?? 'inbox'],
     ...(correlationId !== undefined && { correlationId }),
     ...(event?.outcome !== undefined && { outcome: event.outcome }),
+    ...(life !== undefined && { life }),
+    ...(drift.length > 0 && { drift }),
     ...(activated.length > 0 && { activated }),
     ...(deactivating.length > 0 && { deactivating }),
     ...(restoring.length > 0 && { restoring }),
@@ -123,6 +133,14 @@ export function historyItem(
     ...(retryAttempts !== undefined && { retryAttempts }),
   };
 }
+
+const CAUSE_OF = {
+  inbox: 'outcome',
+  due: 'due',
+  feed: 'record',
+  restart: 'nas-restart',
+  operator: 'resync',
+} as const;
 
 function removal(before: Session, recordedAtMs: number): HistoryItem {
   // The stream rounds its times down to seconds; still nothing is removed before its last change.

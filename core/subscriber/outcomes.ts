@@ -1,9 +1,10 @@
 // What the NAS said, or did not say, to the command under way.
 import type { NasRefusal } from '../dialects/dialect.ts';
-import { ERROR_CAUSE, errorCauseName, TERMINATE_CAUSE } from '../radius/attributes.ts';
-import { chunks, dialect } from './command.ts';
+import { ERROR_CAUSE, errorCauseName } from '../radius/attributes.ts';
+import { chunks, commandedAtMs, dialect } from './command.ts';
 import { activated, answer, type Draft, end, type Nak, nak, withServices } from './draft.ts';
 import { type DueEvent, type OutcomeEvent, outcomeOf, type States } from './event.ts';
+import { isStale, SESSION_GONE_CAUSE } from './life.ts';
 import type { Job, Owed, Session } from './session.ts';
 import {
   completeJob,
@@ -64,7 +65,7 @@ export function activationRefused(draft: Draft<States['activating']>, event: Out
   if (along.length === 0 && make.isThere(refusal)) return activationDone(draft, {});
   const owed = { request, ...passedOn(event, underWay.join(', ')) };
   // What the NAS has acknowledged of the same request shows that the session is there.
-  if (!isAboutAlong && !job.isAcknowledged && isSessionGone(session, event)) {
+  if (!isAboutAlong && !job.isAcknowledged && isSessionGone(draft, event)) {
     const answered = answer(draft, owed);
     return proceed(endSession(answered, request.correlationId, SESSION_GONE_CAUSE), request.correlationId);
   }
@@ -228,7 +229,8 @@ export function restorationConfirmed(draft: Draft<States['restoring']>, _: Outco
     if (!isService(service)) return [];
     // One that was in doubt is confirmed for the first time: its service session begins here.
     const confirmed = service.activatedAtMs === undefined ? activated(service, nowMs) : service;
-    return [{ ...confirmed, state: 'active' as const }];
+    const settled = service.record === undefined ? {} : { settledAtMs: nowMs };
+    return [{ ...confirmed, ...settled, state: 'active' as const }];
   });
   return tellToRestore({ ...draft, session: withServices(session, active) }, correlationId, remaining);
 }
@@ -238,7 +240,7 @@ export function restorationRefused(draft: Draft<States['restoring']>, event: Out
   const { session, nowMs } = draft;
   const { underWay, remaining, correlationId, isClearing } = session.transition;
   if (isClearing || dialect(session).isThere(refusalOf(event))) return restorationConfirmed(draft, event);
-  if (isSessionGone(session, event)) {
+  if (isSessionGone(draft, event)) {
     return proceed(endSession(draft, correlationId, SESSION_GONE_CAUSE), correlationId);
   }
   if (underWay.length > 1) {
@@ -302,18 +304,22 @@ function isService(service: object): service is Session['services'][string] {
 
 // --- What an outcome means -------------------------------------------------------------------------------------
 
-/** RFC 2866 section 5.10: the NAS ended the session, and gave no reason. */
-export const SESSION_GONE_CAUSE = TERMINATE_CAUSE['NAS-Error'];
-
 /**
- * Whether the NAS says that the subscriber session is not there: 503 to an activation or a Disconnect-Request, which named it by nothing but what the
- * NAS had confirmed, where it had confirmed a service of it. To a deactivation 503 says that the service is not there.
+ * Whether the NAS says that the subscriber session is not there: 503 to an activation or a Disconnect-Request, which named it by
+ * nothing but what the NAS had confirmed, where it had confirmed a service of it or has sent no record for long. To a
+ * deactivation 503 says that the service is not there.
  */
-export function isSessionGone({ transition, services }: Session, { errorCause }: OutcomeEvent): boolean {
+export function isSessionGone({ session, nowMs }: Draft, { errorCause }: OutcomeEvent): boolean {
+  const { transition, services } = session;
+  // Its accounting has told of it since.
+  const isHeard =
+    transition !== undefined && (session.life?.latest.atMs ?? 0) > commandedAtMs(session.nas, transition);
   return (
     errorCause === ERROR_CAUSE['Session-Context-Not-Found'] &&
     transition?.isConfirmed === true &&
-    Object.values(services).some(({ activatedAtMs }) => activatedAtMs !== undefined)
+    !isHeard &&
+    (isStale(session, nowMs) ||
+      Object.values(services).some(({ activatedAtMs }) => activatedAtMs !== undefined))
   );
 }
 

@@ -41,8 +41,14 @@ export interface ServiceSession extends ServiceTerms {
   readonly named?: readonly Identity[];
   /** Its Acct-Start, which its Acct-Stop belongs to. Absent where Interlock has sent none for it. */
   readonly account?: Account;
-  /** The NAS accounts it, because it was to do so when it was activated; Interlock does not. */
+  /** The NAS accounts it, because it was to do so when it was activated, or does so anyhow; Interlock does not. */
   readonly isAccountedByNas?: true;
+  /** The latest record in which the NAS accounts it. */
+  readonly record?: ServiceRecordId;
+  /** The table knows of it from records of the NAS alone: no request has activated it. */
+  readonly isLearned?: true;
+  /** When the table has learned last what it says of it, if not with its activation: earlier records of it settle nothing. */
+  readonly settledAtMs?: number;
   /** How often in a row a command for it failed, and when the next one is due: of one `deactivating` or `restoring`. */
   readonly retry?: Retry;
   /** The table knows of it from a deactivation alone: it was never activated through Interlock. */
@@ -240,14 +246,91 @@ export interface Disconnecting extends Step {
 
 export type Transition = Activating | Deactivating | Excluding | Restoring | Disconnecting;
 
+/** Where an event comes from: the relay, time, the accounting of a session, that of a NAS, or an operator. */
+export const EVENT_QUEUES = ['inbox', 'due', 'feed', 'restart', 'operator'] as const;
+export type EventQueue = (typeof EVENT_QUEUES)[number];
+
 /** An event that led to a write, and the effects to be repeated should it be delivered again. */
 export interface RecentEvent {
   readonly id: string;
   /** The queue that it came through. */
-  readonly queue: 'inbox' | 'due';
+  readonly queue: EventQueue;
   readonly effects: readonly Effect[];
   /** What it said of the command that was under way. */
   readonly outcome?: CommandOutcome;
+}
+
+/** A time, milliseconds since 1970-01-01 UTC, and whether it is the Event-Timestamp of a record; else it counts from an arrival. */
+export interface Moment {
+  readonly atMs: number;
+  readonly isStamped: boolean;
+}
+
+/** A record of a service: the Acct-Session-Id that it has there, and when it happened, milliseconds since 1970-01-01 UTC. */
+export interface ServiceRecordId {
+  readonly serviceSessionId: string;
+  readonly atMs: number;
+}
+
+/** What a record of the NAS says of a service. */
+export interface Witness extends ServiceRecordId {
+  /** The id of its event. */
+  readonly id: string;
+  readonly kind: 'start' | 'interim' | 'stop';
+  /** Canonical activation string, and what the NAS calls it. */
+  readonly activation: string;
+  readonly spelling: string;
+  readonly groups: readonly number[];
+  /** When it began there, milliseconds since 1970-01-01 UTC; absent where the record does not say. */
+  readonly startedAtMs?: number;
+  /** Acct-Terminate-Cause of a `stop`. */
+  readonly terminateCause?: number;
+}
+
+/** What Accounting-Requests have said of a session. */
+export interface Life {
+  /** `start`: an Acct-Start. `interim`: later records alone; what the session had before is not known. */
+  readonly knownBy: 'start' | 'interim';
+  /** When it began. Deduced from Acct-Session-Time where no Acct-Start said it; absent where neither did. */
+  readonly began?: Moment;
+  /** The event time of the latest record. */
+  readonly latest: Moment;
+  /** When the latest record arrived at the relay, milliseconds since 1970-01-01 UTC by the relay's clock. */
+  readonly heardAtMs: number;
+  /** The longest time between two Interim-Updates, as they came. */
+  readonly interimIntervalSeconds?: number;
+  /** Present in a session that has ended. */
+  readonly closed?: Closing;
+  /** Records of services that the command under way is about: they are taken when it is settled. */
+  readonly deferred: readonly Witness[];
+  /** The latest services that the NAS has ended, so that a late record of one does not bring it back. */
+  readonly endedServices: readonly ServiceRecordId[];
+}
+
+/** The end of a session. */
+export interface Closing {
+  /** `stop`: its Acct-Stop. `restart`: Accounting-On or -Off. `not-found`: the NAS answered an activation with 503.
+   * `disconnect`: the NAS acknowledged a Disconnect-Request. */
+  readonly by: 'stop' | 'restart' | 'not-found' | 'disconnect';
+  /** When it ended, by what says so. */
+  readonly at: Moment;
+  readonly terminateCause: number;
+  /** When that was decided, milliseconds since 1970-01-01 UTC. */
+  readonly decidedAtMs: number;
+  /** What it had, where a later Interim-Update may show that it goes on: of `restart`. */
+  readonly services?: Readonly<Record<string, ServiceSession>>;
+  /** A command that was under way, and what it may activate in the next session of that Acct-Session-Id. */
+  readonly command?: { readonly commandId: string; readonly activates: readonly ServiceSession[] };
+  /** What the NAS has confirmed since, as far as the clocks tell: the next session of that Acct-Session-Id may have it. */
+  readonly younger?: readonly ServiceSession[];
+}
+
+/** A service that the NAS accounts and that contradicts the table. It is `unconfirmed` there. */
+export interface Drift {
+  /** When the first record of it happened, milliseconds since 1970-01-01 UTC. */
+  readonly sinceMs: number;
+  /** Services of its mutex groups that the table has as active. */
+  readonly instead: readonly string[];
 }
 
 export interface Session {
@@ -268,6 +351,10 @@ export interface Session {
   readonly claimed: Identity;
   /** Class attributes in hexadecimal, in order: of the latest request that was acknowledged. */
   readonly classes: readonly string[];
+  /** What the feed has said of it; absent where no record has come. */
+  readonly life?: Life;
+  /** By canonical activation string; absent where the NAS contradicts nothing. */
+  readonly drift?: Readonly<Record<string, Drift>>;
   /** By canonical activation string. */
   readonly services: Readonly<Record<string, ServiceSession>>;
   /**
@@ -285,7 +372,15 @@ export interface Session {
   readonly waiting: readonly ServiceRequest[];
   /** Why services ended with the latest write, by canonical activation string; goes with their Acct-Stops. */
   readonly ended: Readonly<
-    Record<string, { readonly terminateCause: number; readonly correlationId: string }>
+    Record<
+      string,
+      {
+        readonly terminateCause: number;
+        readonly correlationId: string;
+        /** When the NAS ended it, if a record said so: milliseconds since 1970-01-01 UTC. */
+        readonly atMs?: number;
+      }
+    >
   >;
   /** The last requests that were answered, oldest first. */
   readonly answered: readonly GivenAnswer[];

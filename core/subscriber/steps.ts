@@ -33,6 +33,7 @@ import {
 } from './draft.ts';
 import { isMember, unknownMembersOf } from './exclusion.ts';
 import type {
+  Closing,
   ExplicitDeactivation,
   Job,
   Owed,
@@ -200,11 +201,19 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
 }
 
 /** The session is not there any more: all its services end, and what it was known by is forgotten. */
-export function endSession(draft: Draft, correlationId: string, terminateCause: number): Draft {
-  const { session } = draft;
-  const ended = end(session, Object.keys(session.services), correlationId, terminateCause);
-  const forgotten = { ...ended, identity: {}, claimed: {}, classes: [], clearedGroups: [] };
-  return { ...draft, session: forgotten };
+export function endSession(
+  draft: Draft,
+  correlationId: string,
+  terminateCause: number,
+  by: Closing['by'] = 'not-found',
+): Draft {
+  const { session, nowMs } = draft;
+  const { life, ...ended } = end(session, Object.keys(session.services), correlationId, terminateCause);
+  const forgotten: Session = { ...ended, identity: {}, claimed: {}, classes: [], clearedGroups: [] };
+  if (life === undefined) return { ...draft, session: forgotten };
+  // The NAS says that it is not there, but not since when: whatever comes after the latest record may be there again.
+  const closed: Closing = { by, at: life.latest, terminateCause, decidedAtMs: nowMs };
+  return { ...draft, session: { ...forgotten, life: { ...life, deferred: [], closed } } };
 }
 
 /** What the NAS has confirmed by acknowledging a request. */

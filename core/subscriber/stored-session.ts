@@ -3,8 +3,8 @@
 import * as v from 'valibot';
 import { DIALECT_NAMES } from '../dialects/dialects.ts';
 import { IDENTITY_ATTRIBUTES, NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
-import { ORDERS, SERVICE_ACCOUNTING } from '../nas.ts';
-import type { Session } from './session.ts';
+import { ORDERS, SERVICE_ACCOUNTING, SESSIONS } from '../nas.ts';
+import { EVENT_QUEUES, type Session } from './session.ts';
 
 const Text = v.string();
 const Flag = v.boolean();
@@ -22,6 +22,8 @@ const Nas = v.strictObject({
   order: v.picklist(ORDERS),
   // Absent in items from before there was a choice.
   serviceAccounting: v.optional(v.picklist(SERVICE_ACCOUNTING), 'interlock'),
+  // Absent in items from before there was a choice.
+  sessions: v.optional(v.picklist(SESSIONS), 'implicit'),
   options: v.record(Text, v.union([Flag, v.number(), Text])),
   answerTimeoutSeconds: v.number(),
 });
@@ -58,6 +60,9 @@ const ServiceSession = v.strictObject({
   named: v.exactOptional(v.array(Identity)),
   account: v.exactOptional(v.strictObject({ number: Count, startedAtMs: TimeMs, as: Text })),
   isAccountedByNas: v.exactOptional(v.literal(true)),
+  record: v.exactOptional(v.strictObject({ serviceSessionId: Text, atMs: TimeMs })),
+  isLearned: v.exactOptional(v.literal(true)),
+  settledAtMs: v.exactOptional(TimeMs),
   retry: v.exactOptional(
     v.strictObject({
       attempts: Count,
@@ -163,6 +168,41 @@ const Transition = v.variant('step', [
   v.strictObject({ step: v.literal('disconnect'), ...Step, request: Request }),
 ]);
 
+const Moment = v.strictObject({ atMs: TimeMs, isStamped: Flag });
+const ServiceRecordId = { serviceSessionId: Text, atMs: TimeMs };
+
+const Life = v.strictObject({
+  knownBy: v.picklist(['start', 'interim']),
+  began: v.exactOptional(Moment),
+  latest: Moment,
+  heardAtMs: TimeMs,
+  interimIntervalSeconds: v.exactOptional(v.number()),
+  closed: v.exactOptional(
+    v.strictObject({
+      by: v.picklist(['stop', 'restart', 'not-found', 'disconnect']),
+      at: Moment,
+      terminateCause: v.number(),
+      decidedAtMs: TimeMs,
+      services: v.exactOptional(v.record(Text, ServiceSession)),
+      command: v.exactOptional(v.strictObject({ commandId: Text, activates: v.array(ServiceSession) })),
+      younger: v.exactOptional(v.array(ServiceSession)),
+    }),
+  ),
+  deferred: v.array(
+    v.strictObject({
+      ...ServiceRecordId,
+      id: Text,
+      kind: v.picklist(['start', 'interim', 'stop']),
+      activation: Text,
+      spelling: Text,
+      groups: Numbers,
+      startedAtMs: v.exactOptional(TimeMs),
+      terminateCause: v.exactOptional(v.number()),
+    }),
+  ),
+  endedServices: v.array(v.strictObject(ServiceRecordId)),
+});
+
 const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   nas: Nas,
   storedUnder: v.exactOptional(Text),
@@ -171,6 +211,8 @@ const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   identity: Identity,
   claimed: Identity,
   classes: Texts,
+  life: v.exactOptional(Life),
+  drift: v.exactOptional(v.record(Text, v.strictObject({ sinceMs: TimeMs, instead: Texts }))),
   services: v.record(Text, ServiceSession),
   nextServiceNumber: Count,
   // Absent in items from before Starts were kept; `upgrade.ts` fills it.
@@ -187,7 +229,10 @@ const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   clearedGroups: Numbers,
   transition: v.exactOptional(Transition),
   waiting: v.array(Request),
-  ended: v.record(Text, v.strictObject({ terminateCause: v.number(), correlationId: Text })),
+  ended: v.record(
+    Text,
+    v.strictObject({ terminateCause: v.number(), correlationId: Text, atMs: v.exactOptional(TimeMs) }),
+  ),
   answered: v.array(
     v.strictObject({
       ...Answer,
@@ -204,7 +249,7 @@ const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
   recentEvents: v.array(
     v.strictObject({
       id: Text,
-      queue: v.picklist(['inbox', 'due']),
+      queue: v.picklist(EVENT_QUEUES),
       effects: v.array(Effect),
       outcome: v.exactOptional(CommandOutcome),
     }),

@@ -24,6 +24,11 @@
 // A Disconnect-Request is a request like the others. Its one command makes the state `disconnecting`, and all services end
 // with the ACK: `disconnect.ts`.
 //
+// The accounting of the NAS says whether there is a session at all. A record opens it, refreshes what is known of it, replaces it
+// by the next one of the same Acct-Session-Id, or ends it: then it is closed, whatever is under way, and remembered for a while.
+// What has been overtaken is late. A record of a service is a witness of what is there. `life.ts` and `service-records.ts` say
+// what each record means, by when it happened and never by when it came.
+//
 // The table below gives what each event does in each state. The same event twice changes nothing the second time but has
 // its effects repeated, so that a crash between writing and sending loses nothing. Where an event can lead, as the
 // exhaustive search sees it:
@@ -32,9 +37,27 @@
 //     absent × stray → absent
 //     absent × due → absent
 //     idle × request → idle, activating, deactivating, disconnecting
+//     absent × opened → idle
+//     absent × ended → closed
+//     absent × witnessed → idle
+//     absent × late → absent
+//     closed × request → closed
+//     closed × stray → closed
+//     closed × due → closed
+//     closed × opened → idle, excluding
+//     closed × ended → closed
+//     closed × witnessed → idle, excluding
+//     closed × late → closed
+//     closed × redelivered → closed
+//     idle × request → idle, activating, deactivating
 //     idle × answered → idle
 //     idle × stray → idle
 //     idle × due → idle, excluding, restoring
+//     idle × refreshed → idle
+//     idle × replaced → idle
+//     idle × ended → closed, idle
+//     idle × witnessed → idle, excluding
+//     idle × late → idle
 //     idle × redelivered → idle
 //     activating × request → activating
 //     activating × answered → activating
@@ -43,8 +66,16 @@
 //     activating × nak → idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × unsent → idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × ack → idle, activating, deactivating, excluding
+//     activating × nak → closed, idle, activating, deactivating, excluding, restoring
+//     activating × timeout → idle, activating, deactivating, excluding, restoring
 //     activating × stray → activating
 //     activating × due → activating
+//     activating × refreshed → activating
+//     activating × replaced → idle
+//     activating × ended → closed, activating
+//     activating × witnessed → activating
+//     activating × late → activating
 //     activating × redelivered → activating
 //     deactivating × request → deactivating
 //     deactivating × answered → deactivating
@@ -55,6 +86,11 @@
 //     deactivating × unsent → idle, activating, deactivating, excluding, restoring
 //     deactivating × stray → deactivating
 //     deactivating × due → deactivating
+//     deactivating × refreshed → deactivating
+//     deactivating × replaced → idle
+//     deactivating × ended → closed, deactivating
+//     deactivating × witnessed → deactivating
+//     deactivating × late → deactivating
 //     deactivating × redelivered → deactivating
 //     excluding × request → excluding
 //     excluding × answered → excluding
@@ -65,6 +101,11 @@
 //     excluding × unsent → idle, activating, deactivating, disconnecting
 //     excluding × stray → excluding
 //     excluding × due → excluding
+//     excluding × refreshed → excluding
+//     excluding × replaced → idle
+//     excluding × ended → closed
+//     excluding × witnessed → excluding
+//     excluding × late → excluding
 //     excluding × redelivered → excluding
 //     restoring × request → restoring
 //     restoring × answered → restoring
@@ -73,8 +114,14 @@
 //     restoring × nak → idle, activating, deactivating, excluding, restoring, disconnecting
 //     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     restoring × unsent → idle, activating, deactivating, excluding, disconnecting
+//     restoring × ack → idle, activating, deactivating, excluding, restoring
+//     restoring × nak → closed, idle, activating, deactivating, excluding, restoring
+//     restoring × timeout → idle, activating, deactivating, excluding, restoring
 //     restoring × stray → restoring
 //     restoring × due → restoring
+//     restoring × refreshed → restoring
+//     restoring × ended → closed
+//     restoring × witnessed → restoring
 //     restoring × redelivered → restoring
 //     disconnecting × request → disconnecting
 //     disconnecting × answered → disconnecting
@@ -106,14 +153,33 @@ import {
   type Events,
   type EventsOf,
   eventName,
+  type OutcomeEvent,
   outcomeOf,
+  type RecordEvent,
   type RequestEvent,
+  type RestartEvent,
+  type ResyncEvent,
   type State,
   type States,
   stateOf,
 } from './event.ts';
 import { jobOf, overCapacity, refusalOf } from './exclusion.ts';
 import { atNas } from './key.ts';
+import {
+  absenceOf,
+  CLOSED_FOR_MS,
+  closeSession,
+  confirmEnd,
+  endingOf,
+  heard,
+  isClosed,
+  isOpenByFeed,
+  newSession,
+  openSession,
+  refreshed,
+  replaceSession,
+  restartSession,
+} from './life.ts';
 import {
   activationConfirmed,
   activationRefused,
@@ -130,7 +196,17 @@ import {
   restorationRefused,
   restorationUnanswered,
 } from './outcomes.ts';
-import type { Effect, Job, RecentEvent, ServiceRequest, ServiceSession, Session } from './session.ts';
+import { witnessOf } from './record.ts';
+import { resync, settleRecords, takeDeferred, witness } from './service-records.ts';
+import type {
+  Effect,
+  EventQueue,
+  Job,
+  RecentEvent,
+  ServiceRequest,
+  ServiceSession,
+  Session,
+} from './session.ts';
 import { alongsOf, isUnknown, proceed, startJob, strangers } from './steps.ts';
 
 /** What follows from an event: the session to be stored, absent when nothing changed, and then the effects. */
@@ -163,12 +239,13 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
 
   const worked = workOff(change);
   const { effects } = worked;
-  const next = settleAccounts(session, worked);
+  const settled = { ...worked, session: settleRecords(session, worked.session, nowMs) };
+  const next = settleAccounts(session, settled);
   // A refusal that was found without the NAS leaves no trace of an unknown session.
-  if (session === undefined && isEmpty(next)) return { effects };
+  if (session === undefined && next.life === undefined && isEmpty(next)) return { effects };
   const recentEvents = remember(next.recentEvents, {
     id: event.id,
-    queue: event.kind === 'due' ? 'due' : 'inbox',
+    queue: QUEUE_OF[event.kind],
     effects,
     ...(event.kind === 'outcome' || (event.kind === 'due' && name === 'timeout')
       ? { outcome: outcomeOf(event) }
@@ -179,9 +256,19 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   return { session: decided, effects, ...(canGo(decided, event, nowMs) && { isOver: true }) };
 }
 
-/** Whether nothing is in a session and nothing is under way: such a session is not kept. */
-function isEmpty({ services, transition, waiting }: Session): boolean {
-  return transition === undefined && waiting.length === 0 && Object.keys(services).length === 0;
+const QUEUE_OF: Readonly<Record<Event['kind'], EventQueue>> = {
+  request: 'inbox',
+  outcome: 'inbox',
+  resync: 'operator',
+  due: 'due',
+  record: 'feed',
+  'nas-restart': 'restart',
+};
+
+/** Whether nothing is in a session and nothing is under way: such a session is not kept, unless the feed keeps it open. */
+function isEmpty({ services, transition, waiting, life }: Session): boolean {
+  if (transition !== undefined || waiting.length > 0 || Object.keys(services).length > 0) return false;
+  return life === undefined || life.closed !== undefined;
 }
 
 /** For so long a repeat of an acknowledged request finds its answer, also in a session that is empty since. */
@@ -193,29 +280,39 @@ const EMPTY_FOR_MS = REPLAY_WINDOW_MS;
  */
 function canGo(session: Session, event: Event, nowMs: number): boolean {
   if (!isEmpty(session)) return false;
+  if (session.life !== undefined) return emptyUntilMs(session) <= nowMs;
   const isLatest = session.recentEvents.at(-1)?.id === event.id;
   const isRefused = session.answered.every(({ answer }) => answer === 'nak');
-  return session.changedAtMs + EMPTY_FOR_MS <= nowMs || (isLatest && isRefused);
+  return emptyUntilMs(session) <= nowMs || (isLatest && isRefused);
+}
+
+/** Until when an empty session is kept. One that its NAS has ended is remembered for late records. */
+function emptyUntilMs({ life, changedAtMs }: Session): number {
+  return life?.closed === undefined ? changedAtMs + EMPTY_FOR_MS : life.closed.decidedAtMs + CLOSED_FOR_MS;
 }
 
 /** Once a session is idle it begins with the request that has waited longest, until one has to wait for the NAS. */
 function workOff(draft: Draft): Draft {
-  let current = draft;
+  let current = takeDeferred(draft);
   while (current.session.transition === undefined) {
     const [next, ...waiting] = current.session.waiting;
     if (next === undefined) break;
-    current = begin({ ...current, session: { ...current.session, waiting } }, next);
+    current = takeDeferred(begin({ ...current, session: { ...current.session, waiting } }, next));
   }
   return current;
 }
 
-/** Whether a change is one of the session's `version`: of its services, of what is under way, or of what was answered. */
+/** Whether a change is one of the session's `version`: of its services, of what is under way, of what was answered, or of
+ * whether the session is open. */
 function changesServices(before: Session | undefined, after: Session): boolean {
   return (
     before?.services !== after.services ||
     before.transition !== after.transition ||
     before.waiting !== after.waiting ||
-    before.answered !== after.answered
+    before.answered !== after.answered ||
+    before.drift !== after.drift ||
+    isOpenByFeed(before) !== isOpenByFeed(after) ||
+    before.life?.closed !== after.life?.closed
   );
 }
 
@@ -233,7 +330,7 @@ function canExpire(service: ServiceSession): service is ServiceSession & { reado
 /** When the session has to be looked at again without anything happening to it; undefined when never. */
 export function dueAtMs(session: Session): number | undefined {
   if (session.transition !== undefined) return session.transition.deadlineMs;
-  if (isEmpty(session)) return session.changedAtMs + EMPTY_FOR_MS;
+  if (isEmpty(session)) return emptyUntilMs(session);
   const times = Object.values(session.services).flatMap((service) => [
     ...(canExpire(service) ? [service.expiresAtMs] : []),
     ...(service.retry === undefined ? [] : [service.retry.atMs]),
@@ -260,12 +357,35 @@ const TABLE: Table = {
     request:     create,
     stray:       ignore,
     due:         ignore,
+    opened:      open,
+    ended:       rememberEnd,
+    witnessed:   openWitnessed,
+    late:        ignore,
+    resync:      ignore,
+  },
+  closed: {
+    request:     begun,
+    answered:    answerAgain,
+    stray:       forgetCommand,
+    due:         ignore,
+    opened:      open,
+    ended:       close,
+    witnessed:   openWitnessed,
+    late:        ignore,
+    resync:      ignore,
+    redelivered: repeatEffects,
   },
   idle: {
     request:     begun,
     answered:    answerAgain,
     stray:       ignore,
     due:         tidy,
+    refreshed:   refresh,
+    replaced:    replace,
+    ended:       close,
+    witnessed:   takeWitness,
+    late:        ignore,
+    resync:      resyncIdle,
     redelivered: repeatEffects,
   },
   activating: {
@@ -278,6 +398,12 @@ const TABLE: Table = {
     unsent:      activationUnsent,
     stray:       ignore,
     due:         ignore,
+    refreshed:   refresh,
+    replaced:    replace,
+    ended:       close,
+    witnessed:   takeWitness,
+    late:        ignore,
+    resync:      ignore,
     redelivered: repeatEffects,
   },
   deactivating: {
@@ -290,6 +416,12 @@ const TABLE: Table = {
     unsent:      deactivationUnsent,
     stray:       ignore,
     due:         ignore,
+    refreshed:   refresh,
+    replaced:    replace,
+    ended:       close,
+    witnessed:   takeWitness,
+    late:        ignore,
+    resync:      ignore,
     redelivered: repeatEffects,
   },
   excluding: {
@@ -302,6 +434,12 @@ const TABLE: Table = {
     unsent:      exclusionUnanswered,
     stray:       ignore,
     due:         ignore,
+    refreshed:   refresh,
+    replaced:    replace,
+    ended:       close,
+    witnessed:   takeWitness,
+    late:        ignore,
+    resync:      ignore,
     redelivered: repeatEffects,
   },
   restoring: {
@@ -314,6 +452,12 @@ const TABLE: Table = {
     unsent:      restorationUnanswered,
     stray:       ignore,
     due:         ignore,
+    refreshed:   refresh,
+    replaced:    replace,
+    ended:       close,
+    witnessed:   takeWitness,
+    late:        ignore,
+    resync:      ignore,
     redelivered: repeatEffects,
   },
   disconnecting: {
@@ -326,6 +470,12 @@ const TABLE: Table = {
     unsent:      disconnectUnsent,
     stray:       ignore,
     due:         ignore,
+    refreshed:   refresh,
+    replaced:    replace,
+    ended:       close,
+    witnessed:   takeWitness,
+    late:        ignore,
+    resync:      ignore,
     redelivered: repeatEffects,
   },
 };
@@ -346,8 +496,7 @@ function repeatEffects({ session }: Draft, event: Event): Change {
 
 function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change {
   const session: Session = {
-    nas: request.nas,
-    acctSessionId: request.acctSessionId,
+    ...newSession(request.nas, request.acctSessionId, nowMs),
     ...(request.sequence !== undefined && {
       createdBy: {
         site: request.nas.site,
@@ -355,22 +504,10 @@ function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change 
         atMs: nowMs,
       },
     }),
-    identity: {},
-    claimed: {},
-    classes: [],
-    services: {},
-    nextServiceNumber: nowMs,
-    accountedAs: {},
-    clearedGroups: [],
-    waiting: [],
-    ended: {},
-    answered: [],
-    changedAtMs: nowMs,
-    recentEvents: [],
-    version: 0,
-    revision: 0,
   };
   const draft = { session, effects: [], nowMs };
+  const absence = absenceOf(session, request.nas);
+  if (absence !== undefined) return answer(draft, { request, ...absence });
   const isGone = request.lookedUpAt !== undefined;
   if (isGone || (request.nas.enforcement === 'none' && request.activate.length === 0)) {
     const unknown = nak('Session-Context-Not-Found', `there is no session ${request.acctSessionId}`);
@@ -403,10 +540,13 @@ function wait(draft: Draft, { request }: RequestEvent): Draft {
 function begin(draft: Draft, request: ServiceRequest): Draft {
   const { isDisconnect } = request;
   const refusal =
+    absenceOf(draft.session, request.nas) ??
     refusalOf(draft.session, request) ??
     (isDisconnect ? undefined : accountingRefusal(draft.session, request));
   if (refusal !== undefined) return settle(draft, { request, ...refusal });
-  const session = atNas(draft.session, request.nas);
+  // What its NAS did not know may be there again: the records of the one before say nothing of it.
+  const { life, ...rest } = draft.session;
+  const session = atNas(life?.closed === undefined ? draft.session : rest, request.nas);
   if (isDisconnect) return startDisconnect({ ...draft, session }, request);
   const job = jobOf(session, request);
   if ('answer' in job) return settle(draft, { request, ...job });
@@ -492,6 +632,60 @@ function untellableOf(session: Session, job: Job) {
     untellable(session, { activate, deactivate: [], staying, request, correlationId }),
   );
   return [...commands, ...deactivations, ...restorations].find((refusal) => refusal !== undefined);
+}
+
+// --- The feed -------------------------------------------------------------------------------------------------
+
+function open(draft: Draft<Session | undefined>, event: RecordEvent): Draft {
+  return openSession(draft, event);
+}
+
+function openWitnessed(draft: Draft<Session | undefined>, event: RecordEvent): Draft {
+  return takeWitness(openSession(draft, event), event);
+}
+
+function refresh(draft: Draft, { record }: RecordEvent): Change {
+  const session = refreshed(draft.session, record);
+  return session === draft.session ? ignore() : { ...draft, session };
+}
+
+function takeWitness(draft: Draft, { id, record }: RecordEvent): Draft {
+  const session = heard(draft.session, record);
+  const next = { ...draft, session };
+  return record.service === undefined ? next : witness(next, witnessOf(id, record, record.service));
+}
+
+function replace(draft: Draft, event: RecordEvent): Draft {
+  return replaceSession(draft, event);
+}
+
+/** The Acct-Stop of a session that is not known: its Acct-Start may still come. */
+function rememberEnd({ nowMs }: Draft<undefined>, event: RecordEvent | RestartEvent): Change {
+  if (event.kind === 'nas-restart') return ignore();
+  const { nas, acctSessionId, identity, classes } = event.record;
+  const session = { ...newSession(nas, acctSessionId, nowMs), identity, classes };
+  return closeSession({ session, effects: [], nowMs }, endingOf(event), event.id);
+}
+
+function close(draft: Draft, event: RecordEvent | RestartEvent): Change {
+  const ending = endingOf(event);
+  if (isClosed(draft.session)) return { ...draft, session: confirmEnd(draft.session, ending, draft.nowMs) };
+  return event.kind === 'nas-restart'
+    ? (restartSession(draft, event) ?? ignore())
+    : closeSession(draft, ending, event.id);
+}
+
+/** A command that was under way when the session ended, and was refused or not sent, has done nothing to the next one either. */
+function forgetCommand(draft: Draft, { commandId, result }: OutcomeEvent): Change {
+  const { life } = draft.session;
+  const isRefused = result === 'nak' || result === 'unsent';
+  if (life?.closed?.command?.commandId !== commandId || !isRefused) return ignore();
+  const { command: _, ...closed } = life.closed;
+  return { ...draft, session: { ...draft.session, life: { ...life, closed } } };
+}
+
+function resyncIdle(draft: Draft, { id, to }: ResyncEvent): Change {
+  return draft.session.drift === undefined ? ignore() : resync(draft, to, id);
 }
 
 // --- Time -----------------------------------------------------------------------------------------------------

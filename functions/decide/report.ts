@@ -1,7 +1,7 @@
 // What decide tells of its work, for logs, metrics and the local display.
 import type { SessionKey } from '../../core/messages.ts';
 import type { CommandOutcome } from '../../core/subscriber/command-outcome.ts';
-import { failedAttempts, gone, turned } from '../../core/subscriber/difference.ts';
+import { drifted, failedAttempts, gone, turned } from '../../core/subscriber/difference.ts';
 import type { Effect, Session } from '../../core/subscriber/session.ts';
 
 /** How a request came. */
@@ -30,6 +30,8 @@ export type DecideReport =
       readonly deactivated: readonly string[];
       /** Services that the NAS may have or not, since this event. */
       readonly unconfirmed: readonly string[];
+      /** Of these, what the NAS accounts and contradicts the table. */
+      readonly drifted: readonly string[];
       /** Attributes of this request that identify the subscriber and that the NAS is not told, new to the session. */
       readonly unchecked: readonly string[];
       readonly effects: readonly Effect[];
@@ -64,7 +66,8 @@ export type DecideReport =
 export function difference(before: Session | undefined, after: Session | undefined) {
   const userName = (after ?? before)?.identity['User-Name'];
   const user = typeof userName === 'string' ? { userName } : {};
-  if (after === undefined) return { ...user, activated: [], deactivated: [], unconfirmed: [], unchecked: [] };
+  if (after === undefined)
+    return { ...user, activated: [], deactivated: [], unconfirmed: [], drifted: [], unchecked: [] };
   const isNew = after.version !== before?.version;
   const latest = isNew ? after.answered.findLast(({ version }) => version === after.version) : undefined;
   const retryAttempts = failedAttempts(before, after);
@@ -73,6 +76,7 @@ export function difference(before: Session | undefined, after: Session | undefin
     activated: turned('active', before, after),
     deactivated: gone(before, after),
     unconfirmed: turned('unconfirmed', before, after),
+    drifted: drifted(before, after),
     unchecked: Object.keys(after.claimed).filter((name) => !(name in (before?.claimed ?? {}))),
     ...(latest?.reason !== undefined && { reason: latest.reason }),
     ...(retryAttempts !== undefined && { retryAttempts }),

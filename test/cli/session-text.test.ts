@@ -1,7 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { describeSession } from '../../cli/session-text.ts';
 import { historyItem } from '../../core/subscriber/history.ts';
-import { asked, NOW, nak, nas, outcome, play, request, service, unsent } from '../core/support.ts';
+import {
+  accountedAs,
+  ack,
+  asked,
+  COA,
+  NOW,
+  nak,
+  nas,
+  outcome,
+  play,
+  record,
+  request,
+  service,
+  unsent,
+} from '../core/support.ts';
 
 type Events = Parameters<typeof play>[0];
 
@@ -360,5 +374,45 @@ describe('a time', () => {
   it('is not left once it is over', () => {
     const limited = asked(request('r1', { activate: [service('gold', { timeoutSeconds: 60 })] }));
     expect(section('Services', shown([limited], 61_000))[1]).toMatch(/ {2}0 s +-$/);
+  });
+});
+
+describe('a session that accounting has told of', () => {
+  const begun = [record('start', -7200), record('interim', -3600, { sessionTimeSeconds: 3600 })];
+  const lines = (events: Events, afterMs = 0) => {
+    const all = shown(events, afterMs, 'UTC');
+    return all.slice(
+      all.findIndex((line) => line.startsWith('State')),
+      all.indexOf(''),
+    );
+  };
+
+  it('shows when it began, what came last, and that it is stale', () => {
+    expect(lines(begun).slice(0, 3)).toEqual([
+      'State            idle',
+      'Began            2026-11-22T10:00:00+00:00 (2 h ago)',
+      'Last record      2026-11-22T11:00:00+00:00 (1 h ago)',
+    ]);
+    expect(lines(begun, 8 * 3_600_000)[2]).toMatch(/ago\), stale: its Acct-Stop may be lost$/);
+  });
+
+  it('shows that services from log-in are not known where the Acct-Start was lost', () => {
+    const known = lines([record('interim', -3600, { sessionTimeSeconds: 3600 })]).slice(1, 4);
+    expect(known[0]).toMatch(/^Began .+, deduced from Acct-Session-Time$/);
+    expect(known[2]).toBe('Services         those from log-in are not known');
+  });
+
+  it('shows when it ended, and by what', () => {
+    const ended = lines([...begun, record('stop', -60)]);
+    expect(ended[0]).toBe('State            closed');
+    expect(ended[3]).toBe('Ended            2026-11-22T11:59:00+00:00 (1 min ago), Acct-Stop');
+  });
+
+  it('shows what the NAS accounts and the table does not have', () => {
+    const gold = [asked(request('r1', { ...COA, activate: ['gold'] })), ack];
+    const drifting = record('start', 30, { service: accountedAs('silver') });
+    expect(lines([...begun, ...gold, drifting], 60_000)).toContain(
+      'Drift            the NAS accounts silver since 2026-11-22T12:00:30+00:00 (30 s ago), not gold',
+    );
   });
 });

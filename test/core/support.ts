@@ -6,6 +6,7 @@ import { decodeAttributes, describeAttribute, firstValue } from '../../core/radi
 import { accountingRecords, serviceSessionId } from '../../core/service-accounting.ts';
 import type { PlannedService } from '../../core/services/terms.ts';
 import type { Event } from '../../core/subscriber/event.ts';
+import type { AccountedService, SessionRecord } from '../../core/subscriber/record.ts';
 import type { RequestedDeactivation, ServiceRequest, Session } from '../../core/subscriber/session.ts';
 import { type Result, transition } from '../../core/subscriber/transition.ts';
 import { craft, packetOf } from './radius/craft.ts';
@@ -21,6 +22,7 @@ export function nas(over: Partial<NasProfile> = {}): NasProfile {
     dialect: 'erx',
     order: 'activate-first',
     serviceAccounting: 'interlock',
+    sessions: 'implicit',
     options: { tagDeactivations: false },
     answerTimeoutSeconds: 30,
     ...over,
@@ -117,6 +119,35 @@ export function outcome(
     ...(errorCause !== undefined && { errorCause }),
     ...(text !== undefined && { text }),
   };
+}
+
+/** An Accounting-Request of the session that `atSeconds` after `NOW` has happened, and comes at once. */
+export function record(
+  kind: SessionRecord['kind'],
+  atSeconds: number,
+  over: Partial<SessionRecord> & { readonly id?: string } = {},
+): Extract<Event, { kind: 'record' }> {
+  const { id = `${kind} ${atSeconds}${over.service ? ` ${over.service.activation}` : ''}`, ...rest } = over;
+  return {
+    kind: 'record',
+    id,
+    record: {
+      kind,
+      eventAtMs: NOW + atSeconds * 1000,
+      isStamped: true,
+      receivedAtMs: NOW + atSeconds * 1000,
+      nas: nas({ enforcement: 'coa' }),
+      acctSessionId: 's1',
+      identity: { 'User-Name': 'client1@isp1.com' },
+      classes: [],
+      ...rest,
+    },
+  };
+}
+
+/** A service as its NAS accounts it. */
+export function accountedAs(activation: string, serviceSessionId = `s1:${activation}`): AccountedService {
+  return { activation, spelling: activation, groups: service(activation).groups, serviceSessionId };
 }
 
 /** The NAS acknowledges the command under way. */

@@ -165,6 +165,7 @@ describe('of a session, tells apart', () => {
         activated: [],
         deactivated: [],
         unconfirmed: [],
+        drifted: [],
         unchecked: [],
         effects: [],
         lostRaces: 0,

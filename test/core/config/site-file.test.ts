@@ -305,7 +305,7 @@ describe('a site file is refused, with line and path, for', () => {
     ['    answerTimeoutSeconds: 4', 'nases.0.answerTimeoutSeconds: expected at least 5 seconds'],
     ['    answerTimeoutSeconds: 31', 'nases.0.answerTimeoutSeconds: expected at most 30 seconds'],
     ['    answerTimeoutSeconds: 7.5', 'nases.0.answerTimeoutSeconds: expected whole seconds'],
-    ['sessions: explicit', 'sessions: expected implicit'],
+    ['sessions: explicit', 'sessions: expected implicit or accounting'],
     ['queues: demo', 'queues: expected keys with values'],
     ['color: blue', 'color: this key is not known here'],
   ])('a line more: %s', (text, problem) => {

@@ -2,7 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { HISTORY_RETENTION_DAYS, INDEX_ATTRIBUTES, TABLE } from '../../../core/cloud/table.ts';
 import { HISTORY_ATTRIBUTES, historyItem } from '../../../core/subscriber/history.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
-import { asked, CLIENT, NOW, nak, nas, outcome, play, request, service, unsent } from '../support.ts';
+import {
+  accountedAs,
+  asked,
+  CLIENT,
+  NOW,
+  nak,
+  nas,
+  outcome,
+  play,
+  record,
+  request,
+  service,
+  unsent,
+} from '../support.ts';
 
 const COA = { nas: nas({ enforcement: 'coa' }) };
 const origin = { kind: 'radius', client: CLIENT };
@@ -254,5 +267,46 @@ describe('the history of a session that somebody removes', () => {
     ].map((item) => item?.sk);
     expect(keys).toEqual(keys.toSorted());
     expect(new Set(keys).size).toBe(3);
+  });
+});
+
+describe('the history of a session that accounting has told of', () => {
+  const start = record('start', 0);
+  const gold = [asked(request('r1', { ...COA, activate: ['gold'] })), (s?: Session) => outcome(s, 'ack')];
+
+  it('says when it was opened, replaced and closed, and what ended with it', () => {
+    expect(told([start])).toEqual({ cause: 'record', correlationId: 'start 0', life: 'opened' });
+    const other = record('start', 1, { identity: { 'User-Name': 'another' } });
+    expect(told([start, other])).toEqual({ cause: 'record', correlationId: 'start 1', life: 'replaced' });
+    expect(told([start, ...gold, record('stop', 2)])).toEqual({
+      cause: 'record',
+      correlationId: 'stop 2',
+      life: 'closed',
+      deactivated: ['gold'],
+    });
+    const restart = { kind: 'nas-restart', id: 'on', eventAtMs: NOW + 1, terminateCause: 11 } as const;
+    expect(told([start, restart])).toEqual({ cause: 'nas-restart', correlationId: 'on', life: 'closed' });
+  });
+
+  it('says what the NAS accounts and the table does not have, and how an operator settled it', () => {
+    const silver = record('start', 90, { service: accountedAs('silver') });
+    expect(told([start, ...gold, silver])).toEqual({
+      cause: 'record',
+      correlationId: silver.id,
+      drift: ['silver'],
+      unconfirmed: ['silver'],
+    });
+    expect(told([start, ...gold, silver, { kind: 'resync', id: 'told', to: 'nas' }])).toEqual({
+      cause: 'resync',
+      correlationId: 'told',
+      activated: ['silver'],
+      unconfirmed: ['gold'],
+    });
+  });
+
+  it('has no item for a record that says who the subscriber is and no more', () => {
+    const before = play([start]).session;
+    const more = record('interim', 60, { identity: { 'Framed-IP-Address': '198.51.100.7' } });
+    expect(historyItem(before, play([more], before).session, 0)).toBeUndefined();
   });
 });

@@ -15,6 +15,7 @@ import type { ServiceRequest, Session } from '../../../core/subscriber/session.t
 import { dueAtMs, MAX_WAITING, transition } from '../../../core/subscriber/transition.ts';
 import {
   accounted,
+  accountedAs,
   ack,
   asked,
   brief,
@@ -23,6 +24,7 @@ import {
   nas,
   outcome,
   play,
+  record,
   request,
   service,
   services,
@@ -590,7 +592,8 @@ describe('every cell of the table', () => {
   const waits = asked(request('r2', { ...COA, activate: ['voice'] }));
   const restoring = play([waits, (s) => outcome(s, 'timeout')], deactivating).session;
   const disconnecting = play([asked(request('r1', { ...COA, isDisconnect: true }))], idle).session;
-  const states = { absent, idle, activating, deactivating, excluding, restoring, disconnecting };
+  const closed = play([record('stop', 10)], idle).session;
+  const states = { absent, closed, idle, activating, deactivating, excluding, restoring, disconnecting };
   const events = (session: Session | undefined): Readonly<Record<EventName, Event>> => ({
     request: asked(request('new', { ...COA, activate: ['bronze'] })),
     answered: asked(
@@ -604,6 +607,13 @@ describe('every cell of the table', () => {
     stray: { kind: 'outcome', id: 'of long ago/outcome', commandId: 'of long ago', result: 'ack' },
     due: { kind: 'due', id: 'd1' },
     redelivered: { ...outcome(session, 'ack'), id: session?.recentEvents.at(-1)?.id ?? '' },
+    opened: record('start', 20),
+    refreshed: record('start', 20),
+    replaced: record('start', 20, { identity: { 'User-Name': 'client2@isp1.com' } }),
+    ended: record('stop', 20),
+    witnessed: record('start', 20, { service: accountedAs('video') }),
+    late: { kind: 'nas-restart', id: 'on of long ago', eventAtMs: 0, terminateCause: 11 },
+    resync: { kind: 'resync', id: 'told', to: 'table' },
   });
   // The effects of each event in each state, "stored" where only the session changes, "-" where nothing does.
   const expected: { readonly [S in State]: Readonly<Record<EventsOf[S], string>> } = {
@@ -611,12 +621,35 @@ describe('every cell of the table', () => {
       request: 'activate bronze',
       stray: '-',
       due: '-',
+      opened: 'stored',
+      ended: 'stored',
+      witnessed: 'stored',
+      late: '-',
+      resync: '-',
+    },
+    closed: {
+      request: 'nak 503',
+      answered: 'ack',
+      stray: '-',
+      due: '-',
+      opened: 'stored',
+      ended: 'stored',
+      witnessed: 'stored',
+      late: '-',
+      resync: '-',
+      redelivered: '-',
     },
     idle: {
       request: 'activate bronze',
       answered: 'ack',
       stray: '-',
       due: '-',
+      refreshed: 'stored',
+      replaced: 'stored',
+      ended: 'stored',
+      witnessed: 'stored',
+      late: '-',
+      resync: '-',
       redelivered: 'ack',
     },
     activating: {
@@ -629,6 +662,12 @@ describe('every cell of the table', () => {
       unsent: 'nak 506',
       stray: '-',
       due: '-',
+      refreshed: 'stored',
+      replaced: 'nak 503',
+      ended: 'nak 503',
+      witnessed: 'stored',
+      late: '-',
+      resync: '-',
       redelivered: 'activate gold',
     },
     deactivating: {
@@ -641,6 +680,12 @@ describe('every cell of the table', () => {
       unsent: 'nak 506',
       stray: '-',
       due: '-',
+      refreshed: 'stored',
+      replaced: 'nak 503',
+      ended: 'nak 503',
+      witnessed: 'stored',
+      late: '-',
+      resync: '-',
       redelivered: 'deactivate silver',
     },
     excluding: {
@@ -653,6 +698,12 @@ describe('every cell of the table', () => {
       unsent: 'ack',
       stray: '-',
       due: '-',
+      refreshed: 'stored',
+      replaced: 'nak 503',
+      ended: 'nak 503',
+      witnessed: 'stored',
+      late: '-',
+      resync: '-',
       redelivered: 'deactivate silver',
     },
     // The request that waits has its turn once the NAS has answered, or has not.
@@ -666,6 +717,12 @@ describe('every cell of the table', () => {
       unsent: 'activate voice',
       stray: '-',
       due: '-',
+      refreshed: 'stored',
+      replaced: 'nak 503',
+      ended: 'nak 503',
+      witnessed: 'stored',
+      late: '-',
+      resync: '-',
       redelivered: 'nak 505, activate silver',
     },
     disconnecting: {
@@ -678,6 +735,12 @@ describe('every cell of the table', () => {
       unsent: 'nak 506',
       stray: '-',
       due: '-',
+      refreshed: 'stored',
+      replaced: 'nak 503',
+      ended: 'nak 503',
+      witnessed: 'stored',
+      late: '-',
+      resync: '-',
       redelivered: 'disconnect',
     },
   };

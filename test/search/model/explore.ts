@@ -8,9 +8,9 @@ import {
   moves,
   newSubscriber,
   type Subscriber,
-  Violation,
   type World,
 } from './subscriber-world.ts';
+import { Violation } from './violation.ts';
 
 export interface Exploration {
   readonly states: number;
@@ -19,7 +19,7 @@ export interface Exploration {
   readonly violation?: { readonly message: string; readonly trace: readonly string[] };
 }
 
-const RESOURCES = ['requests', 'faults', 'crashes'] as const satisfies readonly (keyof Budget)[];
+const RESOURCES = ['requests', 'faults', 'crashes', 'events'] as const satisfies readonly (keyof Budget)[];
 
 interface Step {
   readonly name: string;
@@ -63,7 +63,7 @@ export function explore(budget: Budget, world: World): Exploration {
     return local.steps ?? [];
   };
 
-  const bases = RESOURCES.map((resource) => budget[resource] + 1);
+  const bases = RESOURCES.map((resource) => (budget[resource] ?? 0) + 1);
   const budgets = bases.reduce((product, base) => product * base, 1);
   const encode = (id: number, left: readonly number[]): Code =>
     id * budgets + left.reduce((sum, amount, index) => sum * (bases[index] ?? 1) + amount, 0);
@@ -88,7 +88,7 @@ export function explore(budget: Budget, world: World): Exploration {
 
   const start = encode(
     intern(newSubscriber(world)),
-    RESOURCES.map((resource) => budget[resource]),
+    RESOURCES.map((resource) => budget[resource] ?? 0),
   );
   const cameFrom = new Map<Code, Code>([[start, start]]);
   /** By state, those that lead to it when nothing goes wrong. */

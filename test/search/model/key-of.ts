@@ -3,6 +3,7 @@
 // in these alone have the same future, so only one of them is explored.
 import type { Event } from '../../../core/subscriber/event.ts';
 import type { Effect, Job, Session } from '../../../core/subscriber/session.ts';
+import { feedKeyOf } from './feed-world.ts';
 import { type Subscriber, wishOf } from './subscriber-world.ts';
 
 export function keyOf(subscriber: Subscriber): string {
@@ -14,13 +15,20 @@ export function keyOf(subscriber: Subscriber): string {
   };
   const event = (one: Event) => {
     if (one.kind === 'outcome') return [command(one.commandId), one.result, one.errorCause];
-    return one.kind === 'request' ? one.id : 'due';
+    return one.kind === 'request' ? one.id : one.kind;
   };
   const effect = (one: Effect) =>
     one.kind === 'command' ? command(one.commandId) : [one.correlationId, one.answer, one.errorCause];
   const { session, commands, inbox, replies, started, stopped } = subscriber;
   const parts = [
-    session && sessionParts(session, command, effect, inbox),
+    session &&
+      sessionParts(
+        session,
+        command,
+        effect,
+        [...inbox, ...(subscriber.feed?.records ?? [])],
+        subscriber.feed?.clockMs,
+      ),
     subscriber.nas,
     subscriber.isOffline,
     inbox.map(event),
@@ -33,6 +41,7 @@ export function keyOf(subscriber: Subscriber): string {
     ...[subscriber.sent, subscriber.received, subscriber.expired].map((ids) =>
       ids.filter(known).map(command),
     ),
+    subscriber.feed && feedKeyOf(subscriber.feed, session),
     subscriber.asked.map(wishOf),
     subscriber.heard,
     subscriber.expected,
@@ -48,10 +57,13 @@ function sessionParts(
   command: (id: string) => number,
   effect: (effect: Effect) => unknown,
   inbox: readonly Event[],
+  clockMs: number | undefined,
 ) {
   const { services, identity, transition, waiting, answered, recentEvents, storedUnder } = session;
   const eventId = (id: string) =>
-    id.endsWith('/outcome') ? command(id.replace('/outcome', '')) : id.replace(/^due.*/, 'due');
+    id.endsWith('/outcome')
+      ? command(id.replace('/outcome', ''))
+      : id.replace(/^due.*/, 'due').replace(/^f\d+ /, '');
   const times = [...new Set(Object.values(services).flatMap(({ retry }) => retry?.atMs ?? []))].sort(
     (a, b) => a - b,
   );
@@ -69,8 +81,12 @@ function sessionParts(
           isLost,
           isStranger,
           named,
+          isLearned,
+          isAccountedByNas,
         }) => [
           activation,
+          isLearned,
+          isAccountedByNas,
           state,
           activatedAtMs !== undefined,
           statistics,
@@ -91,6 +107,7 @@ function sessionParts(
     identity,
     storedUnder,
     transition && [
+      clockMs !== undefined && transition.deadlineMs <= clockMs,
       transition.step,
       command(transition.commandId),
       transition.underWay,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { NasProfile, Order } from '../../../core/nas.ts';
 import type { Statistics } from '../../../core/services/terms.ts';
-import type { ServiceRequest, ServiceSession } from '../../../core/subscriber/session.ts';
+import type { Life, ServiceRequest, ServiceSession } from '../../../core/subscriber/session.ts';
 import { transition } from '../../../core/subscriber/transition.ts';
 import { deactivation, NOW, nas, outcome, request, service } from '../../core/support.ts';
 import { commentedEdges, describeEdges, EdgesSeen } from './edges.ts';
@@ -236,6 +236,38 @@ const SETTINGS: readonly Setting[] = [
     budget: { requests: 3, faults: 1, crashes: 0 },
   },
   {
+    name: 'a session logs on and off',
+    feed: { isOffline: true, happens: ['log-on', 'log-off', 'interim'] },
+    fromLogIn: ['silver'],
+    wishes: ['+gold'],
+    withoutRepeats: true,
+    budget: { requests: 1, faults: 1, crashes: 1, events: 3 },
+  },
+  {
+    name: 'the NAS restarts',
+    feed: { isOffline: true, happens: ['log-on', 'restart', 'failover', 'interim'] },
+    fromLogIn: ['silver'],
+    wishes: ['+gold'],
+    withoutRepeats: true,
+    budget: { requests: 1, faults: 1, crashes: 0, events: 3 },
+  },
+  {
+    name: 'the NAS ends and begins services itself',
+    feed: { isOffline: true, happens: ['log-on', 'end silver', 'begin silver', 'interim'] },
+    fromLogIn: ['silver'],
+    wishes: ['+gold', '+silver'],
+    withoutRepeats: true,
+    budget: { requests: 1, faults: 1, crashes: 0, events: 3 },
+  },
+  {
+    name: 'a session from before there was a feed',
+    feed: { happens: ['log-on', 'log-off', 'restart', 'interim'] },
+    fromLogIn: ['silver'],
+    wishes: ['+gold', '-silver'],
+    withoutRepeats: true,
+    budget: { requests: 1, faults: 1, crashes: 1, events: 2 },
+  },
+  {
     name: 'no confirmation',
     profile: { enforcement: 'none' },
     wishes: ['+gold', '+silver -video', '!'],
@@ -387,17 +419,57 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     staysCertain,
     /is active in the item, and the NAS does not have it/,
   ],
+  [
+    'goes by when a record comes, not by when it happened',
+    'a session logs on and off',
+    goesByArrival,
+    /ends a session that goes on|at rest the session is open/,
+  ],
+  [
+    'ends the session with the Acct-Stop of an earlier one',
+    'a session logs on and off',
+    believesAnyStop,
+    /ends a session that goes on/,
+  ],
+  [
+    'acknowledges a request whose session has ended',
+    'a session logs on and off',
+    acknowledgesAnyhow,
+    /ACK for a session that has ended/,
+  ],
+  [
+    'forgets the command under way with the session',
+    'a session logs on and off',
+    forgetsTheCommand,
+    /at rest the NAS has gold/,
+  ],
+  [
+    'believes the Acct-Start of a service that has ended',
+    'the NAS ends and begins services itself',
+    believesAnyStart,
+    /at rest silver is active/,
+  ],
+  [
+    'ends what began after the restart of the NAS',
+    'the NAS restarts',
+    endsWhatBeganLater,
+    /ends a session that began later/,
+  ],
   ['never tells again what failed', 'one service a command', givesUp, /never at rest|will not be told/],
 ];
 
 describe('the search tells of a system that', () => {
-  it.each(MUTANTS)('%s', (_, name, decide, promise) => {
-    const setting = SETTINGS.find((one) => one.name === name);
-    if (setting === undefined) throw new Error(`no setting ${name}`);
-    const { violation } = search(setting, decide);
-    process.stdout.write(`broken on purpose: ${violation?.message}\n  ${violation?.trace.join('\n  ')}\n`);
-    expect(violation?.message).toMatch(promise);
-  });
+  it.each(MUTANTS)(
+    '%s',
+    (_, name, decide, promise) => {
+      const setting = SETTINGS.find((one) => one.name === name);
+      if (setting === undefined) throw new Error(`no setting ${name}`);
+      const { violation } = search(setting, decide);
+      process.stdout.write(`broken on purpose: ${violation?.message}\n  ${violation?.trace.join('\n  ')}\n`);
+      expect(violation?.message).toMatch(promise);
+    },
+    300_000,
+  );
 });
 
 /** What Junos MX has done since 16.1R4, without the way back. */
@@ -552,6 +624,53 @@ function staysCertain(...given: Parameters<Transition>): ReturnType<Transition> 
 
 function givesUp(...given: Parameters<Transition>): ReturnType<Transition> {
   return withServicesOf(transition(...given), ({ retry: _, ...service }) => service);
+}
+
+function goesByArrival(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  if (event.kind !== 'record') return transition(session, event, nowMs);
+  return transition(session, { ...event, record: { ...event.record, eventAtMs: nowMs } }, nowMs);
+}
+
+function believesAnyStop(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  if (event.kind !== 'record' || event.record.kind !== 'stop' || event.record.service !== undefined)
+    return transition(session, event, nowMs);
+  const { sessionTimeSeconds: _, ...stop } = event.record;
+  return transition(session, { ...event, record: { ...stop, eventAtMs: nowMs } }, nowMs);
+}
+
+/** With the Acct-Stop, it answers the request under way as if all had gone well. */
+function acknowledgesAnyhow(...given: Parameters<Transition>): ReturnType<Transition> {
+  const result = transition(...given);
+  if (given[1].kind !== 'record') return result;
+  const effects = result.effects.map((effect) => {
+    if (effect.kind !== 'reply') return effect;
+    const { errorCause: _, ...reply } = effect;
+    return { ...reply, answer: 'ack' as const };
+  });
+  return { ...result, effects };
+}
+
+function forgetsTheCommand(...given: Parameters<Transition>): ReturnType<Transition> {
+  return withLifeOf(transition(...given), ({ closed, ...life }) => {
+    if (closed === undefined) return life;
+    const { command: _, ...rest } = closed;
+    return { ...life, closed: rest };
+  });
+}
+
+function believesAnyStart(...given: Parameters<Transition>): ReturnType<Transition> {
+  return withLifeOf(transition(...given), (life) => ({ ...life, endedServices: [] }));
+}
+
+function endsWhatBeganLater(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const isRestart = event.kind === 'nas-restart';
+  return transition(session, isRestart ? { ...event, eventAtMs: nowMs + 1 } : event, nowMs);
+}
+
+function withLifeOf(result: ReturnType<Transition>, change: (life: Life) => Life): ReturnType<Transition> {
+  const { life } = result.session ?? {};
+  if (result.session === undefined || life === undefined) return result;
+  return { ...result, session: { ...result.session, life: change(life) } };
 }
 
 function withServicesOf(

@@ -31,6 +31,19 @@ import type {
 } from '../../../core/subscriber/session.ts';
 import { dueAtMs, type Result, type transition } from '../../../core/subscriber/transition.ts';
 import { stored } from '../../core/support.ts';
+import {
+  accountsEnd,
+  checkKnown,
+  checkLife,
+  type Feed,
+  type FeedWorld,
+  happenings,
+  heardOf,
+  isBehind,
+  newFeed,
+  withRestart,
+} from './feed-world.ts';
+import { Violation } from './violation.ts';
 
 export type Transition = typeof transition;
 
@@ -41,6 +54,8 @@ export interface Budget {
   readonly faults: number;
   /** How many of the faults may be crashes. */
   readonly crashes: number;
+  /** What may happen to the session at its NAS: log-on, log-off, restart and the like. None if absent. */
+  readonly events?: number;
 }
 
 /** What there is to be explored. */
@@ -61,6 +76,8 @@ export interface World {
   readonly refusesCoexistence?: boolean;
   /** Has what the Filter-Ids of a command say, and nothing else; with `one`, a single one. */
   readonly replaces?: 'all' | 'one';
+  /** The NAS accounts sessions and services, and Interlock gets a copy. */
+  readonly feed?: FeedWorld;
 }
 
 /** The subscriber's name, as the NAS knows it. */
@@ -91,12 +108,16 @@ export interface Subscriber {
   readonly stopped: readonly string[];
   /** When the last session that was removed had its last change: the next one begins later. */
   readonly removedAtMs: number;
+  /** What the NAS knows and accounts of the session. */
+  readonly feed?: Feed;
 }
 
-export function newSubscriber({ fromLogIn = [] }: World): Subscriber {
+export function newSubscriber(world: World): Subscriber {
+  const { fromLogIn = [] } = world;
   return {
     session: undefined,
-    nas: fromLogIn.toSorted(),
+    ...(world.feed && { feed: newFeed(world.feed, fromLogIn) }),
+    nas: world.feed?.isOffline ? [] : fromLogIn.toSorted(),
     inbox: [],
     commands: [],
     sent: [],
@@ -122,9 +143,6 @@ export interface Move {
 const FAULT = { faults: 1 };
 const CRASH = { faults: 1, crashes: 1 };
 
-/** A promise that is not kept, in words. */
-export class Violation extends Error {}
-
 /** All that can happen next. @throws Violation where what happens must not */
 export function moves(from: Subscriber, world: World): readonly Move[] {
   return [
@@ -133,7 +151,52 @@ export function moves(from: Subscriber, world: World): readonly Move[] {
     ...from.replies.map((_, index) => replyMove(from, index)),
     ...commandMoves(from, world),
     ...timeMoves(from, world),
+    ...(from.feed ? feedMoves(from, from.feed, world) : []),
   ];
+}
+
+/** The NAS does something of itself, or a record of it arrives: not always, not always once, and not in order. */
+function feedMoves(from: Subscriber, feed: Feed, world: World): Move[] {
+  // What decide has not finished it is given again long before the next thing happens.
+  const isHalfDone =
+    feed.received.length > 0 ||
+    from.inbox.some(({ id }) => from.session?.recentEvents.some((one) => one.id === id));
+  const happening = (
+    isHalfDone ? [] : happenings(from.nas, from.session?.transition?.deadlineMs, feed, world)
+  ).map(({ name, to }): Move => ({ name: `NAS: ${name}`, to: { ...from, ...to }, cost: { events: 1 } }));
+  const arriving = feed.records.flatMap((one, index): Move[] => {
+    // Its queue keeps the order of what has arrived.
+    if (feed.received.length > 0 && !feed.received.includes(one.id)) return [];
+    const event = withRestart(one, feed);
+    const result = world.decide(from.session, event, timeOf(from));
+    const written = write(from, event, result, world);
+    const sent = removed(send(written, result.effects), result);
+    const heard = heardOf(event, feed);
+    const taken = { ...heard, records: feed.records.toSpliced(index, 1), received: [] };
+    const name = `feed: ${event.id}`;
+    const isFirst = index === 0 || feed.received.length > 0;
+    return [
+      { name, to: { ...sent, feed: taken }, ...(isFirst ? {} : { cost: FAULT }) },
+      {
+        name: `${name}, to come again`,
+        to: { ...sent, feed: { ...heard, received: [] } },
+        cost: isFirst ? FAULT : { faults: 2 },
+      },
+      ...(feed.received.includes(event.id)
+        ? []
+        : [{ name: `${name}, lost`, to: { ...from, feed: { ...taken, isIncomplete: true } }, cost: FAULT }]),
+      ...(result.effects.length === 0
+        ? []
+        : [
+            {
+              name: `${name}, crash after the write`,
+              to: { ...written, feed: { ...heard, received: [event.id] } },
+              cost: CRASH,
+            },
+          ]),
+    ];
+  });
+  return [...happening, ...arriving];
 }
 
 function clientMoves(from: Subscriber, { menu, withoutRepeats = false }: World): Move[] {
@@ -230,6 +293,7 @@ function write(from: Subscriber, event: Event, result: Result, world: World): Su
     if (effect.answer === 'ack')
       expected = carriedOut(expected, requestOf(from, effect.correlationId), world);
   }
+  if (from.feed !== undefined) checkLife(from.session, event, result, from.feed);
   if (next === undefined) return from;
   const session = stored(next);
   checkRetries(from.session, session);
@@ -282,6 +346,9 @@ function carriedOut(
 
 /** An ACK says that every change was made (RFC 5176 section 2.3), a 503 that the NAS does not know the subscriber so. */
 function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups, replaces }: World): void {
+  // While a record is under way or lost, the table cannot know what the NAS has.
+  const isDeferred = (from.session?.life?.deferred.length ?? 0) > 0;
+  if (from.feed !== undefined && (isBehind(from.feed) || isDeferred)) return;
   const request = requestOf(from, reply.correlationId);
   const { key } = request.origin;
   if (reply.answer === 'ack' && isTold(request)) {
@@ -305,13 +372,10 @@ function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups, replaces }:
   );
   // The session that was found may have gone since.
   const wasFound = request.lookedUpAt !== undefined;
-  if (
-    reply.errorCause === ERROR_CAUSE['Session-Context-Not-Found'] &&
-    !isStranger &&
-    !isAboutAbsent &&
-    !from.isOffline &&
-    !wasFound
-  )
+  const isRefused = reply.errorCause === ERROR_CAUSE['Session-Context-Not-Found'];
+  // Where the session comes and goes, the NAS may have said so while it was not there.
+  const isOffline = from.isOffline || from.feed !== undefined;
+  if (isRefused && !isStranger && !isAboutAbsent && !isOffline && !wasFound)
     throw new Violation(`${key}: 503, and the NAS knows the subscriber`);
   if (reply.answer === 'ack' && isTold(request) && isStranger)
     throw new Violation(`${key}: ACK for another subscriber`);
@@ -463,6 +527,9 @@ function nasDoes(
   return { nas: [...new Set([...left, ...comes])].sort() };
 }
 
+/** What a NAS says that does not know the session. */
+const offline = { nas: [], errorCause: ERROR_CAUSE['Session-Context-Not-Found'] } as const;
+
 /** The relay takes the first command, and the NAS does with it what it likes. */
 function commandMoves(from: Subscriber, world: World): Move[] {
   const [command, ...commands] = from.commands;
@@ -485,12 +552,19 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   if (from.received.includes(commandId)) {
     return [{ name: `relay: ${commandId} was received before`, to: answered(from, 'timeout') }];
   }
-  const done = nasDoes(from, command, world);
+  const done = from.feed?.isOnline === false ? offline : nasDoes(from, command, world);
   checkStrangers(from, done.nas);
-  // Nothing that was asked for before holds any longer.
-  const carriedOut = done.isOffline
-    ? { ...from, nas: done.nas, isOffline: true as const, expected: {} }
-    : checkHeld(from, { ...from, nas: done.nas }, world);
+  const accounted = from.feed && { feed: accountsEnd(from.feed, done.nas) };
+  const did = { ...from, nas: done.nas, ...accounted };
+  // A command of a session that has ended may come to the next one.
+  const isStale = from.feed !== undefined && from.session?.transition?.commandId !== commandId;
+  // Once the NAS has ended the session, nothing that was asked for before holds any longer.
+  const carriedOut =
+    'isOffline' in done && done.isOffline
+      ? { ...did, isOffline: true as const, expected: {} }
+      : isStale
+        ? did
+        : checkHeld(from, did, world);
   const told =
     done.errorCause === undefined
       ? answered(carriedOut, 'ack')
@@ -524,18 +598,27 @@ function commandMoves(from: Subscriber, world: World): Move[] {
 /** The sweep: a deadline passes, or what failed is told again. */
 function timeMoves(from: Subscriber, world: World): Move[] {
   const { session } = from;
-  const due = session && dueAtMs(session);
-  if (session === undefined || due === undefined) return [];
+  const dueMs = session && dueAtMs(session);
+  if (session === undefined || dueMs === undefined) return [];
+  const due = Math.max(dueMs, from.feed?.clockMs ?? dueMs);
   const event: Event = { kind: 'due', id: `due ${session.revision}` };
   const result = world.decide(session, event, due);
+  // A session that is closed is remembered for longer than a record may take.
+  if (result.isOver && from.feed !== undefined && from.feed.records.length + from.commands.length > 0)
+    return [];
   // An empty session is removed after 300 s. The inbox delivers a message again long before that.
   if (result.isOver && from.inbox.some(({ id }) => session.recentEvents.some((one) => one.id === id)))
     return [];
   const expired =
     session.transition === undefined ? from.expired : [...from.expired, session.transition.commandId];
-  const written = write(from, event, result, world);
+  const later = from.feed && { feed: { ...from.feed, clockMs: Math.max(from.feed.clockMs, due) } };
+  const written = { ...write(from, event, result, world), ...later };
   // A deadline that passes is one timeout more; a retry is free, so that the world can come to rest.
   const cost = session.transition === undefined ? {} : FAULT;
+  if (from.feed !== undefined)
+    return [
+      { name: 'sweep', to: removed(send({ ...written, expired }, result.effects), result, true), cost },
+    ];
   const early: Event = { kind: 'due', id: `due ${session.revision} early` };
   const premature = world.decide(session, early, timeOf(from));
   return [
@@ -556,9 +639,16 @@ function checkHeld(before: Subscriber, after: Subscriber, world: World): Subscri
   const isGapAllowed = world.menu.some(({ nas }) => nas.order === 'deactivate-first');
   // What came in the place of the one that a NAS has at a time, unacknowledged, goes when that one is restored.
   const had = world.replaces === 'one' ? before.nas.filter((name) => name in before.expected) : before.nas;
-  const lost = lostGroups(had, after, world);
+  const lost = lostGroups(had, after, world).filter((group) => !isEndedByNas(group));
+  // A command may come to a session that began after it, which the table does not know yet.
+  if (before.feed !== undefined && isBehind(before.feed)) return after;
   if (!isGapAllowed && lost.length > 0) throw new Violation(`the NAS has no service of group ${lost} left`);
   return after;
+
+  // A service that the table held to be there may have been ended by the NAS.
+  function isEndedByNas(group: number): boolean {
+    return before.feed?.endedByNas.some((name) => world.groups[name]?.includes(group)) === true;
+  }
 }
 
 /** What was asked for another subscriber alone, and not for this one, is not taken away from this one. */
@@ -593,8 +683,8 @@ function lostGroups(
 }
 
 /** Nothing is under way, and nothing is still to be told. */
-export function isAtRest({ session, inbox, commands, replies }: Subscriber): boolean {
-  if (inbox.length + commands.length + replies.length > 0) return false;
+export function isAtRest({ session, inbox, commands, replies, feed }: Subscriber): boolean {
+  if (inbox.length + commands.length + replies.length + (feed?.records.length ?? 0) > 0) return false;
   if (session === undefined) return true;
   const services = Object.values(session.services);
   return session.transition === undefined && services.every(({ retry }) => retry === undefined);
@@ -619,6 +709,14 @@ export function checkRest(subscriber: Subscriber, world: World): void {
   if (!isAtRest(subscriber)) return;
   if (heard.some((answer) => answer === '' || answer === FORGOTTEN))
     throw new Violation(`at rest a request has no answer: ${heard}`);
+  const open = started.filter((id) => !stopped.includes(id)).length;
+  const accounted = services.filter(isAccounted).length;
+  if (open !== accounted)
+    throw new Violation(`at rest ${accounted} services are accounted and ${open} accounts open`);
+  if (subscriber.feed !== undefined) {
+    checkKnown(session, nas, subscriber.feed);
+    return;
+  }
   const isEnforced = session === undefined || isTold(session);
   const doubtful = services
     .filter(({ state }) => state === 'unconfirmed')
@@ -651,14 +749,10 @@ export function checkRest(subscriber: Subscriber, world: World): void {
     throw new Violation(`at rest ${missing} is active in the item, and the NAS does not have it`);
   const lost = isEnforced ? lostGroups(Object.keys(expected), subscriber, world) : [];
   if (lost.length > 0) throw new Violation(`at rest the NAS has no service of group ${lost} left`);
-  const open = started.filter((id) => !stopped.includes(id)).length;
-  const accounted = services.filter(isAccounted).length;
-  if (open !== accounted)
-    throw new Violation(`at rest ${accounted} services are accounted and ${open} accounts open`);
 }
 
-function isAccounted({ activatedAtMs, statistics }: ServiceSession): boolean {
-  return activatedAtMs !== undefined && statistics !== 'off';
+function isAccounted({ activatedAtMs, statistics, isAccountedByNas }: ServiceSession): boolean {
+  return activatedAtMs !== undefined && statistics !== 'off' && !isAccountedByNas;
 }
 
 /** The same request twice gives the same answer, as long as its session is kept. */
@@ -686,6 +780,6 @@ function requestOf({ asked }: Subscriber, id: string): ServiceRequest {
 }
 
 /** decide runs long before the deadline of the command that it waits for. A session that is made again begins later. */
-function timeOf({ session, removedAtMs }: Subscriber): number {
-  return session?.changedAtMs ?? removedAtMs + 1_000;
+function timeOf({ session, removedAtMs, feed }: Subscriber): number {
+  return Math.max(session?.changedAtMs ?? removedAtMs + 1_000, feed?.clockMs ?? 0);
 }
