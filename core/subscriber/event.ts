@@ -2,7 +2,7 @@
 import type { CommandOutcome, CommandResult } from './command-outcome.ts';
 import { answerGiven, isUnderWay, precedesSession } from './duplicates.ts';
 import { isClosed, type Meaning, meaningOf } from './life.ts';
-import type { SessionRecord } from './record.ts';
+import type { RecordEvent, RestartEvent } from './record.ts';
 import type {
   Activating,
   Deactivating,
@@ -28,27 +28,15 @@ export type Event =
     }
   /** The time that `dueAtMs` named has come. */
   | { readonly kind: 'due'; readonly id: string }
-  /** An Accounting-Request of the session, or of a service of it. */
-  | { readonly kind: 'record'; readonly id: string; readonly record: SessionRecord }
-  /** Accounting-On or -Off of the NAS of the session. */
-  | {
-      readonly kind: 'nas-restart';
-      readonly id: string;
-      /** When it happened, milliseconds since 1970-01-01 UTC. */
-      readonly eventAtMs: number;
-      /** The virtual router that it names; absent where it means the whole NAS. */
-      readonly scope?: string;
-      /** Acct-Terminate-Cause of what it ends. */
-      readonly terminateCause: number;
-    }
+  | RecordEvent
+  | RestartEvent
   /** The drift of the session is to be ended: what the table has counts, or what the NAS accounts. */
   | { readonly kind: 'resync'; readonly id: string; readonly to: 'table' | 'nas' };
 
 export type RequestEvent = Extract<Event, { kind: 'request' }>;
 export type OutcomeEvent = Extract<Event, { kind: 'outcome' }>;
 export type DueEvent = Extract<Event, { kind: 'due' }>;
-export type RecordEvent = Extract<Event, { kind: 'record' }>;
-export type RestartEvent = Extract<Event, { kind: 'nas-restart' }>;
+export type { RecordEvent, RestartEvent };
 export type ResyncEvent = Extract<Event, { kind: 'resync' }>;
 
 /** The outcome of the command under way in an event: `deadline` where its time has come first. */

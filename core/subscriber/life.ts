@@ -7,8 +7,15 @@ import type { NasProfile } from '../nas.ts';
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { answer, type Draft, end, type Nak, nak, withServices } from './draft.ts';
 import { underWay } from './duplicates.ts';
-import type { RecordEvent, RestartEvent } from './event.ts';
-import { isLater, latestOf, momentOf, type SessionRecord, startedAt } from './record.ts';
+import {
+  isLater,
+  latestOf,
+  momentOf,
+  type RecordEvent,
+  type RestartEvent,
+  type SessionRecord,
+  startedAt,
+} from './record.ts';
 import type { Closing, Life, ServiceSession, Session } from './session.ts';
 import { proceed } from './steps.ts';
 

@@ -32,6 +32,25 @@ export interface SessionRecord {
   readonly restartedAtMs?: number;
 }
 
+/** An Accounting-Request of a session, or of a service of it. */
+export interface RecordEvent {
+  readonly kind: 'record';
+  readonly id: string;
+  readonly record: SessionRecord;
+}
+
+/** Accounting-On or -Off of the NAS of a session. */
+export interface RestartEvent {
+  readonly kind: 'nas-restart';
+  readonly id: string;
+  /** When it happened, milliseconds since 1970-01-01 UTC. */
+  readonly eventAtMs: number;
+  /** The virtual router that it names; absent where it means the whole NAS. */
+  readonly scope?: string;
+  /** Acct-Terminate-Cause of what it ends. */
+  readonly terminateCause: number;
+}
+
 /** A service as its NAS accounts it. */
 export interface AccountedService {
   /** Canonical activation string. */

@@ -14,6 +14,8 @@ test('wall time is read where RADIUS, people or the skew need it, and nowhere el
     'relay/coa-server.ts',
     // When an outcome was reported.
     'relay/commands.ts',
+    // When a record came, which its Event-Timestamp must be near.
+    'relay/feed/feed-server.ts',
     // The Event-Timestamp of a command.
     'relay/nas-client.ts',
     // The time in a line.
