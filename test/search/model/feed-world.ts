@@ -314,6 +314,7 @@ export function feedKeyOf(feed: Feed, session: Session | undefined): unknown {
   const known = life && [
     life.knownBy,
     note(life.began?.atMs),
+    note(life.after?.atMs),
     note(life.latest.atMs),
     life.closed && [
       life.closed.by,
