@@ -129,7 +129,7 @@ export function meaningOf(session: Session | undefined, event: RecordEvent | Res
       ? 'ended'
       : 'late';
   }
-  if (service !== undefined) return 'witnessed';
+  if (service !== undefined) return isOlder(session, record) ? 'late' : 'witnessed';
   if (precedes(session, record)) return 'late';
   if (kind === 'stop') return 'ended';
   return succeeds(session, record) ? 'replaced' : 'refreshed';
@@ -153,6 +153,14 @@ function isAfter(record: SessionRecord, closed: Closing, { identity, life }: Ses
     return isLater(happened, began);
   if (isLater(happened, closed.at)) return true;
   return happened.atMs > closed.at.atMs && isAnother(identity, record.identity);
+}
+
+/** Whether the record of a service tells of what happened before the session began. */
+function isOlder({ life }: Session, { eventAtMs }: SessionRecord): boolean {
+  if (life?.after !== undefined && eventAtMs < life.after.atMs) return true;
+  if (life?.began === undefined) return false;
+  const toleranceMs = life.knownBy === 'start' ? REPEAT_TOLERANCE_MS : SESSION_TIME_TOLERANCE_MS;
+  return eventAtMs < life.began.atMs - toleranceMs;
 }
 
 /** Whether a record is of an earlier session with the same Acct-Session-Id. */
@@ -179,13 +187,15 @@ function precedes({ life, identity, services }: Session, record: SessionRecord):
 function succeeds({ life, identity, services }: Session, record: SessionRecord): boolean {
   const isOther = isAnother(identity, record.identity);
   const started = startedAt(record);
-  if (life === undefined) {
-    // A service cannot be older than its session.
-    const confirmed = Object.values(services).flatMap(({ activatedAtMs }) => activatedAtMs ?? []);
-    const isYounger =
-      started !== undefined && confirmed.some((atMs) => atMs + CLOCK_TOLERANCE_MS < started.atMs);
-    return isYounger || (isOther && record.kind === 'start');
-  }
+  // A service cannot be older than its session.
+  const hasOlder =
+    started !== undefined &&
+    Object.values(services).some(
+      ({ activatedAtMs = Number.POSITIVE_INFINITY, isLearned }) =>
+        activatedAtMs + (isLearned ? REPEAT_TOLERANCE_MS : CLOCK_TOLERANCE_MS) < started.atMs,
+    );
+  if (life === undefined) return hasOlder || (isOther && record.kind === 'start');
+  if (life.began === undefined && record.kind === 'start' && hasOlder) return true;
   if (started === undefined) return false;
   const { began = life.latest, knownBy, latest } = life;
   const isStamped = started.isStamped && began.isStamped;
@@ -260,7 +270,11 @@ export function openSession(
     claimed: {},
     classes: isOfService(record) ? [] : record.classes,
     clearedGroups: [],
-    life: { ...lifeOf(record), endedServices: before?.life?.endedServices ?? [] },
+    life: {
+      ...lifeOf(record),
+      endedServices: before?.life?.endedServices ?? [],
+      ...(closed !== undefined && { after: closed.at }),
+    },
   };
   // What a command of the former session has activated, it may have activated here.
   const activates = [...(closed?.younger ?? []), ...(closed?.command?.activates ?? [])];

@@ -293,6 +293,8 @@ export interface Life {
   readonly knownBy: 'start' | 'interim';
   /** When it began. Deduced from Acct-Session-Time where no Acct-Start said it; absent where neither did. */
   readonly began?: Moment;
+  /** When the session before it ended that had the same Acct-Session-Id, if that is known. */
+  readonly after?: Moment;
   /** The event time of the latest record. */
   readonly latest: Moment;
   /** When the latest record arrived at the relay, milliseconds since 1970-01-01 UTC by the relay's clock. */

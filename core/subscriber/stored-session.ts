@@ -174,6 +174,7 @@ const ServiceRecordId = { serviceSessionId: Text, atMs: TimeMs };
 const Life = v.strictObject({
   knownBy: v.picklist(['start', 'interim']),
   began: v.exactOptional(Moment),
+  after: v.exactOptional(Moment),
   latest: Moment,
   heardAtMs: TimeMs,
   interimIntervalSeconds: v.exactOptional(v.number()),

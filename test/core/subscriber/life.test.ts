@@ -528,3 +528,40 @@ describe('the item of a session that the feed knows', () => {
     expect(upgrade(item, 'item')).toStrictEqual(JSON.parse(JSON.stringify(session)));
   });
 });
+
+function permutations<T>(list: readonly T[]): readonly (readonly T[])[] {
+  if (list.length < 2) return [list];
+  return list.flatMap((one, index) =>
+    permutations(list.toSpliced(index, 1)).map((others) => [one, ...others]),
+  );
+}
+
+describe('whatever the order in which its records come', () => {
+  const silver = accountedAs('silver', 's1:1');
+  const earlier = [
+    record('start', 100),
+    record('start', 100, { service: silver }),
+    record('stop', 300, { service: silver, sessionTimeSeconds: 200 }),
+    record('stop', 300, { sessionTimeSeconds: 200 }),
+  ];
+  const gold = accountedAs('gold', 's1:2');
+
+  it('a session that has ended is closed, and has nothing', () => {
+    for (const events of permutations(earlier)) {
+      const { session } = played(events);
+      expect(stateOf(session), events.map(({ id }) => id).join()).toBe('closed');
+      expect(session?.services).toEqual({});
+    }
+  });
+
+  it('the next one is open, and has its services alone', () => {
+    const next = [record('start', 400), record('start', 401, { service: gold })];
+    for (const events of permutations([...earlier, ...next])) {
+      const { session } = played(events);
+      const order = events.map(({ id }) => id).join();
+      expect(stateOf(session), order).toBe('idle');
+      expect(session?.life?.began?.atMs, order).toBe(at(400));
+      expect(services(session), order).toEqual({ gold: 'active' });
+    }
+  });
+});

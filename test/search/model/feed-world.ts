@@ -248,6 +248,9 @@ export function checkLife(before: Session | undefined, event: Event, result: Res
     if (effects.some((effect) => effect.kind === 'reply' && effect.answer === 'ack'))
       throw new Violation('ACK for a session that has ended');
   }
+  const isUnopened = after?.nas.sessions === 'accounting' && after.life === undefined;
+  if (isUnopened && effects.some(({ kind }) => kind === 'command'))
+    throw new Violation('a command for a session that no record has opened');
   const began = before?.life?.closed === undefined ? before?.life?.began?.atMs : undefined;
   const isEnded = closed?.by === 'stop' || (after?.life?.began?.atMs ?? began) !== began;
   const truth = feed.incarnations.find(({ beganAtMs }) => beganAtMs === began);
@@ -311,6 +314,7 @@ export function feedKeyOf(feed: Feed, session: Session | undefined): unknown {
   const known = life && [
     life.knownBy,
     note(life.began?.atMs),
+    note(life.after?.atMs),
     note(life.latest.atMs),
     life.closed && [
       life.closed.by,

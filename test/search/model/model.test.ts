@@ -260,6 +260,15 @@ const SETTINGS: readonly Setting[] = [
     budget: { requests: 1, faults: 1, crashes: 0, events: 3 },
   },
   {
+    name: 'records alone open a session',
+    profile: { sessions: 'accounting' },
+    feed: { isOffline: true, happens: ['log-on', 'log-off'] },
+    fromLogIn: ['silver'],
+    wishes: ['+gold', '-silver'],
+    withoutRepeats: true,
+    budget: { requests: 1, faults: 1, crashes: 1, events: 2 },
+  },
+  {
     name: 'a session from before there was a feed',
     feed: { happens: ['log-on', 'log-off', 'restart', 'interim'] },
     fromLogIn: ['silver'],
