@@ -313,7 +313,8 @@ export function isSessionGone({ transition, services }: Session, { errorCause }:
   return (
     errorCause === ERROR_CAUSE['Session-Context-Not-Found'] &&
     transition?.isConfirmed === true &&
-    Object.values(services).some(({ activatedAtMs }) => activatedAtMs !== undefined)
+    // One that is lost the NAS had, and has acknowledged its deactivation.
+    Object.values(services).some(({ activatedAtMs, isLost }) => activatedAtMs !== undefined || isLost)
   );
 }
 

@@ -270,6 +270,26 @@ describe('deactivate-first', () => {
     expect(session && dueAtMs(session)).toBeUndefined();
   });
 
+  it('ends the session when the NAS does not know it by what is restored, also where that was from log-in', () => {
+    const { session, results } = play([
+      switching('deactivate-first', [], ['gold', 'silver']),
+      nak(503),
+      ack,
+      nak(503),
+      nak(503),
+      nak(503),
+    ]);
+    expect(results.map(brief)).toEqual([
+      ['deactivate gold silver'],
+      ['deactivate gold'],
+      ['deactivate silver'],
+      ['nak 503', 'deactivate gold'],
+      ['activate gold'],
+      [],
+    ]);
+    expect(services(session)).toEqual({});
+  });
+
   it('goes on restoring what a later request that fails has found gone', () => {
     const failed = play([begun, ack, nak(501), nak(503), timeout], start);
     expect(services(failed.session)).toMatchObject({ silver: 'restoring' });

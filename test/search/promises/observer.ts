@@ -160,7 +160,8 @@ export class Observer {
   /** The NAS has ended services by itself. */
   endedByNas(activations: readonly string[], { isLogOff }: { readonly isLogOff: boolean }): void {
     this.#atNas = this.#facts.servicesAtNas();
-    const all = isLogOff ? [...activations, ...this.#implied.keys()] : activations;
+    // What is to be there again ends with the session, too, and the NAS does not have it yet.
+    const all = isLogOff ? [...activations, ...this.#implied.keys(), ...this.#fromLogIn] : activations;
     for (const activation of all) {
       this.#endedByNas.add(activation);
       this.#fromLogIn.delete(activation);
