@@ -294,7 +294,11 @@ export class Observer {
       if (activation in services) continue;
       this.#doubted.delete(activation);
       this.#implied.delete(activation);
-      this.#fromLogIn.delete(activation);
+      // What was asked for and undone under another subscriber's name is not what this one has from log-in.
+      const { named = [{}] } = before?.services[activation] ?? {};
+      const { userName } = this.#facts;
+      if (named.some(({ 'User-Name': name = userName }) => name === userName))
+        this.#fromLogIn.delete(activation);
     }
     for (const activation of this.#endedByNas)
       if (!(activation in services)) this.#implied.delete(activation);
