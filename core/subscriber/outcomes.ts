@@ -17,6 +17,7 @@ import {
   tellToDeactivate,
   tellToExclude,
   tellToRestore,
+  wasThere,
 } from './steps.ts';
 
 export type Unknown = OutcomeEvent | DueEvent;
@@ -140,12 +141,16 @@ export function deactivationRefused(draft: Draft<States['deactivating']>, event:
   const isFine = named?.isOptional
     ? isGone || make.mayBeGone(refusal)
     : isGone && isConfirmed && known !== undefined && named?.isKnown !== false;
+  // A victim that may have been there goes on to be restored if the request fails, until the NAS refuses that.
+  const mayReturn = known?.state === 'restoring' && !wasThere(known) && named === undefined;
   // One that is to be there again is restored if the request fails, as if the NAS had just ended it.
-  if (others.length === 0 && isFine && known?.state === 'restoring') return deactivationDone(draft, {});
-  if (others.length === 0 && isFine) return notThere(draft, name);
+  if (others.length === 0 && isFine && known?.state === 'restoring' && wasThere(known)) {
+    return deactivationDone(draft, {});
+  }
+  if (others.length === 0 && isFine && !mayReturn) return notThere(draft, name);
   // Should the NAS have the victim, and no two of its group side by side, it refuses A. Else a command for the victim follows A.
   // So it is for one in doubt where 503 may be about the subscriber.
-  const isDoubtful = isGone && known?.state === 'unconfirmed';
+  const isDoubtful = isGone && (known?.state === 'unconfirmed' || mayReturn);
   if (others.length === 0 && named === undefined && (isDoubtful || make.mayBeGone(refusal))) {
     const transition = { ...session.transition, underWay: [] };
     return deactivationDone({ ...draft, session: { ...session, transition } }, {});
@@ -318,8 +323,9 @@ export function isSessionGone({ session, nowMs }: Draft, { errorCause }: Outcome
     errorCause === ERROR_CAUSE['Session-Context-Not-Found'] &&
     transition?.isConfirmed === true &&
     !isHeard &&
+    // One that is lost the NAS had, and has acknowledged its deactivation.
     (isStale(session, nowMs) ||
-      Object.values(services).some(({ activatedAtMs }) => activatedAtMs !== undefined))
+      Object.values(services).some(({ activatedAtMs, isLost }) => activatedAtMs !== undefined || isLost))
   );
 }
 

@@ -184,8 +184,9 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
     if (known === undefined) return [];
     // What was in doubt and is gone was there.
     const wasInDoubt = known.state === 'unconfirmed';
-    if (isMember(known) || (wasInDoubt && job.ended.includes(activation))) {
-      return [{ ...restoring(known), isLost: true }];
+    const isEnded = job.ended.includes(activation);
+    if (isMember(known) || (wasInDoubt && isEnded)) {
+      return [{ ...restoring(known), ...((isEnded || wasThere(known)) && { isLost: true as const }) }];
     }
     // What is still in doubt may have been the last of its group, unless a client wanted it gone. It may also never have
     // been there, so a NAK ends its restoration for good.
@@ -237,6 +238,11 @@ function accountingOf(known: ServiceSession | undefined): Partial<ServiceSession
 
 function restoring({ retry: _, undo: __, isLost: ___, ...service }: ServiceSession): ServiceSession {
   return { ...service, state: 'restoring' };
+}
+
+/** Whether the NAS has confirmed that it had a service. One that is `restoring` may also have been in doubt. */
+export function wasThere({ activatedAtMs, isLost }: ServiceSession): boolean {
+  return activatedAtMs !== undefined || isLost === true;
 }
 
 /** Whether the table knows of the service by this request alone, and the NAS has to have it. */
