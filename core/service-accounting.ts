@@ -193,6 +193,8 @@ const SUBSCRIBER_ATTRIBUTES = [
   'Framed-IP-Address',
   'Framed-Interface-Id',
   'Framed-IPv6-Prefix',
+  'Delegated-IPv6-Prefix',
+  'Framed-IPv6-Address',
   'Called-Station-Id',
   'Calling-Station-Id',
   'ERX-Virtual-Router-Name',
