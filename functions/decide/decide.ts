@@ -125,7 +125,7 @@ async function decideRequest(
   if (request === undefined) {
     const { sought } = understood;
     const isRedelivered = Number(ApproximateReceiveCount) > 1;
-    const about = { correlationId, sought, isRedelivered };
+    const about = { correlationId, sought, queuedAtMs: Number(SentTimestamp), isRedelivered };
     const session = await lookUp(about, dependencies.lookUp, signal);
     if (!session.ok) return refuse(session.refusal);
     dependencies.report({
@@ -154,15 +154,16 @@ async function lookUp(
   about: {
     readonly correlationId: string;
     readonly sought: Sought;
+    readonly queuedAtMs: number;
     readonly isRedelivered: boolean;
   },
   { find, remember, recall }: SessionLookUp,
   signal: AbortSignal,
 ): Promise<Reading<SessionKey>> {
-  const { correlationId, sought, isRedelivered } = about;
+  const { correlationId, sought, queuedAtMs, isRedelivered } = about;
   const refusal = isRedelivered ? await recall(correlationId, signal) : undefined;
   if (refusal !== undefined) return { ok: false, refusal };
-  const found = await find(sought, signal);
+  const found = await find(sought, queuedAtMs, signal);
   if (!found.ok) await remember(correlationId, found.refusal, signal);
   return found;
 }

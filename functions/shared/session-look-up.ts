@@ -20,10 +20,10 @@ import type { SessionStore } from './session-store.ts';
 export interface SessionLookUp {
   /**
    * The session that has all of `identity`, stored under one of `nasNames`. Refused where there is none, or where there are
-   * several. The indexes are eventually consistent; the sessions that they name are read
-   * as of now.
+   * several. The indexes are eventually consistent; the sessions that they name are read as of now. `queuedAtMs` is when the
+   * queue took the request, milliseconds since 1970-01-01 UTC.
    */
-  find(sought: Sought, signal: AbortSignal): Promise<Reading<SessionKey>>;
+  find(sought: Sought, queuedAtMs: number, signal: AbortSignal): Promise<Reading<SessionKey>>;
   /** Keeps the refusal of a request for an hour, so that the request is refused again should it be delivered again. */
   remember(correlationId: string, refusal: Refusal, signal: AbortSignal): Promise<void>;
   /** The refusal that was kept; undefined if there is none. */
@@ -110,10 +110,12 @@ export function createSessionLookUp(options: SessionLookUpOptions): SessionLookU
   }
 
   return {
-    async find(sought, signal) {
+    async find(sought, queuedAtMs, signal) {
       const first = await look(sought, signal);
-      if (first.ok || first.refusal.errorCause !== 'Session-Context-Not-Found') return first;
-      await pause(INDEX_LAG_MS, signal);
+      // What was written before the queue took a request that has waited is in the index.
+      const waitMs = Math.min(INDEX_LAG_MS, queuedAtMs + INDEX_LAG_MS - now());
+      if (first.ok || first.refusal.errorCause !== 'Session-Context-Not-Found' || waitMs <= 0) return first;
+      await pause(waitMs, signal);
       return look(sought, signal);
     },
 

@@ -35,13 +35,12 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a look-up'), () => {
     expect(await store.write(session)).toBe('written');
     return session;
   }
-  function lookUp({
-    standingOf,
-    pause = async () => {},
-  }: {
-    standingOf?: StandingOf;
-    pause?: () => Promise<void>;
-  } = {}) {
+  interface Options {
+    readonly standingOf?: StandingOf;
+    readonly pause?: (ms: number) => Promise<void>;
+    readonly queuedAtMs?: number;
+  }
+  function lookUp({ standingOf, pause = async () => {}, queuedAtMs = NOW }: Options = {}) {
     const reads: string[] = [];
     const made = createSessionLookUp({
       dynamodb: table.client,
@@ -58,7 +57,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a look-up'), () => {
     });
     const { signal } = new AbortController();
     const find = async (identity: Identity, nasNames: readonly string[] = ['bng-1']) => {
-      const found = await made.find({ identity, nasNames }, signal);
+      const found = await made.find({ identity, nasNames }, queuedAtMs, signal);
       return found.ok ? `${found.value.nas} ${found.value.acctSessionId}` : found.refusal.errorCause;
     };
     return { ...made, find, reads, signal };
@@ -157,6 +156,18 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a look-up'), () => {
     expect(await find({ 'User-Name': 'late@isp' })).toBe('bng-1 late');
     expect(await find({ 'User-Name': 'late@isp' })).toBe('bng-1 late');
     expect(pauses).toBe(1);
+  });
+
+  it.each([
+    ['at once', NOW, 250],
+    ['after 100 ms', NOW - 100, 150],
+    ['after 250 ms: what was there before it is in the index', NOW - 250, undefined],
+    ['before SQS took it, by a clock that is behind', NOW + 60_000, 250],
+  ])('waits until 250 ms after SQS took the request, which it gets %s', async (_, queuedAtMs, expected) => {
+    const pauses: number[] = [];
+    const { find } = lookUp({ pause: async (ms) => void pauses.push(ms), queuedAtMs });
+    expect(await find({ 'User-Name': 'absent@isp' })).toBe(NONE);
+    expect(pauses).toEqual(expected === undefined ? [] : [expected]);
   });
 
   it('keeps a refusal by the request', async () => {
