@@ -31,14 +31,7 @@ import {
   withServices,
 } from './draft.ts';
 import { isMember, unknownMembersOf } from './exclusion.ts';
-import type {
-  ExplicitDeactivation,
-  Job,
-  Owed,
-  ServiceSession,
-  Session,
-  Transition,
-} from './session.ts';
+import type { ExplicitDeactivation, Job, Owed, ServiceSession, Session, Transition } from './session.ts';
 
 type Lists = readonly (readonly string[])[];
 
