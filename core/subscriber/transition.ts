@@ -49,7 +49,7 @@
 //     closed × witnessed → idle, excluding
 //     closed × late → closed
 //     closed × redelivered → closed
-//     idle × request → idle, activating, deactivating
+//     idle × request → idle, activating, deactivating, disconnecting
 //     idle × answered → idle
 //     idle × stray → idle
 //     idle × due → idle, excluding, restoring
@@ -63,12 +63,12 @@
 //     activating × answered → activating
 //     activating × repeated → activating
 //     activating × ack → idle, activating, deactivating, excluding, disconnecting
-//     activating × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × nak → closed, idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × unsent → idle, activating, deactivating, excluding, restoring, disconnecting
-//     activating × ack → idle, activating, deactivating, excluding
-//     activating × nak → closed, idle, activating, deactivating, excluding, restoring
-//     activating × timeout → idle, activating, deactivating, excluding, restoring
+//     activating × ack → idle, activating, deactivating, excluding, disconnecting
+//     activating × nak → closed, idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × stray → activating
 //     activating × due → activating
 //     activating × refreshed → activating
@@ -111,12 +111,12 @@
 //     restoring × answered → restoring
 //     restoring × repeated → restoring
 //     restoring × ack → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × nak → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × unsent → idle, activating, deactivating, excluding, disconnecting
-//     restoring × ack → idle, activating, deactivating, excluding, restoring
 //     restoring × nak → closed, idle, activating, deactivating, excluding, restoring
-//     restoring × timeout → idle, activating, deactivating, excluding, restoring
+//     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × unsent → idle, activating, deactivating, excluding
+//     restoring × ack → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × nak → closed, idle, activating, deactivating, excluding, restoring
+//     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     restoring × stray → restoring
 //     restoring × due → restoring
 //     restoring × refreshed → restoring
