@@ -16,6 +16,7 @@ import {
   tellToDeactivate,
   tellToExclude,
   tellToRestore,
+  wasThere,
 } from './steps.ts';
 
 export type Unknown = OutcomeEvent | DueEvent;
@@ -139,12 +140,16 @@ export function deactivationRefused(draft: Draft<States['deactivating']>, event:
   const isFine = named?.isOptional
     ? isGone || make.mayBeGone(refusal)
     : isGone && isConfirmed && known !== undefined && named?.isKnown !== false;
+  // A victim that may have been there goes on to be restored if the request fails, until the NAS refuses that.
+  const mayReturn = known?.state === 'restoring' && !wasThere(known) && named === undefined;
   // One that is to be there again is restored if the request fails, as if the NAS had just ended it.
-  if (others.length === 0 && isFine && known?.state === 'restoring') return deactivationDone(draft, {});
-  if (others.length === 0 && isFine) return notThere(draft, name);
+  if (others.length === 0 && isFine && known?.state === 'restoring' && wasThere(known)) {
+    return deactivationDone(draft, {});
+  }
+  if (others.length === 0 && isFine && !mayReturn) return notThere(draft, name);
   // Should the NAS have the victim, and no two of its group side by side, it refuses A. Else a command for the victim follows A.
   // So it is for one in doubt where 503 may be about the subscriber.
-  const isDoubtful = isGone && known?.state === 'unconfirmed';
+  const isDoubtful = isGone && (known?.state === 'unconfirmed' || mayReturn);
   if (others.length === 0 && named === undefined && (isDoubtful || make.mayBeGone(refusal))) {
     const transition = { ...session.transition, underWay: [] };
     return deactivationDone({ ...draft, session: { ...session, transition } }, {});
@@ -224,7 +229,7 @@ export function restorationConfirmed(draft: Draft<States['restoring']>, _: Outco
   const { underWay, remaining, correlationId, isClearing } = session.transition;
   if (isClearing) return tellToRestore(draft, correlationId, [underWay, ...remaining], true);
   const active = underWay.flatMap((activation) => {
-    const { retry: _, isLost: __, ...service } = session.services[activation] ?? {};
+    const { retry: _, isLost: __, named: ___, ...service } = session.services[activation] ?? {};
     if (!isService(service)) return [];
     // One that was in doubt is confirmed for the first time: its service session begins here.
     const confirmed = service.activatedAtMs === undefined ? activated(service, nowMs) : service;
@@ -313,7 +318,8 @@ export function isSessionGone({ transition, services }: Session, { errorCause }:
   return (
     errorCause === ERROR_CAUSE['Session-Context-Not-Found'] &&
     transition?.isConfirmed === true &&
-    Object.values(services).some(({ activatedAtMs }) => activatedAtMs !== undefined)
+    // One that is lost the NAS had, and has acknowledged its deactivation.
+    Object.values(services).some(({ activatedAtMs, isLost }) => activatedAtMs !== undefined || isLost)
   );
 }
 

@@ -13,7 +13,6 @@ import {
   claimedOf,
   dialect,
   identityOf,
-  isForeign,
   isOwn,
   tell,
   toldOf,
@@ -32,15 +31,7 @@ import {
   withServices,
 } from './draft.ts';
 import { isMember, unknownMembersOf } from './exclusion.ts';
-import type {
-  ExplicitDeactivation,
-  Job,
-  Owed,
-  ServiceRequest,
-  ServiceSession,
-  Session,
-  Transition,
-} from './session.ts';
+import type { ExplicitDeactivation, Job, Owed, ServiceSession, Session, Transition } from './session.ts';
 
 type Lists = readonly (readonly string[])[];
 
@@ -183,8 +174,9 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
     if (known === undefined) return [];
     // What was in doubt and is gone was there.
     const wasInDoubt = known.state === 'unconfirmed';
-    if (isMember(known) || (wasInDoubt && job.ended.includes(activation))) {
-      return [{ ...restoring(known), isLost: true }];
+    const isEnded = job.ended.includes(activation);
+    if (isMember(known) || (wasInDoubt && isEnded)) {
+      return [{ ...restoring(known), ...((isEnded || wasThere(known)) && { isLost: true as const }) }];
     }
     // What is still in doubt may have been the last of its group, unless a client wanted it gone. It may also never have
     // been there, so a NAK ends its restoration for good.
@@ -227,6 +219,11 @@ function accountingOf(known: ServiceSession | undefined): Partial<ServiceSession
 
 function restoring({ retry: _, undo: __, isLost: ___, ...service }: ServiceSession): ServiceSession {
   return { ...service, state: 'restoring' };
+}
+
+/** Whether the NAS has confirmed that it had a service. One that is `restoring` may also have been in doubt. */
+export function wasThere({ activatedAtMs, isLost }: ServiceSession): boolean {
+  return activatedAtMs !== undefined || isLost === true;
 }
 
 /** Whether the table knows of the service by this request alone, and the NAS has to have it. */
@@ -309,11 +306,12 @@ export function tellToExclude(
   if (underWay === undefined) return proceed(owed ? settle(draft, owed) : draft, correlationId);
   const { session } = draft;
   const services = servicesOf(session.services, underWay);
+  const named = services[0]?.named?.[0];
   const { draft: told, step } = tell(draft, {
     activate: [],
     deactivate: services,
-    staying: staying(session, underWay),
-    named: services[0]?.named?.[0],
+    staying: staying(session, underWay, { ...identityOf(session, undefined), ...named }),
+    named,
     correlationId,
   });
   return under(told, { step: 'exclude', ...step, remaining, ...(owed && { owed }) });
@@ -493,17 +491,18 @@ function spelled(session: Session, { explicit }: Job, names: readonly string[]) 
   });
 }
 
-/** What the session is to keep, but for `about`. What was asked for under another name is no service of it. */
+/**
+ * What the session is to keep, but for `about`. What was asked for under another name than the command says is no service of
+ * it, nor is what was asked for under a name where the command says none: it may mean another subscriber.
+ */
 function staying(
   session: Session,
   about: readonly string[],
-  request?: ServiceRequest,
+  own = identityOf(session, undefined),
 ): readonly TermsAtNas[] {
   return Object.values(session.services).filter(
     (service) =>
-      service.state !== 'deactivating' &&
-      !about.includes(service.activation) &&
-      !isForeign(service, identityOf(session, request)),
+      service.state !== 'deactivating' && !about.includes(service.activation) && isOwn(service, own),
   );
 }
 
@@ -513,7 +512,8 @@ function stayingBeside(session: Session, job: Job, about: readonly string[]): re
     ({ activation }) => !about.includes(activation),
   );
   const names = activated.map(({ activation }) => activation);
-  const kept = staying(session, [...about, ...job.ended, ...names], job.request);
+  const own = identityOf(session, job.request);
+  const kept = staying(session, [...about, ...job.ended, ...names], own);
   return [...kept, ...activated];
 }
 

@@ -446,7 +446,7 @@ function settleWithoutNas(session: Session, correlationId: string, nowMs: number
   const going = services.filter(({ state }) => state === 'deactivating').map(({ activation }) => activation);
   const restored = services
     .filter(({ state }) => state === 'restoring')
-    .map(({ retry: _, isLost: __, ...service }) => ({
+    .map(({ retry: _, isLost: __, named: ___, ...service }) => ({
       ...service,
       state: 'active' as const,
       activatedAtMs: service.activatedAtMs ?? nowMs,

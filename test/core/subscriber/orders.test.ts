@@ -270,6 +270,47 @@ describe('deactivate-first', () => {
     expect(session && dueAtMs(session)).toBeUndefined();
   });
 
+  it.each([
+    { what: 'is not there', answers: [nak(503), nak(501)] },
+    { what: 'is unanswered', answers: [timeout, timeout] },
+  ])('restores it no longer either where its deactivation for another request $what', ({ answers }) => {
+    const activating = (id: string, activate: string) =>
+      asked(request(id, { ...nasOf('deactivate-first'), identity: {}, activate: [activate] }));
+    const doubt = play([activating('r1', 'silver'), timeout, activating('r2', 'gold'), timeout, timeout]);
+    expect(services(doubt.session)).toEqual({ silver: 'restoring' });
+    const failed = play([activating('r3', 'gold'), ...answers], doubt.session).session;
+    expect(services(failed)).toEqual({ silver: 'restoring' });
+    let session = failed;
+    for (let turn = 0; turn < 8 && session !== undefined; turn++) {
+      const dueMs = dueAtMs(session);
+      if (session.transition !== undefined) ({ session } = play([nak(501)], session));
+      else if (dueMs !== undefined)
+        ({ session } = play([{ kind: 'due', id: `due ${turn}` }], session, dueMs));
+    }
+    expect(services(session)).toEqual({ silver: 'unconfirmed' });
+    expect(session && dueAtMs(session)).toBeUndefined();
+  });
+
+  it('ends the session when the NAS does not know it by what is restored, also where that was from log-in', () => {
+    const { session, results } = play([
+      switching('deactivate-first', [], ['gold', 'silver']),
+      nak(503),
+      ack,
+      nak(503),
+      nak(503),
+      nak(503),
+    ]);
+    expect(results.map(brief)).toEqual([
+      ['deactivate gold silver'],
+      ['deactivate gold'],
+      ['deactivate silver'],
+      ['nak 503', 'deactivate gold'],
+      ['activate gold'],
+      [],
+    ]);
+    expect(services(session)).toEqual({});
+  });
+
   it('goes on restoring what a later request that fails has found gone', () => {
     const failed = play([begun, ack, nak(501), nak(503), timeout], start);
     expect(services(failed.session)).toMatchObject({ silver: 'restoring' });

@@ -207,7 +207,7 @@ export class Cloud {
     this.#wroteAtMs = Math.max(this.#wroteAtMs, this.#scene.nowMs);
     this.#changed(subscriber, item.image, undefined);
     this.#scene.tally.removals++;
-    subscriber.observer.removed(item.session);
+    subscriber.observer.removed(item.session, this.#wroteAtMs);
   }
 
   #written(session: Session): void {

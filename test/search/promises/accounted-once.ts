@@ -17,13 +17,19 @@ export const checker = (_: Facts, expect: Expect): Checker => {
   return {
     carriedOut({ forward: { wish }, before }) {
       for (const { activation } of wish.activate) {
-        // A service that was there without statistics is accounted from now on, too.
-        const isNew = before?.services[activation]?.account === undefined;
-        if (isNew && isAccountable(activation)) accountable.push(activation);
+        // A service that was there without statistics is accounted from now on, too. One that the NAS accounts since
+        // log-in stays the NAS's to account.
+        const known = before?.services[activation];
+        const isNew = known?.account === undefined;
+        const isOfNas = known?.isAccountedByNas === true && known.activatedAtMs !== undefined;
+        if (isNew && !isOfNas && isAccountable(activation)) accountable.push(activation);
       }
     },
     written({ before, after }) {
-      for (const { activation, state, statistics, activatedAtMs } of Object.values(after.services)) {
+      for (const { isAccountedByNas, ...service } of Object.values(after.services)) {
+        // What a client deactivated and Interlock did not know was accounted by the NAS, and is again when it is restored.
+        if (isAccountedByNas) continue;
+        const { activation, state, statistics, activatedAtMs } = service;
         const earlier = before?.services[activation];
         // One that was in doubt is confirmed for the first time, by its restoration and by no request.
         const isRestored = before?.transition?.step === 'restore';
@@ -72,11 +78,11 @@ export const checker = (_: Facts, expect: Expect): Checker => {
 const serviceOf = ({ serviceSession }: AccountingMessage) => serviceSession;
 const isAccountable = (activation: string) => termsOf(activation).statistics !== 'off';
 
-/** The numbers of the service sessions that are accounted. */
+/** The numbers of the service sessions that Interlock accounts. */
 const accounted = (session: Session | undefined): readonly number[] =>
   Object.values(session?.services ?? {})
     .filter(isAccounted)
     .map(({ account, number }) => account?.number ?? number);
 
-const isAccounted = ({ activatedAtMs, statistics }: ServiceSession) =>
-  activatedAtMs !== undefined && statistics !== 'off';
+const isAccounted = ({ activatedAtMs, statistics, isAccountedByNas }: ServiceSession) =>
+  activatedAtMs !== undefined && statistics !== 'off' && !isAccountedByNas;

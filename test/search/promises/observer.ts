@@ -18,6 +18,9 @@ import {
 } from './promise.ts';
 import { PROMISES } from './promises.ts';
 
+/** An answer that could not be sent goes with an empty item after so long: no client waits for it. */
+const ANSWER_OWED_FOR_MS = 300_000;
+
 export interface ObserverOptions {
   /** Whether the NAS is told and confirms. */
   readonly isEnforced: boolean;
@@ -47,6 +50,7 @@ export class Observer {
   readonly #endedByNas = new Set<string>();
   readonly #reopened = new Set<string>();
   readonly #forgotten = new Set<string>();
+  readonly #lapsed = new Set<string>();
   readonly #outcomes = new Map<string, Outcome[]>();
   readonly #commands = new Map<string, CommandMessage>();
   readonly #failures = new Map<string, number>();
@@ -72,6 +76,7 @@ export class Observer {
       endedByNas: this.#endedByNas,
       reopened: this.#reopened,
       forgotten: this.#forgotten,
+      lapsed: this.#lapsed,
       failures: this.#failures,
       isDoubted: (activation) => this.#isDoubted(activation),
       outcomes: (correlationId) => this.#outcomes.get(correlationId) ?? [],
@@ -142,8 +147,10 @@ export class Observer {
   }
 
   /** The item was removed. */
-  removed(session: Session): void {
+  removed(session: Session, nowMs: number): void {
     for (const checker of this.#checkers) checker.removed?.(session);
+    for (const { forward, atMs } of this.#evaluations)
+      if (nowMs - atMs >= ANSWER_OWED_FOR_MS) this.#lapsed.add(forward.correlationId);
     this.#evaluations.length = 0;
     for (const { bytes } of this.#forwards) this.#forgotten.add(bytes);
   }
@@ -160,7 +167,8 @@ export class Observer {
   /** The NAS has ended services by itself. */
   endedByNas(activations: readonly string[], { isLogOff }: { readonly isLogOff: boolean }): void {
     this.#atNas = this.#facts.servicesAtNas();
-    const all = isLogOff ? [...activations, ...this.#implied.keys()] : activations;
+    // What is to be there again ends with the session, too, and the NAS does not have it yet.
+    const all = isLogOff ? [...activations, ...this.#implied.keys(), ...this.#fromLogIn] : activations;
     for (const activation of all) {
       this.#endedByNas.add(activation);
       this.#fromLogIn.delete(activation);
@@ -270,7 +278,9 @@ export class Observer {
     for (const [activation, { state, expiresAtMs }] of Object.entries(services)) {
       const isImplied = this.#implied.has(activation);
       const isRestored = state === 'active' && before?.services[activation]?.state === 'restoring';
-      if (isRestored && (this.#doubted.has(activation) || this.#fromLogIn.has(activation))) {
+      // The NAS may have ended it again since: the item does not know, as of any other service.
+      const isNewToUs = !isImplied && this.#endedByNas.has(activation);
+      if (isRestored && (isNewToUs || this.#doubted.has(activation) || this.#fromLogIn.has(activation))) {
         this.#implied.set(activation, expiresAtMs ?? Number.POSITIVE_INFINITY);
         this.#fromLogIn.delete(activation);
         this.#doubted.delete(activation);
@@ -284,7 +294,11 @@ export class Observer {
       if (activation in services) continue;
       this.#doubted.delete(activation);
       this.#implied.delete(activation);
-      this.#fromLogIn.delete(activation);
+      // What was asked for and undone under another subscriber's name is not what this one has from log-in.
+      const { named = [{}] } = before?.services[activation] ?? {};
+      const { userName } = this.#facts;
+      if (named.some(({ 'User-Name': name = userName }) => name === userName))
+        this.#fromLogIn.delete(activation);
     }
     for (const activation of this.#endedByNas)
       if (!(activation in services)) this.#implied.delete(activation);

@@ -89,6 +89,8 @@ export interface Facts {
   readonly reopened: ReadonlySet<string>;
   /** Bytes that were answered out of an item that was removed, or without one. */
   readonly forgotten: ReadonlySet<string>;
+  /** By correlation id, what was decided 300 s and more before the item was removed: the answer need not have been sent. */
+  readonly lapsed: ReadonlySet<string>;
   /** The outcomes of the commands of a request, in order. */
   outcomes(correlationId: string): readonly Outcome[];
   /** The request with this correlation id. */
@@ -141,14 +143,17 @@ export function expectSame(
 
 export const brief = ({ answer, errorCause }: Answer) => [answer, errorCause].join(' ').trim();
 
-/** Whether a request has an answer, or a repeat of it got one that it would have got, too. */
+/** Whether a request has an answer, or a repeat of it got one that it would have got, too, or it is too late for one. */
 export function hasAnswer(
-  { replies, forward }: Pick<Facts, 'replies' | 'forward'>,
+  { replies, lapsed, forward }: Pick<Facts, 'replies' | 'lapsed' | 'forward'>,
   { correlationId, bytes, repliesBefore }: Forward,
 ): boolean {
-  return replies.some(
-    (reply, index) =>
-      reply.correlationId === correlationId ||
-      (index >= repliesBefore && forward(reply.correlationId).bytes === bytes),
+  return (
+    lapsed.has(correlationId) ||
+    replies.some(
+      (reply, index) =>
+        reply.correlationId === correlationId ||
+        (index >= repliesBefore && forward(reply.correlationId).bytes === bytes),
+    )
   );
 }
