@@ -70,9 +70,9 @@
 //     restoring × answered → restoring
 //     restoring × repeated → restoring
 //     restoring × ack → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × nak → idle, activating, deactivating, excluding, restoring
 //     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × unsent → idle, activating, deactivating, excluding, disconnecting
+//     restoring × unsent → idle, activating, deactivating, excluding
 //     restoring × stray → restoring
 //     restoring × due → restoring
 //     restoring × redelivered → restoring
