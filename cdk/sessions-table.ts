@@ -60,12 +60,12 @@ export class SessionsTable extends Construct {
     new CfnOutput(this, 'TableName', { value: this.table.tableName });
   }
 
-  /** Lets `user` get and put single items, and gives it the table's name. */
+  /** Lets `user` get, put and delete single items, and gives it the table's name. */
   grantReadWrite(user: NodeFunction): void {
     // Not table.grant: that reaches the indexes, too.
     iam.Grant.addToPrincipal({
       grantee: user,
-      actions: ['dynamodb:GetItem', 'dynamodb:PutItem'],
+      actions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem'],
       resourceArns: [this.table.tableArn],
     });
     user.addEnvironment('TABLE_NAME', this.table.tableName);

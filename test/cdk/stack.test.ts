@@ -143,9 +143,10 @@ describe('decide', () => {
     expect(SHAPES.inbox.visibilityTimeoutSeconds * 1000).toBeLessThan(COMMAND_START_WITHIN_MS);
   });
 
-  it('may get and put sessions, work off inboxes and what is due, send to outboxes, log, and nothing else', () => {
+  it('may get, put and delete sessions, work off inboxes and what is due, send to outboxes, log, and nothing else', () => {
     const inboxes = ['interlock-due', 'north-inbox.fifo', 'south-inbox.fifo'];
     expect(allowedBy('DecideRoleDefaultPolicy')).toEqual({
+      'dynamodb:DeleteItem': ['SessionsTable'],
       'dynamodb:GetItem': ['SessionsTable'],
       'dynamodb:PutItem': ['SessionsTable'],
       'sqs:ReceiveMessage': inboxes,
