@@ -153,6 +153,7 @@ describe('decide', () => {
   it('may get, look up, put and delete sessions, work off inboxes and what is due, send to inboxes and outboxes, log, and nothing else', () => {
     const inboxes = ['interlock-due', 'north-inbox.fifo', 'south-inbox.fifo'];
     expect(allowedBy('DecideRoleDefaultPolicy')).toEqual({
+      'dynamodb:DeleteItem': ['SessionsTable'],
       'dynamodb:GetItem': ['SessionsTable'],
       'dynamodb:PutItem': ['SessionsTable'],
       'dynamodb:DeleteItem': ['SessionsTable'],
