@@ -85,7 +85,7 @@ describe('random histories', () => {
   ])(
     'tell of a system that %s',
     async (_, system, what = '', seed = 1) => {
-      const { histories, violation } = await search(system, seed, 1_000, 500);
+      const { histories, violation } = await search(system, seed, 1_000, { simplifyWithin: 500 });
       process.stdout.write(`broken on purpose, seen in history ${histories}: ${violation?.story}\n`);
       expect(violation?.story.split('\n')[0]).toMatch(new RegExp(what));
     },

@@ -176,7 +176,10 @@ export class Observer {
   }
 
   /** The NAS has ended services by itself. */
-  endedByNas(activations: readonly string[], { isLogOff }: { readonly isLogOff: boolean }): void {
+  endedByNas(
+    activations: readonly string[],
+    { isLogOff, isAccounted }: { readonly isLogOff: boolean; readonly isAccounted: boolean },
+  ): void {
     this.#atNas = this.#facts.servicesAtNas();
     // What is to be there again ends with the session, too, and the NAS does not have it yet.
     const all = isLogOff ? [...activations, ...this.#implied.keys(), ...this.#fromLogIn] : activations;
@@ -184,6 +187,34 @@ export class Observer {
       this.#endedByNas.add(activation);
       this.#fromLogIn.delete(activation);
     }
+  }
+
+  /** The subscriber has logged on again under the same Acct-Session-Id. */
+  begunAgain(): void {
+    this.#atNas = this.#facts.servicesAtNas();
+  }
+
+  /** A request turned out to be for another session of the subscriber. */
+  giveUp(correlationId: string): Forward {
+    const forward = this.#forward(correlationId);
+    this.#forwards.splice(this.#forwards.indexOf(forward), 1);
+    return forward;
+  }
+
+  /** A request came for this session, which it names in another way. */
+  takeOver(forward: Forward): void {
+    this.#found.add(forward.correlationId);
+    this.#forwards.push({ ...forward, repliesBefore: this.#replies.length });
+  }
+
+  /** Whether a request with these bytes had this answer. */
+  hasAnswered(bytes: string, { answer, errorCause }: Answer): boolean {
+    return this.#replies.some(
+      (reply) =>
+        reply.answer === answer &&
+        reply.errorCause === errorCause &&
+        this.#forward(reply.correlationId).bytes === bytes,
+    );
   }
 
   /** A reply came into the outbox. */
