@@ -113,6 +113,10 @@ export class Scene {
         order,
         ...(isNameTold && { userName }),
         servicesAtNas: () => this.nas.services(acctSessionId).map(canonical),
+        beganAtNasMs: () => this.nas.beganAtMs(acctSessionId),
+        accountedAtNas: () => this.nas.accounted(acctSessionId).map(canonical),
+        hasFeed: hasFeed(site),
+        serviceAccounting: profile.serviceAccounting,
         violated: (what) => this.violated(`${name}: ${what}`),
       });
     };

@@ -3,6 +3,7 @@ import type { AccountingMessage, CommandMessage, OutcomeMessage } from '../../..
 import type { Order } from '../../../core/nas.ts';
 import { nameOf } from '../../../core/services/activation.ts';
 import type { HistoryItem } from '../../../core/subscriber/history.ts';
+import { isClosed } from '../../../core/subscriber/life.ts';
 import type { Answer, GivenAnswer, Session } from '../../../core/subscriber/session.ts';
 import { areExclusive, canonical, deployment, termsOf } from '../histories/deployment.ts';
 import type { Wish } from '../histories/wish.ts';
@@ -10,6 +11,7 @@ import {
   type Change,
   type Checker,
   type Evaluation,
+  endsSession,
   type Facts,
   type Forward,
   hasAnswer,
@@ -31,6 +33,10 @@ export interface ObserverOptions {
   readonly userName?: string;
   /** What the NAS has now, as it would say itself, by canonical activation string. */
   readonly servicesAtNas: () => readonly string[];
+  readonly beganAtNasMs: () => number | undefined;
+  readonly accountedAtNas: () => readonly string[];
+  readonly hasFeed: boolean;
+  readonly serviceAccounting: 'interlock' | 'nas';
   /** Hears of a promise that is not kept. */
   readonly violated: (what: string) => void;
 }
@@ -58,7 +64,12 @@ export class Observer {
   readonly #failures = new Map<string, number>();
   readonly #facts: Facts;
   readonly #checkers: readonly Checker[];
+  readonly #endedUnaccounted = new Set<string>();
   #atNas: readonly string[];
+  /** As it was written last. */
+  #session: Session | undefined;
+  /** Whether the NAS has ended the session since the item was made. */
+  #hasEnded = false;
 
   constructor({ violated, ...options }: ObserverOptions) {
     this.#atNas = options.servicesAtNas();
@@ -80,6 +91,8 @@ export class Observer {
       forgotten: this.#forgotten,
       lapsed: this.#lapsed,
       failures: this.#failures,
+      endedUnaccounted: this.#endedUnaccounted,
+      isOverlooked: () => this.#isOverlooked(),
       isDoubted: (activation) => this.#isDoubted(activation),
       outcomes: (correlationId) => this.#outcomes.get(correlationId) ?? [],
       forward: (correlationId) => this.#forward(correlationId),
@@ -147,6 +160,10 @@ export class Observer {
     const { transition } = after;
     if (transition?.step === 'exclude' && transition.owed?.answer === 'ack')
       this.#carryOut(this.#forward(transition.owed.request.correlationId), change);
+    const wasOverlooked = this.#isOverlooked();
+    this.#session = after;
+    if (before === undefined) this.#hasEnded = false;
+    if (endsSession(change) || (wasOverlooked && !this.#isOverlooked())) this.#beginAgain(after);
     this.#settleDoubts(change);
     for (const [activation, endsAtMs] of this.#implied) {
       const { state } = after.services[activation] ?? {};
@@ -164,6 +181,9 @@ export class Observer {
       if (nowMs - atMs >= ANSWER_OWED_FOR_MS) this.#lapsed.add(forward.correlationId);
     this.#evaluations.length = 0;
     for (const { bytes } of this.#forwards) this.#forgotten.add(bytes);
+    this.#session = undefined;
+    this.#hasEnded = false;
+    if (this.#facts.hasFeed) this.#beginAgain(undefined);
   }
 
   /** The NAS has carried out or refused a request. */
@@ -171,7 +191,10 @@ export class Observer {
     const has = this.#facts.servicesAtNas();
     const lost = this.#atNas.filter((activation) => !has.includes(activation));
     this.#atNas = has;
-    for (const activation of has) this.#endedByNas.delete(activation);
+    for (const activation of has) {
+      this.#endedByNas.delete(activation);
+      this.#endedUnaccounted.delete(activation);
+    }
     this.#told(session, lost);
   }
 
@@ -181,10 +204,12 @@ export class Observer {
     { isLogOff, isAccounted }: { readonly isLogOff: boolean; readonly isAccounted: boolean },
   ): void {
     this.#atNas = this.#facts.servicesAtNas();
+    this.#hasEnded ||= isLogOff;
     // What is to be there again ends with the session, too, and the NAS does not have it yet.
     const all = isLogOff ? [...activations, ...this.#implied.keys(), ...this.#fromLogIn] : activations;
     for (const activation of all) {
       this.#endedByNas.add(activation);
+      if (!isAccounted) this.#endedUnaccounted.add(activation);
       this.#fromLogIn.delete(activation);
     }
   }
@@ -192,6 +217,7 @@ export class Observer {
   /** The subscriber has logged on again under the same Acct-Session-Id. */
   begunAgain(): void {
     this.#atNas = this.#facts.servicesAtNas();
+    if (this.#session === undefined || isClosed(this.#session)) this.#beginAgain(this.#session);
   }
 
   /** A request turned out to be for another session of the subscriber. */
@@ -258,6 +284,30 @@ export class Observer {
     for (const checker of this.#checkers) checker.told?.(session, lost);
   }
 
+  #isOverlooked(): boolean {
+    if (!this.#facts.hasFeed || this.#session === undefined) return false;
+    const beganAtMs = this.#facts.beganAtNasMs();
+    if (beganAtMs === undefined) return !isClosed(this.#session);
+    const { life } = this.#session;
+    if (life === undefined) return this.#hasEnded;
+    return life.closed !== undefined || life.latest.atMs < Math.floor(beganAtMs / 1000) * 1000;
+  }
+
+  /** What the requests add up to begins anew with what there is now. */
+  #beginAgain(session: Session | undefined): void {
+    const services = Object.values(session?.services ?? {});
+    for (const set of [this.#implied, this.#hasToGo, this.#doubted, this.#vague, this.#fromLogIn])
+      set.clear();
+    for (const { activation, state, expiresAtMs = Number.POSITIVE_INFINITY } of services) {
+      if (state === 'active' || state === 'restoring') this.#implied.set(activation, expiresAtMs);
+      else this.#doubted.add(activation);
+    }
+    const known = services.map(({ activation }) => activation);
+    this.#atNas = this.#facts.servicesAtNas();
+    for (const activation of this.#atNas) if (!known.includes(activation)) this.#fromLogIn.add(activation);
+    for (const checker of this.#checkers) checker.begunAgain?.();
+  }
+
   #isDoubted(activation: string): boolean {
     if (this.#doubted.has(activation)) return true;
     const name = nameOf(activation);
@@ -317,9 +367,15 @@ export class Observer {
   /** What the item says of services that no request that was carried out accounts for. */
   #settleDoubts({ before, after }: Change): void {
     const { services } = after;
-    for (const [activation, { state, expiresAtMs }] of Object.entries(services)) {
+    for (const [activation, { state, expiresAtMs, isLearned }] of Object.entries(services)) {
       const isImplied = this.#implied.has(activation);
       const isRestored = state === 'active' && before?.services[activation]?.state === 'restoring';
+      if (isLearned && state === 'active' && !isImplied && before?.services[activation]?.state !== state) {
+        this.#implied.set(activation, Number.POSITIVE_INFINITY);
+        this.#fromLogIn.delete(activation);
+        this.#doubted.delete(activation);
+        continue;
+      }
       // The NAS may have ended it again since: the item does not know, as of any other service.
       const isNewToUs = !isImplied && this.#endedByNas.has(activation);
       if (isRestored && (isNewToUs || this.#doubted.has(activation) || this.#fromLogIn.has(activation))) {
