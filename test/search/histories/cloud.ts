@@ -135,7 +135,7 @@ export class Cloud {
             QUEUES.feed.visibilityTimeoutSeconds * 1000,
           )
           .map((message) => ({
-            id: message.id,
+            id: `record in ${message.id}`,
             body: message.body,
             receives: message.receiveCount,
             feed: message,

@@ -155,7 +155,9 @@ export class Observer {
       this.#outcomes.set(transition.correlationId, [...known, { result: 'unknown' }]);
       for (const activation of transition.underWay) this.#failed(activation);
     }
-    for (const given of after.answered) if (given.version === after.version) this.#evaluated(given, change);
+    const isNews = after.version !== before?.version;
+    for (const given of after.answered)
+      if (isNews && given.version === after.version) this.#evaluated(given, change);
     // The answer comes when what it does not depend on has been told once.
     const { transition } = after;
     if (transition?.step === 'exclude' && transition.owed?.answer === 'ack')
@@ -217,6 +219,7 @@ export class Observer {
   /** The subscriber has logged on again under the same Acct-Session-Id. */
   begunAgain(): void {
     this.#atNas = this.#facts.servicesAtNas();
+    for (const activation of this.#atNas) this.#endedByNas.delete(activation);
     if (this.#session === undefined || isClosed(this.#session)) this.#beginAgain(this.#session);
   }
 
@@ -398,8 +401,11 @@ export class Observer {
       if (named.some(({ 'User-Name': name = userName }) => name === userName))
         this.#fromLogIn.delete(activation);
     }
-    for (const activation of this.#endedByNas)
-      if (!(activation in services)) this.#implied.delete(activation);
+    for (const activation of this.#implied.keys()) {
+      // What Interlock only knows from records ends by a record, whoever has ended it.
+      const isForgotten = this.#endedByNas.has(activation) || before?.services[activation]?.isLearned;
+      if (isForgotten && !(activation in services)) this.#implied.delete(activation);
+    }
     // Of a bare name that was told in vain nobody knows which services the NAS took it for.
     const { transition } = before ?? {};
     if (transition?.step !== 'deactivate' && transition?.step !== 'activate') return;
