@@ -197,7 +197,7 @@ import {
   restorationUnanswered,
 } from './outcomes.ts';
 import { witnessOf } from './record.ts';
-import { resync, settleRecords, takeDeferred, witness } from './service-records.ts';
+import { rememberEnds, resync, settleRecords, takeDeferred, witness } from './service-records.ts';
 import type {
   Effect,
   EventQueue,
@@ -237,7 +237,7 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
     return { effects: change.effects, ...(session && canGo(session, event, nowMs) && { isOver: true }) };
   }
 
-  const worked = workOff(change);
+  const worked = workOff({ ...change, session: rememberEnds(session, change.session, nowMs) });
   const { effects } = worked;
   const settled = { ...worked, session: settleRecords(session, worked.session, nowMs) };
   const next = settleAccounts(session, settled);

@@ -38,7 +38,7 @@ import type { OutgoingMessage } from '../../../functions/shared/queue.ts';
 import type { Image, SessionStore } from '../../../functions/shared/session-store.ts';
 import type { Delivered, MemoryQueue } from '../../relay/memory-sqs.ts';
 import { Choices } from './choices.ts';
-import { deployment } from './deployment.ts';
+import { deployment, hasFeed } from './deployment.ts';
 import { type Call, Fault, interleave } from './interleave.ts';
 import type { StartRelay } from './relay-process.ts';
 import type { Scene, Subscriber } from './scene.ts';
@@ -84,6 +84,8 @@ export class Cloud {
   #due: readonly Due[] = [];
   #stream: readonly DynamoDBRecord[] = [];
   #wroteAtMs = 0;
+  /** Sessions that a look-up has seen. */
+  readonly #indexed = new Set<string>();
   #restartedAtMs: number | undefined;
   /** By correlation id. */
   readonly #refusals = new Map<string, Refusal>();
@@ -287,9 +289,12 @@ export class Cloud {
 
   /** Through an index, which may be behind. */
   async #find(identity: Identity): Promise<Reading<SessionKey>> {
-    const { choices, subscribers } = this.#scene;
-    const among = choices.chance(20) ? [] : subscribers;
+    const { choices, subscribers, site } = this.#scene;
+    const isBehind = choices.chance(20);
+    // What an index has had once, it has from then on.
+    const among = subscribers.filter(({ key }) => !isBehind || this.#indexed.has(key.acctSessionId));
     const sessions = among.flatMap(({ item }) => (item === undefined ? [] : [item.session]));
+    if (hasFeed(site)) for (const { acctSessionId } of sessions) this.#indexed.add(acctSessionId);
     const chosen = choose(sessions, identity, (session) => standingOf(session, this.#scene.nowMs));
     return chosen.ok ? { ok: true, value: keyOf(chosen.value) } : chosen;
   }

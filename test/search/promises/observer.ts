@@ -61,6 +61,8 @@ export class Observer {
   readonly #lapsed = new Set<string>();
   readonly #outcomes = new Map<string, Outcome[]>();
   readonly #commands = new Map<string, CommandMessage>();
+  /** Commands that have no outcome yet. */
+  readonly #underWay = new Set<string>();
   readonly #failures = new Map<string, number>();
   readonly #facts: Facts;
   readonly #checkers: readonly Checker[];
@@ -111,7 +113,10 @@ export class Observer {
 
   /** Whether each request that came into the inbox has an answer of its own, or its repeats have one. */
   get isAnswered(): boolean {
-    return this.#forwards.every((forward) => hasAnswer(this.#facts, forward));
+    return this.#forwards.every(
+      (forward) =>
+        hasAnswer(this.#facts, forward) || (this.#facts.hasFeed && this.#reopened.has(forward.bytes)),
+    );
   }
 
   /** A request came into the inbox. */
@@ -132,11 +137,13 @@ export class Observer {
 
   /** A command came into the outbox. */
   commanded(command: CommandMessage): void {
+    this.#underWay.add(command.commandId);
     this.#commands.set(command.commandId, command);
   }
 
   /** The outcome of a command came into the inbox. */
   outcome({ commandId, correlationId, result, errorCause }: OutcomeMessage): void {
+    this.#underWay.delete(commandId);
     const isAnswer = result === 'ack' || result === 'nak';
     const known = this.#outcomes.get(correlationId) ?? [];
     this.#outcomes.set(correlationId, [...known, isAnswer ? { result, errorCause } : { result: 'unknown' }]);
@@ -165,6 +172,9 @@ export class Observer {
     const wasOverlooked = this.#isOverlooked();
     this.#session = after;
     if (before === undefined) this.#hasEnded = false;
+    // A repeat that names no Acct-Session-Id does not find a session that has ended, nor its answer.
+    if (endsSession(change))
+      for (const { bytes, wish } of this.#forwards) if (wish.isByName) this.#forgotten.add(bytes);
     if (endsSession(change) || (wasOverlooked && !this.#isOverlooked())) this.#beginAgain(after);
     this.#settleDoubts(change);
     for (const [activation, endsAtMs] of this.#implied) {
@@ -220,6 +230,8 @@ export class Observer {
   begunAgain(): void {
     this.#atNas = this.#facts.servicesAtNas();
     for (const activation of this.#atNas) this.#endedByNas.delete(activation);
+    // An item without a record is of a session before this one.
+    this.#hasEnded ||= this.#session !== undefined;
     if (this.#session === undefined || isClosed(this.#session)) this.#beginAgain(this.#session);
   }
 
@@ -304,6 +316,14 @@ export class Observer {
     for (const { activation, state, expiresAtMs = Number.POSITIVE_INFINITY } of services) {
       if (state === 'active' || state === 'restoring') this.#implied.set(activation, expiresAtMs);
       else this.#doubted.add(activation);
+    }
+    // A command for the former session may come to the one that has its Acct-Session-Id now.
+    for (const commandId of this.#underWay) {
+      const { services: named = [], deactivates = [] } = this.#commands.get(commandId) ?? {};
+      for (const activation of [...named, ...deactivates]) {
+        this.#hasToGo.add(activation);
+        this.#doubted.add(activation);
+      }
     }
     const known = services.map(({ activation }) => activation);
     this.#atNas = this.#facts.servicesAtNas();
