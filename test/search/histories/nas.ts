@@ -52,6 +52,8 @@ export class Nas {
   readonly #options: DialectOptions;
   /** By Acct-Session-Id. */
   readonly #online = new Map<string, Online>();
+  /** The ids of the services, and the sessions with their beginnings, of which it has sent a record. */
+  readonly #announced = new Set<string>();
   #records: NasRecords | undefined;
   #accounts = 0;
   #isUp = true;
@@ -123,6 +125,17 @@ export class Nas {
     return this.#online.get(acctSessionId)?.beganAtMs;
   }
 
+  /** Whether it has sent a record of the session that it has now. */
+  isAnnounced(acctSessionId: string): boolean {
+    return this.#announced.has(`${acctSessionId} ${this.beganAtMs(acctSessionId)}`);
+  }
+
+  /** Services of a session of which it has sent a record. */
+  announced(acctSessionId: string): readonly string[] {
+    const accounts = [...(this.#online.get(acctSessionId)?.accounts ?? [])];
+    return accounts.flatMap(([service, { id }]) => (this.#announced.has(id) ? [service] : []));
+  }
+
   /** The services of a session that the NAS accounts. */
   accounted(acctSessionId: string): readonly string[] {
     return [...(this.#online.get(acctSessionId)?.accounts.keys() ?? [])];
@@ -183,6 +196,8 @@ export class Nas {
     const subscriber = this.#online.get(acctSessionId);
     const account = service === undefined ? undefined : subscriber?.accounts.get(service);
     if (subscriber === undefined || (service !== undefined && account === undefined)) return;
+    if (this.#records !== undefined)
+      this.#announced.add(account?.id ?? `${acctSessionId} ${subscriber.beganAtMs}`);
     const { beganAtMs } = account ?? subscriber;
     const seconds = Math.max(0, Math.floor(this.#now() / 1000) - Math.floor(beganAtMs / 1000));
     const attributes: readonly Attribute[] = [

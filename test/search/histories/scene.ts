@@ -1,6 +1,8 @@
 // Where a history plays: its time, its subscribers, what is chosen, and the record of it.
 import { DIALECTS } from '../../../core/dialects/dialects.ts';
+import { choose } from '../../../core/look-up.ts';
 import { messageGroup, type SessionKey } from '../../../core/messages.ts';
+import { standingOf } from '../../../core/subscriber/life.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import type { Image } from '../../../functions/shared/session-store.ts';
 import { NOW } from '../../core/support.ts';
@@ -114,7 +116,10 @@ export class Scene {
         ...(isNameTold && { userName }),
         servicesAtNas: () => this.nas.services(acctSessionId).map(canonical),
         beganAtNasMs: () => this.nas.beganAtMs(acctSessionId),
-        accountedAtNas: () => this.nas.accounted(acctSessionId).map(canonical),
+        isAnnounced: () => this.nas.isAnnounced(acctSessionId),
+        foundByName: () => this.#find(userName),
+        isFound: () => this.#find(userName) === acctSessionId,
+        accountedAtNas: () => this.nas.announced(acctSessionId).map(canonical),
         hasFeed: hasFeed(site),
         serviceAccounting: profile.serviceAccounting,
         violated: (what) => this.violated(`${name}: ${what}`),
@@ -150,6 +155,13 @@ export class Scene {
     this.tell(`${name} logs on again and has ${services.join(', ') || 'nothing'}`);
     this.nas.logIn(key.acctSessionId, { userName, services, beganAtMs: this.nowMs });
     observer.begunAgain();
+  }
+
+  /** What a look-up finds, once the indexes have all. */
+  #find(userName: string): string | undefined {
+    const sessions = this.subscribers.flatMap(({ item }) => item?.session ?? []);
+    const chosen = choose(sessions, { 'User-Name': userName }, (session) => standingOf(session, this.nowMs));
+    return chosen.ok ? chosen.value.acctSessionId : undefined;
   }
 
   #chooseLogInServices(choices: Choices): readonly string[] {

@@ -35,6 +35,9 @@ export interface ObserverOptions {
   readonly servicesAtNas: () => readonly string[];
   readonly beganAtNasMs: () => number | undefined;
   readonly accountedAtNas: () => readonly string[];
+  readonly isAnnounced: () => boolean;
+  readonly foundByName: () => string | undefined;
+  readonly isFound: () => boolean;
   readonly hasFeed: boolean;
   readonly serviceAccounting: 'interlock' | 'nas';
   /** Hears of a promise that is not kept. */

@@ -96,8 +96,13 @@ export interface Facts {
   isOverlooked(): boolean;
   /** When the session that the NAS has now began; undefined when it has none. */
   readonly beganAtNasMs: () => number | undefined;
-  /** Services, by canonical activation string, that the NAS has now and accounts. */
+  /** Services, by canonical activation string, that the NAS has now and has sent a record of. */
   readonly accountedAtNas: () => readonly string[];
+  /** Whether the NAS has sent a record of the session that it has now. */
+  readonly isAnnounced: () => boolean;
+  /** The Acct-Session-Id that a look-up by the User-Name of the subscriber finds, and whether it is that of this session. */
+  readonly foundByName: () => string | undefined;
+  readonly isFound: () => boolean;
   /** Whether the NAS sends what it accounts. */
   readonly hasFeed: boolean;
   /** Who accounts services. */
