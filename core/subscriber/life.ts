@@ -125,7 +125,7 @@ export function meaningOf(session: Session | undefined, event: RecordEvent | Res
   const { record } = event;
   const { kind, service } = record;
   const closed = session?.life?.closed;
-  const isGone = record.eventAtMs <= (record.restartedAtMs ?? Number.NEGATIVE_INFINITY);
+  const isGone = isBeforeRestart(record);
   if (session !== undefined && session.life === undefined && isGone) return 'late';
   if (session === undefined || closed !== undefined) {
     const isNew =
@@ -140,6 +140,17 @@ export function meaningOf(session: Session | undefined, event: RecordEvent | Res
   if (precedes(session, record)) return 'late';
   if (kind === 'stop') return 'ended';
   return succeeds(session, record) ? 'replaced' : 'refreshed';
+}
+
+/**
+ * Whether a record is of what the restart of its NAS has ended. An Event-Timestamp is a whole second, and what begins in that of
+ * an Accounting-On begins after it.
+ */
+function isBeforeRestart(record: SessionRecord): boolean {
+  const { eventAtMs, restartedAtMs = Number.NEGATIVE_INFINITY } = record;
+  if (eventAtMs !== restartedAtMs) return eventAtMs < restartedAtMs;
+  const started = startedAt(record);
+  return started === undefined || started.atMs < restartedAtMs;
 }
 
 /** Whether a record is of what came after the end of a session. */
