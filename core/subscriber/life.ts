@@ -550,7 +550,8 @@ export function replaceSession(draft: Draft, event: RecordEvent): Draft {
   const at = startedAt(event.record) ?? momentOf(event.record);
   const ending = { by: 'stop', at, terminateCause: SESSION_GONE_CAUSE } as const;
   const staying = Object.values(draft.session.services)
-    .filter(({ isLearned, activatedAtMs }) => isLearned && (activatedAtMs ?? 0) >= at.atMs)
+    // What the NAS has accounted since, its new session has.
+    .filter(({ isLearned, record }) => isLearned && (record?.atMs ?? 0) >= at.atMs)
     .map(({ activation }) => activation);
   const { session, ...closed } = openSession(closeSession(draft, ending, event.id, staying), event);
   const { life } = session;

@@ -121,7 +121,7 @@ function accounted(draft: Draft, one: Witness): Draft {
   // The Acct-Start of what the NAS is to account happens before its ACK is known. Else an earlier record is of a service that
   // was there before, and has perhaps ended.
   const isItsOwn = isNews || (known.isAccountedByNas && settledMs - atMs < CLOCK_TOLERANCE_MS);
-  const isNoted = known.record === undefined ? isItsOwn : known.record.atMs < atMs;
+  const isNoted = known.record === undefined ? isItsOwn : known.record.atMs < eventAtOf(one);
   const noted = isNoted ? recorded(known, one) : known;
   if (known.state === 'active' || known.state === 'deactivating' || known.undo || !isNews) return keep(noted);
   const instead = known.state === 'restoring' ? [] : rivalsOf(session, known);
@@ -135,13 +135,13 @@ function accounted(draft: Draft, one: Witness): Draft {
 
 function recorded(
   service: ServiceSession,
-  { serviceSessionId, atMs, startedAtMs = atMs }: Witness,
+  { serviceSessionId, atMs, eventAtMs, startedAtMs = atMs }: Witness,
 ): ServiceSession {
   const isAnother = service.isLearned && service.record?.serviceSessionId !== serviceSessionId;
   return {
     ...service,
     ...(isAnother && { activatedAtMs: Math.min(atMs, startedAtMs) }),
-    record: { serviceSessionId, atMs },
+    record: { serviceSessionId, atMs: eventAtMs ?? atMs },
   };
 }
 
@@ -164,7 +164,7 @@ function learn(draft: Draft, one: Witness): Draft {
     correlationId: id,
     isAccountedByNas: true,
     isLearned: true,
-    record: { serviceSessionId: one.serviceSessionId, atMs },
+    record: { serviceSessionId: one.serviceSessionId, atMs: eventAtOf(one) },
   };
   const instead = rivalsOf(session, service);
   if (instead.length === 0) return { ...draft, session: withServices(session, [service]) };

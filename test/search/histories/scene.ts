@@ -129,17 +129,21 @@ export class Scene {
     this.#manners = manners;
     this.subscribers = [];
     for (const name of ['A', 'B', 'C'].slice(0, subscribers))
-      this.logOn({ name, userName: `client-${name.toLowerCase()}` }, logIn);
+      this.logOn({ name, userName: `client-${name.toLowerCase()}` }, logIn, { mayBeOld: true });
     this.tell(`${subscribers} subscribers at a NAS of the site ${site}`);
   }
 
   /** A subscriber logs on under an Acct-Session-Id that was not there before. */
-  logOn({ name, userName }: Pick<Subscriber, 'name' | 'userName'>, choices: Choices): Subscriber {
+  logOn(
+    { name, userName }: Pick<Subscriber, 'name' | 'userName'>,
+    choices: Choices,
+    { mayBeOld = false } = {},
+  ): Subscriber {
     const acctSessionId = `${this.#number}-${name}`;
     const services = this.#chooseLogInServices(choices);
     this.tell(`${name} has logged in and has ${services.join(', ') || 'nothing'}`);
     // Some have been there since before Interlock was, and no Acct-Start will come.
-    const isOld = hasFeed(this.site) && this.nowMs === NOW && choices.chance(30);
+    const isOld = mayBeOld && hasFeed(this.site) && choices.chance(30);
     const beganAtMs = isOld ? this.nowMs - 3_600_000 : this.nowMs;
     this.nas.logIn(acctSessionId, { userName, services, beganAtMs });
     const observer = this.#newObserver({ name, acctSessionId, userName });
