@@ -170,6 +170,8 @@ function isAfter(record: SessionRecord, closed: Closing, { identity, life }: Ses
   )
     return isLater(happened, began);
   if (isLater(happened, closed.at)) return true;
+  // What begins in the second of an Accounting-On begins after it.
+  if (closed.by === 'restart' && record.kind === 'start' && happened.atMs === closed.at.atMs) return true;
   return happened.atMs > closed.at.atMs && isAnother(identity, record.identity);
 }
 
@@ -182,16 +184,17 @@ function isOlder({ life }: Session, { eventAtMs }: SessionRecord): boolean {
 }
 
 /** Whether a record is of an earlier session with the same Acct-Session-Id. */
-function precedes({ life, identity, services }: Session, record: SessionRecord): boolean {
+function precedes(session: Session, record: SessionRecord): boolean {
+  const { life, identity, services } = session;
   const happened = momentOf(record);
   const isOther = isAnother(identity, record.identity);
   const started = startedAt(record);
   if (life === undefined) {
-    return record.kind === 'stop' && (isConfirmedSince(services, happened.atMs) || isOther);
+    return record.kind === 'stop' && (wereActivatedSince(services, happened.atMs) || isOther);
   }
   const { began, latest } = life;
   if (record.kind === 'stop') {
-    if (isLater(latest, happened) || isConfirmedSince(services, happened.atMs)) return true;
+    if (isLater(latest, happened) || isConfirmedSince(session, happened.atMs)) return true;
     if (began === undefined || started === undefined) return isOther;
     return started.atMs < began.atMs - SESSION_TIME_TOLERANCE_MS;
   }
@@ -234,7 +237,7 @@ function isEndedBy(session: Session | undefined, { eventAtMs, scope }: RestartEv
     const aliveAtMs = aliveAt(session);
     return aliveAtMs < eventAtMs || (nas.enforcement === 'coa' && aliveAtMs < eventAtMs + CLOCK_TOLERANCE_MS);
   }
-  if (isConfirmedSince(session.services, eventAtMs)) return false;
+  if (isConfirmedSince(session, eventAtMs)) return false;
   return life.latest.atMs <= eventAtMs && (life.began ?? life.latest).atMs < eventAtMs;
 }
 
@@ -250,7 +253,11 @@ function confirmedAtMs(services: Session['services']): number | undefined {
 }
 
 /** Whether the NAS has confirmed a service after `atMs` for certain, which shows that a session was there then. */
-function isConfirmedSince(services: Session['services'], atMs: number): boolean {
+function isConfirmedSince({ nas, services }: Pick<Session, 'nas' | 'services'>, atMs: number): boolean {
+  return nas.enforcement === 'coa' && wereActivatedSince(services, atMs);
+}
+
+function wereActivatedSince(services: Session['services'], atMs: number): boolean {
   return (confirmedAtMs(services) ?? atMs) > atMs + CLOCK_TOLERANCE_MS;
 }
 
@@ -435,7 +442,11 @@ export function closeSession(
   const command = commandOf(draft.session);
   const younger = names
     .flatMap((name) => session.services[name] ?? [])
-    .filter((service) => !service.isLearned && lastWordMs(draft.session, service) >= ending.at.atMs);
+    .filter((service) =>
+      service.isLearned
+        ? ending.by === 'restart' && (service.record?.atMs ?? 0) >= ending.at.atMs
+        : lastWordMs(draft.session, service) >= ending.at.atMs,
+    );
   const closed: Closing = {
     ...ending,
     decidedAtMs: nowMs,

@@ -12,9 +12,11 @@ export const checker = ({ hasFeed, beganAtNasMs }: Facts, expect: Expect): Check
     const life = before?.life;
     if (!hasFeed || began === undefined || life === undefined || !endsSession({ before, after })) return;
     const beganAtMs = Math.floor(began / SECOND_MS) * SECOND_MS;
+    const { closed, after: former } = after.life ?? {};
+    const endedAtMs = (closed?.at ?? former)?.atMs ?? beganAtMs;
     const isThisOne =
       (life.began?.atMs ?? Number.NEGATIVE_INFINITY) >= beganAtMs - SECOND_MS ||
-      life.latest.atMs > beganAtMs + SECOND_MS;
+      (life.latest.atMs > beganAtMs + SECOND_MS && endedAtMs < beganAtMs);
     expect(!isThisOne, 'the session is ended, and the NAS has begun it later');
   },
 });
