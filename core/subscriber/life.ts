@@ -157,9 +157,11 @@ function isBeforeRestart(record: SessionRecord): boolean {
 function isAfter(record: SessionRecord, closed: Closing, { identity, life }: Session): boolean {
   const began = life?.began;
   const happened = momentOf(record);
+  const started = startedAt(record);
+  // What begins in the second of an Accounting-On begins after it.
+  if (closed.by === 'restart' && started !== undefined && started.atMs === closed.at.atMs) return true;
   if (record.service !== undefined && record.kind === 'stop') {
     // A NAS may say after the end of a session that its services have ended, too.
-    const started = startedAt(record);
     return started !== undefined && isLater(started, closed.at);
   }
   // That the NAS does not know it says nothing of when it ended.
@@ -170,8 +172,6 @@ function isAfter(record: SessionRecord, closed: Closing, { identity, life }: Ses
   )
     return isLater(happened, began);
   if (isLater(happened, closed.at)) return true;
-  // What begins in the second of an Accounting-On begins after it.
-  if (closed.by === 'restart' && record.kind === 'start' && happened.atMs === closed.at.atMs) return true;
   return happened.atMs > closed.at.atMs && isAnother(identity, record.identity);
 }
 
@@ -545,9 +545,11 @@ export function endingOf(event: RecordEvent | RestartEvent): Ending {
 export function confirmEnd(session: Session, ending: Ending, nowMs: number): Session {
   const { life } = session;
   if (life?.closed === undefined) return session;
-  const { services: _, command, younger, at, decidedAtMs } = life.closed;
+  const { services: _, command, younger, by, at, decidedAtMs } = life.closed;
   const closed: Closing = {
     ...ending,
+    // The restart of the NAS is later than the end of a session whose Acct-Stop it does not forget.
+    ...(by === 'restart' && at.atMs > ending.at.atMs && { by }),
     at: latestOf(at, ending.at),
     decidedAtMs: Math.max(decidedAtMs, nowMs),
     ...(command !== undefined && { command }),

@@ -241,9 +241,18 @@ export function rememberEnds(before: Session | undefined, session: Session, nowM
   const known = session.life.endedServices;
   const isNoted = ({ serviceSessionId, atMs }: ServiceRecordId) =>
     known.some((one) => one.serviceSessionId === serviceSessionId && one.atMs >= atMs);
+  const { deferred } = session.life;
   const ended = Object.values(before?.services ?? {}).flatMap(({ activation, record }) => {
-    if (record === undefined || session.services[activation] !== undefined || isNoted(record)) return [];
-    return [{ serviceSessionId: record.serviceSessionId, atMs: Math.max(nowMs, record.atMs) }];
+    if (session.services[activation] !== undefined) return [];
+    // One that has waited for the outcome happened before it.
+    const waited = deferred.filter((one) => one.activation === activation && one.kind !== 'stop');
+    const accounts = [
+      ...(record === undefined ? [] : [record]),
+      ...waited.map((one) => ({ serviceSessionId: one.serviceSessionId, atMs: eventAtOf(one) })),
+    ];
+    return accounts
+      .filter((one) => !isNoted(one))
+      .map(({ serviceSessionId, atMs }) => ({ serviceSessionId, atMs: Math.max(nowMs, atMs) }));
   });
   if (ended.length === 0) return session;
   const ids = ended.map(({ serviceSessionId }) => serviceSessionId);

@@ -76,6 +76,8 @@ interface Due {
 const CONTEXT = { getRemainingTimeInMillis: () => 600_000 } as Context;
 /** After so many deliveries nothing goes wrong any more: what becomes of dead letters is another matter. */
 const CALM_AFTER_RECEIVES = 3;
+/** For a little longer the end of a session is remembered. */
+const OVERDUE_MS = 10 * 60_000;
 
 export class Cloud {
   readonly #site: Site;
@@ -143,6 +145,7 @@ export class Cloud {
             feed: message,
           }))
       : [];
+    for (const { feed: message } of records) if (message !== undefined) this.#noteOverdue(message);
     const batches = [requests, ...beside, ...twice, records].filter((batch) => batch.length > 0);
     if (batches.length === 0) return;
     for (const message of beside.flat()) message.receives++;
@@ -176,6 +179,14 @@ export class Cloud {
     for (const { id, feed: { receipt } = { receipt: '' } } of records)
       if (isDone(id)) feed.delete(receipt);
       else if (!staysHidden) feed.setVisibility(receipt, 0);
+  }
+
+  #noteOverdue({ body, sentAtMs }: Delivered): void {
+    if (this.#scene.nowMs - sentAtMs < OVERDUE_MS) return;
+    const message = readMessage(FeedQueueMessage, body);
+    for (const { key, observer } of this.#scene.subscribers)
+      if (message.kind === 'restart' || (message.acctSessionId ?? key.acctSessionId) === key.acctSessionId)
+        observer.recordOverdue();
   }
 
   #ingestDependencies(call: Call): IngestDependencies {

@@ -4,9 +4,12 @@ import type { Checker, Expect, Facts } from './promise.ts';
 export const sentence = 'a look-up finds the session that is open';
 
 /** At rest a look-up by User-Name finds the open session of the subscriber, and none that has ended. */
-export const checker = ({ hasFeed, foundByName, isFound, isAnnounced }: Facts, expect: Expect): Checker => ({
+export const checker = (
+  { hasFeed, foundByName, isFound, isAnnounced, isOverdue }: Facts,
+  expect: Expect,
+): Checker => ({
   atRest(session) {
-    if (!hasFeed || session?.life === undefined) return;
+    if (!hasFeed || isOverdue() || session?.life === undefined) return;
     // The record of a service does not say who the subscriber is.
     if (isOpenByFeed(session) && !isAnnounced()) return;
     if (isOpenByFeed(session))

@@ -12,7 +12,7 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
   const { servicesAtNas, accountedAtNas, endedUnaccounted } = facts;
   return {
     atRest(session) {
-      if (!hasFeed) return;
+      if (!hasFeed || facts.isOverdue()) return;
       const services = Object.values(session?.services ?? {});
       const active = services.filter(({ state }) => state === 'active').map(({ activation }) => activation);
       if (beganAtNasMs() === undefined) {

@@ -73,6 +73,7 @@ export class Observer {
   #atNas: readonly string[];
   /** As it was written last. */
   #session: Session | undefined;
+  #isOverdue = false;
   /** Whether the NAS has ended the session since the item was made. */
   #hasEnded = false;
 
@@ -96,6 +97,7 @@ export class Observer {
       forgotten: this.#forgotten,
       lapsed: this.#lapsed,
       failures: this.#failures,
+      isOverdue: () => this.#isOverdue,
       endedUnaccounted: this.#endedUnaccounted,
       isOverlooked: () => this.#isOverlooked(),
       isDoubted: (activation) => this.#isDoubted(activation),
@@ -236,6 +238,11 @@ export class Observer {
     // An item without a record is of a session before this one.
     this.#hasEnded ||= this.#session !== undefined;
     if (this.#session === undefined || isClosed(this.#session)) this.#beginAgain(this.#session);
+  }
+
+  /** A record of the session comes to ingest when its end is no longer remembered. */
+  recordOverdue(): void {
+    this.#isOverdue = true;
   }
 
   /** A request turned out to be for another session of the subscriber. */
@@ -432,6 +439,11 @@ export class Observer {
     // Of a bare name that was told in vain nobody knows which services the NAS took it for.
     const { transition } = before ?? {};
     if (transition?.step !== 'deactivate' && transition?.step !== 'activate') return;
+    for (const { activation, isKnown } of transition.job.explicit) {
+      // Of a service from log-in that was not known, the NAS may account the end before Interlock knows the outcome.
+      const isGone = !(activation in services) && !this.#facts.servicesAtNas().includes(activation);
+      if (this.#facts.hasFeed && !isKnown && isGone) this.#fromLogIn.delete(activation);
+    }
     for (const { activation, isKnown } of transition.job.explicit)
       if (!isKnown && activation === nameOf(activation)) this.#vague.add(activation);
   }

@@ -98,6 +98,8 @@ export interface Facts {
   readonly beganAtNasMs: () => number | undefined;
   /** Services, by canonical activation string, that the NAS has now and has sent a record of. */
   readonly accountedAtNas: () => readonly string[];
+  /** Whether a record came to ingest when the end of its session need not be remembered any more. */
+  isOverdue(): boolean;
   /** Whether the NAS has sent a record of the session that it has now. */
   readonly isAnnounced: () => boolean;
   /** The Acct-Session-Id that a look-up by the User-Name of the subscriber finds, and whether it is that of this session. */
