@@ -184,9 +184,10 @@ export class Cloud {
   #noteOverdue({ body, sentAtMs }: Delivered): void {
     if (this.#scene.nowMs - sentAtMs < OVERDUE_MS) return;
     const message = readMessage(FeedQueueMessage, body);
-    for (const { key, observer } of this.#scene.subscribers)
-      if (message.kind === 'restart' || (message.acctSessionId ?? key.acctSessionId) === key.acctSessionId)
-        observer.recordOverdue();
+    const { acctSessionId = undefined } = message.kind === 'restart' ? {} : message;
+    const about = this.#scene.subscribers.find(({ key }) => key.acctSessionId === acctSessionId);
+    for (const { userName, observer } of this.#scene.subscribers)
+      if (about === undefined || userName === about.userName) observer.recordOverdue();
   }
 
   #ingestDependencies(call: Call): IngestDependencies {

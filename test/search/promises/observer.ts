@@ -73,6 +73,8 @@ export class Observer {
   #atNas: readonly string[];
   /** As it was written last. */
   #session: Session | undefined;
+  /** What requests have named for deactivation, and the item did not know. */
+  readonly #strange = new Set<string>();
   #isOverdue = false;
   /** Whether the NAS has ended the session since the item was made. */
   #hasEnded = false;
@@ -302,6 +304,11 @@ export class Observer {
 
   /** Nothing is under way, and nothing is left to be done. */
   atRest(session: Session | undefined): void {
+    // Of a service from log-in that was not known, the NAS may account the end before Interlock knows the outcome.
+    const isGone = (activation: string) =>
+      session?.services[activation] === undefined && !this.#facts.servicesAtNas().includes(activation);
+    if (this.#facts.hasFeed)
+      for (const activation of this.#strange) if (isGone(activation)) this.#fromLogIn.delete(activation);
     for (const checker of this.#checkers) checker.atRest?.(session);
   }
 
@@ -439,11 +446,8 @@ export class Observer {
     // Of a bare name that was told in vain nobody knows which services the NAS took it for.
     const { transition } = before ?? {};
     if (transition?.step !== 'deactivate' && transition?.step !== 'activate') return;
-    for (const { activation, isKnown } of transition.job.explicit) {
-      // Of a service from log-in that was not known, the NAS may account the end before Interlock knows the outcome.
-      const isGone = !(activation in services) && !this.#facts.servicesAtNas().includes(activation);
-      if (this.#facts.hasFeed && !isKnown && isGone) this.#fromLogIn.delete(activation);
-    }
+    for (const { activation, isKnown } of transition.job.explicit)
+      if (!isKnown) this.#strange.add(activation);
     for (const { activation, isKnown } of transition.job.explicit)
       if (!isKnown && activation === nameOf(activation)) this.#vague.add(activation);
   }
