@@ -241,23 +241,25 @@ export function rememberEnds(before: Session | undefined, session: Session, nowM
   const known = session.life.endedServices;
   const isNoted = ({ serviceSessionId, atMs }: ServiceRecordId) =>
     known.some((one) => one.serviceSessionId === serviceSessionId && one.atMs >= atMs);
-  const { deferred } = session.life;
+  const isSame = before?.life?.after === session.life.after && session.life.closed === undefined;
   const ended = Object.values(before?.services ?? {}).flatMap(({ activation, record }) => {
     if (session.services[activation] !== undefined) return [];
-    // One that has waited for the outcome happened before it.
-    const waited = deferred.filter((one) => one.activation === activation && one.kind !== 'stop');
-    const accounts = [
-      ...(record === undefined ? [] : [record]),
-      ...waited.map((one) => ({ serviceSessionId: one.serviceSessionId, atMs: eventAtOf(one) })),
-    ];
-    return accounts
-      .filter((one) => !isNoted(one))
-      .map(({ serviceSessionId, atMs }) => ({ serviceSessionId, atMs: Math.max(nowMs, atMs) }));
+    // Where no record of it was known, the first one that has waited for the outcome is of it.
+    const account = record ?? (isSame ? firstAccount(session, activation) : undefined);
+    if (account === undefined || isNoted(account)) return [];
+    return [{ ...account, atMs: Math.max(nowMs, account.atMs) }];
   });
   if (ended.length === 0) return session;
   const ids = ended.map(({ serviceSessionId }) => serviceSessionId);
   const others = known.filter(({ serviceSessionId }) => !ids.includes(serviceSessionId));
   return withLife(session, { endedServices: [...others, ...ended].slice(-RECORDS_KEPT) });
+}
+
+function firstAccount({ life }: Session, activation: string): ServiceRecordId | undefined {
+  const [first] = (life?.deferred ?? [])
+    .filter((one) => one.activation === activation && one.kind !== 'stop')
+    .sort((one, other) => eventAtOf(one) - eventAtOf(other));
+  return first && { serviceSessionId: first.serviceSessionId, atMs: eventAtOf(first) };
 }
 
 // --- Bringing the two together --------------------------------------------------------------------------------
