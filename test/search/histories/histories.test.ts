@@ -96,7 +96,7 @@ describe('random histories', () => {
     ['writes without a condition', withoutConditions()],
     ['sends before it writes', sendingFirst()],
     ['forgets which events it has seen', forgetful()],
-    ['forgets which requests it has refused', forgettingRefusals()],
+    ['forgets which requests it has refused', forgettingRefusals(), '', 1_500],
     ['carries out again what another relay may have carried out', carryingOutAgain()],
     ['takes an unanswered command for one that was refused', takingTimeoutForNak()],
     ['takes an unanswered command for one that was carried out', takingTimeoutForAck()],
