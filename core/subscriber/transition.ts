@@ -49,7 +49,6 @@
 //     closed × witnessed → idle, excluding
 //     closed × late → closed
 //     closed × redelivered → closed
-//     idle × request → idle, activating, deactivating, disconnecting
 //     idle × answered → idle
 //     idle × stray → idle
 //     idle × due → idle, excluding, restoring
@@ -66,9 +65,6 @@
 //     activating × nak → closed, idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × unsent → idle, activating, deactivating, excluding, restoring, disconnecting
-//     activating × ack → idle, activating, deactivating, excluding, disconnecting
-//     activating × nak → closed, idle, activating, deactivating, excluding, restoring, disconnecting
-//     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × stray → activating
 //     activating × due → activating
 //     activating × refreshed → activating
@@ -114,9 +110,6 @@
 //     restoring × nak → closed, idle, activating, deactivating, excluding, restoring
 //     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     restoring × unsent → idle, activating, deactivating, excluding
-//     restoring × ack → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × nak → closed, idle, activating, deactivating, excluding, restoring
-//     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     restoring × stray → restoring
 //     restoring × due → restoring
 //     restoring × refreshed → restoring
