@@ -125,7 +125,7 @@ export function meaningOf(session: Session | undefined, event: RecordEvent | Res
   const { record } = event;
   const { kind, service } = record;
   const closed = session?.life?.closed;
-  const isGone = record.eventAtMs <= (record.restartedAtMs ?? Number.NEGATIVE_INFINITY);
+  const isGone = isBeforeRestart(record);
   if (session !== undefined && session.life === undefined && isGone) return 'late';
   if (session === undefined || closed !== undefined) {
     const isNew =
@@ -142,13 +142,26 @@ export function meaningOf(session: Session | undefined, event: RecordEvent | Res
   return succeeds(session, record) ? 'replaced' : 'refreshed';
 }
 
+/**
+ * Whether a record is of what the restart of its NAS has ended. An Event-Timestamp is a whole second, and what begins in that of
+ * an Accounting-On begins after it.
+ */
+function isBeforeRestart(record: SessionRecord): boolean {
+  const { eventAtMs, restartedAtMs = Number.NEGATIVE_INFINITY } = record;
+  if (eventAtMs !== restartedAtMs) return eventAtMs < restartedAtMs;
+  const started = startedAt(record);
+  return started === undefined || started.atMs < restartedAtMs;
+}
+
 /** Whether a record is of what came after the end of a session. */
 function isAfter(record: SessionRecord, closed: Closing, { identity, life }: Session): boolean {
   const began = life?.began;
   const happened = momentOf(record);
+  const started = startedAt(record);
+  // What begins in the second of an Accounting-On begins after it.
+  if (closed.by === 'restart' && started !== undefined && started.atMs === closed.at.atMs) return true;
   if (record.service !== undefined && record.kind === 'stop') {
     // A NAS may say after the end of a session that its services have ended, too.
-    const started = startedAt(record);
     return started !== undefined && isLater(started, closed.at);
   }
   // That the NAS does not know it says nothing of when it ended.
@@ -171,16 +184,17 @@ function isOlder({ life }: Session, { eventAtMs }: SessionRecord): boolean {
 }
 
 /** Whether a record is of an earlier session with the same Acct-Session-Id. */
-function precedes({ life, identity, services }: Session, record: SessionRecord): boolean {
+function precedes(session: Session, record: SessionRecord): boolean {
+  const { life, identity, services } = session;
   const happened = momentOf(record);
   const isOther = isAnother(identity, record.identity);
   const started = startedAt(record);
   if (life === undefined) {
-    return record.kind === 'stop' && (isConfirmedSince(services, happened.atMs) || isOther);
+    return record.kind === 'stop' && (wereActivatedSince(services, happened.atMs) || isOther);
   }
   const { began, latest } = life;
   if (record.kind === 'stop') {
-    if (isLater(latest, happened) || isConfirmedSince(services, happened.atMs)) return true;
+    if (isLater(latest, happened) || isConfirmedSince(session, happened.atMs)) return true;
     if (began === undefined || started === undefined) return isOther;
     return started.atMs < began.atMs - SESSION_TIME_TOLERANCE_MS;
   }
@@ -223,7 +237,7 @@ function isEndedBy(session: Session | undefined, { eventAtMs, scope }: RestartEv
     const aliveAtMs = aliveAt(session);
     return aliveAtMs < eventAtMs || (nas.enforcement === 'coa' && aliveAtMs < eventAtMs + CLOCK_TOLERANCE_MS);
   }
-  if (isConfirmedSince(session.services, eventAtMs)) return false;
+  if (isConfirmedSince(session, eventAtMs)) return false;
   return life.latest.atMs <= eventAtMs && (life.began ?? life.latest).atMs < eventAtMs;
 }
 
@@ -239,7 +253,11 @@ function confirmedAtMs(services: Session['services']): number | undefined {
 }
 
 /** Whether the NAS has confirmed a service after `atMs` for certain, which shows that a session was there then. */
-function isConfirmedSince(services: Session['services'], atMs: number): boolean {
+function isConfirmedSince({ nas, services }: Pick<Session, 'nas' | 'services'>, atMs: number): boolean {
+  return nas.enforcement === 'coa' && wereActivatedSince(services, atMs);
+}
+
+function wereActivatedSince(services: Session['services'], atMs: number): boolean {
   return (confirmedAtMs(services) ?? atMs) > atMs + CLOCK_TOLERANCE_MS;
 }
 
@@ -424,7 +442,11 @@ export function closeSession(
   const command = commandOf(draft.session);
   const younger = names
     .flatMap((name) => session.services[name] ?? [])
-    .filter((service) => !service.isLearned && lastWordMs(draft.session, service) >= ending.at.atMs);
+    .filter((service) =>
+      service.isLearned
+        ? ending.by === 'restart' && (service.record?.atMs ?? 0) >= ending.at.atMs
+        : lastWordMs(draft.session, service) >= ending.at.atMs,
+    );
   const closed: Closing = {
     ...ending,
     decidedAtMs: nowMs,
@@ -523,9 +545,11 @@ export function endingOf(event: RecordEvent | RestartEvent): Ending {
 export function confirmEnd(session: Session, ending: Ending, nowMs: number): Session {
   const { life } = session;
   if (life?.closed === undefined) return session;
-  const { services: _, command, younger, at, decidedAtMs } = life.closed;
+  const { services: _, command, younger, by, at, decidedAtMs } = life.closed;
   const closed: Closing = {
     ...ending,
+    // The restart of the NAS is later than the end of a session whose Acct-Stop it does not forget.
+    ...(by === 'restart' && at.atMs > ending.at.atMs && { by }),
     at: latestOf(at, ending.at),
     decidedAtMs: Math.max(decidedAtMs, nowMs),
     ...(command !== undefined && { command }),
@@ -539,7 +563,8 @@ export function replaceSession(draft: Draft, event: RecordEvent): Draft {
   const at = startedAt(event.record) ?? momentOf(event.record);
   const ending = { by: 'stop', at, terminateCause: SESSION_GONE_CAUSE } as const;
   const staying = Object.values(draft.session.services)
-    .filter(({ isLearned, activatedAtMs }) => isLearned && (activatedAtMs ?? 0) >= at.atMs)
+    // What the NAS has accounted since, its new session has.
+    .filter(({ isLearned, record }) => isLearned && (record?.atMs ?? 0) >= at.atMs)
     .map(({ activation }) => activation);
   const { session, ...closed } = openSession(closeSession(draft, ending, event.id, staying), event);
   const { life } = session;

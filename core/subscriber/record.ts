@@ -100,6 +100,7 @@ export function witnessOf(id: string, record: SessionRecord, service: AccountedS
     id,
     kind: record.kind,
     atMs: Math.min(record.eventAtMs, record.receivedAtMs),
+    ...(record.eventAtMs > record.receivedAtMs && { eventAtMs: record.eventAtMs }),
     ...(started !== undefined && { startedAtMs: started.atMs }),
     ...(record.terminateCause !== undefined && { terminateCause: record.terminateCause }),
   };

@@ -8,7 +8,7 @@ import type { ServiceTerms } from '../services/terms.ts';
 import { type Draft, end, mark, withServices } from './draft.ts';
 import { isMember, MAX_SERVICES } from './exclusion.ts';
 import { CLOCK_TOLERANCE_MS, lastWordMs } from './life.ts';
-import type { Drift, Life, ServiceSession, Session, Witness } from './session.ts';
+import type { Drift, Life, ServiceRecordId, ServiceSession, Session, Witness } from './session.ts';
 import { proceed } from './steps.ts';
 
 /** Records that wait, and ended services that are remembered. */
@@ -23,6 +23,9 @@ export function witness(draft: Draft, one: Witness): Draft {
   const others = (session.life?.deferred ?? []).filter((other) => !isOvertakenBy(other, one));
   return { ...draft, session: withLife(session, { deferred: [...others, one].slice(-RECORDS_KEPT) }) };
 }
+
+/** When it happened by the clock of the NAS, which orders its records. */
+const eventAtOf = ({ eventAtMs, atMs }: Witness): number => eventAtMs ?? atMs;
 
 /** Takes the records that have waited, once nothing is under way. */
 export function takeDeferred(draft: Draft): Draft {
@@ -39,7 +42,7 @@ function isOvertakenBy(earlier: Witness, later: Witness): boolean {
   return (
     earlier.serviceSessionId === later.serviceSessionId &&
     earlier.kind === later.kind &&
-    earlier.atMs <= later.atMs
+    eventAtOf(earlier) <= eventAtOf(later)
   );
 }
 
@@ -69,7 +72,7 @@ function ended(draft: Draft, one: Witness): Draft {
   const known = services[activation];
   const others = (life?.endedServices ?? []).filter((other) => other.serviceSessionId !== serviceSessionId);
   const session = withLife(draft.session, {
-    endedServices: [...others, { serviceSessionId, atMs }].slice(-RECORDS_KEPT),
+    endedServices: [...others, { serviceSessionId, atMs: eventAtOf(one) }].slice(-RECORDS_KEPT),
   });
   // A service that is to be there again was ended by Interlock itself.
   if (known === undefined || known.state === 'restoring') return { ...draft, session };
@@ -79,7 +82,7 @@ function ended(draft: Draft, one: Witness): Draft {
   const isCertain =
     atMs > settledMs ||
     // What the NAS accounts under one id it has not ended and begun again.
-    (known.record !== undefined && (known.state !== 'active' || known.settledAtMs === undefined));
+    (known.record !== undefined && isOwnRecord(known, known.record));
   if (isCertain) {
     const cause =
       known.state === 'deactivating'
@@ -92,13 +95,22 @@ function ended(draft: Draft, one: Witness): Draft {
   return { ...draft, session: withServices(session, [{ ...known, state: 'unconfirmed' }]) };
 }
 
+/**
+ * Whether the record that is noted with a service is of it for certain. One that happened before the NAS confirmed an activation
+ * may be of a service that was there before.
+ */
+function isOwnRecord(known: ServiceSession, { atMs }: ServiceRecordId): boolean {
+  if (known.state !== 'active') return true;
+  return known.settledAtMs === undefined && (known.isLearned === true || atMs > (known.activatedAtMs ?? 0));
+}
+
 // --- The NAS has a service ------------------------------------------------------------------------------------
 
 function accounted(draft: Draft, one: Witness): Draft {
   const { session, nowMs } = draft;
   const { activation, serviceSessionId, atMs } = one;
   const isEnded = session.life?.endedServices.some(
-    (other) => other.serviceSessionId === serviceSessionId && other.atMs >= atMs,
+    (other) => other.serviceSessionId === serviceSessionId && other.atMs >= eventAtOf(one),
   );
   if (isEnded) return draft;
   const known = session.services[activation];
@@ -109,7 +121,7 @@ function accounted(draft: Draft, one: Witness): Draft {
   // The Acct-Start of what the NAS is to account happens before its ACK is known. Else an earlier record is of a service that
   // was there before, and has perhaps ended.
   const isItsOwn = isNews || (known.isAccountedByNas && settledMs - atMs < CLOCK_TOLERANCE_MS);
-  const isNoted = known.record === undefined ? isItsOwn : known.record.atMs < atMs;
+  const isNoted = known.record === undefined ? isItsOwn : known.record.atMs < eventAtOf(one);
   const noted = isNoted ? recorded(known, one) : known;
   if (known.state === 'active' || known.state === 'deactivating' || known.undo || !isNews) return keep(noted);
   const instead = known.state === 'restoring' ? [] : rivalsOf(session, known);
@@ -123,13 +135,13 @@ function accounted(draft: Draft, one: Witness): Draft {
 
 function recorded(
   service: ServiceSession,
-  { serviceSessionId, atMs, startedAtMs = atMs }: Witness,
+  { serviceSessionId, atMs, eventAtMs, startedAtMs = atMs }: Witness,
 ): ServiceSession {
   const isAnother = service.isLearned && service.record?.serviceSessionId !== serviceSessionId;
   return {
     ...service,
     ...(isAnother && { activatedAtMs: Math.min(atMs, startedAtMs) }),
-    record: { serviceSessionId, atMs },
+    record: { serviceSessionId, atMs: eventAtMs ?? atMs },
   };
 }
 
@@ -152,7 +164,7 @@ function learn(draft: Draft, one: Witness): Draft {
     correlationId: id,
     isAccountedByNas: true,
     isLearned: true,
-    record: { serviceSessionId: one.serviceSessionId, atMs },
+    record: { serviceSessionId: one.serviceSessionId, atMs: eventAtOf(one) },
   };
   const instead = rivalsOf(session, service);
   if (instead.length === 0) return { ...draft, session: withServices(session, [service]) };
@@ -203,7 +215,7 @@ function drifting(draft: Draft, activation: string, drift: Drift): Draft {
  */
 export function settleRecords(before: Session | undefined, session: Session, nowMs: number): Session {
   if (session.life === undefined || before?.services === session.services) return session;
-  const { drift, ...rest } = session;
+  const { drift, ...rest } = rememberEnds(before, session, nowMs);
   const services = Object.values(session.services).map((service): ServiceSession => {
     if (service.state === 'active') return service;
     const known = before?.services[service.activation];
@@ -221,6 +233,33 @@ export function settleRecords(before: Session | undefined, session: Session, now
     services: Object.fromEntries(services.map((service) => [service.activation, service])),
     ...(left.length > 0 && { drift: Object.fromEntries(left) }),
   };
+}
+
+/** A record that happened before the NAS confirmed that its service is gone does not bring the service back. */
+export function rememberEnds(before: Session | undefined, session: Session, nowMs: number): Session {
+  if (session.life === undefined || before?.services === session.services) return session;
+  const known = session.life.endedServices;
+  const isNoted = ({ serviceSessionId, atMs }: ServiceRecordId) =>
+    known.some((one) => one.serviceSessionId === serviceSessionId && one.atMs >= atMs);
+  const isSame = before?.life?.after === session.life.after && session.life.closed === undefined;
+  const ended = Object.values(before?.services ?? {}).flatMap(({ activation, record }) => {
+    if (session.services[activation] !== undefined) return [];
+    // Where no record of it was known, the first one that has waited for the outcome is of it.
+    const account = record ?? (isSame ? firstAccount(session, activation) : undefined);
+    if (account === undefined || isNoted(account)) return [];
+    return [{ ...account, atMs: Math.max(nowMs, account.atMs) }];
+  });
+  if (ended.length === 0) return session;
+  const ids = ended.map(({ serviceSessionId }) => serviceSessionId);
+  const others = known.filter(({ serviceSessionId }) => !ids.includes(serviceSessionId));
+  return withLife(session, { endedServices: [...others, ...ended].slice(-RECORDS_KEPT) });
+}
+
+function firstAccount({ life }: Session, activation: string): ServiceRecordId | undefined {
+  const [first] = (life?.deferred ?? [])
+    .filter((one) => one.activation === activation && one.kind !== 'stop')
+    .sort((one, other) => eventAtOf(one) - eventAtOf(other));
+  return first && { serviceSessionId: first.serviceSessionId, atMs: eventAtOf(first) };
 }
 
 // --- Bringing the two together --------------------------------------------------------------------------------

@@ -281,6 +281,8 @@ export interface Witness extends ServiceRecordId {
   readonly activation: string;
   readonly spelling: string;
   readonly groups: readonly number[];
+  /** When it happened by the clock of the NAS, milliseconds since 1970-01-01 UTC, where that is later than its arrival. */
+  readonly eventAtMs?: number;
   /** When it began there, milliseconds since 1970-01-01 UTC; absent where the record does not say. */
   readonly startedAtMs?: number;
   /** Acct-Terminate-Cause of a `stop`. */

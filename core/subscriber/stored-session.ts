@@ -197,6 +197,7 @@ const Life = v.strictObject({
       activation: Text,
       spelling: Text,
       groups: Numbers,
+      eventAtMs: v.exactOptional(TimeMs),
       startedAtMs: v.exactOptional(TimeMs),
       terminateCause: v.exactOptional(v.number()),
     }),

@@ -49,7 +49,6 @@
 //     closed × witnessed → idle, excluding
 //     closed × late → closed
 //     closed × redelivered → closed
-//     idle × request → idle, activating, deactivating, disconnecting
 //     idle × answered → idle
 //     idle × stray → idle
 //     idle × due → idle, excluding, restoring
@@ -66,9 +65,6 @@
 //     activating × nak → closed, idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × unsent → idle, activating, deactivating, excluding, restoring, disconnecting
-//     activating × ack → idle, activating, deactivating, excluding, disconnecting
-//     activating × nak → closed, idle, activating, deactivating, excluding, restoring, disconnecting
-//     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × stray → activating
 //     activating × due → activating
 //     activating × refreshed → activating
@@ -114,9 +110,6 @@
 //     restoring × nak → closed, idle, activating, deactivating, excluding, restoring
 //     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     restoring × unsent → idle, activating, deactivating, excluding
-//     restoring × ack → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × nak → closed, idle, activating, deactivating, excluding, restoring
-//     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     restoring × stray → restoring
 //     restoring × due → restoring
 //     restoring × refreshed → restoring
@@ -197,7 +190,7 @@ import {
   restorationUnanswered,
 } from './outcomes.ts';
 import { witnessOf } from './record.ts';
-import { resync, settleRecords, takeDeferred, witness } from './service-records.ts';
+import { rememberEnds, resync, settleRecords, takeDeferred, witness } from './service-records.ts';
 import type {
   Effect,
   EventQueue,
@@ -237,7 +230,7 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
     return { effects: change.effects, ...(session && canGo(session, event, nowMs) && { isOver: true }) };
   }
 
-  const worked = workOff(change);
+  const worked = workOff({ ...change, session: rememberEnds(session, change.session, nowMs) });
   const { effects } = worked;
   const settled = { ...worked, session: settleRecords(session, worked.session, nowMs) };
   const next = settleAccounts(session, settled);

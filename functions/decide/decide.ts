@@ -122,15 +122,31 @@ async function decideRequest(
     });
     return dependencies.forward(site, [foundMessage(message, session.value)], signal);
   }
-  const { acctSessionId, lookedUpAt } = request;
+  const { acctSessionId, lookedUpAt, nas } = request;
+  // Nothing but the accounting of the NAS makes its session, and that may have come since it was refused.
+  const isUntraceable = nas.sessions === 'accounting';
+  if (isUntraceable && Number(ApproximateReceiveCount) > 1) {
+    const refusal = await dependencies.lookUp.recall(correlationId, signal);
+    if (refusal !== undefined) return refuse(refusal);
+  }
+  const onUntraced = () => dependencies.lookUp.remember(correlationId, unopened(acctSessionId), signal);
   const formerly = nases.find(({ profile }) => profile.name === request.nas.name)?.formerly ?? [];
   const keyAt = (nas: string) => ({ nas, acctSessionId });
   const sessions: Keys =
     lookedUpAt === undefined ? [keyAt(request.nas.name), ...formerly.map(keyAt)] : [keyAt(lookedUpAt)];
   const event = { kind: 'request', id: correlationId, request } as const;
   const cause = describeRequest(request);
-  return changeSession({ site, sessions, event, correlationId, cause, ...arrival }, dependencies, signal);
+  return changeSession(
+    { site, sessions, event, correlationId, cause, ...arrival, ...(isUntraceable && { onUntraced }) },
+    dependencies,
+    signal,
+  );
 }
+
+const unopened = (acctSessionId: string): Refusal => ({
+  errorCause: 'Session-Context-Not-Found',
+  reason: `no accounting has opened the session ${acctSessionId}`,
+});
 
 /**
  * Written before sent: a request that was refused and is delivered again is refused again, though its session may be there by

@@ -27,6 +27,8 @@ export interface Happening extends Partial<Arrival> {
   readonly correlationId: string;
   readonly cause: string;
   readonly outcome?: CommandOutcome;
+  /** Called before a refusal is sent that leaves no session, and so no trace. Rejects where it has to be delivered again. */
+  readonly onUntraced?: (signal: AbortSignal) => Promise<void>;
 }
 
 export interface ChangeDependencies {
@@ -45,7 +47,7 @@ export interface ChangeDependencies {
  * delivered again, and the transition repeats its effects.
  */
 export async function changeSession(
-  { site, sessions, event, ...about }: Happening,
+  { site, sessions, event, onUntraced, ...about }: Happening,
   { deployment, store, now, report, send, schedule }: ChangeDependencies,
   signal: AbortSignal,
 ): Promise<void> {
@@ -71,6 +73,7 @@ export async function changeSession(
       effects,
       lostRaces,
     });
+    if (before === undefined && after === undefined && effects.length > 0) await onUntraced?.(signal);
     const destination = site ?? home;
     const messages = effects.map((effect) => messageOf(effect, key));
     if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);

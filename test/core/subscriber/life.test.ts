@@ -565,3 +565,64 @@ describe('whatever the order in which its records come', () => {
     }
   });
 });
+
+describe('what happens in one second with something else', () => {
+  it('a session that begins in the second of the Accounting-On is open after it', () => {
+    const next = record('start', 500, { id: 'next', restartedAtMs: at(500) });
+    const { session } = played([restart(500), next], withGold);
+    expect(stateOf(session)).toBe('idle');
+    expect(session?.life?.began?.atMs).toBe(at(500));
+  });
+
+  it('an Interim-Update of a session that began before the restart opens nothing', () => {
+    const late = record('interim', 500, { sessionTimeSeconds: 400, restartedAtMs: at(500) });
+    expect(stateOf(played([late]).session)).toBe('absent');
+  });
+
+  it('the late Acct-Stop of the session before does not keep the next one from opening', () => {
+    const next = record('start', 500, { id: 'next', restartedAtMs: at(500) });
+    const { session } = played([restart(500), record('stop', 300), next], withGold);
+    expect(stateOf(session)).toBe('idle');
+  });
+});
+
+describe('the records of one account', () => {
+  const gold = accountedAs('gold', 's1:1');
+
+  it('do not bring back what Interlock has deactivated since', () => {
+    const start = record('start', 110, { service: gold });
+    const deactivate = asked(request('-gold', { ...COA, deactivate: ['gold'] }));
+    const known = played([start], open).session;
+    const late = record('interim', 120, { service: gold });
+    for (const events of [
+      [deactivate, ack, late],
+      [deactivate, late, ack],
+    ])
+      expect(services(played(events, known).session)).toEqual({});
+  });
+
+  it('are in the order of the clock of the NAS, though the clock of a relay is behind', () => {
+    const behind = (seconds: number) => ({ service: gold, receivedAtMs: at(seconds - 45) });
+    const stop = record('stop', 157, { ...behind(157), sessionTimeSeconds: 47 });
+    const late = record('interim', 142, { service: gold, receivedAtMs: at(118) });
+    expect(services(played([record('start', 110, { service: gold }), stop, late], open).session)).toEqual({});
+  });
+
+  it('leave in doubt, and do not end, what was activated again after they happened', () => {
+    const profile = nas({ enforcement: 'coa', serviceAccounting: 'nas' });
+    const again = asked(request('+gold', { nas: profile, activate: ['gold'] }));
+    const session = played([record('start', 100, { nas: profile }), again, ack]).session;
+    const stop = record('stop', 148, { nas: profile, service: gold, sessionTimeSeconds: 0 });
+    const start = record('start', 148, { nas: profile, service: gold });
+    expect(services(played([start, stop], session).session)).toEqual({ gold: 'unconfirmed' });
+  });
+});
+
+it('a NAS that is told nothing has confirmed nothing: the Acct-Stop ends what a client activated later', () => {
+  const profile = nas({ enforcement: 'none' });
+  const wanted = asked(request('+gold', { nas: profile, activate: ['gold'] }));
+  const start = record('start', 0, { nas: profile });
+  const { session } = play([wanted], undefined, at(400));
+  const begun = play([start], session, at(401)).session;
+  expect(stateOf(play([record('stop', 10, { nas: profile })], begun, at(402)).session)).toBe('closed');
+});

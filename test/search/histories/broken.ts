@@ -8,6 +8,7 @@ import type { SQSRecord } from 'aws-lambda';
 import { answer } from '../../../core/subscriber/draft.ts';
 import type { ServiceSession, Session } from '../../../core/subscriber/session.ts';
 import { createDecide } from '../../../functions/decide/decide.ts';
+import { createIngest } from '../../../functions/ingest/ingest.ts';
 import { replyMessage } from '../../../functions/shared/effects.ts';
 import type { OutgoingMessage } from '../../../functions/shared/queue.ts';
 import type { SessionStore } from '../../../functions/shared/session-store.ts';
@@ -253,3 +254,42 @@ export const sharingABackOff = (): System =>
       return { ...service, retry: { ...service.retry, atMs: Math.max(...retries.map(({ atMs }) => atMs)) } };
     }),
   );
+
+// --- Systems that misread what a NAS accounts ---------------------------------------------------------------------
+
+/** ingest, with what an Accounting-Request says changed. */
+const reading = (change: (message: Accounted) => Accounted): System => ({
+  store: memoryStore(),
+  decide: createDecide,
+  ingest: (dependencies) => {
+    const ingest = createIngest(dependencies);
+    const changed = (record: SQSRecord): SQSRecord => {
+      const message = JSON.parse(record.body) as Accounted;
+      return message.kind === 'feed' ? { ...record, body: JSON.stringify(change(message)) } : record;
+    };
+    return ({ Records }, context) => ingest({ Records: Records.map(changed) }, context);
+  },
+});
+
+interface Accounted {
+  readonly kind: string;
+  readonly status: string;
+  readonly eventAtMs: number;
+  readonly receivedAtMs: number;
+}
+
+/** Takes the arrival of an Accounting-On for the restart of the NAS. */
+export const endingByArrival = (): System =>
+  reading((message) => (message.status === 'on' ? { ...message, eventAtMs: message.receivedAtMs } : message));
+
+/** Takes the arrival of each record for what it tells of. */
+export const orderingByArrival = (): System =>
+  reading((message) => ({ ...message, eventAtMs: message.receivedAtMs }));
+
+/** Ends the sessions of a NAS that has restarted, and forgets the restart. */
+export const forgettingRestarts = (): System => ({
+  store: memoryStore(),
+  decide: createDecide,
+  ingest: ({ restarts, ...rest }) =>
+    createIngest({ ...rest, restarts: { ...restarts, latest: async () => undefined } }),
+});

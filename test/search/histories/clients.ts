@@ -32,7 +32,8 @@ export class Clients {
   /** A client wants something, or several things at once. */
   ask(choices: Choices): void {
     const { subscribers, nowMs } = this.#scene;
-    const subscriber = choices.weighted(subscribers.map((one, index) => [index === 0 ? 3 : 1, one]));
+    const weightOf = (index: number, { name }: Subscriber) => (index === 0 || name.length > 1 ? 3 : 1);
+    const subscriber = choices.weighted(subscribers.map((one, index) => [weightOf(index, one), one]));
     const { userName, key, item } = subscriber;
     do {
       const atNas = this.#scene.nas.services(key.acctSessionId);
@@ -73,6 +74,9 @@ export class Clients {
     const { result: answer, ...cause } = outcomeOfReply(reply);
     this.#scene.tell(`  ${subscriber.name} hears ${[answer, cause.errorCause].join(' ')}`);
     this.#scene.tally[`${answer}s`]++;
-    subscriber.observer.heard(wish, bytes, { answer, ...cause });
+    // A request without Acct-Session-Id, or a repeat of it, may have come to another session of the subscriber.
+    const family = this.#scene.subscribers.filter((one) => one.userName === subscriber.userName);
+    const asked = family.find((one) => one.observer.hasAnswered(bytes, { answer, ...cause })) ?? subscriber;
+    asked.observer.heard(wish, bytes, { answer, ...cause });
   }
 }

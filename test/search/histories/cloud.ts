@@ -1,4 +1,4 @@
-// The cloud: decide and account as they are, on a table that is real or in memory, with queues in memory.
+// The cloud: decide, ingest and account as they are, on a table that is real or in memory, with queues in memory.
 //
 // The stream delivers what failed again, before what comes after it. The due queue has no order and delivers twice. A
 // batch fails in part, or as a whole when its function dies.
@@ -12,11 +12,12 @@ import {
   queueName,
   SWEEP_INTERVAL_SECONDS,
 } from '../../../core/cloud/queues.ts';
-import { STATE_SORT_KEY, sessionPartitionKey } from '../../../core/cloud/table.ts';
+import { bucketOf, STATE_SORT_KEY, sessionPartitionKey } from '../../../core/cloud/table.ts';
 import type { Identity } from '../../../core/identity.ts';
 import { choose } from '../../../core/look-up.ts';
 import {
   type DueMessage,
+  FeedQueueMessage,
   InboxMessage,
   MESSAGE_VERSION,
   readMessage,
@@ -25,16 +26,19 @@ import {
 } from '../../../core/messages.ts';
 import type { Reading, Refusal } from '../../../core/requests/reading.ts';
 import type { HistoryItem } from '../../../core/subscriber/history.ts';
+import { standingOf } from '../../../core/subscriber/life.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { dueAtMs } from '../../../core/subscriber/transition.ts';
 import { SHAPE } from '../../../core/subscriber/upgrade.ts';
 import { createAccount } from '../../../functions/account/account.ts';
 import type { createDecide, DecideDependencies } from '../../../functions/decide/decide.ts';
+import { createIngest, type IngestDependencies } from '../../../functions/ingest/ingest.ts';
+import type { NasRestarts } from '../../../functions/ingest/nas-restarts.ts';
 import type { OutgoingMessage } from '../../../functions/shared/queue.ts';
 import type { Image, SessionStore } from '../../../functions/shared/session-store.ts';
 import type { Delivered, MemoryQueue } from '../../relay/memory-sqs.ts';
 import { Choices } from './choices.ts';
-import { deployment } from './deployment.ts';
+import { deployment, hasFeed } from './deployment.ts';
 import { type Call, Fault, interleave } from './interleave.ts';
 import type { StartRelay } from './relay-process.ts';
 import type { Scene, Subscriber } from './scene.ts';
@@ -44,6 +48,8 @@ import type { Site } from './site.ts';
 export interface System {
   readonly store: SessionStore;
   readonly decide: typeof createDecide;
+  /** @default ingest as it is */
+  readonly ingest?: typeof createIngest;
   /** @default the relay as it is */
   readonly startRelay?: StartRelay;
 }
@@ -55,6 +61,8 @@ interface Delivery {
   readonly receives: number;
   /** Of a message of the inbox. */
   readonly inbox?: Delivered;
+  /** Of a message of the feed queue. */
+  readonly feed?: Delivered;
 }
 
 /** A message of the due queue. */
@@ -68,6 +76,8 @@ interface Due {
 const CONTEXT = { getRemainingTimeInMillis: () => 600_000 } as Context;
 /** After so many deliveries nothing goes wrong any more: what becomes of dead letters is another matter. */
 const CALM_AFTER_RECEIVES = 3;
+/** For a little longer the end of a session is remembered. */
+const OVERDUE_MS = 10 * 60_000;
 
 export class Cloud {
   readonly #site: Site;
@@ -76,6 +86,9 @@ export class Cloud {
   #due: readonly Due[] = [];
   #stream: readonly DynamoDBRecord[] = [];
   #wroteAtMs = 0;
+  /** Sessions that a look-up has seen. */
+  readonly #indexed = new Set<string>();
+  #restartedAtMs: number | undefined;
   /** By correlation id. */
   readonly #refusals = new Map<string, Refusal>();
 
@@ -86,7 +99,7 @@ export class Cloud {
   }
 
   get hasMessages(): boolean {
-    return this.#site.inbox.hasVisible || this.#available.length > 0;
+    return this.#site.inbox.hasVisible || this.#site.feed.hasVisible || this.#available.length > 0;
   }
 
   get hasChanges(): boolean {
@@ -102,7 +115,7 @@ export class Cloud {
 
   // --- decide -------------------------------------------------------------------------------------------------
 
-  /** decide gets a batch of its inbox, messages of the due queue, or both side by side. */
+  /** decide gets a batch of its inbox, messages of the due queue, or both side by side; ingest gets one of the feed queue. */
   async decide(choices: Choices): Promise<void> {
     const leftOut = this.#scene.subscribers.filter(() => choices.chance(15)).map(({ group }) => group);
     const most = INBOX_BATCH_SIZE - choices.below(INBOX_BATCH_SIZE);
@@ -118,15 +131,35 @@ export class Cloud {
     const due = choices.chance(50) ? this.#available.map((one) => [one]) : [this.#available];
     const beside = requests.length === 0 || choices.chance(60) ? due : [];
     const twice = choices.chance(20) ? beside.slice(0, 1) : [];
-    const batches = [requests, ...beside, ...twice].filter((batch) => batch.length > 0);
+    const { feed } = this.#site;
+    const records: readonly Delivery[] = feed.hasVisible
+      ? feed
+          .receive(
+            INBOX_BATCH_SIZE - choices.below(INBOX_BATCH_SIZE),
+            QUEUES.feed.visibilityTimeoutSeconds * 1000,
+          )
+          .map((message) => ({
+            id: `record in ${message.id}`,
+            body: message.body,
+            receives: message.receiveCount,
+            feed: message,
+          }))
+      : [];
+    for (const { feed: message } of records) if (message !== undefined) this.#noteOverdue(message);
+    const batches = [requests, ...beside, ...twice, records].filter((batch) => batch.length > 0);
     if (batches.length === 0) return;
     for (const message of beside.flat()) message.receives++;
 
-    this.#scene.tell(`decide: ${batches.map((batch) => batch.map(nameOf).join(' ')).join(' | ')}`);
+    this.#scene.tell(
+      `decide${records.length > 0 ? ' and ingest' : ''}: ${batches.map((batch) => batch.map(nameOf).join(' ')).join(' | ')}`,
+    );
     const isCalm = batches.flat().some(({ receives }) => receives > CALM_AFTER_RECEIVES);
     const answers = await interleave(
       batches.map((batch) => (call) => {
-        const handler = this.#system.decide(this.#dependencies(call));
+        const handler =
+          batch === records
+            ? (this.#system.ingest ?? createIngest)(this.#ingestDependencies(call))
+            : this.#system.decide(this.#dependencies(call));
         return handler({ Records: batch.map((message) => this.#record(message)) }, CONTEXT);
       }),
       isCalm ? new Choices() : choices,
@@ -143,7 +176,64 @@ export class Cloud {
     for (const { id, inbox: { receipt } = { receipt: '' } } of requests)
       if (isDone(id)) inbox.delete(receipt);
       else if (!staysHidden) inbox.setVisibility(receipt, 0);
+    for (const { id, feed: { receipt } = { receipt: '' } } of records)
+      if (isDone(id)) feed.delete(receipt);
+      else if (!staysHidden) feed.setVisibility(receipt, 0);
   }
+
+  #noteOverdue({ body, sentAtMs }: Delivered): void {
+    if (this.#scene.nowMs - sentAtMs < OVERDUE_MS) return;
+    const message = readMessage(FeedQueueMessage, body);
+    const { acctSessionId = undefined } = message.kind === 'restart' ? {} : message;
+    const about = this.#scene.subscribers.find(({ key }) => key.acctSessionId === acctSessionId);
+    for (const { userName, observer } of this.#scene.subscribers)
+      if (about === undefined || userName === about.userName) observer.recordOverdue();
+  }
+
+  #ingestDependencies(call: Call): IngestDependencies {
+    const { deployment, now, store, send: sendOut, schedule } = this.#dependencies(call);
+    const { remember, latest, sessions } = this.#restarts;
+    return {
+      deployment,
+      now,
+      store,
+      send: sendOut,
+      schedule,
+      restarts: {
+        latest: (...args) =>
+          call([
+            ['looks for a restart', () => latest(...args)],
+            ['cannot look for a restart', fail],
+          ]),
+        remember: (...args) =>
+          call([
+            ['remembers a restart', () => remember(...args)],
+            ['cannot remember a restart', fail],
+            ['remembers a restart, but hears an error', () => remember(...args).then(fail)],
+          ]),
+        sessions: (...args) =>
+          call([
+            ['lists sessions of the NAS', () => sessions(...args)],
+            ['cannot list sessions', fail],
+          ]),
+      },
+      goOn: (_, messages) => send(call, messages, this.#site.feed),
+      report: (event) => event.kind === 'failed' && this.#failed('ingest', event.error),
+    };
+  }
+
+  /** The restarts that a table keeps, and its index by NAS. */
+  readonly #restarts: NasRestarts = {
+    latest: async () => this.#restartedAtMs,
+    remember: async (_, __, eventAtMs) => {
+      this.#restartedAtMs = Math.max(this.#restartedAtMs ?? eventAtMs, eventAtMs);
+    },
+    sessions: async ({ bucket }) => ({
+      keys: this.#scene.subscribers
+        .filter(({ key, item }) => item !== undefined && bucketOf(key.acctSessionId) === bucket)
+        .map(({ key }) => key),
+    }),
+  };
 
   #dependencies(call: Call): DecideDependencies {
     return {
@@ -211,10 +301,13 @@ export class Cloud {
 
   /** Through an index, which may be behind. */
   async #find(identity: Identity): Promise<Reading<SessionKey>> {
-    const { choices, subscribers } = this.#scene;
-    const among = choices.chance(20) ? [] : subscribers;
+    const { choices, subscribers, site } = this.#scene;
+    const isBehind = choices.chance(20);
+    // What an index has had once, it has from then on.
+    const among = subscribers.filter(({ key }) => !isBehind || this.#indexed.has(key.acctSessionId));
     const sessions = among.flatMap(({ item }) => (item === undefined ? [] : [item.session]));
-    const chosen = choose(sessions, identity);
+    if (hasFeed(site)) for (const { acctSessionId } of sessions) this.#indexed.add(acctSessionId);
+    const chosen = choose(sessions, identity, (session) => standingOf(session, this.#scene.nowMs));
     return chosen.ok ? { ok: true, value: keyOf(chosen.value) } : chosen;
   }
 
@@ -339,13 +432,17 @@ export class Cloud {
 
   // --- Small things -------------------------------------------------------------------------------------------
 
-  #record({ id, body, inbox, receives }: Delivery): SQSRecord {
-    const queue = inbox === undefined ? DUE_QUEUE_NAME : queueName(this.#scene.site, 'inbox');
+  #record({ id, body, inbox, feed, receives }: Delivery): SQSRecord {
+    const message = inbox ?? feed;
+    const queue =
+      message === undefined
+        ? DUE_QUEUE_NAME
+        : queueName(this.#scene.site, feed === undefined ? 'inbox' : 'feed');
     return {
       messageId: id,
       body,
       attributes:
-        inbox === undefined ? {} : { ...attributesOf(inbox), ApproximateReceiveCount: String(receives) },
+        message === undefined ? {} : { ...attributesOf(message), ApproximateReceiveCount: String(receives) },
       eventSourceARN: `arn:aws:sqs:us-east-1:000000000000:${queue}`,
     } as SQSRecord;
   }
@@ -390,7 +487,11 @@ function attributesOf({ group, sequence, sentAtMs }: Delivered): Partial<SQSReco
   return { MessageGroupId: group, SequenceNumber: String(sequence), SentTimestamp: String(sentAtMs) };
 }
 
-function nameOf({ id, inbox, body }: Delivery): string {
+function nameOf({ id, inbox, feed, body }: Delivery): string {
+  if (feed !== undefined) {
+    const message = readMessage(FeedQueueMessage, body);
+    return message.kind === 'restart' ? `${message.correlationId}/${message.bucket}` : message.correlationId;
+  }
   if (inbox === undefined) return id;
   const message = readMessage(InboxMessage, body);
   return message.kind === 'outcome' ? `${message.commandId}/${message.result}` : message.correlationId;

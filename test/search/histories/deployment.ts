@@ -63,8 +63,17 @@ export interface NasManners {
   readonly refusesCoexistence?: true;
   /** A bare name deactivates every service of that name, whatever its parameters. */
   readonly knowsBareNames?: true;
+  /** Sends Acct-Start and Acct-Stop for the services that it has, and not for its subscriber sessions alone. */
+  readonly accountsServices?: true;
   /** Has services from log-in. Where the dialect lists all that a session has, a NAS cannot have any besides. */
   readonly hasLogInServices?: true;
+}
+
+interface Manners extends NasManners {
+  /** What the site file says of the NAS. */
+  readonly file: string;
+  /** What it says besides. */
+  readonly site?: string;
 }
 
 /** By the name of the site, which has one NAS. */
@@ -94,34 +103,74 @@ const NASES = {
     file: 'dialect: generic, enforcement: coa, order: together, options: { oneAtATime: true }',
   },
   untold: { file: 'enforcement: none' },
-} as const satisfies Readonly<Record<string, NasManners & { readonly file: string }>>;
+} as const satisfies Readonly<Record<string, Manners>>;
+/** As above, with NASes that send Interlock what they account. `site` goes into the site file. */
+const ACCOUNTING_NASES = {
+  fed: { file: 'dialect: erx, enforcement: coa', knowsBareNames: true, hasLogInServices: true },
+  'fed-nas': {
+    file: 'dialect: erx, enforcement: coa, serviceAccounting: nas',
+    accountsServices: true,
+    hasLogInServices: true,
+  },
+  'fed-opened': {
+    file: 'dialect: erx, enforcement: coa, serviceAccounting: nas',
+    site: 'sessions: accounting',
+    accountsServices: true,
+    hasLogInServices: true,
+  },
+  'fed-cisco': {
+    file: 'dialect: cisco, enforcement: coa, serviceAccounting: nas',
+    accountsServices: true,
+    hasLogInServices: true,
+  },
+  'fed-generic': { file: 'dialect: generic, enforcement: coa', site: 'sessions: accounting' },
+  'fed-untold': { file: 'enforcement: none' },
+} as const satisfies Readonly<Record<string, Manners>>;
 /** The Error-Cause with which a NAS refuses at will. */
 export const NAS_REFUSAL = ERROR_CAUSE['Session-Context-Not-Removable'];
 
-export type SiteName = keyof typeof NASES;
+export type SiteName = keyof typeof NASES | keyof typeof ACCOUNTING_NASES;
 export const SITES = Object.keys(NASES) as SiteName[];
+/** Those whose NAS sends what it accounts. */
+export const SITES_WITH_A_FEED = Object.keys(ACCOUNTING_NASES) as SiteName[];
+const ALL_NASES: Readonly<Record<SiteName, Manners>> = { ...NASES, ...ACCOUNTING_NASES };
+const ALL_SITES = [...SITES, ...SITES_WITH_A_FEED];
+
+/** Whether the NAS of a site sends what it accounts. */
+export const hasFeed = (site: SiteName): boolean => SITES_WITH_A_FEED.includes(site);
 
 /** Addresses of RFC 5737. */
 export const HOSTS = {
   relay: { address: '192.0.2.10', port: 3799 },
   client: { address: '198.51.100.7', port: 4000 },
+  relayAccounting: { address: '192.0.2.10', port: 1813 },
   nas: { address: '203.0.113.1', port: 3799 },
+  nasAccounting: { address: '203.0.113.1', port: 1646 },
   accounting: { address: '203.0.113.9', port: 1813 },
 } as const;
 const SECRETS = {
   client: 'a secret of twenty-four.',
   nas: 'between relay and NAS...',
   accounting: 'between relay and server',
+  feed: 'from the NAS to the relay',
 } as const;
 export const SECRET = {
   client: prepareSecret(SECRETS.client),
   nas: prepareSecret(SECRETS.nas),
   accounting: prepareSecret(SECRETS.accounting),
+  feed: prepareSecret(SECRETS.feed),
 } as const;
+
+const feedText = `  accounting: "${formatEndpoint(HOSTS.relayAccounting)}"
+accountingFrom: [{ name: nas, source: ${HOSTS.nasAccounting.address}, secret: ${SECRETS.feed}, mode: copy }]`;
 
 const siteText = (site: SiteName) => `
 site: ${site}
-relay: { coa: "${formatEndpoint(HOSTS.relay)}", http: "192.0.2.10:9464" }
+relay:
+  coa: "${formatEndpoint(HOSTS.relay)}"
+  http: "192.0.2.10:9464"
+${hasFeed(site) ? feedText : ''}
+${ALL_NASES[site].site ?? ''}
 clients: [{ name: policy, source: ${HOSTS.client.address}, secret: ${SECRETS.client} }]
 accounting: [{ address: "${formatEndpoint(HOSTS.accounting)}", secret: ${SECRETS.accounting} }]
 nases:
@@ -129,18 +178,18 @@ nases:
     address: "${formatEndpoint(HOSTS.nas)}"
     secret: ${SECRETS.nas}
     identifiedBy: [bng-${site}]
-    ${NASES[site].file.replaceAll(', ', '\n    ')}
+    ${ALL_NASES[site].file.replaceAll(', ', '\n    ')}
 `;
 
 export const deployment = deploymentOf(
   parseServicesFile('services.yaml', SERVICES),
-  SITES.map((site) => parseSiteFile(`${site}.yaml`, siteText(site))),
+  ALL_SITES.map((site) => parseSiteFile(`${site}.yaml`, siteText(site))),
 );
 
 const noStoredSecrets = () => Promise.reject(new Error('there are no stored secrets'));
 const relaySites = new Map<string, RelaySite>(
   await Promise.all(
-    SITES.map(
+    ALL_SITES.map(
       async (site) =>
         [
           site,
@@ -164,7 +213,7 @@ export function nasOf(site: SiteName): KnownNas['profile'] {
 }
 
 export function mannersOf(site: SiteName): NasManners {
-  const { file: _, ...manners }: NasManners & { readonly file: string } = NASES[site];
+  const { file: _, site: __, ...manners } = ALL_NASES[site];
   return manners;
 }
 

@@ -3,7 +3,7 @@ import type { Session } from '../../../core/subscriber/session.ts';
 import { sentence } from '../promises/comes-to-rest.ts';
 import { Choices } from './choices.ts';
 import { Cloud, type System } from './cloud.ts';
-import type { SiteName } from './deployment.ts';
+import { hasFeed, type SiteName } from './deployment.ts';
 import { Scene, type Tally } from './scene.ts';
 import { Site } from './site.ts';
 
@@ -57,7 +57,7 @@ export async function play(
       [2, (choices) => request(world, choices, (choices) => site.clients.repeat(choices))],
       [1, () => cloud.sweep()],
       [2, (choices) => wait(world, choices)],
-      [1, (choices) => site.endSomething(choices)],
+      hasFeed(name) ? [4, (choices) => site.happen(choices)] : [1, (choices) => site.endSomething(choices)],
     ]);
     await move(choices);
     if (choices.chance(40)) await scene.clock.advance(choices.below(1_500));

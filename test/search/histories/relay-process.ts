@@ -19,6 +19,7 @@ export interface RelayProcessOptions extends Pick<RelayOptions, 'site' | 'newId'
     readonly inbox: MemoryQueue;
     readonly outbox: MemoryQueue;
     readonly accounting: MemoryQueue;
+    readonly feed: MemoryQueue;
   };
   /** What becomes of a call to SQS. */
   readonly fateOf: (action: string) => CallFate;
@@ -32,7 +33,7 @@ export interface RelayProcess {
   kill(): void;
 }
 
-const URLS = { inbox: 'inbox', outbox: 'outbox', accounting: 'accounting' } as const;
+const URLS = { inbox: 'inbox', outbox: 'outbox', accounting: 'accounting', feed: 'feed' } as const;
 
 export async function startRelayProcess({
   start = startRelay,

@@ -1,6 +1,8 @@
 // Where a history plays: its time, its subscribers, what is chosen, and the record of it.
 import { DIALECTS } from '../../../core/dialects/dialects.ts';
+import { choose } from '../../../core/look-up.ts';
 import { messageGroup, type SessionKey } from '../../../core/messages.ts';
+import { standingOf } from '../../../core/subscriber/life.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import type { Image } from '../../../functions/shared/session-store.ts';
 import { NOW } from '../../core/support.ts';
@@ -11,6 +13,7 @@ import {
   areExclusive,
   canonical,
   FROM_LOG_IN,
+  hasFeed,
   mannersOf,
   type NasManners,
   nasOf,
@@ -31,6 +34,8 @@ export interface Tally {
   /** Requests whose session was looked up and found. */
   found: number;
   restarts: number;
+  /** Records of the NAS that came into the feed queue. */
+  fed: number;
   faults: number;
 }
 
@@ -65,7 +70,8 @@ export class Scene {
   choices = new Choices();
   readonly site: SiteName;
   readonly nas: Nas;
-  readonly subscribers: readonly Subscriber[];
+  /** By Acct-Session-Id: one who logs on again under another one is another one here. */
+  readonly subscribers: Subscriber[];
   readonly tally: Tally = {
     operations: 0,
     requests: 0,
@@ -77,8 +83,17 @@ export class Scene {
     removals: 0,
     found: 0,
     restarts: 0,
+    fed: 0,
     faults: 0,
   };
+  readonly #number: number;
+  readonly #nasName: string;
+  readonly #manners: NasManners;
+  readonly #newObserver: (about: {
+    readonly name: string;
+    readonly acctSessionId: string;
+    readonly userName: string;
+  }) => Observer;
   readonly #story: string[] = [];
   #violation: string | undefined;
   #names = 0;
@@ -89,28 +104,72 @@ export class Scene {
     const { name: nasName, dialect, enforcement, order, options } = profile;
     const manners = mannersOf(site);
     this.site = site;
-    this.nas = new Nas(dialect, manners, options);
-    scenes++;
-    this.subscribers = ['A', 'B', 'C'].slice(0, subscribers).map((name) => {
-      const acctSessionId = `${scenes}-${name}`;
-      const userName = `client-${name.toLowerCase()}`;
-      const fromLogIn = manners.hasLogInServices ? chooseLogInServices(logIn, manners) : [];
-      this.nas.logIn(acctSessionId, { userName, services: fromLogIn });
-      this.tell(`${name} has logged in and has ${fromLogIn.join(', ') || 'nothing'}`);
+    this.nas = new Nas(dialect, manners, options, this.clock.now);
+    this.#number = ++scenes;
+    this.#newObserver = ({ name, acctSessionId, userName }) => {
       const isNameTold = enforcement === 'coa' && DIALECTS[dialect].identification.includes('User-Name');
-      const observer = new Observer({
+      return new Observer({
         isEnforced: enforcement === 'coa',
         replacesAll: enforcement === 'coa' && DIALECTS[dialect].replacesAll === true,
         isOneAtATime: options['oneAtATime'] === true,
         order,
         ...(isNameTold && { userName }),
         servicesAtNas: () => this.nas.services(acctSessionId).map(canonical),
+        beganAtNasMs: () => this.nas.beganAtMs(acctSessionId),
+        isAnnounced: () => this.nas.isAnnounced(acctSessionId),
+        foundByName: () => this.#find(userName),
+        isFound: () => this.#find(userName) === acctSessionId,
+        accountedAtNas: () => this.nas.announced(acctSessionId).map(canonical),
+        hasFeed: hasFeed(site),
+        serviceAccounting: profile.serviceAccounting,
         violated: (what) => this.violated(`${name}: ${what}`),
       });
-      const group = messageGroup(Buffer.from(acctSessionId));
-      return { name, userName, key: { nas: nasName, acctSessionId }, group, observer };
-    });
+    };
+    this.#nasName = nasName;
+    this.#manners = manners;
+    this.subscribers = [];
+    for (const name of ['A', 'B', 'C'].slice(0, subscribers))
+      this.logOn({ name, userName: `client-${name.toLowerCase()}` }, logIn, { mayBeOld: true });
     this.tell(`${subscribers} subscribers at a NAS of the site ${site}`);
+  }
+
+  /** A subscriber logs on under an Acct-Session-Id that was not there before. */
+  logOn(
+    { name, userName }: Pick<Subscriber, 'name' | 'userName'>,
+    choices: Choices,
+    { mayBeOld = false } = {},
+  ): Subscriber {
+    const acctSessionId = `${this.#number}-${name}`;
+    const services = this.#chooseLogInServices(choices);
+    this.tell(`${name} has logged in and has ${services.join(', ') || 'nothing'}`);
+    // Some have been there since before Interlock was, and no Acct-Start will come.
+    const isOld = mayBeOld && hasFeed(this.site) && choices.chance(30);
+    const beganAtMs = isOld ? this.nowMs - 3_600_000 : this.nowMs;
+    this.nas.logIn(acctSessionId, { userName, services, beganAtMs });
+    const observer = this.#newObserver({ name, acctSessionId, userName });
+    const key = { nas: this.#nasName, acctSessionId };
+    const subscriber = { name, userName, key, group: messageGroup(Buffer.from(acctSessionId)), observer };
+    this.subscribers.push(subscriber);
+    return subscriber;
+  }
+
+  /** One whose session has ended logs on again under the same Acct-Session-Id. */
+  logOnAgain({ name, userName, key, observer }: Subscriber, choices: Choices): void {
+    const services = this.#chooseLogInServices(choices);
+    this.tell(`${name} logs on again and has ${services.join(', ') || 'nothing'}`);
+    this.nas.logIn(key.acctSessionId, { userName, services, beganAtMs: this.nowMs });
+    observer.begunAgain();
+  }
+
+  /** What a look-up finds, once the indexes have all. Sessions that only clients have made are aside. */
+  #find(userName: string): string | undefined {
+    const sessions = this.subscribers.flatMap(({ item }) => (item?.session.life ? [item.session] : []));
+    const chosen = choose(sessions, { 'User-Name': userName }, (session) => standingOf(session, this.nowMs));
+    return chosen.ok ? chosen.value.acctSessionId : undefined;
+  }
+
+  #chooseLogInServices(choices: Choices): readonly string[] {
+    return this.#manners.hasLogInServices ? chooseLogInServices(choices, this.#manners) : [];
   }
 
   get nowMs(): number {

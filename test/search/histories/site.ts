@@ -3,7 +3,13 @@
 // Datagrams are lost, come twice, late and out of order; a NAS or accounting server is away for a while, or refuses; calls
 // to SQS fail, come late, or their answers get lost; the relay is killed, or stops in good order, and starts anew, perhaps
 // on a host with another clock; its clock is wrong, or steps.
-import { AccountingMessage, InboxMessage, OutboxMessage, readMessage } from '../../../core/messages.ts';
+import {
+  AccountingMessage,
+  FeedQueueMessage,
+  InboxMessage,
+  OutboxMessage,
+  readMessage,
+} from '../../../core/messages.ts';
 import { decodeAttributes, firstValue } from '../../../core/radius/codec.ts';
 import type { Packet } from '../../../core/radius/packet.ts';
 import type { RelayEvent } from '../../../relay/telemetry/events.ts';
@@ -12,7 +18,8 @@ import { type CallFate, MemoryQueue } from '../../relay/memory-sqs.ts';
 import { listenForAccounting } from './accounting-server.ts';
 import type { Choices } from './choices.ts';
 import { Clients } from './clients.ts';
-import { canonical, HOSTS, NAS_REFUSAL, relaySiteOf } from './deployment.ts';
+import { canonical, HOSTS, hasFeed, NAS_REFUSAL, nasOf, relaySiteOf } from './deployment.ts';
+import { NasRecords } from './nas-records.ts';
 import { type RelayProcess, type StartRelay, startRelayProcess } from './relay-process.ts';
 import type { Scene, Subscriber } from './scene.ts';
 import { describeWish } from './wish.ts';
@@ -52,21 +59,31 @@ const SKEWS_MS = [0, -1_500, 1_500, 31_000, -45_000];
 const CALL_MS = 8_000;
 const REFUSAL_PERCENT = 12;
 const KILLED_PERCENT = 66;
+/** An Acct-Session-Id comes again after so long at the earliest: Event-Timestamps that are closer are of one event. */
+const SAME_ID_AFTER_MS = 7_000;
+/** Of one subscriber, one after the other, each with an Acct-Session-Id of its own. */
+const MAX_SESSIONS = 3;
 /** RFC 2865 section 3. */
 const HEADER_OCTETS = 20;
+
+const readFeed = (body: string) => readMessage(FeedQueueMessage, body);
 
 export class Site {
   readonly inbox: MemoryQueue;
   readonly outbox: MemoryQueue;
   readonly accounting: MemoryQueue;
+  readonly feed: MemoryQueue;
   readonly clients: Clients;
   readonly #scene: Scene;
   readonly #network: MemoryNetwork;
   readonly #relayUnderTest: StartRelay | undefined;
   /** Until when everything is lost one way, by source and destination. */
   readonly #silentUntilMs = new Map<string, number>();
+  readonly #records: NasRecords | undefined;
   #relay: RelayProcess | undefined;
   #skewMs = 0;
+  /** When a session ended last at the NAS, by Acct-Session-Id. */
+  readonly #endedAtMs = new Map<string, number>();
   /** By command id. */
   readonly #startBeforeMs = new Map<string, number>();
 
@@ -77,10 +94,14 @@ export class Site {
     this.#relayUnderTest = relayUnderTest;
     this.#network = new MemoryNetwork(clock, (datagram) => this.#fateOf(datagram));
     this.clients = new Clients(scene, this.#network);
+    this.#records = hasFeed(scene.site) ? this.#newRecords() : undefined;
     scene.nas.listen(this.#network, {
+      ...(this.#records && { records: this.#records }),
       refusal: () => this.#refusal(),
       onTold: (acctSessionId, answer) => this.#seeNas(acctSessionId, answer),
     });
+    for (const { key } of this.#records === undefined ? [] : scene.subscribers)
+      if (scene.nas.beganAtMs(key.acctSessionId) === clock.now()) scene.nas.announce(key.acctSessionId);
     listenForAccounting(this.#network, (record) => this.#seeRecord(record));
     this.inbox = new MemoryQueue(clock, ({ body }) => this.#seeInbox(readMessage(InboxMessage, body)));
     this.outbox = new MemoryQueue(clock, ({ body }) => this.#seeOutbox(readMessage(OutboxMessage, body)));
@@ -89,12 +110,25 @@ export class Site {
       scene.tell(`  Acct-${record.status} ${record.serviceSession} ${record.acctSessionId}`);
       this.#subscriber(record.acctSessionId).observer.accounted(record);
     });
+    this.feed = new MemoryQueue(clock, ({ body }) => this.#seeFeed(readFeed(body)));
+  }
+
+  #newRecords(): NasRecords {
+    const { clock, site } = this.#scene;
+    return new NasRecords({
+      clock,
+      network: this.#network,
+      nas: nasOf(site).name,
+      raisesDelay: () => this.#scene.choices.chance(50),
+      tell: (what) => this.#scene.tell(what),
+    });
   }
 
   /** Whether nothing is under way here. */
   get isQuiet(): boolean {
-    const queued = this.inbox.size + this.outbox.size + this.accounting.size;
-    return queued === 0 && this.#network.inFlight === 0 && this.#relay !== undefined;
+    const queued = this.inbox.size + this.outbox.size + this.accounting.size + this.feed.size;
+    const isAnswered = (this.#records?.pending ?? 0) === 0 && this.#scene.nas.isUp;
+    return queued === 0 && isAnswered && this.#network.inFlight === 0 && this.#relay !== undefined;
   }
 
   // --- The relay ----------------------------------------------------------------------------------------------
@@ -108,7 +142,7 @@ export class Site {
       clock,
       skewMs: () => this.#skewMs,
       network: this.#network,
-      queues: { inbox: this.inbox, outbox: this.outbox, accounting: this.accounting },
+      queues: { inbox: this.inbox, outbox: this.outbox, accounting: this.accounting, feed: this.feed },
       fateOf: (action) => this.#fateOfCall(action),
       report: (event) => this.#seeEvent(event),
     });
@@ -179,16 +213,95 @@ export class Site {
     if (choices.chance(15)) {
       nas.logOff(key.acctSessionId);
       this.#scene.fault(`${name} logs off`);
-      observer.endedByNas(services.map(canonical), { isLogOff: true });
+      observer.endedByNas(services.map(canonical), { isLogOff: true, isAccounted: false });
     } else if (services.length > 0 && choices.chance(50)) {
       const service = choices.oneOf(services);
       nas.end(key.acctSessionId, service);
       this.#scene.fault(`the NAS ends ${service} of ${name}`);
-      observer.endedByNas([canonical(service)], { isLogOff: false });
+      observer.endedByNas([canonical(service)], { isLogOff: false, isAccounted: false });
     }
   }
 
+  /** Where the NAS accounts: a subscriber logs off or on, a service ends, an Interim-Update is due, or all of it reboots. */
+  happen(choices: Choices): void {
+    const { nas, subscribers } = this.#scene;
+    if (!nas.isUp) return;
+    if (choices.chance(6)) {
+      this.#reboot(choices);
+      return;
+    }
+    const subscriber = choices.oneOf(subscribers);
+    const { name, key, observer } = subscriber;
+    const { acctSessionId } = key;
+    if (nas.beganAtMs(acctSessionId) === undefined) {
+      this.#logOn(subscriber, choices);
+      return;
+    }
+    const services = nas.services(acctSessionId);
+    const accounted = new Set(nas.accounted(acctSessionId));
+    const what = choices.weighted([
+      [4, 'updates'],
+      [3, 'logs off'],
+      [services.length > 0 ? 3 : 0, 'loses a service'],
+    ]);
+    if (what === 'updates') {
+      this.#scene.tell(`the NAS accounts what ${name} has`);
+      nas.update(acctSessionId);
+    } else if (what === 'logs off') {
+      this.#scene.fault(`${name} logs off`);
+      nas.logOff(acctSessionId);
+      observer.endedByNas(services.map(canonical), { isLogOff: true, isAccounted: true });
+      this.#endedAtMs.set(acctSessionId, this.#scene.nowMs);
+      if (choices.chance(40)) this.#logOn(subscriber, choices);
+    } else {
+      const service = choices.oneOf(services);
+      this.#scene.fault(`the NAS ends ${service} of ${name}`);
+      nas.end(acctSessionId, service);
+      observer.endedByNas([canonical(service)], { isLogOff: false, isAccounted: accounted.has(service) });
+    }
+  }
+
+  /** Under the same Acct-Session-Id after a while, as by a NAS that counts anew, or at once under another one. */
+  #logOn(subscriber: Subscriber, choices: Choices): void {
+    const { nowMs, nas, subscribers } = this.#scene;
+    const { name, userName, key } = subscriber;
+    const family = subscribers.filter((one) => one.userName === userName);
+    if (family.some((one) => nas.beganAtMs(one.key.acctSessionId) !== undefined)) return;
+    const endedAtMs = this.#endedAtMs.get(key.acctSessionId) ?? Number.NEGATIVE_INFINITY;
+    if (nowMs - endedAtMs >= SAME_ID_AFTER_MS && choices.chance(60))
+      this.#scene.logOnAgain(subscriber, choices);
+    else if (family.length < MAX_SESSIONS)
+      this.#scene.logOn({ name: `${name[0]}${family.length + 1}`, userName }, choices);
+  }
+
+  #reboot(choices: Choices): void {
+    const { nas, subscribers, clock, nowMs } = this.#scene;
+    this.#scene.fault('the NAS reboots');
+    const had = subscribers.map(({ key }) => nas.services(key.acctSessionId).map(canonical));
+    const wereOnline = subscribers.map(({ key }) => nas.beganAtMs(key.acctSessionId) !== undefined);
+    nas.goDown();
+    for (const [index, { key, observer }] of subscribers.entries()) {
+      if (!wereOnline[index]) continue;
+      this.#endedAtMs.set(key.acctSessionId, nowMs);
+      observer.endedByNas(had[index] ?? [], { isLogOff: true, isAccounted: true });
+    }
+    clock.setTimeout(
+      () => {
+        this.#scene.tell('the NAS is up again');
+        nas.restart();
+      },
+      choices.oneOf([2_000, 45_000]),
+    );
+  }
+
   // --- Queues -------------------------------------------------------------------------------------------------
+
+  #seeFeed(message: ReturnType<typeof readFeed>): void {
+    if (message.kind === 'restart') return;
+    const { correlationId, status, acctSessionId = '', service } = message;
+    this.#scene.tell(`  ${correlationId}: ${status} of ${acctSessionId} ${service?.name ?? ''}`.trimEnd());
+    this.#scene.tally.fed++;
+  }
 
   #seeInbox(message: InboxMessage): void {
     if (message.kind === 'outcome') {
@@ -203,11 +316,12 @@ export class Site {
     if (session !== undefined) {
       this.#scene.tell(`  ${correlationId}: found`);
       this.#scene.tally.found++;
-      if (session.acctSessionId !== subscriber.key.acctSessionId)
-        this.#scene.violated(
-          `${correlationId} is for ${subscriber.name}, and goes to ${session.acctSessionId}`,
-        );
-      subscriber.observer.found(correlationId);
+      const found = this.#subscriber(session.acctSessionId);
+      if (found.userName !== subscriber.userName)
+        this.#scene.violated(`${correlationId} is for ${subscriber.name}, and goes to ${found.name}`);
+      const from = this.#scene.subscriber((one) => one.observer.has(correlationId));
+      if (from === found) found.observer.found(correlationId);
+      else found.observer.takeOver(from.observer.giveUp(correlationId));
       return;
     }
     this.#scene.tell(`  ${correlationId}: ${subscriber.name} ${describeWish(wish)}`);

@@ -7,7 +7,7 @@ export const sentence =
   'A service session with statistics on has one Acct-Start and one Acct-Stop, in this order; the Start of a new service precedes the Stop of what it replaced.';
 
 /** Each service session has one Start and, once it has ended, one Stop; the same record may come twice. */
-export const checker = (_: Facts, expect: Expect): Checker => {
+export const checker = ({ serviceAccounting }: Facts, expect: Expect): Checker => {
   /** The service of each Start that there has to be. */
   const accountable: string[] = [];
   /** By status and Acct-Session-Id. */
@@ -22,7 +22,8 @@ export const checker = (_: Facts, expect: Expect): Checker => {
         const known = before?.services[activation];
         const isNew = known?.account === undefined;
         const isOfNas = known?.isAccountedByNas === true && known.activatedAtMs !== undefined;
-        if (isNew && !isOfNas && isAccountable(activation)) accountable.push(activation);
+        const isOurs = serviceAccounting === 'interlock';
+        if (isOurs && isNew && !isOfNas && isAccountable(activation)) accountable.push(activation);
       }
     },
     written({ before, after }) {

@@ -1,9 +1,10 @@
 import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
 import { nameOf } from '../../../core/services/activation.ts';
+import { isClosed } from '../../../core/subscriber/life.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { areExclusive, canonical, deployment } from '../histories/deployment.ts';
 import { UNKNOWN_SERVICE, type Wish } from '../histories/wish.ts';
-import { brief, type Checker, type Evaluation, type Expect, type Facts } from './promise.ts';
+import { brief, type Checker, type Evaluation, type Expect, endsSession, type Facts } from './promise.ts';
 
 export const sentence =
   'An ACK means that every change was made, and a NAK has the Error-Cause of what refused it.';
@@ -21,6 +22,8 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
     const sessions = [before, after].filter((one) => one !== undefined);
     switch (errorCause) {
       case ERROR_CAUSE['Session-Context-Not-Found']:
+        if ([before, after].some((one) => one !== undefined && isClosed(one))) return true;
+        if (endsSession({ before, after })) return true;
         if (isAboutUnknown(facts, wish, sessions)) return true;
         // Its session was found by what has been forgotten since.
         if (wish.isByName && sessions.some(({ identity }) => identity['User-Name'] !== wish.userName))
@@ -50,7 +53,7 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
         expect(isReason(evaluation), `${correlationId} is refused with ${answer.errorCause} for no reason`);
         return;
       }
-      if (!facts.isEnforced) return;
+      if (!facts.isEnforced || facts.isOverlooked()) return;
       const has = facts.servicesAtNas();
       for (const { activation } of wish.activate)
         expect(

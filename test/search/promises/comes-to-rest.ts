@@ -1,3 +1,4 @@
+import { isOpenByFeed } from '../../../core/subscriber/life.ts';
 import { dueAtMs } from '../../../core/subscriber/transition.ts';
 import { type Checker, type Expect, expectSame, type Facts } from './promise.ts';
 
@@ -21,7 +22,7 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
       const active = services.filter(({ state }) => state === 'active').map(({ activation }) => activation);
       const expected = [...implied.keys()].filter(isCertain);
       expectSame(expect, ['in the item', active.filter(isCertain)], ['implied by the requests', expected]);
-      const isKept = session === undefined || services.length > 0;
+      const isKept = session === undefined || services.length > 0 || isOpenByFeed(session);
       expect(isKept || dueAtMs(session) !== undefined, 'a session with nothing in it is kept for ever');
       if (!isEnforced) return;
       const isThere = (activation: string) => !endedByNas.has(activation);

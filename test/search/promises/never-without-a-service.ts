@@ -50,7 +50,7 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
 
   return {
     told(session, lost) {
-      if (!isEnforced) return;
+      if (!isEnforced || facts.isOverlooked()) return;
       for (const activation of lost) {
         if (hasToGo.has(activation) || isTaken(session, activation)) continue;
         const isCertain = (implied.has(activation) || fromLogIn.has(activation)) && !isDoubted(activation);
@@ -61,14 +61,16 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
       }
     },
     atRest() {
-      if (!isEnforced) return;
+      if (!isEnforced || facts.isOverlooked()) return;
       const named = facts.forwards.flatMap(({ wish }) => wish.deactivate.map(nameOf));
       for (const activation of [...implied.keys(), ...fromLogIn]) {
         // A service from log-in that the NAS may have deactivated, and never was known to have, is not activated for it. Where
         // the older service goes with the newcomer or before it, a NAS may refuse to have it again: that is an answer.
+        const isUnknown = facts.hasFeed && fromLogIn.has(activation) && named.includes(nameOf(activation));
         const isRenounced =
-          isDoubted(activation) &&
-          (order !== 'activate-first' || fromLogIn.has(activation) || named.includes(nameOf(activation)));
+          isUnknown ||
+          (isDoubted(activation) &&
+            (order !== 'activate-first' || fromLogIn.has(activation) || named.includes(nameOf(activation))));
         const groups = isRenounced || endedByNas.has(activation) ? [] : emptyGroups(activation);
         expect(
           groups.length === 0,

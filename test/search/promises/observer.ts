@@ -3,6 +3,7 @@ import type { AccountingMessage, CommandMessage, OutcomeMessage } from '../../..
 import type { Order } from '../../../core/nas.ts';
 import { nameOf } from '../../../core/services/activation.ts';
 import type { HistoryItem } from '../../../core/subscriber/history.ts';
+import { isClosed } from '../../../core/subscriber/life.ts';
 import type { Answer, GivenAnswer, Session } from '../../../core/subscriber/session.ts';
 import { areExclusive, canonical, deployment, termsOf } from '../histories/deployment.ts';
 import type { Wish } from '../histories/wish.ts';
@@ -10,6 +11,7 @@ import {
   type Change,
   type Checker,
   type Evaluation,
+  endsSession,
   type Facts,
   type Forward,
   hasAnswer,
@@ -31,6 +33,13 @@ export interface ObserverOptions {
   readonly userName?: string;
   /** What the NAS has now, as it would say itself, by canonical activation string. */
   readonly servicesAtNas: () => readonly string[];
+  readonly beganAtNasMs: () => number | undefined;
+  readonly accountedAtNas: () => readonly string[];
+  readonly isAnnounced: () => boolean;
+  readonly foundByName: () => string | undefined;
+  readonly isFound: () => boolean;
+  readonly hasFeed: boolean;
+  readonly serviceAccounting: 'interlock' | 'nas';
   /** Hears of a promise that is not kept. */
   readonly violated: (what: string) => void;
 }
@@ -55,10 +64,20 @@ export class Observer {
   readonly #lapsed = new Set<string>();
   readonly #outcomes = new Map<string, Outcome[]>();
   readonly #commands = new Map<string, CommandMessage>();
+  /** Commands that have no outcome yet. */
+  readonly #underWay = new Set<string>();
   readonly #failures = new Map<string, number>();
   readonly #facts: Facts;
   readonly #checkers: readonly Checker[];
+  readonly #endedUnaccounted = new Set<string>();
   #atNas: readonly string[];
+  /** As it was written last. */
+  #session: Session | undefined;
+  /** What requests have named for deactivation, and the item did not know. */
+  readonly #strange = new Set<string>();
+  #isOverdue = false;
+  /** Whether the NAS has ended the session since the item was made. */
+  #hasEnded = false;
 
   constructor({ violated, ...options }: ObserverOptions) {
     this.#atNas = options.servicesAtNas();
@@ -80,6 +99,9 @@ export class Observer {
       forgotten: this.#forgotten,
       lapsed: this.#lapsed,
       failures: this.#failures,
+      isOverdue: () => this.#isOverdue,
+      endedUnaccounted: this.#endedUnaccounted,
+      isOverlooked: () => this.#isOverlooked(),
       isDoubted: (activation) => this.#isDoubted(activation),
       outcomes: (correlationId) => this.#outcomes.get(correlationId) ?? [],
       forward: (correlationId) => this.#forward(correlationId),
@@ -98,7 +120,10 @@ export class Observer {
 
   /** Whether each request that came into the inbox has an answer of its own, or its repeats have one. */
   get isAnswered(): boolean {
-    return this.#forwards.every((forward) => hasAnswer(this.#facts, forward));
+    return this.#forwards.every(
+      (forward) =>
+        hasAnswer(this.#facts, forward) || (this.#facts.hasFeed && this.#reopened.has(forward.bytes)),
+    );
   }
 
   /** A request came into the inbox. */
@@ -119,11 +144,13 @@ export class Observer {
 
   /** A command came into the outbox. */
   commanded(command: CommandMessage): void {
+    this.#underWay.add(command.commandId);
     this.#commands.set(command.commandId, command);
   }
 
   /** The outcome of a command came into the inbox. */
   outcome({ commandId, correlationId, result, errorCause }: OutcomeMessage): void {
+    this.#underWay.delete(commandId);
     const isAnswer = result === 'ack' || result === 'nak';
     const known = this.#outcomes.get(correlationId) ?? [];
     this.#outcomes.set(correlationId, [...known, isAnswer ? { result, errorCause } : { result: 'unknown' }]);
@@ -142,11 +169,20 @@ export class Observer {
       this.#outcomes.set(transition.correlationId, [...known, { result: 'unknown' }]);
       for (const activation of transition.underWay) this.#failed(activation);
     }
-    for (const given of after.answered) if (given.version === after.version) this.#evaluated(given, change);
+    const isNews = after.version !== before?.version;
+    for (const given of after.answered)
+      if (isNews && given.version === after.version) this.#evaluated(given, change);
     // The answer comes when what it does not depend on has been told once.
     const { transition } = after;
     if (transition?.step === 'exclude' && transition.owed?.answer === 'ack')
       this.#carryOut(this.#forward(transition.owed.request.correlationId), change);
+    const wasOverlooked = this.#isOverlooked();
+    this.#session = after;
+    if (before === undefined) this.#hasEnded = false;
+    // A repeat that names no Acct-Session-Id does not find a session that has ended, nor its answer.
+    if (endsSession(change))
+      for (const { bytes, wish } of this.#forwards) if (wish.isByName) this.#forgotten.add(bytes);
+    if (endsSession(change) || (wasOverlooked && !this.#isOverlooked())) this.#beginAgain(after);
     this.#settleDoubts(change);
     for (const [activation, endsAtMs] of this.#implied) {
       const { state } = after.services[activation] ?? {};
@@ -164,6 +200,9 @@ export class Observer {
       if (nowMs - atMs >= ANSWER_OWED_FOR_MS) this.#lapsed.add(forward.correlationId);
     this.#evaluations.length = 0;
     for (const { bytes } of this.#forwards) this.#forgotten.add(bytes);
+    this.#session = undefined;
+    this.#hasEnded = false;
+    if (this.#facts.hasFeed) this.#beginAgain(undefined);
   }
 
   /** The NAS has carried out or refused a request. */
@@ -171,19 +210,64 @@ export class Observer {
     const has = this.#facts.servicesAtNas();
     const lost = this.#atNas.filter((activation) => !has.includes(activation));
     this.#atNas = has;
-    for (const activation of has) this.#endedByNas.delete(activation);
+    for (const activation of has) {
+      this.#endedByNas.delete(activation);
+      this.#endedUnaccounted.delete(activation);
+    }
     this.#told(session, lost);
   }
 
   /** The NAS has ended services by itself. */
-  endedByNas(activations: readonly string[], { isLogOff }: { readonly isLogOff: boolean }): void {
+  endedByNas(
+    activations: readonly string[],
+    { isLogOff, isAccounted }: { readonly isLogOff: boolean; readonly isAccounted: boolean },
+  ): void {
     this.#atNas = this.#facts.servicesAtNas();
+    this.#hasEnded ||= isLogOff;
     // What is to be there again ends with the session, too, and the NAS does not have it yet.
     const all = isLogOff ? [...activations, ...this.#implied.keys(), ...this.#fromLogIn] : activations;
     for (const activation of all) {
       this.#endedByNas.add(activation);
+      if (!isAccounted) this.#endedUnaccounted.add(activation);
       this.#fromLogIn.delete(activation);
     }
+  }
+
+  /** The subscriber has logged on again under the same Acct-Session-Id. */
+  begunAgain(): void {
+    this.#atNas = this.#facts.servicesAtNas();
+    for (const activation of this.#atNas) this.#endedByNas.delete(activation);
+    // An item without a record is of a session before this one.
+    this.#hasEnded ||= this.#session !== undefined;
+    if (this.#session === undefined || isClosed(this.#session)) this.#beginAgain(this.#session);
+  }
+
+  /** A record of the session comes to ingest when its end is no longer remembered. */
+  recordOverdue(): void {
+    this.#isOverdue = true;
+  }
+
+  /** A request turned out to be for another session of the subscriber. */
+  giveUp(correlationId: string): Forward {
+    const forward = this.#forward(correlationId);
+    this.#forwards.splice(this.#forwards.indexOf(forward), 1);
+    return forward;
+  }
+
+  /** A request came for this session, which it names in another way. */
+  takeOver(forward: Forward): void {
+    this.#found.add(forward.correlationId);
+    this.#forwards.push({ ...forward, repliesBefore: this.#replies.length });
+  }
+
+  /** Whether a request with these bytes had this answer. */
+  hasAnswered(bytes: string, { answer, errorCause }: Answer): boolean {
+    return this.#replies.some(
+      (reply) =>
+        reply.answer === answer &&
+        reply.errorCause === errorCause &&
+        this.#forward(reply.correlationId).bytes === bytes,
+    );
   }
 
   /** A reply came into the outbox. */
@@ -220,11 +304,48 @@ export class Observer {
 
   /** Nothing is under way, and nothing is left to be done. */
   atRest(session: Session | undefined): void {
+    // Of a service from log-in that was not known, the NAS may account the end before Interlock knows the outcome.
+    const isGone = (activation: string) =>
+      session?.services[activation] === undefined && !this.#facts.servicesAtNas().includes(activation);
+    if (this.#facts.hasFeed)
+      for (const activation of this.#strange) if (isGone(activation)) this.#fromLogIn.delete(activation);
     for (const checker of this.#checkers) checker.atRest?.(session);
   }
 
   #told(session: Session | undefined, lost: readonly string[]): void {
     for (const checker of this.#checkers) checker.told?.(session, lost);
+  }
+
+  #isOverlooked(): boolean {
+    if (!this.#facts.hasFeed || this.#session === undefined) return false;
+    const beganAtMs = this.#facts.beganAtNasMs();
+    if (beganAtMs === undefined) return !isClosed(this.#session);
+    const { life } = this.#session;
+    if (life === undefined) return this.#hasEnded;
+    return life.closed !== undefined || life.latest.atMs < Math.floor(beganAtMs / 1000) * 1000;
+  }
+
+  /** What the requests add up to begins anew with what there is now. */
+  #beginAgain(session: Session | undefined): void {
+    const services = Object.values(session?.services ?? {});
+    for (const set of [this.#implied, this.#hasToGo, this.#doubted, this.#vague, this.#fromLogIn])
+      set.clear();
+    for (const { activation, state, expiresAtMs = Number.POSITIVE_INFINITY } of services) {
+      if (state === 'active' || state === 'restoring') this.#implied.set(activation, expiresAtMs);
+      else this.#doubted.add(activation);
+    }
+    // A command for the former session may come to the one that has its Acct-Session-Id now.
+    for (const commandId of this.#underWay) {
+      const { services: named = [], deactivates = [] } = this.#commands.get(commandId) ?? {};
+      for (const activation of [...named, ...deactivates]) {
+        this.#hasToGo.add(activation);
+        this.#doubted.add(activation);
+      }
+    }
+    const known = services.map(({ activation }) => activation);
+    this.#atNas = this.#facts.servicesAtNas();
+    for (const activation of this.#atNas) if (!known.includes(activation)) this.#fromLogIn.add(activation);
+    for (const checker of this.#checkers) checker.begunAgain?.();
   }
 
   #isDoubted(activation: string): boolean {
@@ -286,9 +407,15 @@ export class Observer {
   /** What the item says of services that no request that was carried out accounts for. */
   #settleDoubts({ before, after }: Change): void {
     const { services } = after;
-    for (const [activation, { state, expiresAtMs }] of Object.entries(services)) {
+    for (const [activation, { state, expiresAtMs, isLearned }] of Object.entries(services)) {
       const isImplied = this.#implied.has(activation);
       const isRestored = state === 'active' && before?.services[activation]?.state === 'restoring';
+      if (isLearned && state === 'active' && !isImplied && before?.services[activation]?.state !== state) {
+        this.#implied.set(activation, Number.POSITIVE_INFINITY);
+        this.#fromLogIn.delete(activation);
+        this.#doubted.delete(activation);
+        continue;
+      }
       // The NAS may have ended it again since: the item does not know, as of any other service.
       const isNewToUs = !isImplied && this.#endedByNas.has(activation);
       if (isRestored && (isNewToUs || this.#doubted.has(activation) || this.#fromLogIn.has(activation))) {
@@ -311,11 +438,16 @@ export class Observer {
       if (named.some(({ 'User-Name': name = userName }) => name === userName))
         this.#fromLogIn.delete(activation);
     }
-    for (const activation of this.#endedByNas)
-      if (!(activation in services)) this.#implied.delete(activation);
+    for (const activation of this.#implied.keys()) {
+      // What Interlock only knows from records ends by a record, whoever has ended it.
+      const isForgotten = this.#endedByNas.has(activation) || before?.services[activation]?.isLearned;
+      if (isForgotten && !(activation in services)) this.#implied.delete(activation);
+    }
     // Of a bare name that was told in vain nobody knows which services the NAS took it for.
     const { transition } = before ?? {};
     if (transition?.step !== 'deactivate' && transition?.step !== 'activate') return;
+    for (const { activation, isKnown } of transition.job.explicit)
+      if (!isKnown) this.#strange.add(activation);
     for (const { activation, isKnown } of transition.job.explicit)
       if (!isKnown && activation === nameOf(activation)) this.#vague.add(activation);
   }

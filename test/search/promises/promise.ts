@@ -1,8 +1,10 @@
 // What a promise is made of: a sentence of the README, and a checker that sees what happens to one subscriber and says
 // when the sentence is not true. A checker knows the rules, but not how they are kept.
+import { isDeepStrictEqual } from 'node:util';
 import type { AccountingMessage } from '../../../core/messages.ts';
 import type { Order } from '../../../core/nas.ts';
 import type { HistoryItem } from '../../../core/subscriber/history.ts';
+import { isClosed } from '../../../core/subscriber/life.ts';
 import type { Answer, Session } from '../../../core/subscriber/session.ts';
 import type { Wish } from '../histories/wish.ts';
 
@@ -87,6 +89,28 @@ export interface Facts {
    * request.
    */
   readonly reopened: ReadonlySet<string>;
+  /**
+   * Whether the NAS has ended the session, or ended it and begun another one with its Acct-Session-Id, and the item does not
+   * say so yet. Never where the NAS does not account.
+   */
+  isOverlooked(): boolean;
+  /** When the session that the NAS has now began; undefined when it has none. */
+  readonly beganAtNasMs: () => number | undefined;
+  /** Services, by canonical activation string, that the NAS has now and has sent a record of. */
+  readonly accountedAtNas: () => readonly string[];
+  /** Whether a record came to ingest when the end of its session need not be remembered any more. */
+  isOverdue(): boolean;
+  /** Whether the NAS has sent a record of the session that it has now. */
+  readonly isAnnounced: () => boolean;
+  /** The Acct-Session-Id that a look-up by the User-Name of the subscriber finds, and whether it is that of this session. */
+  readonly foundByName: () => string | undefined;
+  readonly isFound: () => boolean;
+  /** Whether the NAS sends what it accounts. */
+  readonly hasFeed: boolean;
+  /** Who accounts services. */
+  readonly serviceAccounting: 'interlock' | 'nas';
+  /** What the NAS has ended without accounting it. */
+  readonly endedUnaccounted: ReadonlySet<string>;
   /** Bytes that were answered out of an item that was removed, or without one. */
   readonly forgotten: ReadonlySet<string>;
   /** By correlation id, what was decided 300 s and more before the item was removed: the answer need not have been sent. */
@@ -104,6 +128,8 @@ export interface Checker {
   carriedOut?(request: CarriedOut): void;
   /** The facts contain everything that follows from the change. */
   written?(change: Change): void;
+  /** The session is known to be another one, or to have ended; the facts are those of what the NAS has now. */
+  begunAgain?(): void;
   /** The item was removed. */
   removed?(session: Session): void;
   /** The NAS has carried out or refused a request, with which it `lost` services, or the item was written. */
@@ -129,6 +155,12 @@ export interface Promised {
   /** As the README has it, without its markup. */
   readonly sentence: string;
   readonly checker: (facts: Facts, expect: Expect) => Checker;
+}
+
+/** Whether a write ends the session: it is closed, or another one with its Acct-Session-Id is in its place. */
+export function endsSession({ before, after }: Pick<Change, 'before' | 'after'>): boolean {
+  if (before === undefined || isClosed(before)) return false;
+  return isClosed(after) || !isDeepStrictEqual(before.life?.after, after.life?.after);
 }
 
 /** Expects two lists to have the same members. */

@@ -5,8 +5,13 @@ import * as answeredOnce from './answered-once.ts';
 import * as answeredTruly from './answered-truly.ts';
 import * as comesToRest from './comes-to-rest.ts';
 import * as endsByItself from './ends-by-itself.ts';
+import * as endsNothingYounger from './ends-nothing-younger.ts';
+import * as endsWithItsSession from './ends-with-its-session.ts';
+import * as foundWhileOpen from './found-while-open.ts';
 import * as historyTellsAll from './history-tells-all.ts';
 import * as inOrder from './in-order.ts';
+import * as knowsWhatTheNasHas from './knows-what-the-nas-has.ts';
+import * as nasAccountsAlone from './nas-accounts-alone.ts';
 import * as neverWithoutAService from './never-without-a-service.ts';
 import * as notToldWithoutEnforcement from './not-told-without-enforcement.ts';
 import type { Promised } from './promise.ts';
@@ -30,4 +35,9 @@ export const PROMISES: readonly Promised[] = [
   historyTellsAll,
   retriedByItself,
   comesToRest,
+  endsNothingYounger,
+  endsWithItsSession,
+  knowsWhatTheNasHas,
+  foundWhileOpen,
+  nasAccountsAlone,
 ];

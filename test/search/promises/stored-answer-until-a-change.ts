@@ -10,7 +10,7 @@ const REPEATED_WITHIN_MS = 30_000;
  * anything, and for as long as clients repeat a request. Those that come before it are a repeat, whatever else is under way.
  */
 export const checker = (facts: Facts, expect: Expect): Checker => {
-  const { isEnforced, forwards, replies, evaluations, changing } = facts;
+  const { isEnforced, hasFeed, forgotten, forwards, replies, evaluations, changing } = facts;
   const isEvaluated = (one: Forward) => evaluations.some(({ forward }) => forward === one);
   const hasReply = (one: Forward, among: readonly Reply[]) =>
     among.some((reply) => reply.correlationId === one.correlationId);
@@ -18,6 +18,8 @@ export const checker = (facts: Facts, expect: Expect): Checker => {
   function check(repeat: Forward, index: number): void {
     const { correlationId, queuedAtMs, bytes, wish, repliesBefore } = repeat;
     if (wish.timestampMs !== undefined || isEvaluated(repeat) || !hasReply(repeat, replies)) return;
+    // A look-up finds no session that has ended, and so no answer of it.
+    if (hasFeed && wish.isByName && forgotten.has(bytes)) return;
     const before = forwards.slice(0, index);
     const origin = before.findLast((one) => one.bytes === bytes && isEvaluated(one));
     if (origin === undefined || !hasReply(origin, replies.slice(0, repliesBefore))) return;
