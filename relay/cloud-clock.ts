@@ -62,6 +62,11 @@ export class CloudClock {
     return { skewMs: aheadOfMonotonicMs - (leastMs + mostMs) / 2, uncertaintyMs: (mostMs - leastMs) / 2 };
   }
 
+  /** The time by the cloud's clock in milliseconds since 1970-01-01 UTC, an integer; by the relay's before the first response. */
+  get nowMs(): number {
+    return Math.round(this.#clock.now() - (this.skew?.skewMs ?? 0));
+  }
+
   /** A time by the cloud's clock that is past for certain, in milliseconds since 1970-01-01 UTC. */
   get pastMs(): number {
     const { leastMs = Number.NEGATIVE_INFINITY } = this.#bounds ?? {};
