@@ -142,7 +142,6 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const proxyClient = new RadiusClient({ transport, clock, random, onIgnored });
   const feedInbox = feedQueue && new Inbox(feedQueue, { clock, maxWaiting: MAX_WAITING_RECORDS });
   const knownSessions = new KnownSessions();
-  const cloudNow = () => cloudClock.nowMs;
   const feedServer = feedInbox && feedServerOf(feedInbox);
   const queuesInUse = [
     inboxQueue,
@@ -209,7 +208,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       relay: site.name,
       queue: feedInbox,
       clock,
-      now: cloudNow,
+      now: cloudClock.now,
       newId,
       report,
     }).start();
@@ -264,7 +263,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       }),
       send: (packet, destination) => (feedEndpoint as ServerEndpoint).send(packet, destination),
       clock,
-      now: cloudNow,
+      now: cloudClock.now,
       report,
     });
   }
