@@ -58,6 +58,7 @@
 //     idle × replaced → idle
 //     idle × ended → closed, idle
 //     idle × witnessed → idle, excluding
+//     idle × stale → idle
 //     idle × late → idle
 //     idle × redelivered → idle
 //     activating × request → activating
@@ -76,6 +77,7 @@
 //     activating × replaced → idle
 //     activating × ended → closed, activating
 //     activating × witnessed → activating
+//     activating × stale → activating
 //     activating × late → activating
 //     activating × redelivered → activating
 //     deactivating × request → deactivating
@@ -106,6 +108,7 @@
 //     excluding × replaced → idle
 //     excluding × ended → closed
 //     excluding × witnessed → excluding
+//     excluding × stale → excluding
 //     excluding × late → excluding
 //     excluding × redelivered → excluding
 //     restoring × request → restoring
