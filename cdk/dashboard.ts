@@ -9,6 +9,7 @@ import type { Site } from './site.ts';
 export interface DashboardProps {
   readonly alarms: readonly cloudwatch.IAlarm[];
   readonly decide: NodeFunction;
+  readonly ingest: NodeFunction;
   readonly account: NodeFunction;
   readonly sweep: NodeFunction;
   readonly sites: readonly Site[];
@@ -22,8 +23,8 @@ const ALARMS_IN_A_WIDGET = 100;
 export class Dashboard extends cloudwatch.Dashboard {
   constructor(scope: Construct, id: string, props: DashboardProps) {
     super(scope, id, { dashboardName: Stack.of(scope).stackName, defaultInterval: Duration.hours(3) });
-    const { alarms, decide, account, sweep, sites, deadLetterQueues } = props;
-    const functions = [decide, account, sweep];
+    const { alarms, decide, ingest, account, sweep, sites, deadLetterQueues } = props;
+    const functions = [decide, ingest, account, sweep];
     const latency = (statistic: string, label: string) =>
       decide.ownMetric(METRICS.decisionLatency, { statistic, label });
 

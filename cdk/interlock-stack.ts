@@ -6,6 +6,7 @@ import { Dashboard } from './dashboard.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import { DecideFunction } from './decide-function.ts';
 import { DueQueue } from './due-queue.ts';
+import { IngestFunction } from './ingest-function.ts';
 import type { DeploymentAndSites } from './read-deployment.ts';
 import { notify, RunbookAlarm } from './runbook-alarm.ts';
 import { SessionsTable, type SessionsTableProps } from './sessions-table.ts';
@@ -42,6 +43,14 @@ export class InterlockStack extends Stack {
     sites.grantSendToInboxes(decide);
     due.grantSend(decide);
 
+    const ingest = new IngestFunction(this, 'Ingest', { deployment });
+    sites.deliverFeedsTo(ingest);
+    sites.grantSendToFeeds(ingest);
+    sites.grantSendToOutboxes(ingest);
+    sessions.grantReadWrite(ingest);
+    sessions.grantReadNases(ingest);
+    due.grantSend(ingest);
+
     const account = new AccountFunction(this, 'Account', { deployment });
     sessions.deliverWritesTo(account);
     sessions.grantWriteHistory(account);
@@ -55,7 +64,15 @@ export class InterlockStack extends Stack {
     const all = this.node.findAll();
     const alarms = all.filter((construct) => construct instanceof RunbookAlarm);
     const deadLetterQueues = all.filter((construct) => construct instanceof DeadLetterQueue);
-    new Dashboard(this, 'Dashboard', { alarms, decide, account, sweep, sites: sites.all, deadLetterQueues });
+    new Dashboard(this, 'Dashboard', {
+      alarms,
+      decide,
+      ingest,
+      account,
+      sweep,
+      sites: sites.all,
+      deadLetterQueues,
+    });
     if (alarmTopicArn !== undefined) notify(alarms, Topic.fromTopicArn(this, 'AlarmTopic', alarmTopicArn));
   }
 }

@@ -10,6 +10,7 @@ import { METRIC_NAMESPACE, type METRICS } from '../core/cloud/metrics.ts';
 import type {
   AccountEnvironment,
   DecideEnvironment,
+  IngestEnvironment,
   SweepEnvironment,
 } from '../functions/shared/environment.ts';
 import { bundle } from './bundle.ts';
@@ -18,6 +19,7 @@ import { RunbookAlarm } from './runbook-alarm.ts';
 /** What the functions read from their environment. */
 export type EnvironmentVariable =
   | keyof InferInput<typeof DecideEnvironment>
+  | keyof InferInput<typeof IngestEnvironment>
   | keyof InferInput<typeof AccountEnvironment>
   | keyof InferInput<typeof SweepEnvironment>;
 

@@ -24,6 +24,7 @@ export type RunbookHeading =
   | 'account is behind the stream'
   | 'Deactivations are stuck'
   | 'Services are unconfirmed'
+  | 'Services drift'
   | 'Sessions of an unknown NAS'
   | 'Due sessions are late';
 

@@ -81,6 +81,20 @@ export class SessionsTable extends Construct {
     });
   }
 
+  /** Lets `user` read when a NAS has restarted, and query which sessions it has. */
+  grantReadNases(user: NodeFunction): void {
+    iam.Grant.addToPrincipal({
+      grantee: user,
+      actions: ['dynamodb:BatchGetItem'],
+      resourceArns: [this.table.tableArn],
+    });
+    iam.Grant.addToPrincipal({
+      grantee: user,
+      actions: ['dynamodb:Query'],
+      resourceArns: [`${this.table.tableArn}/index/${TABLE.nasIndex.name}`],
+    });
+  }
+
   /** Lets `user` query which sessions are due, and gives it the table's name. */
   grantQueryDue(user: NodeFunction): void {
     iam.Grant.addToPrincipal({

@@ -23,6 +23,16 @@ export class Sites extends Construct {
     for (const { node, inbox } of this.all) inbox.deliverTo(consumer, `Inbox-${node.id}`);
   }
 
+  /** Invokes `consumer` with what the relays have learned from accounting. */
+  deliverFeedsTo(consumer: NodeFunction): void {
+    for (const { node, feed } of this.all) feed.deliverTo(consumer, `Feed-${node.id}`);
+  }
+
+  /** Lets `sender` go on with a restart in further messages. */
+  grantSendToFeeds(sender: NodeFunction): void {
+    this.#grantSend(sender, 'FEED_URLS', ({ feed }) => feed);
+  }
+
   /** Lets `sender` send replies and commands to every relay. */
   grantSendToOutboxes(sender: NodeFunction): void {
     this.#grantSend(sender, 'OUTBOX_URLS', ({ outbox }) => outbox);

@@ -210,6 +210,29 @@ export const FeedMessage = v.object({
   /** The service that the record accounts: its activation string as the NAS sent it, and its own Acct-Session-Id. */
   service: v.exactOptional(v.object({ name: Text, serviceSessionId: Text })),
 });
+const RestartMessage = v.object({
+  version: Version,
+  kind: v.literal('restart'),
+  correlationId: Text,
+  /** The name of the NAS today, and that in the keys of these sessions. */
+  nas: Text,
+  storedUnder: Text,
+  /** When it happened. */
+  eventAtMs: TimeMs,
+  /** The virtual router that the record names; absent where it means the whole NAS. */
+  scope: v.exactOptional(Text),
+  /** Acct-Terminate-Cause of what it ends. */
+  terminateCause: Integer32,
+  /** The part of the sessions, and the partition key of the last one that is done with. */
+  bucket: Text,
+  after: v.exactOptional(Text),
+});
+/** Feed queue: an Accounting-On or -Off, for a part of the sessions of its NAS. */
+export type RestartMessage = v.InferOutput<typeof RestartMessage>;
+
+/** The schema of a site's feed queue, with what ingest sends to itself. */
+export const FeedQueueMessage = v.variant('kind', [FeedMessage, RestartMessage]);
+
 /** Feed queue: what an Accounting-Request of a NAS says, or that there are none of a session any more. */
 export type FeedMessage = v.InferOutput<typeof FeedMessage>;
 

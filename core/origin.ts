@@ -1,5 +1,5 @@
 // Where a request comes from, and so where its answer goes. RADIUS is the only kind so far. Another kind needs a member
-// of the union `Origin`, a case in each function below, and one in functions/decide/messages.ts, which sends the
+// of the union `Origin`, a case in each function below, and one in functions/shared/effects.ts, which sends the
 // answers.
 import type { Endpoint } from './endpoint.ts';
 import type { Packet } from './radius/packet.ts';

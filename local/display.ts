@@ -10,6 +10,8 @@ import {
   packetName,
 } from '../core/requests/describe-packet.ts';
 import type { DecideReport } from '../functions/decide/report.ts';
+import type { IngestReport } from '../functions/ingest/report.ts';
+import type { ChangeReport } from '../functions/shared/change-report.ts';
 import type { RelayEvent } from '../relay/telemetry/events.ts';
 import type { SystemEvent } from './system.ts';
 
@@ -42,6 +44,8 @@ function lineOf({ source, event }: SystemEvent): Line | undefined {
       return relayLine(event);
     case 'decide':
       return decideLine(event);
+    case 'ingest':
+      return ingestLine(event);
     case 'account':
       if (event.kind === 'failed') return ['failed', undefined, `account: ${event.error}`];
       if (event.kind === 'unmade') {
@@ -208,6 +212,27 @@ function aheadOrBehind(skewMs: number): string {
   return `${(Math.abs(skewMs) / 1000).toFixed(1)} s ${skewMs < 0 ? 'behind' : 'ahead of'}`;
 }
 
+function ingestLine(event: IngestReport): Line | undefined {
+  switch (event.kind) {
+    case 'not-scheduled':
+    case 'failed':
+      return ['failed', undefined, `ingest: ${event.error}`];
+    case 'ignored':
+      return ['ignored', event.correlationId, `${event.status} of ${event.nas}: ${IGNORED[event.reason]}`];
+    case 'restarted': {
+      const scope = event.scope === undefined ? '' : `, virtual router ${event.scope}`;
+      return ['restart', event.correlationId, `Accounting-${event.status} of ${event.nas}${scope}`];
+    }
+    case 'decided':
+      return transitionLine(event);
+  }
+}
+
+const IGNORED = {
+  'no-session': 'the record of a service does not name its session',
+  'no-service': 'the name of the service is no activation string',
+} as const;
+
 function decideLine(event: DecideReport): Line | undefined {
   switch (event.kind) {
     case 'not-scheduled':
@@ -217,29 +242,37 @@ function decideLine(event: DecideReport): Line | undefined {
       return ['found', event.correlationId, `${event.session.acctSessionId} by ${event.by.join(', ')}`];
     case 'refused':
       return ['refused', event.correlationId, `${describeErrorCause(event.errorCause)}: ${event.reason}`];
-    case 'decided': {
-      const { session, userName, cause } = event;
-      const result = resultOf(event);
-      if (result === undefined) return undefined;
-      const who = `${userName ?? '?'} ${session.acctSessionId}`;
-      return ['transition', event.correlationId, `${who}: ${cause}: ${result}`];
-    }
+    case 'decided':
+      return transitionLine(event);
   }
 }
 
+type Decided = Extract<ChangeReport, { kind: 'decided' }>;
+
+function transitionLine(event: Decided): Line | undefined {
+  const { session, userName, cause } = event;
+  const result = resultOf(event);
+  if (result === undefined) return undefined;
+  const who = `${userName ?? '?'} ${session.acctSessionId}`;
+  return ['transition', event.correlationId, `${who}: ${cause}: ${result}`];
+}
+
 /** In words; undefined for a timer that finds nothing to do. */
-function resultOf(event: Extract<DecideReport, { kind: 'decided' }>): string | undefined {
-  const { activated, deactivated, unconfirmed, unchecked, retryAttempts } = event;
+function resultOf(event: Decided): string | undefined {
+  const { activated, deactivated, unconfirmed, unchecked, retryAttempts, life, drifted } = event;
   const { reason, effects, outcome, queuedAtMs } = event;
   const changes = [
     ...activated.map((service) => `+${service}`),
     ...deactivated.map((service) => `-${service}`),
   ].join(' ');
   const failure = retryAttempts !== undefined && `attempt ${retryAttempts} failed, Interlock will retry`;
+  const drift =
+    drifted.length > 0 && `${drifted.join(', ')}: the NAS accounts it, and the table says otherwise`;
   const doubt =
-    unconfirmed.length > 0 && `${unconfirmed.join(', ')}: unconfirmed, the NAS may have it or not`;
+    unconfirmed.length > drifted.length &&
+    `${unconfirmed.join(', ')}: unconfirmed, the NAS may have it or not`;
   const claims = unchecked.length > 0 && `${unchecked.join(', ')}: unchecked, the NAS is not told`;
-  const parts = [reason ?? changes, doubt, failure, claims].filter(Boolean);
+  const parts = [life && `session ${life}`, reason ?? changes, drift, doubt, failure, claims].filter(Boolean);
   if (parts.length > 0) return parts.join('; ');
 
   const command = effects.find((effect) => effect.kind === 'command');

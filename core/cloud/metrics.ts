@@ -22,6 +22,8 @@ export const METRICS = {
   stuckDeactivations: 'StuckDeactivations',
   /** Services that became unconfirmed, in all and by `Nas`: it may have them or not. */
   unconfirmed: 'UnconfirmedServices',
+  /** Services that NASes account and that contradict the table, in all and by `Nas`. */
+  drifted: 'DriftedServices',
   /** Sessions of NASes that no site file names, once an hour. */
   unknownNas: 'SessionsOfUnknownNases',
   /** Accounting records that do not fit into an Accounting-Request, and are not sent. */

@@ -20,6 +20,8 @@ export interface QueueShape {
  * be in time then: see COMMAND_START_WITHIN_MS.
  */
 export const DECIDE_TIMEOUT_SECONDS = 4;
+/** The timeout of ingest. The visibility timeout of a feed queue is six times as long. */
+export const INGEST_TIMEOUT_SECONDS = 10;
 /** The timeout of account. */
 export const ACCOUNT_TIMEOUT_SECONDS = 30;
 
@@ -33,7 +35,7 @@ export const QUEUES: Readonly<Record<QueueName, QueueShape>> = {
   accounting: { fifo: true, visibilityTimeoutSeconds: 60, maxReceiveCount: 100 },
   // FIFO: the records of one session come in the order of their arrival, and those of others side by side. A record that
   // the relay sends twice is dropped.
-  feed: { fifo: true, visibilityTimeoutSeconds: 60, maxReceiveCount: 5 },
+  feed: { fifo: true, visibilityTimeoutSeconds: 6 * INGEST_TIMEOUT_SECONDS, maxReceiveCount: 5 },
 };
 
 /** Due sessions, from sweep and decide to decide. Only a queue that is not FIFO can delay each message by itself. */
@@ -96,9 +98,18 @@ export function isDueQueue(queueArn: string): boolean {
  * @throws Error when it is the ARN of another queue.
  */
 export function siteOfInbox(queueArn: string): string {
+  return siteOf(queueArn, 'inbox');
+}
+
+/** The site whose feed queue has this ARN, likewise. */
+export function siteOfFeed(queueArn: string): string {
+  return siteOf(queueArn, 'feed');
+}
+
+function siteOf(queueArn: string, queue: QueueName): string {
   const name = queueArn.slice(queueArn.lastIndexOf(':') + 1);
-  const suffix = queueName('', 'inbox');
+  const suffix = queueName('', queue);
   if (!name.endsWith(suffix) || name.length === suffix.length)
-    throw new Error(`${queueArn} is not the inbox of a site`);
+    throw new Error(`${queueArn} is not the ${queue} of a site`);
   return name.slice(0, -suffix.length);
 }

@@ -29,6 +29,19 @@ export function historySortKey(atMs: number, version: number): string {
   return `${HISTORY_SORT_KEY_PREFIX}${new Date(atMs).toISOString()}#${String(version).padStart(6, '0')}`;
 }
 
+/** The partition key of what is known of a NAS besides its sessions, by its name today: `NAS#bng-1`. */
+export function nasPartitionKey(nas: string): string {
+  return `NAS#${nas}`;
+}
+
+/** The sort key of the latest Accounting-On or -Off of a virtual router of a NAS, or of the whole NAS. */
+export function restartSortKey(scope: string | undefined): string {
+  return `RESTART#${scope ?? ''}`;
+}
+
+/** How long a restart is remembered: records of earlier events are no longer under way then. */
+export const RESTART_RETENTION_DAYS = 30;
+
 /** How long a history item is kept. */
 export const HISTORY_RETENTION_DAYS = 30;
 

@@ -219,11 +219,6 @@ export function isOwn({ named = [{}] }: Pick<ServiceSession, 'named'>, own: Iden
   return named.some((names) => isPartOf(names, own));
 }
 
-/** Whether the NAS was told of a service under no name but those of another subscriber. */
-export function isForeign({ named = [{}] }: Pick<ServiceSession, 'named'>, own: Identity): boolean {
-  return named.every((names) => differing(names, own) !== undefined);
-}
-
 function isPartOf(names: Identity, own: Identity): boolean {
   return Object.keys(names).every((name) => name in own) && differing(names, own) === undefined;
 }

@@ -3,7 +3,7 @@
 import { differing, unmatched } from '../identity.ts';
 import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
-import { dialect, identityOf, isForeign, isOwn } from './command.ts';
+import { dialect, identityOf, isOwn } from './command.ts';
 import { type Nak, nak } from './draft.ts';
 import type { ExplicitDeactivation, Job, ServiceRequest, ServiceSession, Session } from './session.ts';
 
@@ -140,7 +140,7 @@ export function overCapacity(
   const going = new Set([...explicit.map(({ activation }) => activation), ...victims]);
   const own = identityOf(session, request);
   const staying = Object.values(session.services)
-    .filter((one) => one.state !== 'deactivating' && !going.has(one.activation) && !isForeign(one, own))
+    .filter((one) => one.state !== 'deactivating' && !going.has(one.activation) && isOwn(one, own))
     .map(({ activation }) => activation);
   const left = new Set([...staying, ...Object.keys(planned)]);
   if (left.size <= capacity) return undefined;

@@ -3,6 +3,7 @@
 // Records come in any order, so what counts is when something happened, never when its record came. An Acct-Session-Id comes
 // again after a while, so a record may also be of an earlier session of that id, or of a later one.
 import { type Identity, isSameIdentity } from '../identity.ts';
+import type { Standing } from '../look-up.ts';
 import type { NasProfile } from '../nas.ts';
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { answer, type Draft, end, type Nak, nak, withServices } from './draft.ts';
@@ -85,6 +86,12 @@ export function isStale({ life }: Pick<Session, 'life'>, nowMs: number): boolean
   if (life === undefined || life.closed !== undefined) return false;
   const isUnheard = life.hasInterims === true && nowMs - life.heardAtMs > UNHEARD_FOR_MS;
   return life.staleSinceMs !== undefined || isUnheard;
+}
+
+/** How a session stands in a look-up. */
+export function standingOf(session: Pick<Session, 'life'>, nowMs: number): Standing {
+  if (isClosed(session)) return 'closed';
+  return isStale(session, nowMs) ? 'stale' : 'open';
 }
 
 /** Why no request is carried out for a session that is not open; undefined when one is. */

@@ -230,7 +230,7 @@ export function restorationConfirmed(draft: Draft<States['restoring']>, _: Outco
   const { underWay, remaining, correlationId, isClearing } = session.transition;
   if (isClearing) return tellToRestore(draft, correlationId, [underWay, ...remaining], true);
   const active = underWay.flatMap((activation) => {
-    const { retry: _, isLost: __, ...service } = session.services[activation] ?? {};
+    const { retry: _, isLost: __, named: ___, ...service } = session.services[activation] ?? {};
     if (!isService(service)) return [];
     // One that was in doubt is confirmed for the first time: its service session begins here.
     const confirmed = service.activatedAtMs === undefined ? activated(service, nowMs) : service;

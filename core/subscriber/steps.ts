@@ -13,7 +13,6 @@ import {
   claimedOf,
   dialect,
   identityOf,
-  isForeign,
   isOwn,
   tell,
   toldOf,
@@ -37,7 +36,6 @@ import type {
   ExplicitDeactivation,
   Job,
   Owed,
-  ServiceRequest,
   ServiceSession,
   Session,
   Transition,
@@ -325,11 +323,12 @@ export function tellToExclude(
   if (underWay === undefined) return proceed(owed ? settle(draft, owed) : draft, correlationId);
   const { session } = draft;
   const services = servicesOf(session.services, underWay);
+  const named = services[0]?.named?.[0];
   const { draft: told, step } = tell(draft, {
     activate: [],
     deactivate: services,
-    staying: staying(session, underWay),
-    named: services[0]?.named?.[0],
+    staying: staying(session, underWay, { ...identityOf(session, undefined), ...named }),
+    named,
     correlationId,
   });
   return under(told, { step: 'exclude', ...step, remaining, ...(owed && { owed }) });
@@ -509,17 +508,18 @@ function spelled(session: Session, { explicit }: Job, names: readonly string[]) 
   });
 }
 
-/** What the session is to keep, but for `about`. What was asked for under another name is no service of it. */
+/**
+ * What the session is to keep, but for `about`. What was asked for under another name than the command says is no service of
+ * it, nor is what was asked for under a name where the command says none: it may mean another subscriber.
+ */
 function staying(
   session: Session,
   about: readonly string[],
-  request?: ServiceRequest,
+  own = identityOf(session, undefined),
 ): readonly TermsAtNas[] {
   return Object.values(session.services).filter(
     (service) =>
-      service.state !== 'deactivating' &&
-      !about.includes(service.activation) &&
-      !isForeign(service, identityOf(session, request)),
+      service.state !== 'deactivating' && !about.includes(service.activation) && isOwn(service, own),
   );
 }
 
@@ -529,7 +529,8 @@ function stayingBeside(session: Session, job: Job, about: readonly string[]): re
     ({ activation }) => !about.includes(activation),
   );
   const names = activated.map(({ activation }) => activation);
-  const kept = staying(session, [...about, ...job.ended, ...names], job.request);
+  const own = identityOf(session, job.request);
+  const kept = staying(session, [...about, ...job.ended, ...names], own);
   return [...kept, ...activated];
 }
 

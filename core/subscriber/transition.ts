@@ -50,7 +50,6 @@
 //     closed × witnessed → idle, excluding
 //     closed × late → closed
 //     closed × redelivered → closed
-//     idle × request → idle, activating, deactivating
 //     idle × answered → idle
 //     idle × stray → idle
 //     idle × due → idle, excluding, restoring
@@ -65,12 +64,9 @@
 //     activating × answered → activating
 //     activating × repeated → activating
 //     activating × ack → idle, activating, deactivating, excluding, disconnecting
-//     activating × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × nak → closed, idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × unsent → idle, activating, deactivating, excluding, restoring, disconnecting
-//     activating × ack → idle, activating, deactivating, excluding
-//     activating × nak → closed, idle, activating, deactivating, excluding, restoring
-//     activating × timeout → idle, activating, deactivating, excluding, restoring
 //     activating × stray → activating
 //     activating × due → activating
 //     activating × refreshed → activating
@@ -115,12 +111,9 @@
 //     restoring × answered → restoring
 //     restoring × repeated → restoring
 //     restoring × ack → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × nak → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × unsent → idle, activating, deactivating, excluding, disconnecting
-//     restoring × ack → idle, activating, deactivating, excluding, restoring
 //     restoring × nak → closed, idle, activating, deactivating, excluding, restoring
-//     restoring × timeout → idle, activating, deactivating, excluding, restoring
+//     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × unsent → idle, activating, deactivating, excluding
 //     restoring × stray → restoring
 //     restoring × due → restoring
 //     restoring × refreshed → restoring
@@ -600,7 +593,7 @@ function settleWithoutNas(session: Session, correlationId: string, nowMs: number
   const going = services.filter(({ state }) => state === 'deactivating').map(({ activation }) => activation);
   const restored = services
     .filter(({ state }) => state === 'restoring')
-    .map(({ retry: _, isLost: __, ...service }) => ({
+    .map(({ retry: _, isLost: __, named: ___, ...service }) => ({
       ...service,
       state: 'active' as const,
       activatedAtMs: service.activatedAtMs ?? nowMs,

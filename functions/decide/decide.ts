@@ -2,8 +2,7 @@
 // A request without Acct-Session-Id comes twice: its session is found first, and decides the message group in which it is then
 // carried out. Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord, SQSRecordAttributes } from 'aws-lambda';
-import { isDueQueue, SWEEP_INTERVAL_SECONDS, siteOfInbox } from '../../core/cloud/queues.ts';
-import { type Deployment, nasSites } from '../../core/deployment.ts';
+import { isDueQueue, siteOfInbox } from '../../core/cloud/queues.ts';
 import {
   DueMessage,
   InboxMessage,
@@ -21,33 +20,20 @@ import { parsePacket } from '../../core/radius/packet.ts';
 import { understandRequest } from '../../core/requests/coa-request.ts';
 import type { Sought } from '../../core/requests/identification.ts';
 import type { Reading, Refusal } from '../../core/requests/reading.ts';
-import { type CommandOutcome, describeOutcome, speakerOf } from '../../core/subscriber/command-outcome.ts';
+import { describeOutcome, speakerOf } from '../../core/subscriber/command-outcome.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
-import type { Event } from '../../core/subscriber/event.ts';
-import type { Session } from '../../core/subscriber/session.ts';
-import { dueAtMs, transition } from '../../core/subscriber/transition.ts';
 import { processBatch } from '../shared/batch.ts';
-import type { Schedule } from '../shared/due-queue.ts';
+import { type ChangeDependencies, changeSession, type Keys } from '../shared/change-session.ts';
+import { replyMessage } from '../shared/effects.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
 import type { SessionLookUp } from '../shared/session-look-up.ts';
-import type { SessionStore } from '../shared/session-store.ts';
-import { foundMessage, messageOf, replyMessage } from './messages.ts';
-import { type Arrival, type DecideReport, difference } from './report.ts';
+import { foundMessage } from './messages.ts';
+import type { DecideReport } from './report.ts';
 
-/** Conditional writes that one message may lose in a row before the queue has to deliver it again. */
-const MAX_ATTEMPTS = 5;
-
-export interface DecideDependencies {
-  readonly deployment: Deployment;
-  readonly store: SessionStore;
+export interface DecideDependencies extends Omit<ChangeDependencies, 'report'> {
   readonly lookUp: SessionLookUp;
-  /** Sends to the outbox of a site, all or an error. */
-  send(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
   /** Sends to the inbox of a site, all or an error. */
   forward(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
-  /** Has a session looked at again at a time of its own. */
-  readonly schedule: Schedule;
-  now(): number;
   report(event: DecideReport): void;
 }
 
@@ -73,7 +59,7 @@ async function decide(
   if (isDueQueue(record.eventSourceARN)) {
     const { session } = readMessage(DueMessage, record.body);
     const event = { kind: 'due', id: record.messageId } as const;
-    return change(
+    return changeSession(
       { sessions: [session], event, correlationId: event.id, cause: 'its time has come' },
       dependencies,
       signal,
@@ -143,7 +129,7 @@ async function decideRequest(
     lookedUpAt === undefined ? [keyAt(request.nas.name), ...formerly.map(keyAt)] : [keyAt(lookedUpAt)];
   const event = { kind: 'request', id: correlationId, request } as const;
   const cause = describeRequest(request);
-  return change({ site, sessions, event, correlationId, cause, ...arrival }, dependencies, signal);
+  return changeSession({ site, sessions, event, correlationId, cause, ...arrival }, dependencies, signal);
 }
 
 /**
@@ -177,7 +163,11 @@ function decideOutcome(
   const outcome = outcomeIn(message);
   const event = { kind: 'outcome', id: `${commandId}/outcome`, commandId, ...outcome } as const;
   const cause = `the ${speakerOf(outcome)}: ${describeOutcome(outcome)}`;
-  return change({ site, sessions: [session], event, correlationId, cause, outcome }, dependencies, signal);
+  return changeSession(
+    { site, sessions: [session], event, correlationId, cause, outcome },
+    dependencies,
+    signal,
+  );
 }
 
 /** What a message says of its command. The relay of an earlier release bounds no text and removes nothing from it. */
@@ -189,103 +179,3 @@ function outcomeIn({ result, errorCause, text, isUnsent }: Omit<OutcomeMessage, 
   return { result, ...cause, ...(words !== undefined && { text: words }) };
 }
 type SessionOutcome = Pick<OutcomeMessage, 'commandId' | 'correlationId' | 'session'>;
-
-type Keys = readonly [SessionKey, ...SessionKey[]];
-
-/** An event of a session, and what decide reports of it. */
-interface Happening extends Partial<Arrival> {
-  /** The site that it came from; absent when time made it. */
-  readonly site?: string;
-  /** The keys under which the session may be stored. The first one is that of a new session. */
-  readonly sessions: Keys;
-  readonly event: Event;
-  readonly correlationId: string;
-  readonly cause: string;
-  readonly outcome?: CommandOutcome;
-}
-
-/** Reads, decides and writes until the write wins, and then sends. */
-async function change(
-  { site, sessions, event, ...about }: Happening,
-  { deployment, store, now, report, send, schedule }: DecideDependencies,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let lostRaces = 0; lostRaces < MAX_ATTEMPTS; lostRaces++) {
-    const { key, session: before } = await find(store, sessions, signal);
-    // A NAS that has moved to another site keeps its sessions, and is told by the relay of that site.
-    const home = nasSites(deployment).get(key.nas) ?? before?.nas.site;
-    // A request has named a NAS of its site already.
-    const isOfSite = before === undefined || site === before.nas.site || site === home;
-    if (event.kind === 'outcome' && !isOfSite) {
-      throw new MalformedMessage(`session: ${key.nas} is not a NAS of the site ${site}`);
-    }
-    const { session: after, effects, isOver } = transition(before, event, now());
-    if (after !== undefined && (await store.write(after, signal)) === 'lost') continue;
-
-    const nas = (after ?? before)?.nas.name ?? key.nas;
-    report({
-      kind: 'decided',
-      session: key,
-      nas,
-      ...about,
-      ...difference(before, after),
-      effects,
-      lostRaces,
-    });
-    const destination = site ?? home;
-    const messages = effects.map((effect) => messageOf(effect, key));
-    if (destination !== undefined && messages.length > 0) await send(destination, messages, signal);
-    // Only now: an event that is delivered again finds what it had to send.
-    const left = after === undefined ? before : { ...after, revision: after.revision + 1 };
-    if (isOver && left !== undefined) await store.remove(left, signal);
-    const soonMs = dueSoonMs(before, after, now());
-    if (soonMs !== undefined) {
-      await schedule(key, soonMs, signal).catch((error) =>
-        report({ kind: 'not-scheduled', session: key, error }),
-      );
-    }
-    return;
-  }
-  const [{ nas, acctSessionId }] = sessions;
-  throw new Error(`${MAX_ATTEMPTS} writes of ${nas} ${acctSessionId} in a row were lost to others`);
-}
-
-/** A NAS that was renamed keeps its sessions: they are stored under the name that it had when they began. */
-async function find(
-  store: SessionStore,
-  keys: Keys,
-  signal: AbortSignal,
-): Promise<{ readonly key: SessionKey; readonly session: Session | undefined }> {
-  for (const key of keys) {
-    const session = await store.read(key, signal);
-    if (session !== undefined) return { key, session };
-  }
-  return { key: keys[0], session: undefined };
-}
-
-/**
- * When an idle session has to be looked at before sweep runs next; undefined where sweep is early enough. The deadline
- * of a command hardly ever passes, so sweep may be a minute late for that.
- *
- * What the NAS was told twice in vain is left to sweep, which hands the sessions of a NAS to decide at a bounded rate: a
- * NAS that comes back after an outage is not told everything at once. The price is that the second retry, due after 24 s to
- * 30 s, may come 36 s late, and the third, due after 48 s to 60 s, 12 s late. Those after it are due when sweep has run.
- */
-function dueSoonMs(
-  before: Session | undefined,
-  after: Session | undefined,
-  nowMs: number,
-): number | undefined {
-  if (after === undefined || after.transition !== undefined) return undefined;
-  const dueMs = dueAtMs(withoutLaterRetries(after));
-  const isNew = dueMs !== (before && dueAtMs(withoutLaterRetries(before)));
-  return isNew && dueMs !== undefined && dueMs < nowMs + SWEEP_INTERVAL_SECONDS * 1000 ? dueMs : undefined;
-}
-
-function withoutLaterRetries(session: Session): Session {
-  const services = Object.entries(session.services).map(([activation, { retry, ...service }]) => {
-    const isPrompt = retry !== undefined && retry.attempts <= 1;
-    return [activation, isPrompt ? { ...service, retry } : service] as const;
-  });
-  return { ...session, services: Object.fromEntries(services) };
-}

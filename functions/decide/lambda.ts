@@ -6,6 +6,8 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { METRICS, STUCK_AFTER_ATTEMPTS } from '../../core/cloud/metrics.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { errorCauseName } from '../../core/radius/attributes.ts';
+import { standingOf } from '../../core/subscriber/life.ts';
+import type { Arrival } from '../shared/change-report.ts';
 import { createScheduler } from '../shared/due-queue.ts';
 import { DecideEnvironment, readEnvironment } from '../shared/environment.ts';
 import { Metrics } from '../shared/metrics.ts';
@@ -14,7 +16,7 @@ import { createSessionLookUp } from '../shared/session-look-up.ts';
 import { createSessionStore } from '../shared/session-store.ts';
 import { log, logFailure, withMetrics } from '../shared/telemetry.ts';
 import { createDecide } from './decide.ts';
-import type { Arrival, DecideReport } from './report.ts';
+import type { DecideReport } from './report.ts';
 
 const environment = readEnvironment(DecideEnvironment, process.env);
 const metrics = new Metrics('decide');
@@ -32,6 +34,7 @@ export const handler = withMetrics(
       store,
       now: Date.now,
       pause: (ms, signal) => setTimeout(ms, undefined, { signal }),
+      standingOf: (session) => standingOf(session, Date.now()),
     }),
     send: createSiteSender(sqs, environment.OUTBOX_URLS, 'outbox'),
     forward: createSiteSender(sqs, environment.INBOX_URLS, 'inbox'),

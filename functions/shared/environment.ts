@@ -16,6 +16,17 @@ export const DecideEnvironment = v.object({
   DEPLOYMENT_FILE: v.pipe(v.string(), v.nonEmpty()),
 });
 
+/** The environment of ingest. */
+export const IngestEnvironment = v.object({
+  TABLE_NAME: v.pipe(v.string(), v.nonEmpty()),
+  /** JSON: outbox URL by site, and feed queue URL by site. */
+  OUTBOX_URLS: QueueUrls,
+  FEED_URLS: QueueUrls,
+  DUE_QUEUE_URL: v.pipe(v.string(), v.url()),
+  /** Path of the deployment file, JSON. */
+  DEPLOYMENT_FILE: v.pipe(v.string(), v.nonEmpty()),
+});
+
 /** The environment of account. */
 export const AccountEnvironment = v.object({
   TABLE_NAME: v.pipe(v.string(), v.nonEmpty()),

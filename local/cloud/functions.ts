@@ -5,6 +5,7 @@ import {
   ACCOUNT_TIMEOUT_SECONDS,
   DECIDE_TIMEOUT_SECONDS,
   INBOX_BATCH_SIZE,
+  INGEST_TIMEOUT_SECONDS,
   STREAM_BATCH_SIZE,
   STREAM_MAX_RETRIES,
   SWEEP_INTERVAL_SECONDS,
@@ -40,7 +41,7 @@ interface Part {
 const RETRY_DELAY_SECONDS = 5;
 
 /**
- * Starts account on the stream, decide on its queues and sweep on its schedule.
+ * Starts account on the stream, decide and ingest on their queues, and sweep on its schedule.
  * @throws ConfigurationError when `checkpointFile` holds no checkpoints.
  */
 export function startFunctions({
@@ -68,11 +69,13 @@ export function startFunctions({
     onFailure: { sqs, queueUrl: cloud.accountFailures.url },
     report: problem,
   });
-  const decideOn = (queue: Queue) =>
+  const decide = { name: 'decide', timeoutSeconds: DECIDE_TIMEOUT_SECONDS, handler: handlers.decide };
+  const ingest = { name: 'ingest', timeoutSeconds: INGEST_TIMEOUT_SECONDS, handler: handlers.ingest };
+  const on = (queue: Queue, target: typeof decide) =>
     mapQueue({
       sqs,
       queue,
-      target: { name: 'decide', timeoutSeconds: DECIDE_TIMEOUT_SECONDS, handler: handlers.decide },
+      target,
       batchSize: INBOX_BATCH_SIZE,
       retryDelaySeconds: RETRY_DELAY_SECONDS,
       report: problem,
@@ -80,8 +83,8 @@ export function startFunctions({
 
   const parts: readonly Part[] = [
     accountOnStream,
-    ...Object.values(cloud.queues).map(({ inbox }) => decideOn(inbox)),
-    decideOn(cloud.due),
+    ...Object.values(cloud.queues).flatMap(({ inbox, feed }) => [on(inbox, decide), on(feed, ingest)]),
+    on(cloud.due, decide),
     startSchedule(handlers.sweep, sweepIntervalSeconds, (error) => problem(`sweep: ${error}`)),
   ];
   return { stop: () => Promise.all(parts.map((part) => part.stop())) };

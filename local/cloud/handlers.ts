@@ -5,9 +5,13 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import type { DynamoDBRecord, SQSRecord } from 'aws-lambda';
 import type { QueueName } from '../../core/cloud/queues.ts';
 import { type Deployment, nasNames, nasSites } from '../../core/deployment.ts';
+import { standingOf } from '../../core/subscriber/life.ts';
 import { type AccountReport, createAccount } from '../../functions/account/account.ts';
 import { createDecide } from '../../functions/decide/decide.ts';
 import type { DecideReport } from '../../functions/decide/report.ts';
+import { createIngest } from '../../functions/ingest/ingest.ts';
+import { createNasRestarts } from '../../functions/ingest/nas-restarts.ts';
+import type { IngestReport } from '../../functions/ingest/report.ts';
 import { createScheduler } from '../../functions/shared/due-queue.ts';
 import { createHistoryWriter } from '../../functions/shared/history-writer.ts';
 import { createSiteSender } from '../../functions/shared/queue.ts';
@@ -21,12 +25,14 @@ import type { LambdaFunction } from './event-source-mapper/lambda-function.ts';
 /** The entry point of each function. */
 export interface Handlers {
   readonly decide: LambdaFunction<SQSRecord>['handler'];
+  readonly ingest: LambdaFunction<SQSRecord>['handler'];
   readonly account: LambdaFunction<DynamoDBRecord>['handler'];
   readonly sweep: () => Promise<unknown>;
 }
 
 export type HandlerEvent =
   | { readonly source: 'decide'; readonly event: DecideReport }
+  | { readonly source: 'ingest'; readonly event: IngestReport }
   | { readonly source: 'account'; readonly event: AccountReport }
   | { readonly source: 'sweep'; readonly event: NasCheckReport };
 
@@ -61,12 +67,23 @@ export function createHandlers({ cloud, deployment, report }: HandlersOptions): 
         store,
         now: Date.now,
         pause: (ms, signal) => setTimeout(ms, undefined, { signal }),
+        standingOf: (session) => standingOf(session, Date.now()),
       }),
       send: senderTo('outbox'),
       forward: senderTo('inbox'),
       schedule: createScheduler(sqs, cloud.due.url, Date.now),
       now: Date.now,
       report: (event) => report({ source: 'decide', event }),
+    }),
+    ingest: createIngest({
+      deployment,
+      store,
+      restarts: createNasRestarts(dynamodb, tableName),
+      send: senderTo('outbox'),
+      goOn: senderTo('feed'),
+      schedule: createScheduler(sqs, cloud.due.url, Date.now),
+      now: Date.now,
+      report: (event) => report({ source: 'ingest', event }),
     }),
     account: createAccount({
       nasSites: nasSites(deployment),

@@ -16,7 +16,7 @@ import { encodeReply } from '../../core/requests/reply.ts';
 import type { Event } from '../../core/subscriber/event.ts';
 import type { Session } from '../../core/subscriber/session.ts';
 import { dueAtMs, transition } from '../../core/subscriber/transition.ts';
-import { messageOf } from '../../functions/decide/messages.ts';
+import { messageOf } from '../../functions/shared/effects.ts';
 import { outcomeMessage, requestMessage } from '../../relay/messages.ts';
 import { outcomeOfReply } from '../../relay/outcome.ts';
 import { CLIENT, NOW, nas, request, service, stored } from '../core/support.ts';

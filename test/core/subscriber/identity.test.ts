@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { IDENTITY_ATTRIBUTES, type Identity, type IdentityAttribute } from '../../../core/identity.ts';
 import type { Event } from '../../../core/subscriber/event.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
-import { ack, asked, brief, COA, nak, play, request, services, timeout, told } from '../support.ts';
+import { ack, asked, brief, COA, nak, nas, play, request, services, timeout, told } from '../support.ts';
 
 type Step = Event | ((session: Session | undefined) => Event);
 
@@ -247,5 +247,36 @@ describe('an activation that the NAS did not answer', () => {
     const { last, session } = play([wrong('w', ['voice']), timeout], doubted);
     expect(brief(last)).toEqual(['nak 505']);
     expect(services(session)).toEqual({ voice: 'unconfirmed' });
+  });
+});
+
+describe('a NAS of the dialect generic, which is told all that a session has', () => {
+  const GENERIC = { nas: nas({ enforcement: 'coa', dialect: 'generic', order: 'together' }) };
+  const asking = (id: string, identity: Identity, activate: string[], deactivate: string[] = []) =>
+    asked(request(id, { ...GENERIC, identity, activate, deactivate }));
+  const NAMED = { 'User-Name': 'somebody' };
+
+  it('is not told to have what was asked for under a name that nothing confirms', () => {
+    const doubt = play([asking('r1', NAMED, ['gold']), timeout]).session;
+    expect(services(doubt)).toEqual({ gold: 'unconfirmed' });
+    const filters = (identity: Identity) =>
+      told(play([asking('r2', identity, ['voice'])], doubt).last).filter((one) =>
+        one.startsWith('Filter-Id'),
+      );
+    expect(filters({})).toEqual(['Filter-Id = "voice"']);
+    expect(filters(NAMED)).toEqual(['Filter-Id = "gold"', 'Filter-Id = "voice"']);
+  });
+
+  it('is told to keep what was asked for under the same name as what is undone', () => {
+    const { last } = play([asking('r1', NAMED, ['gold', 'voice']), timeout]);
+    expect(brief(last)).toEqual(['nak 505', 'deactivate voice']);
+    expect(told(last)).toContain('Filter-Id = "gold"');
+  });
+
+  it('has confirmed for the session what it has restored, whoever asked for it', () => {
+    const doubt = play([asking('r1', NAMED, ['gold']), timeout, asking('r2', {}, ['silver']), timeout, ack]);
+    expect(services(doubt.session)).toMatchObject({ gold: 'active' });
+    const { results } = play([ack, asking('r3', {}, [], ['gold']), ack], doubt.session);
+    expect(results.slice(1).map(brief)).toEqual([['deactivate gold'], ['ack']]);
   });
 });

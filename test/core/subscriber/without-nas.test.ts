@@ -1,5 +1,6 @@
 // A NAS that was told and is told no longer (`enforcement: none`): what it had still to do counts as done.
 import { describe, expect, it } from 'vitest';
+import type { Identity } from '../../../core/identity.ts';
 import { dueAtMs } from '../../../core/subscriber/transition.ts';
 import {
   accounted,
@@ -53,5 +54,22 @@ describe('a session whose NAS is told no longer', () => {
     const played = play([asked(request('r3', { ...none, activate: ['video'] }))], restoring);
     expect(services(played.session)).toEqual({ gold: 'active', video: 'active' });
     expect(accounted(restoring, played)).toEqual(['Start video']);
+  });
+
+  it('has it as a service of the session, whoever asked for it', () => {
+    const together = { nas: nas({ enforcement: 'coa', order: 'together' }) };
+    const asking = (id: string, identity: Identity, activate: string[]) =>
+      asked(request(id, { ...together, identity, activate }));
+    const doubt = play([asking('r1', { 'User-Name': 'somebody' }, ['gold']), timeout]).session;
+    const restoring = play([asking('r2', {}, ['silver']), timeout, timeout], doubt).session;
+    expect(services(restoring)).toMatchObject({ gold: 'restoring' });
+    const played = play(
+      [
+        asked(request('r3', { ...none, identity: {}, activate: ['video'] })),
+        asked(request('r4', { ...none, identity: {}, deactivate: ['gold'] })),
+      ],
+      restoring,
+    );
+    expect(services(played.session)).not.toHaveProperty('gold');
   });
 });

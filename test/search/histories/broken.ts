@@ -8,7 +8,7 @@ import type { SQSRecord } from 'aws-lambda';
 import { answer } from '../../../core/subscriber/draft.ts';
 import type { ServiceSession, Session } from '../../../core/subscriber/session.ts';
 import { createDecide } from '../../../functions/decide/decide.ts';
-import { replyMessage } from '../../../functions/decide/messages.ts';
+import { replyMessage } from '../../../functions/shared/effects.ts';
 import type { OutgoingMessage } from '../../../functions/shared/queue.ts';
 import type { SessionStore } from '../../../functions/shared/session-store.ts';
 import type { SqsClient } from '../../../relay/queues/queue.ts';

@@ -211,6 +211,23 @@ const SETTINGS: readonly Setting[] = [
     budget: { requests: 3, faults: 1, crashes: 0 },
   },
   {
+    name: 'another subscriber, a NAS that replaces its list',
+    profile: { dialect: 'generic', options: {}, order: 'together' },
+    replaces: 'all',
+    wishes: ['+gold', '?+silver'],
+    withoutRepeats: true,
+    budget: { requests: 2, faults: 3, crashes: 0 },
+  },
+  {
+    name: 'deactivate-first beside services from log-in, a NAS that refuses coexistence',
+    profile: { order: 'deactivate-first' },
+    refusesCoexistence: true,
+    fromLogIn: ['bronze'],
+    wishes: ['+gold', '+silver'],
+    withoutRepeats: true,
+    budget: { requests: 3, faults: 3, crashes: 0 },
+  },
+  {
     name: 'statistics turned off and on',
     wishes: ['+gold', '+gold=off', '+silver -video'],
     withoutRepeats: true,

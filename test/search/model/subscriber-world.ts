@@ -426,6 +426,8 @@ function checkExclusion(session: Session | undefined, request: ServiceRequest, w
 function checkWitness(before: Session | undefined, after: Session, event: Event): void {
   if (event.kind !== 'outcome' || event.result === 'ack' || event.result === 'nak') return;
   if (before?.transition?.commandId !== event.commandId) return;
+  // A record that has waited for the outcome is the word of the NAS, too.
+  if ((before.life?.deferred.length ?? 0) > 0) return;
   const { underWay } = before.transition;
   for (const { activation, state } of Object.values(before.services)) {
     const left = after.services[activation]?.state;

@@ -18,6 +18,7 @@ describe.skipIf(radclientPeer.skip || dynoxide.skip)(title, { timeout: 60_000 },
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let system: TestSystem;
   let decide: FunctionProcess;
+  let ingest: FunctionProcess;
   let account: FunctionProcess;
   let sweep: FunctionProcess;
   /** While it is there, decide is about to die. */
@@ -31,14 +32,14 @@ describe.skipIf(radclientPeer.skip || dynoxide.skip)(title, { timeout: 60_000 },
   });
   afterAll(async () => {
     await system.stop();
-    await Promise.all([decide, account, sweep].map((one) => one.stop()));
+    await Promise.all([decide, ingest, account, sweep].map((one) => one.stop()));
     await folder.remove();
   });
 
   function handlers({ cloud, deployment }: HandlersOptions): Handlers {
     bundleFunctions(folder.path, deployment);
     const { credentials, region, endpoint } = cloud.dynamodb;
-    const urls = (queue: 'inbox' | 'outbox' | 'accounting') =>
+    const urls = (queue: 'inbox' | 'outbox' | 'accounting' | 'feed') =>
       JSON.stringify({ test: cloud.queues['test']?.[queue].url });
     const environment = {
       AWS_REGION: region,
@@ -53,15 +54,18 @@ describe.skipIf(radclientPeer.skip || dynoxide.skip)(title, { timeout: 60_000 },
       OUTBOX_URLS: urls('outbox'),
       INBOX_URLS: urls('inbox'),
       ACCOUNTING_URLS: urls('accounting'),
+      FEED_URLS: urls('feed'),
       DUE_QUEUE_URL: cloud.due.url,
     };
     const start = (name: string, marker?: string) =>
       new FunctionProcess({ name, folder: join(folder.path, name), environment, ...(marker && { marker }) });
     decide = start('decide', death);
+    ingest = start('ingest');
     account = start('account');
     sweep = start('sweep');
     return {
       decide: (event, context) => decide.invoke(event, context.getRemainingTimeInMillis()),
+      ingest: (event, context) => ingest.invoke(event, context.getRemainingTimeInMillis()),
       account: (event, context) => account.invoke(event, context.getRemainingTimeInMillis()),
       sweep: () => sweep.invoke({}),
     };

@@ -109,16 +109,31 @@ export interface SitePlan {
   readonly accountingPort?: number;
   /** Where the NAS takes commands on this machine. @default it is not told of anything */
   readonly nasPort?: number;
+  /** Whether the NAS accounts to the relay (`mode: copy`). @default it does not */
+  readonly takesAccounting?: boolean;
   /** What the site file says of the NAS besides. */
   readonly nas?: Readonly<Record<string, unknown>>;
 }
 
 /** A site on free ports of this machine with one NAS, 192.0.2.1. */
-export function siteFile({ source = '127.0.0.1', accountingPort, nasPort, ...plan }: SitePlan = {}): string {
+export function siteFile({
+  source = '127.0.0.1',
+  accountingPort,
+  nasPort,
+  takesAccounting = false,
+  ...plan
+}: SitePlan = {}): string {
   const nas = { name: 'bng-1', secret: SECRET, identifiedBy: ['192.0.2.1'], ...plan.nas };
   return stringify({
     site: 'test',
-    relay: { coa: '127.0.0.1:0', http: '127.0.0.1:0' },
+    relay: {
+      coa: '127.0.0.1:0',
+      http: '127.0.0.1:0',
+      ...(takesAccounting && { accounting: '127.0.0.1:0' }),
+    },
+    ...(takesAccounting && {
+      accountingFrom: [{ name: 'bng-1', source: '127.0.0.1', secret: SECRET, mode: 'copy' }],
+    }),
     clients: [{ name: 'policy', source, secret: SECRET }],
     accounting:
       accountingPort === undefined ? [] : [{ address: `127.0.0.1:${accountingPort}`, secret: SECRET }],

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { bundle } from '../../../cdk/bundle.ts';
 import { type Deployment, nasNames, nasSites } from '../../../core/deployment.ts';
 
-export const FUNCTIONS = ['decide', 'account', 'sweep'] as const;
+export const FUNCTIONS = ['decide', 'ingest', 'account', 'sweep'] as const;
 
 /** Makes a folder for each function in `directory`. */
 export function bundleFunctions(directory: string, deployment: Deployment): void {
   const files = {
     decide: { 'deployment.json': JSON.stringify(deployment) },
+    ingest: { 'deployment.json': JSON.stringify(deployment) },
     account: { 'nas-sites.json': JSON.stringify([...nasSites(deployment)]) },
     sweep: { 'nas-names.json': JSON.stringify([...nasNames(deployment)]) },
   };
