@@ -9,7 +9,7 @@ import { DISCONNECT, describeRequest } from '../core/subscriber/draft.ts';
 import { stateOf } from '../core/subscriber/event.ts';
 import type { HistoryItem, HistoryRequest } from '../core/subscriber/history.ts';
 import { areServicesKnown, ENDED_BY, isStale } from '../core/subscriber/life.ts';
-import type { Answer, Retry, ServiceRequest, Session } from '../core/subscriber/session.ts';
+import type { Answer, Life, Retry, ServiceRequest, Session } from '../core/subscriber/session.ts';
 import { columns, details, NONE, type Row, section, table } from './layout.ts';
 import { type Times, timesAt } from './times.ts';
 
@@ -56,14 +56,14 @@ function lifeDetails(
 ): readonly (readonly [string, string | undefined])[] {
   const { life, drift = {} } = session;
   if (life === undefined) return [];
-  const { began, knownBy, heardAtMs, closed } = life;
-  const stale = isStale(session, nowMs) ? ', stale: its Acct-Stop may be lost' : '';
+  const { began, knownBy, heardAtMs, staleSinceMs, closed } = life;
   return [
     [
       'Began',
       began && `${times.at(began.atMs)}${knownBy === 'start' ? '' : ', deduced from Acct-Session-Time'}`,
     ],
-    ['Last record', `${times.at(heardAtMs)}${stale}`],
+    ['Last record', times.at(Math.max(heardAtMs, staleSinceMs ?? 0))],
+    ['Stale', isStale(session, nowMs) ? staleText(life) : undefined],
     ['Ended', closed && `${times.at(closed.at.atMs)}, ${ENDED_BY[closed.by]}`],
     ['Services', areServicesKnown(session) ? undefined : 'those from log-in are not known'],
     ...Object.entries(drift).map(
@@ -71,6 +71,12 @@ function lifeDetails(
         ['Drift', `the NAS accounts ${name} since ${times.at(sinceMs)}, not ${instead.join(', ')}`] as const,
     ),
   ];
+}
+
+/** Why a session counts as stale, and what that means. */
+function staleText({ staleSinceMs }: Life): string {
+  const why = staleSinceMs === undefined ? 'no record for 3 days' : 'no record for three intervals';
+  return `${why}: its Acct-Stop may be lost. It ends when the NAS answers an activation with 503`;
 }
 
 /** What a client said of the subscriber and the NAS has not confirmed. */
@@ -185,7 +191,12 @@ const CAUSES: Readonly<Record<HistoryItem['cause'], string>> = {
   removal: 'removal',
 };
 
-const LIVES = { opened: 'opened', closed: 'ended', replaced: 'ended, and the next one opened' } as const;
+const LIVES = {
+  opened: 'opened',
+  closed: 'ended',
+  replaced: 'ended, and the next one opened',
+  stale: 'stale',
+} as const;
 
 function servicesText({
   life,

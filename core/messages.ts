@@ -1,6 +1,6 @@
 // The messages in the queues, one schema a queue. Octets are base64; times are milliseconds since 1970-01-01 UTC. Times in a
-// message of the relay are by the relay's clock, which may be wrong: they are for people, and nothing is decided by them. No
-// message carries a secret: only the relay has the secrets, verifies and signs.
+// message of the relay are by the relay's clock, which may be wrong: they are for people, and nothing is decided by them; those of
+// the feed are by the cloud's, as far as the relay knows that. No message carries a secret: only the relay has the secrets, verifies and signs.
 //
 // Every message has a version. A relay and functions that are one release apart understand each other: `upgradeMessage`
 // turns each past version into today's, and `replyFor` writes a reply to a relay of 0.1.0 in the only form that it
@@ -172,7 +172,8 @@ export const FeedMessage = v.object({
   relay: Text,
   feed: Text,
   receivedAtMs: TimeMs,
-  status: v.picklist(['start', 'stop', 'interim', 'on', 'off']),
+  /** `stale`: no Accounting-Request, but the relay's notice that the session has had none for three intervals. */
+  status: v.picklist(['start', 'stop', 'interim', 'on', 'off', 'stale']),
   /** The name of the NAS in the relay's site file. */
   nas: Text,
   /**
@@ -180,7 +181,7 @@ export const FeedMessage = v.object({
    * record of a service that does not name its session.
    */
   acctSessionId: v.exactOptional(Text),
-  /** When it happened: the Event-Timestamp, or the arrival less Acct-Delay-Time. */
+  /** When it happened: the Event-Timestamp, or the arrival less Acct-Delay-Time; of `stale`: the arrival of the latest record. */
   eventAtMs: TimeMs,
   /** Whether `eventAtMs` is the Event-Timestamp. */
   isStamped: v.exactOptional(v.boolean(), false),
@@ -232,7 +233,7 @@ export type RestartMessage = v.InferOutput<typeof RestartMessage>;
 /** The schema of a site's feed queue, with what ingest sends to itself. */
 export const FeedQueueMessage = v.variant('kind', [FeedMessage, RestartMessage]);
 
-/** Feed queue: what an Accounting-Request of a NAS says. */
+/** Feed queue: what an Accounting-Request of a NAS says, or that there are none of a session any more. */
 export type FeedMessage = v.InferOutput<typeof FeedMessage>;
 
 /**

@@ -35,6 +35,8 @@ export class CloudClock {
   /** Bounds of the cloud's time minus monotonic time, in milliseconds. */
   #bounds: { readonly leastMs: number; readonly mostMs: number } | undefined;
   #isSkewed = false;
+  /** What `now` has returned last. */
+  #shownMs = Number.NEGATIVE_INFINITY;
 
   constructor({
     clock,
@@ -61,6 +63,20 @@ export class CloudClock {
     const aheadOfMonotonicMs = this.#clock.now() - this.#clock.monotonicNow();
     return { skewMs: aheadOfMonotonicMs - (leastMs + mostMs) / 2, uncertaintyMs: (mostMs - leastMs) / 2 };
   }
+
+  /**
+   * The time by the cloud's clock, milliseconds since 1970-01-01 UTC, an integer: that of the relay's clock as long as it may be
+   * right, else the nearest that may be. It stands still, and is not set back, when the bounds come closer.
+   */
+  readonly now = (): number => {
+    const { leastMs = Number.NEGATIVE_INFINITY, mostMs = Number.POSITIVE_INFINITY } = this.#bounds ?? {};
+    const monotonicMs = this.#clock.monotonicNow();
+    const latestMs = Math.max(this.#clock.now(), monotonicMs + leastMs);
+    const nowMs = Math.round(Math.min(latestMs, monotonicMs + mostMs));
+    const backMs = this.#shownMs - nowMs;
+    if (backMs <= 0 || backMs > CLOCK_SKEW_LIMIT_MS) this.#shownMs = nowMs;
+    return this.#shownMs;
+  };
 
   /** A time by the cloud's clock that is past for certain, in milliseconds since 1970-01-01 UTC. */
   get pastMs(): number {

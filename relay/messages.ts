@@ -12,6 +12,7 @@ import {
 } from '../core/messages.ts';
 import type { Packet } from '../core/radius/packet.ts';
 import type { AccountingRecord } from '../core/requests/accounting-request.ts';
+import type { StaleSession } from './feed/known-sessions.ts';
 import type { ReportedOutcome } from './outcome.ts';
 import type { OutgoingMessage } from './queues/queue.ts';
 
@@ -123,9 +124,41 @@ export function feedMessage(
   };
   return {
     body: writeMessage(message),
-    group: messageGroup(Buffer.from(isOfNas ? nas : `${nas}#${session ?? acctSessionId}`)),
+    group: isOfNas ? messageGroup(Buffer.from(nas)) : sessionGroup(nas, session ?? acctSessionId),
     deduplicationId: contentKey(message, acctSessionId ?? ''),
   };
+}
+
+/**
+ * The notice that a session has had no record for three intervals. It is one event however often it is sent: the latest record
+ * of the session tells it from the next time.
+ */
+export function staleMessage(
+  { nas, acctSessionId, latest }: StaleSession,
+  about: Pick<FeedMessage, 'relay' | 'correlationId' | 'receivedAtMs'>,
+): OutgoingMessage {
+  const message: FeedMessage = {
+    version: MESSAGE_VERSION,
+    kind: 'feed',
+    ...about,
+    feed: latest.feed,
+    status: 'stale',
+    nas,
+    acctSessionId,
+    eventAtMs: latest.receivedAtMs,
+    isStamped: false,
+    identity: {},
+    classes: [],
+  };
+  return {
+    body: writeMessage(message),
+    group: sessionGroup(nas, acctSessionId),
+    deduplicationId: contentKey(message, acctSessionId),
+  };
+}
+
+function sessionGroup(nas: string, acctSessionId: string | undefined): string {
+  return messageGroup(Buffer.from(`${nas}#${acctSessionId}`));
 }
 
 /**

@@ -12,6 +12,8 @@ import { CoaServer } from './coa-server.ts';
 import { Commands } from './commands.ts';
 import { FeedProxy, type ProxyTimings } from './feed/feed-proxy.ts';
 import { FeedServer } from './feed/feed-server.ts';
+import { KnownSessions } from './feed/known-sessions.ts';
+import { StaleSessions } from './feed/stale-sessions.ts';
 import { Tap } from './feed/tap.ts';
 import { TapBuffer } from './feed/tap-buffer.ts';
 import { type CommandTimings, NasClient } from './nas-client.ts';
@@ -138,7 +140,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const feedQueue = intake && new Queue('feed', feedUrl(queues), { sqs, clock, report });
   // Apart from the other client: a burst of NASes must not take the Identifiers of Interlock's own records.
   const proxyClient = new RadiusClient({ transport, clock, random, onIgnored });
-  const feedServer = feedQueue && feedServerOf(feedQueue);
+  const feedInbox = feedQueue && new Inbox(feedQueue, { clock, maxWaiting: MAX_WAITING_RECORDS });
+  const knownSessions = new KnownSessions();
+  const feedServer = feedInbox && feedServerOf(feedInbox);
   const queuesInUse = [
     inboxQueue,
     outbox,
@@ -197,10 +201,22 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     visibilitySeconds,
   });
   const accountingRun = accounting?.run(stopAccounting.signal, abandon.signal);
+  const stopSearch =
+    feedInbox &&
+    new StaleSessions({
+      known: knownSessions,
+      relay: site.name,
+      queue: feedInbox,
+      clock,
+      now: cloudClock.now,
+      newId,
+      report,
+    }).start();
 
   async function drain(): Promise<void> {
     report({ kind: 'draining' });
     isDraining = true;
+    stopSearch?.();
     const { drainMs = DRAIN_MS } = timings;
     // The last calls to the outbox have to end by themselves before what is in progress is abandoned.
     const lastCallMs = Math.max(0, drainMs - LONG_POLL_SECONDS * 1000);
@@ -225,20 +241,20 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     report({ kind: 'stopped' });
   }
 
-  function feedServerOf(queue: Queue): FeedServer {
+  function feedServerOf(queue: Inbox): FeedServer {
     const { feeds = [], nases = [] } = intake ?? {};
-    const toQueue = new Inbox(queue, { clock, maxWaiting: MAX_WAITING_RECORDS });
     return new FeedServer({
       findFeed: findClientBySource(feeds),
       tap: new Tap({
         relay: site.name,
         nases,
         windowSeconds: site.eventTimestampWindowSeconds,
+        known: knownSessions,
         newId,
         report,
       }),
-      queue: toQueue,
-      buffer: new TapBuffer(toQueue, { clock }),
+      queue,
+      buffer: new TapBuffer(queue, { clock }),
       proxy: new FeedProxy(servers, {
         client: proxyClient,
         random,
@@ -247,6 +263,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       }),
       send: (packet, destination) => (feedEndpoint as ServerEndpoint).send(packet, destination),
       clock,
+      now: cloudClock.now,
       report,
     });
   }

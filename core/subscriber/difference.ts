@@ -23,14 +23,23 @@ export function gone(before: Session | undefined, after: Session | undefined): r
 export function lived(
   before: Session | undefined,
   after: Session,
-): 'opened' | 'closed' | 'replaced' | undefined {
+): 'opened' | 'closed' | 'replaced' | 'stale' | undefined {
   const [earlier, later] = [before?.life, after.life];
   if (later === undefined || (earlier === later && before !== undefined)) return undefined;
   if (later.closed !== undefined) return earlier?.closed === undefined ? 'closed' : undefined;
   if (earlier === undefined || earlier.closed !== undefined) return 'opened';
   // A session that goes on keeps its beginning, or gets an earlier one.
   const isLater = (later.began?.atMs ?? 0) > (earlier.began?.atMs ?? Number.POSITIVE_INFINITY);
-  return isLater ? 'replaced' : undefined;
+  if (isLater) return 'replaced';
+  return hasBecomeStale(before, after) ? 'stale' : undefined;
+}
+
+/** Whether the relay has said that an open session has no records any more. */
+export function hasBecomeStale(
+  before: Pick<Session, 'life'> | undefined,
+  after: Pick<Session, 'life'>,
+): boolean {
+  return after.life?.staleSinceMs !== undefined && before?.life?.staleSinceMs === undefined;
 }
 
 /** Services that contradict the table and did not before. */

@@ -87,6 +87,8 @@ export interface Events {
   ended: RecordEvent | RestartEvent;
   /** A record of a service of the session. */
   witnessed: RecordEvent;
+  /** The notice that the session has had no record for three intervals. */
+  stale: RecordEvent;
   /** A record of what has been overtaken, or a restart of the NAS that does not concern the session. */
   late: RecordEvent | RestartEvent;
   resync: ResyncEvent;
@@ -97,7 +99,7 @@ export type EventName = keyof Events;
 
 /** The events that can occur in each state. */
 export interface EventsOf {
-  absent: 'request' | 'stray' | 'due' | Exclude<OfTheFeed, 'refreshed' | 'replaced'> | 'resync';
+  absent: 'request' | 'stray' | 'due' | Exclude<OfTheFeed, 'refreshed' | 'replaced' | 'stale'> | 'resync';
   closed: EventsOf['absent'] | 'answered' | 'redelivered';
   idle: 'request' | 'answered' | 'stray' | 'due' | 'redelivered' | Exclude<OfTheFeed, 'opened'> | 'resync';
   activating: Exclude<EventName, 'opened'>;

@@ -37,7 +37,7 @@ export interface HistoryItem {
   /** A request, the outcome of a command, time, accounting or an operator made the change; or the item was removed. */
   readonly cause: Event['kind'] | 'removal';
   /** What became of the session with this change: it was opened, or it ended. */
-  readonly life?: 'opened' | 'closed' | 'replaced';
+  readonly life?: 'opened' | 'closed' | 'replaced' | 'stale';
   /** Services that the NAS accounts and that contradict the table, since this change. */
   readonly drift?: readonly string[];
   /** Of the request that was carried out; of what time has done, the one that decide's log has. Absent in a removal. */

@@ -22,10 +22,13 @@ import { proceed } from './steps.ts';
 
 /** For so long a session that has ended is remembered, so that a late record does not open it again. */
 export const CLOSED_FOR_MS = 15 * 60_000;
-/** A session has no record for so many intervals: it is stale. */
-const STALE_INTERVALS = 3;
-/** RFC 2869 section 2.1: Interim-Updates are not sent more often, but for those that have another reason. */
-const MIN_INTERVAL_SECONDS = 60;
+/**
+ * The relay says once a day that a session with Interim-Updates goes on, and says when it no longer does. If it has been
+ * restarted since the last record, it knows nothing of the session, and the cloud hears nothing for so long.
+ */
+export const UNHEARD_FOR_MS = 3 * 24 * 60 * 60_000;
+/** The clocks of two relays, each as measured by its relay, differ by no more. */
+const HEARD_TOLERANCE_MS = 1_000;
 /** With Event-Timestamps in both, an Acct-Start that happened later than another by more than this is not its repeat. */
 const REPEAT_TOLERANCE_MS = 5_000;
 /** Acct-Session-Time may count from authentication, and the Acct-Start be sent when the address is known. */
@@ -75,13 +78,14 @@ export function areServicesKnown({ life }: Pick<Session, 'life'>): boolean | und
 }
 
 /**
- * Whether an open session has had no record for three intervals, so that its Acct-Stop may be lost. The interval is the
- * longest that was seen; where no two Interim-Updates have come, it is not known, and nothing is stale.
+ * Whether an open session has had no record for three intervals, so that its Acct-Stop may be lost: the relay says so, which
+ * sees also the Interim-Updates that stay at the site; or nothing has been heard of it for 3 days. One whose NAS sends no
+ * Interim-Updates is never stale.
  */
 export function isStale({ life }: Pick<Session, 'life'>, nowMs: number): boolean {
-  if (life === undefined || life.closed !== undefined || life.interimIntervalSeconds === undefined)
-    return false;
-  return nowMs - life.heardAtMs > STALE_INTERVALS * life.interimIntervalSeconds * 1000;
+  if (life === undefined || life.closed !== undefined) return false;
+  const isUnheard = life.hasInterims === true && nowMs - life.heardAtMs > UNHEARD_FOR_MS;
+  return life.staleSinceMs !== undefined || isUnheard;
 }
 
 /** How a session stands in a look-up. */
@@ -115,15 +119,16 @@ export const ENDED_BY: Readonly<Record<Closing['by'], string>> = {
 
 /**
  * `opened`: a session is there that was not. `refreshed`: the record is of the one that is known. `replaced`: it is of a later
- * one with the same Acct-Session-Id. `ended`: the known one has ended. `witnessed`: a service is there, or has ended. `late`:
- * what happened has been overtaken.
+ * one with the same Acct-Session-Id. `ended`: the known one has ended. `witnessed`: a service is there, or has ended. `stale`:
+ * the known one has no records any more. `late`: what happened has been overtaken.
  */
-export type Meaning = 'opened' | 'refreshed' | 'replaced' | 'ended' | 'witnessed' | 'late';
+export type Meaning = 'opened' | 'refreshed' | 'replaced' | 'ended' | 'witnessed' | 'stale' | 'late';
 
 export function meaningOf(session: Session | undefined, event: RecordEvent | RestartEvent): Meaning {
   if (event.kind === 'nas-restart') return isEndedBy(session, event) ? 'ended' : 'late';
   const { record } = event;
   const { kind, service } = record;
+  if (kind === 'stale') return isQuiet(session, record) ? 'stale' : 'late';
   const closed = session?.life?.closed;
   const isGone = isBeforeRestart(record);
   if (session !== undefined && session.life === undefined && isGone) return 'late';
@@ -151,6 +156,13 @@ function isBeforeRestart(record: SessionRecord): boolean {
   if (eventAtMs !== restartedAtMs) return eventAtMs < restartedAtMs;
   const started = startedAt(record);
   return started === undefined || started.atMs < restartedAtMs;
+}
+
+/** Whether an open session is one of which nothing was heard after the record that the relay calls the last one. */
+function isQuiet(session: Session | undefined, { eventAtMs, service }: SessionRecord): boolean {
+  const { life } = session ?? {};
+  if (life === undefined || life.closed !== undefined || service !== undefined) return false;
+  return life.staleSinceMs === undefined && life.heardAtMs <= eventAtMs + HEARD_TOLERANCE_MS;
 }
 
 /** Whether a record is of what came after the end of a session. */
@@ -349,13 +361,12 @@ function renumbered(session: Session, services: readonly ServiceSession[]): Sess
 
 function lifeOf(record: SessionRecord): Life {
   const began = isOfService(record) ? undefined : startedAt(record);
-  const { interimIntervalSeconds: interval } = record;
   return {
     knownBy: record.kind === 'start' && !isOfService(record) ? 'start' : 'interim',
     ...(began !== undefined && { began }),
     latest: momentOf(record),
     heardAtMs: record.receivedAtMs,
-    ...(interval !== undefined && interval > 0 && { interimIntervalSeconds: interval }),
+    ...(isInterimOfSession(record) && { hasInterims: true }),
     deferred: [],
     endedServices: [],
   };
@@ -373,14 +384,12 @@ export function refreshed(session: Session, record: SessionRecord): Session {
   const isLatest = happened.atMs >= life.latest.atMs;
   const started = startedAt(record);
   const isStart = record.kind === 'start';
-  const interval = intervalOf(life, record);
   const next: Life = {
-    ...life,
+    ...heardIn(life, record),
     ...(isStart && { knownBy: 'start' }),
     ...(started !== undefined && (isStart || life.began === undefined) && { began: started }),
     latest: latestOf(life.latest, happened),
-    heardAtMs: Math.max(life.heardAtMs, record.receivedAtMs),
-    ...(interval !== undefined && { interimIntervalSeconds: interval }),
+    ...(isInterimOfSession(record) && { hasInterims: true }),
   };
   const after = learned(session, record, isLatest);
   const isKnown = (one: object, other: object) => JSON.stringify(one) === JSON.stringify(other);
@@ -395,8 +404,26 @@ export function heard(session: Session, record: SessionRecord): Session {
   const { life } = session;
   if (life === undefined) return { ...session, life: lifeOf(record) };
   const latest = latestOf(life.latest, momentOf(record));
-  const heardAtMs = Math.max(life.heardAtMs, record.receivedAtMs);
-  return { ...session, life: { ...life, latest, heardAtMs } };
+  return { ...session, life: { ...heardIn(life, record), latest } };
+}
+
+const isInterimOfSession = (record: SessionRecord) => record.kind === 'interim' && !isOfService(record);
+
+/** A life once a record has come: one that the relay received after those that it knew of ends that the session is stale. */
+function heardIn({ staleSinceMs, ...life }: Life, { receivedAtMs }: SessionRecord): Life {
+  const isStillStale = staleSinceMs !== undefined && receivedAtMs <= staleSinceMs;
+  return {
+    ...life,
+    heardAtMs: Math.max(life.heardAtMs, receivedAtMs),
+    ...(isStillStale && { staleSinceMs }),
+  };
+}
+
+/** A session that is stale. */
+export function quiet(session: Session, { eventAtMs }: SessionRecord): Session {
+  return session.life === undefined
+    ? session
+    : { ...session, life: { ...session.life, staleSinceMs: eventAtMs } };
 }
 
 function learned(session: Session, record: SessionRecord, isLatest: boolean) {
@@ -406,16 +433,6 @@ function learned(session: Session, record: SessionRecord, isLatest: boolean) {
     claimed: Object.fromEntries(Object.entries(claimed).filter(([name]) => !(name in record.identity))),
     classes: isLatest && record.classes.length > 0 ? record.classes : classes,
   };
-}
-
-/** The longest time between two records as they came, or what the record itself says, in seconds. */
-function intervalOf(life: Life, record: SessionRecord): number | undefined {
-  if (record.interimIntervalSeconds !== undefined && record.interimIntervalSeconds > 0)
-    return record.interimIntervalSeconds;
-  const { interimIntervalSeconds: known } = life;
-  if (record.kind !== 'interim') return known;
-  const seconds = Math.round((record.eventAtMs - life.latest.atMs) / 1000);
-  return seconds < MIN_INTERVAL_SECONDS ? known : Math.max(known ?? 0, seconds);
 }
 
 /** What ends a session, and when that was. */

@@ -5,13 +5,19 @@ import { parseActivation } from '../services/activation.ts';
 import type { Catalogue } from '../services/catalogue.ts';
 import type { Moment, Witness } from './session.ts';
 
-/** An Acct-Start, Interim-Update or Acct-Stop of a subscriber session, or of a service of it. */
+/**
+ * An Acct-Start, Interim-Update or Acct-Stop of a subscriber session, or of a service of it; or the relay's notice that a
+ * subscriber session is `stale`: it has had no record for three intervals.
+ */
 export interface SessionRecord {
-  readonly kind: 'start' | 'interim' | 'stop';
-  /** When it happened, milliseconds since 1970-01-01 UTC, and whether that is its Event-Timestamp. */
+  readonly kind: 'start' | 'interim' | 'stop' | 'stale';
+  /**
+   * When it happened, milliseconds since 1970-01-01 UTC, and whether that is its Event-Timestamp. Of `stale`: when the relay
+   * received the latest record of the session.
+   */
   readonly eventAtMs: number;
   readonly isStamped: boolean;
-  /** When the relay received it, milliseconds since 1970-01-01 UTC. */
+  /** When the relay received it, milliseconds since 1970-01-01 UTC by the cloud's clock, as far as the relay knows that. */
   readonly receivedAtMs: number;
   readonly nas: NasProfile;
   /** Of the subscriber session, also in the record of a service. */
@@ -21,8 +27,6 @@ export interface SessionRecord {
   readonly classes: readonly string[];
   readonly sessionTimeSeconds?: number;
   readonly terminateCause?: number;
-  /** Acct-Interim-Interval. */
-  readonly interimIntervalSeconds?: number;
   /** The service that it accounts; absent in a record of the subscriber session. */
   readonly service?: AccountedService;
   /**
@@ -32,7 +36,7 @@ export interface SessionRecord {
   readonly restartedAtMs?: number;
 }
 
-/** An Accounting-Request of a session, or of a service of it. */
+/** An Accounting-Request of a session, or of a service of it, or the notice of one that is stale. */
 export interface RecordEvent {
   readonly kind: 'record';
   readonly id: string;
@@ -93,12 +97,14 @@ export function startedAt({ kind, sessionTimeSeconds, ...record }: SessionRecord
  * What the record of a service says of it. What happened is compared with what the cloud has done, so a clock of the NAS that
  * is ahead must not make it later than its arrival.
  */
-export function witnessOf(id: string, record: SessionRecord, service: AccountedService): Witness {
+export function witnessOf(id: string, record: SessionRecord, service: AccountedService): Witness | undefined {
+  const { kind } = record;
+  if (kind === 'stale') return undefined;
   const started = startedAt(record);
   return {
     ...service,
     id,
-    kind: record.kind,
+    kind,
     atMs: Math.min(record.eventAtMs, record.receivedAtMs),
     ...(record.eventAtMs > record.receivedAtMs && { eventAtMs: record.eventAtMs }),
     ...(started !== undefined && { startedAtMs: started.atMs }),

@@ -299,10 +299,18 @@ export interface Life {
   readonly after?: Moment;
   /** The event time of the latest record. */
   readonly latest: Moment;
-  /** When the latest record arrived at the relay, milliseconds since 1970-01-01 UTC by the relay's clock. */
+  /**
+   * When the relay received the latest record that came to the cloud, milliseconds since 1970-01-01 UTC. Interim-Updates that
+   * say nothing new stay at the site, but for one a day.
+   */
   readonly heardAtMs: number;
-  /** The longest time between two Interim-Updates, as they came. */
-  readonly interimIntervalSeconds?: number;
+  /** Its NAS has sent an Interim-Update of it. */
+  readonly hasInterims?: true;
+  /**
+   * When the relay received the last record of all, milliseconds since 1970-01-01 UTC. Present where it has said that none
+   * has come for three intervals, and none has come since.
+   */
+  readonly staleSinceMs?: number;
   /** Present in a session that has ended. */
   readonly closed?: Closing;
   /** Records of services that the command under way is about: they are taken when it is settled. */

@@ -177,7 +177,8 @@ const Life = v.strictObject({
   after: v.exactOptional(Moment),
   latest: Moment,
   heardAtMs: TimeMs,
-  interimIntervalSeconds: v.exactOptional(v.number()),
+  hasInterims: v.exactOptional(v.literal(true)),
+  staleSinceMs: v.exactOptional(TimeMs),
   closed: v.exactOptional(
     v.strictObject({
       by: v.picklist(['stop', 'restart', 'not-found', 'disconnect']),

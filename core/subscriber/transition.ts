@@ -26,8 +26,9 @@
 //
 // The accounting of the NAS says whether there is a session at all. A record opens it, refreshes what is known of it, replaces it
 // by the next one of the same Acct-Session-Id, or ends it: then it is closed, whatever is under way, and remembered for a while.
-// What has been overtaken is late. A record of a service is a witness of what is there. `life.ts` and `service-records.ts` say
-// what each record means, by when it happened and never by when it came.
+// What has been overtaken is late. A record of a service is a witness of what is there. Where the records of an open session stop,
+// the relay says so, and it is stale until the next one. `life.ts` and `service-records.ts` say what each record means, by
+// when it happened and never by when it came.
 //
 // The table below gives what each event does in each state. The same event twice changes nothing the second time but has
 // its effects repeated, so that a crash between writing and sending loses nothing. Where an event can lead, as the
@@ -56,6 +57,7 @@
 //     idle × replaced → idle
 //     idle × ended → closed, idle
 //     idle × witnessed → idle, excluding
+//     idle × stale → idle
 //     idle × late → idle
 //     idle × redelivered → idle
 //     activating × request → activating
@@ -71,6 +73,7 @@
 //     activating × replaced → idle
 //     activating × ended → closed, activating
 //     activating × witnessed → activating
+//     activating × stale → activating
 //     activating × late → activating
 //     activating × redelivered → activating
 //     deactivating × request → deactivating
@@ -101,6 +104,7 @@
 //     excluding × replaced → idle
 //     excluding × ended → closed
 //     excluding × witnessed → excluding
+//     excluding × stale → excluding
 //     excluding × late → excluding
 //     excluding × redelivered → excluding
 //     restoring × request → restoring
@@ -130,6 +134,7 @@ import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { accountingRefusal } from './accounting-refusal.ts';
 import { settleAccounts } from './accounts.ts';
 import { chunks, dialect, toldOf, untellable } from './command.ts';
+import { hasBecomeStale } from './difference.ts';
 import {
   disconnectConfirmed,
   disconnectRefused,
@@ -169,6 +174,7 @@ import {
   isOpenByFeed,
   newSession,
   openSession,
+  quiet,
   refreshed,
   replaceSession,
   restartSession,
@@ -295,8 +301,8 @@ function workOff(draft: Draft): Draft {
   return current;
 }
 
-/** Whether a change is one of the session's `version`: of its services, of what is under way, of what was answered, or of
- * whether the session is open. */
+/** Whether a change is one of the session's `version`: of its services, of what is under way, of what was answered, of whether
+ * the session is open, or that it is stale. */
 function changesServices(before: Session | undefined, after: Session): boolean {
   return (
     before?.services !== after.services ||
@@ -305,7 +311,8 @@ function changesServices(before: Session | undefined, after: Session): boolean {
     before.answered !== after.answered ||
     before.drift !== after.drift ||
     isOpenByFeed(before) !== isOpenByFeed(after) ||
-    before.life?.closed !== after.life?.closed
+    before.life?.closed !== after.life?.closed ||
+    hasBecomeStale(before, after)
   );
 }
 
@@ -377,6 +384,7 @@ const TABLE: Table = {
     replaced:    replace,
     ended:       close,
     witnessed:   takeWitness,
+    stale:       becomeStale,
     late:        ignore,
     resync:      resyncIdle,
     redelivered: repeatEffects,
@@ -395,6 +403,7 @@ const TABLE: Table = {
     replaced:    replace,
     ended:       close,
     witnessed:   takeWitness,
+    stale:       becomeStale,
     late:        ignore,
     resync:      ignore,
     redelivered: repeatEffects,
@@ -413,6 +422,7 @@ const TABLE: Table = {
     replaced:    replace,
     ended:       close,
     witnessed:   takeWitness,
+    stale:       becomeStale,
     late:        ignore,
     resync:      ignore,
     redelivered: repeatEffects,
@@ -431,6 +441,7 @@ const TABLE: Table = {
     replaced:    replace,
     ended:       close,
     witnessed:   takeWitness,
+    stale:       becomeStale,
     late:        ignore,
     resync:      ignore,
     redelivered: repeatEffects,
@@ -449,6 +460,7 @@ const TABLE: Table = {
     replaced:    replace,
     ended:       close,
     witnessed:   takeWitness,
+    stale:       becomeStale,
     late:        ignore,
     resync:      ignore,
     redelivered: repeatEffects,
@@ -467,6 +479,7 @@ const TABLE: Table = {
     replaced:    replace,
     ended:       close,
     witnessed:   takeWitness,
+    stale:       becomeStale,
     late:        ignore,
     resync:      ignore,
     redelivered: repeatEffects,
@@ -645,7 +658,12 @@ function refresh(draft: Draft, { record }: RecordEvent): Change {
 function takeWitness(draft: Draft, { id, record }: RecordEvent): Draft {
   const session = heard(draft.session, record);
   const next = { ...draft, session };
-  return record.service === undefined ? next : witness(next, witnessOf(id, record, record.service));
+  const told = record.service && witnessOf(id, record, record.service);
+  return told === undefined ? next : witness(next, told);
+}
+
+function becomeStale(draft: Draft, { record }: RecordEvent): Draft {
+  return { ...draft, session: quiet(draft.session, record) };
 }
 
 function replace(draft: Draft, event: RecordEvent): Draft {

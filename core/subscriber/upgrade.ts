@@ -73,14 +73,20 @@ function from010({
 }
 
 /** Before accounts were kept, items had `wasAccounted`, and services `claimed`. */
-function withoutRetired({ wasAccounted: _, services, ...item }: Json): Json {
+function withoutRetired({ wasAccounted: _, services, ...rest }: Json): Json {
+  const item: Json = { ...rest, ...(isObject(rest['life']) && { life: lifeWithoutRetired(rest['life']) }) };
   if (item['accountedAs'] !== undefined || !isObject(services)) return { ...item, services };
   const entries = Object.entries(services).map(([activation, service]) => {
     if (!isObject(service)) return [activation, service];
-    const { claimed: __, ...rest } = service;
-    return [activation, rest];
+    const { claimed: __, ...kept } = service;
+    return [activation, kept];
   });
   return { ...item, services: Object.fromEntries(entries) };
+}
+
+/** That an interval is known means that there were Interim-Updates. */
+function lifeWithoutRetired({ interimIntervalSeconds, ...life }: Json): Json {
+  return { ...life, ...(interimIntervalSeconds !== undefined && { hasInterims: true }) };
 }
 
 function servicesFrom010(services: unknown, retry: unknown): unknown {

@@ -104,9 +104,6 @@ async function takeRecord(
     classes: message.classes,
     ...(message.sessionTimeSeconds !== undefined && { sessionTimeSeconds: message.sessionTimeSeconds }),
     ...(message.terminateCause !== undefined && { terminateCause: message.terminateCause }),
-    ...(message.interimIntervalSeconds !== undefined && {
-      interimIntervalSeconds: message.interimIntervalSeconds,
-    }),
     ...(service !== undefined && { service }),
     ...(restartedAtMs !== undefined && { restartedAtMs }),
   };
@@ -121,6 +118,7 @@ const STATUS: Readonly<Record<SessionRecord['kind'], string>> = {
   start: 'Acct-Start',
   interim: 'Interim-Update',
   stop: 'Acct-Stop',
+  stale: 'stale',
 };
 
 const text = (value: string | number | undefined) => (typeof value === 'string' ? value : undefined);

@@ -31,7 +31,7 @@ export type ChangeReport =
       /** Services that the NAS may have or not, since this event. */
       readonly unconfirmed: readonly string[];
       /** What became of the session itself, as its accounting says. */
-      readonly life?: 'opened' | 'closed' | 'replaced';
+      readonly life?: 'opened' | 'closed' | 'replaced' | 'stale';
       /** Of the unconfirmed services, what the NAS accounts and contradicts the table. */
       readonly drifted: readonly string[];
       /** Attributes of this request that identify the subscriber and that the NAS is not told, new to the session. */

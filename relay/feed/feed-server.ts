@@ -3,12 +3,13 @@
 import type { Endpoint } from '../../core/endpoint.ts';
 import { CODE, type Packet } from '../../core/radius/packet.ts';
 import { encodeAccountingResponse } from '../../core/requests/reply.ts';
-import type { Clock } from '../clock.ts';
+import type { MonotonicClock } from '../clock.ts';
 import type { Inbox } from '../queues/inbox.ts';
 import { type AuthenticRequest, authenticateAccounting } from '../radius/checks.ts';
 import type { Feed, FindBySource } from '../site/clients.ts';
 import type { FeedDiscardReason, Report, UnansweredReason } from '../telemetry/events.ts';
 import type { FeedProxy, Forwarded } from './feed-proxy.ts';
+import type { Arrival } from './known-sessions.ts';
 import { RecentRequests } from './recent-requests.ts';
 import type { Tap } from './tap.ts';
 import type { TapBuffer } from './tap-buffer.ts';
@@ -23,15 +24,17 @@ export interface FeedServerOptions {
   readonly proxy: FeedProxy;
   /** Sends a packet from the port that the feeds ask; rejects when it cannot leave. */
   readonly send: (packet: Uint8Array, destination: Endpoint) => Promise<void>;
-  readonly clock: Clock;
+  readonly clock: MonotonicClock;
+  /** Milliseconds since 1970-01-01 UTC by the cloud's clock, as far as it is known. */
+  readonly now: () => number;
   readonly report: Report;
 }
 
 interface FeedRequest extends AuthenticRequest<Feed> {
   readonly source: Endpoint;
-  /** Wall time at which the first of its repeats arrived. */
+  /** When the first of its repeats arrived, milliseconds since 1970-01-01 UTC. */
   readonly arrivedAtMs: number;
-  /** Monotonic time. */
+  /** When this one arrived, in monotonic time. */
   readonly beganAtMs: number;
 }
 
@@ -72,14 +75,14 @@ export class FeedServer {
 
   /** Begins with a request. Returns why it is discarded, if it is. */
   #accept(datagram: Uint8Array, source: Endpoint, feed: Feed | undefined): FeedDiscardReason | undefined {
-    const { clock, proxy } = this.#options;
+    const { clock, now, proxy } = this.#options;
     if (this.#drained !== undefined) return 'draining';
     const authentic = authenticateAccounting(datagram, feed);
     if (!authentic.ok) return authentic.reason;
     const { packet, client } = authentic;
     const beganAtMs = clock.monotonicNow();
     const recent = this.#recent.find(source, packet, beganAtMs);
-    const request = { ...authentic, source, arrivedAtMs: recent?.arrivedAtMs ?? clock.now(), beganAtMs };
+    const request = { ...authentic, source, arrivedAtMs: recent?.arrivedAtMs ?? now(), beganAtMs };
     if (packet.code === CODE.StatusServer) {
       void this.#send(request, encode(packet, authentic.secret, undefined));
       return undefined;
@@ -110,8 +113,7 @@ export class FeedServer {
   /** Answers when SQS has what matters of the request. Without an answer the client repeats it. */
   async #takeCopy(request: FeedRequest): Promise<void> {
     const { tap, queue } = this.#options;
-    const { packet, client, arrivedAtMs } = request;
-    const taken = tap.take(packet, client.name, arrivedAtMs, (message) => queue.offer(message));
+    const taken = tap.take(request.packet, arrivalOf(request), (message) => queue.offer(message));
     if (taken === 'full') return this.#leave(request, 'queue-full');
     if (taken === 'stays') return this.#answer(request, undefined);
     this.#begin(request);
@@ -122,7 +124,7 @@ export class FeedServer {
   /** Answers when the server has. The request leaves before the tap looks at it, and the tap is not waited for. */
   async #forward(request: FeedRequest): Promise<void> {
     const { tap, buffer, proxy, report } = this.#options;
-    const { packet, client, arrivedAtMs } = request;
+    const { packet, client } = request;
     const feed = client.name;
     const onSent = () => report({ kind: 'feed-forwarded', feed });
     const { done, repeat } = proxy.forward(packet, onSent);
@@ -130,7 +132,7 @@ export class FeedServer {
       repeat();
       onSent();
     });
-    const taken = tap.take(packet, feed, arrivedAtMs, (message) => buffer.offer(message));
+    const taken = tap.take(packet, arrivalOf(request), (message) => buffer.offer(message));
     if (taken === 'full') report({ kind: 'feed-dropped', feed });
     const forwarded = await done;
     if (forwarded.kind === 'reply') return this.#answer(request, forwarded.packet);
@@ -182,6 +184,10 @@ export class FeedServer {
   #checkDrained(): void {
     if (this.inProgress === 0) this.#drained?.();
   }
+}
+
+function arrivalOf({ client, beganAtMs, arrivedAtMs }: FeedRequest): Arrival {
+  return { feed: client.name, atMs: beganAtMs, receivedAtMs: arrivedAtMs };
 }
 
 const REASONS: Readonly<Record<Exclude<Forwarded['kind'], 'reply'>, UnansweredReason>> = {

@@ -6,7 +6,7 @@ import type { Packet } from '../../core/radius/packet.ts';
 
 /** A request that has come before. */
 export type RecentRequest = {
-  /** Wall time of its first arrival, milliseconds since 1970-01-01 UTC. */
+  /** Its first arrival, milliseconds since 1970-01-01 UTC. */
   readonly arrivedAtMs: number;
 } & (
   | { readonly state: 'in-progress'; readonly onRepeat?: () => void }

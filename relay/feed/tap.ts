@@ -11,7 +11,13 @@ import {
 import { feedMessage } from '../messages.ts';
 import type { OutgoingMessage } from '../queues/queue.ts';
 import type { Report } from '../telemetry/events.ts';
-import { isSameEvent, type KnownNasRecord, KnownSessions, keyOf } from './known-sessions.ts';
+import {
+  type Arrival,
+  isSameEvent,
+  type KnownNasRecord,
+  type KnownSessions,
+  keyOf,
+} from './known-sessions.ts';
 
 /** How many NASes that the site file does not have are told apart in the log. */
 const MAX_UNKNOWN_NASES = 1_000;
@@ -22,7 +28,7 @@ export interface TapOptions {
   readonly nases: readonly AccountingNas[];
   /** How far an Event-Timestamp may be from the arrival. */
   readonly windowSeconds: number;
-  readonly known?: KnownSessions;
+  readonly known: KnownSessions;
   /** A correlation id, unique over all relays of the site. */
   readonly newId: () => string;
   readonly report: Report;
@@ -49,7 +55,7 @@ export class Tap {
 
   constructor(options: TapOptions) {
     this.#options = options;
-    this.#known = options.known ?? new KnownSessions();
+    this.#known = options.known;
   }
 
   /** How many sessions and services this relay remembers. */
@@ -57,8 +63,9 @@ export class Tap {
     return this.#known.size;
   }
 
-  /** Takes a verified Accounting-Request that `feed` has sent at the wall time `receivedAtMs`. */
-  take(packet: Packet, feed: string, receivedAtMs: number, send: Send): Taken {
+  /** Takes a verified Accounting-Request. */
+  take(packet: Packet, arrival: Arrival, send: Send): Taken {
+    const { feed, receivedAtMs } = arrival;
     const { nases, windowSeconds, report } = this.#options;
     const reading = readAccountingRequest(packet, { receivedAtMs, windowSeconds, nases });
     if (!reading.ok) {
@@ -77,12 +84,13 @@ export class Tap {
       return this.#stays(feed, 'unknown-nas');
     }
     if (kind === 'other') return this.#stays(feed, 'other-status');
-    return this.#offer({ ...record, nas }, feed, receivedAtMs, send);
+    return this.#offer({ ...record, nas }, arrival, send);
   }
 
-  #offer(record: KnownNasRecord, feed: string, receivedAtMs: number, send: Send): Taken {
+  #offer(record: KnownNasRecord, arrival: Arrival, send: Send): Taken {
+    const { feed, receivedAtMs } = arrival;
     const { relay, newId, report } = this.#options;
-    const novelty = this.#known.judge(record);
+    const novelty = this.#known.judge(record, arrival);
     if (novelty !== 'new') return this.#stays(feed, novelty);
     const key = `${record.kind} ${keyOf(record)}`;
     const onItsWay = this.#thatSays(record, key);
@@ -96,7 +104,7 @@ export class Tap {
     const sent = sending.then((isSent) => {
       if (this.#onTheirWay.get(key)?.sent === sent) this.#onTheirWay.delete(key);
       if (isSent) {
-        this.#known.learn(record);
+        this.#known.learn(record, arrival);
         const { kind: status, nas, acctSessionId, service } = record;
         report({
           kind: 'feed-queued',

@@ -203,13 +203,13 @@ export type RelayEvent =
       readonly nas: string;
       readonly offsetSeconds: number;
     }
-  /** The cloud has it. */
+  /** The cloud has it: a record, or the notice that a session is `stale`. */
   | {
       readonly kind: 'feed-queued';
       readonly feed: string;
       readonly correlationId: string;
       readonly nas: string;
-      readonly status: RecordKind;
+      readonly status: RecordKind | 'stale';
       readonly acctSessionId?: string;
       readonly service?: string;
     }

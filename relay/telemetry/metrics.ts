@@ -99,7 +99,7 @@ export function countEvents(counters: Counters): Report {
   );
   const feedQueued = counters.counter(
     'interlock_relay_feed_queued_total',
-    'Accounting-Requests that the cloud was told of, by feed and status.',
+    'Accounting-Requests, and stale sessions, that the cloud was told of, by feed and status.',
   );
   const feedDropped = counters.counter(
     'interlock_relay_feed_dropped_total',

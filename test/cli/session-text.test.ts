@@ -387,13 +387,19 @@ describe('a session that accounting has told of', () => {
     );
   };
 
-  it('shows when it began, what came last, and that it is stale', () => {
+  it('shows when it began, what came last, and why it is stale', () => {
     expect(lines(begun).slice(0, 3)).toEqual([
       'State            idle',
       'Began            2026-11-22T10:00:00+00:00 (2 h ago)',
       'Last record      2026-11-22T11:00:00+00:00 (1 h ago)',
     ]);
-    expect(lines(begun, 8 * 3_600_000)[2]).toMatch(/ago\), stale: its Acct-Stop may be lost$/);
+    expect(lines([...begun, record('stale', -1800)]).slice(2, 4)).toEqual([
+      'Last record      2026-11-22T11:30:00+00:00 (30 min ago)',
+      'Stale            no record for three intervals: its Acct-Stop may be lost. It ends when the NAS answers an activation with 503',
+    ]);
+    expect(lines(begun, 3 * 86_400_000)[3]).toMatch(
+      /^Stale +no record for 3 days: its Acct-Stop may be lost/,
+    );
   });
 
   it('shows that services from log-in are not known where the Acct-Start was lost', () => {

@@ -58,7 +58,7 @@ describe('a message of a feed', () => {
       relay: text,
       feed: text,
       receivedAtMs: timeMs,
-      status: fc.constantFrom('start', 'stop', 'interim', 'on', 'off'),
+      status: fc.constantFrom('start', 'stop', 'interim', 'on', 'off', 'stale'),
       nas: text,
       acctSessionId: text,
       eventAtMs: timeMs,

@@ -121,3 +121,40 @@ test('reports a skew that passes 5 s for certain, and that it has ended', () => 
     expect.toSatisfy((ms: number) => ms < -35_000 && ms > -36_000),
   );
 });
+
+test('the time that it shows is within its bounds, and does not go back', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: -90_000_000, max: 90_000_000 }),
+      fc.nat(1e9),
+      calls,
+      (skewMs, startMs, steps) => {
+        const { cloudClock, cloudMs, call, pass } = scene(skewMs, startMs);
+        expect(cloudClock.now()).toBe(cloudMs() + skewMs);
+        let latestMs = Number.NEGATIVE_INFINITY;
+        let uncertaintyMs = 0;
+        for (const { pauseMs, outMs, backMs } of steps) {
+          pass(pauseMs);
+          call(outMs, backMs);
+          // What was shown before the bounds came closer may be shown for a while.
+          uncertaintyMs = Math.max(uncertaintyMs, 2 * (cloudClock.skew?.uncertaintyMs ?? 0));
+          const nowMs = cloudClock.now();
+          if (latestMs !== Number.NEGATIVE_INFINITY) expect(nowMs).toBeGreaterThanOrEqual(latestMs);
+          expect(Math.abs(nowMs - cloudMs())).toBeLessThanOrEqual(uncertaintyMs + 1);
+          latestMs = nowMs;
+        }
+      },
+    ),
+  );
+});
+
+test('a clock that may be right is shown as it is, and a step of it is followed', () => {
+  const { cloudClock, cloudMs, call, step, pass } = scene(0);
+  call(10, 10);
+  expect(cloudClock.now()).toBe(cloudMs());
+  step(3_600_000);
+  expect(Math.abs(cloudClock.now() - cloudMs())).toBeLessThanOrEqual(1_020);
+  step(-7_200_000);
+  pass(5_000);
+  expect(Math.abs(cloudClock.now() - cloudMs())).toBeLessThanOrEqual(1_020);
+});

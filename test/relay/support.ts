@@ -306,8 +306,10 @@ export interface SqsCall {
  */
 export async function scriptedSqs(
   answer: (call: SqsCall) => object | undefined | Promise<object>,
+  { hasDates = true } = {},
 ): Promise<{ sqs: SQSClient; stop(): Promise<void> }> {
   const server = createServer(async (request, response) => {
+    response.sendDate = hasDates;
     const action = String(request.headers['x-amz-target']).replace('AmazonSQS.', '');
     const { QueueUrl: queueUrl, Entries: entries } = JSON.parse(await text(request));
     try {

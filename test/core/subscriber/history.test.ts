@@ -278,6 +278,11 @@ describe('the history of a session that accounting has told of', () => {
     expect(told([start])).toEqual({ cause: 'record', correlationId: 'start 0', life: 'opened' });
     const other = record('start', 1, { identity: { 'User-Name': 'another' } });
     expect(told([start, other])).toEqual({ cause: 'record', correlationId: 'start 1', life: 'replaced' });
+    expect(told([start, record('stale', 1)])).toEqual({
+      cause: 'record',
+      correlationId: 'stale 1',
+      life: 'stale',
+    });
     expect(told([start, ...gold, record('stop', 2)])).toEqual({
       cause: 'record',
       correlationId: 'stop 2',

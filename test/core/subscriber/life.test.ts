@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../../../core/subscriber/event.ts';
 import { stateOf } from '../../../core/subscriber/event.ts';
-import { areServicesKnown, CLOSED_FOR_MS, isStale } from '../../../core/subscriber/life.ts';
+import { areServicesKnown, CLOSED_FOR_MS, isStale, UNHEARD_FOR_MS } from '../../../core/subscriber/life.ts';
 import { accountedService, type SessionRecord } from '../../../core/subscriber/record.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { dueAtMs, transition } from '../../../core/subscriber/transition.ts';
@@ -352,10 +352,9 @@ describe('503 of the NAS to an activation', () => {
   });
 
   it('does not end a session of which no service is known, unless it is stale', () => {
-    const { session } = played([record('interim', 400), record('interim', 1000)], open);
-    const end = (nowMs: number) => play([activate('gold'), nak(503)], session, nowMs).session;
-    expect(stateOf(end(at(1100)))).toBe('idle');
-    expect(stateOf(end(at(4000)))).toBe('closed');
+    const end = (start: Session | undefined) => play([activate('gold'), nak(503)], start, at(4000)).session;
+    expect(stateOf(end(open))).toBe('idle');
+    expect(stateOf(end(played([record('stale', 400)], open).session))).toBe('closed');
   });
 
   it('does not end a session of which a record has come since', () => {
@@ -366,14 +365,70 @@ describe('503 of the NAS to an activation', () => {
 });
 
 describe('a session is stale', () => {
-  const { session } = played([record('interim', 400), record('interim', 1000)], open);
+  const { session: heard } = played([record('interim', 400)], open);
+  const { session: stale } = played([record('stale', 400, { receivedAtMs: at(2200) })], heard);
+  const threeDays = UNHEARD_FOR_MS / 1000;
+  const isNow = (session: Session | undefined, atSeconds = 4000) =>
+    session && isStale(session, at(atSeconds));
+
+  it('once the relay says that no record has come for three intervals', () => {
+    expect(isNow(heard)).toBe(false);
+    expect(isNow(stale)).toBe(true);
+    expect(stale?.life?.staleSinceMs).toBe(at(400));
+    // The relay has had Interim-Updates since, which stayed at the site.
+    expect(isNow(played([record('stale', 9000)], heard).session)).toBe(true);
+  });
+
   it.each([
-    ['after three of the intervals that were seen', session, 1000 + 3 * 600 + 1, true],
-    ['not before', session, 1000 + 3 * 600, false],
-    ['not where no interval was seen', open, 1_000_000, false],
+    ['it is open, and was heard of since', heard, record('stale', 398)],
+    ['it is about a service', heard, record('stale', 9000, { service: accountedAs('gold') })],
+    ['it is stale already', stale, record('stale', 500)],
+    ['it has ended', closed, record('stale', 9000)],
+    ['there is none', undefined, record('stale', 9000)],
+    ['no record has opened it', played([activate('gold'), ack]).session, record('stale', 9000)],
+  ])('not by a notice that is late: %s', (_, start, notice) => {
+    const { last } = play([notice], start, at(9000));
+    expect([last.session, last.effects]).toEqual([undefined, []]);
+  });
+
+  it.each([
+    ['an Interim-Update', record('interim', 2300)],
+    ['an Acct-Start', record('start', 2300)],
+    ['the record of a service', record('interim', 2300, { service: accountedAs('gold') })],
+    // Another relay has received it before this one had missed three.
+    ['an Interim-Update that came before the notice was written', record('interim', 900)],
+  ])('no longer once %s has come', (_, event) => {
+    const { session } = played([event], stale);
+    expect(session?.life).not.toHaveProperty('staleSinceMs');
+    expect(isNow(session)).toBe(false);
+  });
+
+  it('still when a record comes that the relay had received before', () => {
+    const earlier = record('interim', 300, { identity: { 'NAS-Port-Id': 'ge-0/0/1' } });
+    const { session } = played([earlier], stale);
+    expect(session?.identity).toHaveProperty('NAS-Port-Id');
+    expect(isNow(session)).toBe(true);
+  });
+
+  it.each([
+    ['where there were Interim-Updates', heard, 400 + threeDays + 1, true],
+    ['not before', heard, 400 + threeDays, false],
+    ['not where the NAS sends none', open, 1_000_000, false],
     ['not where it has ended', closed, 1_000_000, false],
-  ])('%s', (_, one, atSeconds, expected) => {
-    expect(one && isStale(one, at(atSeconds))).toBe(expected);
+    ['also with those alone', played([record('interim', 400)]).session, 1_000_000, true],
+  ])('when nothing has been heard for 3 days: %s', (_, session, atSeconds, expected) => {
+    expect(isNow(session, atSeconds)).toBe(expected);
+  });
+
+  it('as one change of its version, which ends no service', () => {
+    expect(stale?.version).toBe((heard?.version ?? 0) + 1);
+    expect(services(played([record('stale', 600)], withGold).session)).toEqual({ gold: 'active' });
+  });
+
+  it('in an item that has the interval of an earlier form', () => {
+    const { hasInterims: _, ...life } = heard?.life ?? {};
+    const item = { ...heard, shape: SHAPE, life: { ...life, interimIntervalSeconds: 600 } };
+    expect(upgrade(item as never, 'key').life).toEqual(heard?.life);
   });
 });
 

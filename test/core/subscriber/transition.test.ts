@@ -612,6 +612,7 @@ describe('every cell of the table', () => {
     replaced: record('start', 20, { identity: { 'User-Name': 'client2@isp1.com' } }),
     ended: record('stop', 20),
     witnessed: record('start', 20, { service: accountedAs('video') }),
+    stale: record('stale', 20),
     late: { kind: 'nas-restart', id: 'on of long ago', eventAtMs: 0, terminateCause: 11 },
     resync: { kind: 'resync', id: 'told', to: 'table' },
   });
@@ -648,6 +649,7 @@ describe('every cell of the table', () => {
       replaced: 'stored',
       ended: 'stored',
       witnessed: 'stored',
+      stale: 'stored',
       late: '-',
       resync: '-',
       redelivered: 'ack',
@@ -666,6 +668,7 @@ describe('every cell of the table', () => {
       replaced: 'nak 503',
       ended: 'nak 503',
       witnessed: 'stored',
+      stale: 'stored',
       late: '-',
       resync: '-',
       redelivered: 'activate gold',
@@ -684,6 +687,7 @@ describe('every cell of the table', () => {
       replaced: 'nak 503',
       ended: 'nak 503',
       witnessed: 'stored',
+      stale: 'stored',
       late: '-',
       resync: '-',
       redelivered: 'deactivate silver',
@@ -702,6 +706,7 @@ describe('every cell of the table', () => {
       replaced: 'nak 503',
       ended: 'nak 503',
       witnessed: 'stored',
+      stale: 'stored',
       late: '-',
       resync: '-',
       redelivered: 'deactivate silver',
@@ -721,6 +726,7 @@ describe('every cell of the table', () => {
       replaced: 'nak 503',
       ended: 'nak 503',
       witnessed: 'stored',
+      stale: 'stored',
       late: '-',
       resync: '-',
       redelivered: 'nak 505, activate silver',
@@ -739,6 +745,7 @@ describe('every cell of the table', () => {
       replaced: 'nak 503',
       ended: 'nak 503',
       witnessed: 'stored',
+      stale: 'stored',
       late: '-',
       resync: '-',
       redelivered: 'disconnect',
@@ -749,7 +756,8 @@ describe('every cell of the table', () => {
   );
 
   it.each(cells)('%s × %s: %s', (state, name, effects) => {
-    const session = states[state];
+    // Only one that records have opened can be stale.
+    const session = name === 'stale' ? play([record('start', 10)], states[state]).session : states[state];
     const event = events(session)[name];
     expect([stateOf(session), eventName(session, event, NOW)]).toEqual([state, name]);
     const result = transition(session, event, NOW);

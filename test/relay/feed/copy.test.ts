@@ -12,6 +12,7 @@ import {
   OLD_SECRET,
   packetOf,
   SECRET,
+  type SqsCall,
   STRANGE_SECRET,
   scriptedSqs,
   startCloud,
@@ -184,12 +185,14 @@ describe('while SQS', () => {
     let isAway = true;
     let offsetMs = 0;
     const bodies: string[] = [];
-    const scripted = await scriptedSqs(({ action, entries }) => {
+    const answer = ({ action, entries }: SqsCall) => {
       if (action !== 'SendMessageBatch') return {};
       if (isAway) throw new Error('away');
       bodies.push(...entries.map(({ MessageBody }) => MessageBody));
       return { Successful: entries.map(({ Id }) => ({ Id })), Failed: [] };
-    });
+    };
+    // The time of this machine is not that of the test.
+    const scripted = await scriptedSqs(answer, { hasDates: false });
     const clock = {
       ...systemClock,
       now: () => NOW_SECONDS * 1000 + offsetMs,
@@ -388,6 +391,26 @@ test('counts from the arrival where a clock is wrong, and says so', async () => 
   expect(message).toMatchObject({ isStamped: false, wrongStampMs: (NOW_SECONDS - 3600) * 1000 });
   expect(message?.eventAtMs).toBe((message?.receivedAtMs ?? 0) - 10_000);
   expect(events.of('feed-wrong-clock')).toMatchObject([{ feed: 'bng-1', nas: 'bng-1' }]);
+});
+
+describe('by a relay whose clock is an hour ahead of that of the cloud', () => {
+  const HOUR_MS = 3_600_000;
+  it.each([
+    ['the right time is believed', 0, true],
+    ['the time of the relay is not', HOUR_MS / 1000, false],
+  ])('%s', async (_, aheadSeconds, isStamped) => {
+    const clock = { ...systemClock, now: () => Date.now() + HOUR_MS };
+    const relay = await start({ clock });
+    // It knows the time once it has heard of the cloud.
+    await events.first(({ kind }) => kind === 'clock-skewed');
+    const beforeMs = Date.now();
+    await ask(relay, accountingRequest({ more: [stamped(NOW_SECONDS + aheadSeconds)] }));
+    const { message } = await takeFrom(cloud);
+    expect(message.isStamped).toBe(isStamped);
+    expect(Math.abs(message.receivedAtMs - beforeMs)).toBeLessThan(HOUR_MS / 2);
+    expect(message.eventAtMs).toBe(isStamped ? NOW_SECONDS * 1000 : message.receivedAtMs);
+    expect(events.of('feed-wrong-clock')).toHaveLength(isStamped ? 0 : 1);
+  });
 });
 
 describe('a record from which nothing is learned is answered', () => {

@@ -4,6 +4,7 @@
 // Between two things that happen there is more time than any tolerance, so that records are told apart by when something
 // happened; but one thing may happen while a command is under way.
 import type { Event } from '../../../core/subscriber/event.ts';
+import { isStale } from '../../../core/subscriber/life.ts';
 import type { SessionRecord } from '../../../core/subscriber/record.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import type { Result } from '../../../core/subscriber/transition.ts';
@@ -19,7 +20,8 @@ export interface FeedWorld {
 
 /**
  * `restart`: the NAS reboots, and the session is gone. `failover`: it sends Accounting-On, and the session goes on. `end NAME`
- * and `begin NAME`: the NAS ends or activates a service by itself.
+ * and `begin NAME`: the NAS ends or activates a service by itself. `quiet`: the relay has had no record for three intervals, because
+ * the Acct-Stop was lost or records of a session that goes on were, of which the next one then comes.
  */
 export type Happening =
   | 'log-on'
@@ -27,6 +29,7 @@ export type Happening =
   | 'restart'
   | 'failover'
   | 'interim'
+  | 'quiet'
   | `end ${string}`
   | `begin ${string}`;
 
@@ -51,6 +54,15 @@ export interface Feed {
   readonly clockMs: number;
   /** When the NAS has restarted, as far as Interlock has heard. */
   readonly restartedAtMs?: number;
+  /** When the latest record of the session came to the relay, but for an Acct-Stop. */
+  readonly heardAtMs?: number;
+  /** Of what has come to the cloud: the latest record of the session, and the latest notice that it is stale. */
+  readonly knownAtMs?: number;
+  readonly noticedAtMs?: number;
+  /** A record has come after the notice, perhaps one from before. */
+  readonly isNoticeOvertaken?: boolean;
+  /** The Acct-Stop of the session was lost, so that the relay takes it for open. */
+  readonly isStopLost?: boolean;
   /** How many records there have been. */
   readonly made: number;
   /** A record was lost, or never sent: the table cannot know everything. */
@@ -110,7 +122,8 @@ export function happenings(
       case 'log-on': {
         if (isOnline) return undefined;
         const begun = { beganAtMs: clockMs, userName: USER_NAME, isOver: false };
-        const there = { ...later, isOnline: true, incarnations: [...feed.incarnations, begun] };
+        const { isStopLost: _, ...known } = later;
+        const there = { ...known, isOnline: true, incarnations: [...feed.incarnations, begun] };
         const started = send(there, [sessionRecord('start')]);
         return { nas: fromLogIn.toSorted(), feed: fromLogIn.reduce(accountStarts, started) };
       }
@@ -133,6 +146,17 @@ export function happenings(
             ...Object.keys(feed.accounts).map((one) => serviceRecord('interim', one)),
           ]),
         };
+      case 'quiet': {
+        const { heardAtMs, isStopLost } = feed;
+        if (heardAtMs === undefined || !(isOnline || isStopLost)) return undefined;
+        const noticed = send(later, [staleNotice]);
+        // The relay has the cloud told of the next one, which comes when time has passed.
+        return {
+          feed: isOnline
+            ? send({ ...noticed, clockMs: clockMs + TICK_MS }, [sessionRecord('interim')])
+            : noticed,
+        };
+      }
       default: {
         const [verb, activation = ''] = name.split(' ');
         if (!isOnline || services.includes(activation) !== (verb === 'end')) return undefined;
@@ -150,9 +174,36 @@ export function happenings(
 
 type Make = (feed: Feed, id: string) => FeedEvent;
 
+const isNotice = (event: FeedEvent) => event.kind === 'record' && event.record.kind === 'stale';
+const isStopOfSession = (event: FeedEvent) =>
+  event.kind === 'record' && event.record.kind === 'stop' && event.record.service === undefined;
+
+const staleNotice: Make = ({ heardAtMs = 0, clockMs }, id) => ({
+  kind: 'record',
+  id: `${id} stale`,
+  record: {
+    kind: 'stale',
+    eventAtMs: heardAtMs,
+    isStamped: false,
+    receivedAtMs: clockMs,
+    nas: PROFILE,
+    acctSessionId: 's1',
+    identity: {},
+    classes: [],
+  },
+});
+
 function send(feed: Feed, makes: readonly Make[]): Feed {
   const records = makes.map((make, index) => make(feed, `f${feed.made + index}`));
-  return { ...feed, records: [...feed.records, ...records], made: feed.made + records.length };
+  const isHeard = records.some(
+    (event) => event.kind === 'record' && !isStopOfSession(event) && !isNotice(event),
+  );
+  return {
+    ...feed,
+    ...(isHeard && { heardAtMs: feed.clockMs }),
+    records: [...feed.records, ...records],
+    made: feed.made + records.length,
+  };
 }
 
 const restart: Make = ({ clockMs }, id) => ({
@@ -224,10 +275,24 @@ export function withRestart(event: FeedEvent, { restartedAtMs }: Feed): FeedEven
   return { ...event, record: { ...event.record, restartedAtMs } };
 }
 
-/** Once Interlock has heard of a restart. */
+/** Once Interlock has heard of something. */
 export function heardOf(event: FeedEvent, feed: Feed): Feed {
-  if (event.kind !== 'nas-restart') return feed;
+  if (event.kind === 'record') {
+    const { eventAtMs } = event.record;
+    return isNotice(event)
+      ? { ...feed, noticedAtMs: Math.max(feed.noticedAtMs ?? 0, eventAtMs) }
+      : {
+          ...feed,
+          knownAtMs: Math.max(feed.knownAtMs ?? 0, eventAtMs),
+          ...(feed.noticedAtMs !== undefined && { isNoticeOvertaken: true }),
+        };
+  }
   return { ...feed, restartedAtMs: Math.max(feed.restartedAtMs ?? 0, event.eventAtMs) };
+}
+
+/** Once a record is lost. */
+export function lost(event: FeedEvent, feed: Feed): Feed {
+  return { ...feed, isIncomplete: true, ...(isStopOfSession(event) && { isStopLost: true }) };
 }
 
 /** Whether the table cannot know what the NAS has. */
@@ -265,8 +330,20 @@ export function checkLife(before: Session | undefined, event: Event, result: Res
     throw new Violation(`${event.id} ends a session that began later`);
 }
 
+/** A session is stale where the relay has said so last, and not once a record has come since. */
+function checkStale(session: Session | undefined, feed: Feed): void {
+  const { noticedAtMs, knownAtMs = 0, isNoticeOvertaken, clockMs } = feed;
+  if (session?.life === undefined || session.life.closed !== undefined) return;
+  const isNoticed = noticedAtMs !== undefined && knownAtMs <= noticedAtMs;
+  const isNow = isStale(session, clockMs);
+  if (isNow && !isNoticed) throw new Violation('at rest a session is stale of which a record has come since');
+  if (!isNow && isNoticed && !isNoticeOvertaken)
+    throw new Violation('at rest a session is not stale of which no record has come since the notice');
+}
+
 /** With all records delivered, the table has what the NAS has. */
 export function checkKnown(session: Session | undefined, has: readonly string[], feed: Feed): void {
+  checkStale(session, feed);
   if (isBehind(feed)) return;
   const services = Object.values(session?.services ?? {});
   const isOpen = session?.life !== undefined && session.life.closed === undefined;
@@ -316,6 +393,8 @@ export function feedKeyOf(feed: Feed, session: Session | undefined): unknown {
     note(life.began?.atMs),
     note(life.after?.atMs),
     note(life.latest.atMs),
+    note(life.heardAtMs),
+    note(life.staleSinceMs),
     life.closed && [
       life.closed.by,
       note(life.closed.at.atMs),
@@ -343,6 +422,13 @@ export function feedKeyOf(feed: Feed, session: Session | undefined): unknown {
   ]);
   note(feed.clockMs);
   const restarted = note(feed.restartedAtMs);
+  const relay = [
+    note(feed.heardAtMs),
+    note(feed.knownAtMs),
+    note(feed.noticedAtMs),
+    feed.isStopLost,
+    feed.isNoticeOvertaken,
+  ];
   const order = [...times].sort((a, b) => a - b);
   const text = JSON.stringify([
     feed.isOnline,
@@ -354,6 +440,7 @@ export function feedKeyOf(feed: Feed, session: Session | undefined): unknown {
     Object.keys(drift ?? {}),
     feed.isIncomplete,
     restarted,
+    relay,
     feed.endedByNas,
   ]);
   const ranked = order.reduce((done, atMs, index) => done.replaceAll(String(atMs), `t${index}`), text);

@@ -286,6 +286,14 @@ const SETTINGS: readonly Setting[] = [
     budget: { requests: 1, faults: 1, crashes: 1, events: 2 },
   },
   {
+    name: 'the Acct-Stop is lost, and other records',
+    feed: { isOffline: true, happens: ['log-on', 'log-off', 'interim', 'quiet'] },
+    fromLogIn: ['silver'],
+    wishes: ['+gold'],
+    withoutRepeats: true,
+    budget: { requests: 1, faults: 1, crashes: 0, events: 3 },
+  },
+  {
     name: 'a session from before there was a feed',
     feed: { happens: ['log-on', 'log-off', 'restart', 'interim'] },
     fromLogIn: ['silver'],
@@ -480,6 +488,24 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     'the NAS restarts',
     endsWhatBeganLater,
     /ends a session that began later/,
+  ],
+  [
+    'calls a session stale that was heard of since',
+    'the Acct-Stop is lost, and other records',
+    believesAnyNotice,
+    /is stale of which a record has come since/,
+  ],
+  [
+    'keeps a session stale that is heard of again',
+    'the Acct-Stop is lost, and other records',
+    staysStale,
+    /is stale of which a record has come since/,
+  ],
+  [
+    'does not believe that a session is stale',
+    'the Acct-Stop is lost, and other records',
+    ignoresNotices,
+    /is not stale of which no record has come/,
   ],
   ['never tells again what failed', 'one service a command', givesUp, /never at rest|will not be told/],
 ];
@@ -691,6 +717,24 @@ function believesAnyStart(...given: Parameters<Transition>): ReturnType<Transiti
 function endsWhatBeganLater(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
   const isRestart = event.kind === 'nas-restart';
   return transition(session, isRestart ? { ...event, eventAtMs: nowMs + 1 } : event, nowMs);
+}
+
+function believesAnyNotice(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const isNotice = event.kind === 'record' && event.record.kind === 'stale';
+  if (!isNotice) return transition(session, event, nowMs);
+  return transition(session, { ...event, record: { ...event.record, eventAtMs: nowMs } }, nowMs);
+}
+
+function staysStale(...given: Parameters<Transition>): ReturnType<Transition> {
+  const { staleSinceMs } = given[0]?.life ?? {};
+  return withLifeOf(transition(...given), (life) => ({
+    ...life,
+    ...(staleSinceMs !== undefined && { staleSinceMs }),
+  }));
+}
+
+function ignoresNotices(...given: Parameters<Transition>): ReturnType<Transition> {
+  return withLifeOf(transition(...given), ({ staleSinceMs: _, ...life }) => life);
 }
 
 function withLifeOf(result: ReturnType<Transition>, change: (life: Life) => Life): ReturnType<Transition> {

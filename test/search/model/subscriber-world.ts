@@ -40,6 +40,7 @@ import {
   happenings,
   heardOf,
   isBehind,
+  lost,
   newFeed,
   withRestart,
 } from './feed-world.ts';
@@ -184,7 +185,13 @@ function feedMoves(from: Subscriber, feed: Feed, world: World): Move[] {
       },
       ...(feed.received.includes(event.id)
         ? []
-        : [{ name: `${name}, lost`, to: { ...from, feed: { ...taken, isIncomplete: true } }, cost: FAULT }]),
+        : [
+            {
+              name: `${name}, lost`,
+              to: { ...from, feed: lost(event, { ...feed, records: taken.records }) },
+              cost: FAULT,
+            },
+          ]),
       ...(result.effects.length === 0
         ? []
         : [
