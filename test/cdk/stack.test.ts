@@ -300,6 +300,7 @@ describe('policies', () => {
     expect(policies.map(([id]) => id).sort()).toEqual([
       'AccountRoleDefaultPolicy',
       'DecideRoleDefaultPolicy',
+      'IngestRoleDefaultPolicy',
       'SitesnorthRelayPolicy',
       'SitessouthRelayPolicy',
       'SweepRoleDefaultPolicy',
