@@ -197,7 +197,7 @@ import {
   restorationUnanswered,
 } from './outcomes.ts';
 import { witnessOf } from './record.ts';
-import { resync, settleRecords, takeDeferred, witness } from './service-records.ts';
+import { isOfInterlock, resync, settleRecords, takeDeferred, witness } from './service-records.ts';
 import type {
   Effect,
   EventQueue,
@@ -383,7 +383,7 @@ const TABLE: Table = {
     refreshed:   refresh,
     replaced:    replace,
     ended:       close,
-    witnessed:   takeWitness,
+    witnessed:   takeWitnessOfNas,
     late:        ignore,
     resync:      resyncIdle,
     redelivered: repeatEffects,
@@ -401,7 +401,7 @@ const TABLE: Table = {
     refreshed:   refresh,
     replaced:    replace,
     ended:       close,
-    witnessed:   takeWitness,
+    witnessed:   takeWitnessOfNas,
     late:        ignore,
     resync:      ignore,
     redelivered: repeatEffects,
@@ -419,7 +419,7 @@ const TABLE: Table = {
     refreshed:   refresh,
     replaced:    replace,
     ended:       close,
-    witnessed:   takeWitness,
+    witnessed:   takeWitnessOfNas,
     late:        ignore,
     resync:      ignore,
     redelivered: repeatEffects,
@@ -437,7 +437,7 @@ const TABLE: Table = {
     refreshed:   refresh,
     replaced:    replace,
     ended:       close,
-    witnessed:   takeWitness,
+    witnessed:   takeWitnessOfNas,
     late:        ignore,
     resync:      ignore,
     redelivered: repeatEffects,
@@ -455,7 +455,7 @@ const TABLE: Table = {
     refreshed:   refresh,
     replaced:    replace,
     ended:       close,
-    witnessed:   takeWitness,
+    witnessed:   takeWitnessOfNas,
     late:        ignore,
     resync:      ignore,
     redelivered: repeatEffects,
@@ -473,7 +473,7 @@ const TABLE: Table = {
     refreshed:   refresh,
     replaced:    replace,
     ended:       close,
-    witnessed:   takeWitness,
+    witnessed:   takeWitnessOfNas,
     late:        ignore,
     resync:      ignore,
     redelivered: repeatEffects,
@@ -647,6 +647,13 @@ function openWitnessed(draft: Draft<Session | undefined>, event: RecordEvent): D
 function refresh(draft: Draft, { record }: RecordEvent): Change {
   const session = refreshed(draft.session, record);
   return session === draft.session ? ignore() : { ...draft, session };
+}
+
+function takeWitnessOfNas(draft: Draft, event: RecordEvent): Change {
+  const { service } = event.record;
+  return service !== undefined && isOfInterlock(draft.session, service)
+    ? ignore()
+    : takeWitness(draft, event);
 }
 
 function takeWitness(draft: Draft, { id, record }: RecordEvent): Draft {
