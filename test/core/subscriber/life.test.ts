@@ -201,6 +201,18 @@ describe('an Acct-Stop', () => {
   });
 });
 
+it('a session of a renamed NAS that begins anew stays under the key that it has', () => {
+  const renamed = { nas: nas({ name: 'bng-new', enforcement: 'coa' }) };
+  for (const before of [withGold, closed]) {
+    const { session } = played([record('start', 600, renamed)], before);
+    expect(session).toMatchObject({
+      nas: { name: 'bng-new' },
+      storedUnder: 'bng-1',
+      life: { knownBy: 'start' },
+    });
+  }
+});
+
 it('what a request has activated since a session began, the next one may have', () => {
   expect(services(played([record('start', 106)], withGold).session)).toEqual({ gold: 'unconfirmed' });
 });
