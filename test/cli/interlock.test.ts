@@ -178,7 +178,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock doctor'), () => {
     const well = await examine('--config', join(ROOT, 'config'));
     expect([well.code, well.stderr]).toEqual([0, `table sessions at ${table.endpoint}\n`]);
     expect(well.stdout).toMatch(
-      /^ok {5}the configuration can be used: 6 services, 1 site, 1 NAS\n(?:ok {5}.*\n){6}$/,
+      /^ok {5}the configuration can be used: 6 services, 1 site, 1 NAS\n(?:ok {5}.*\n){7}$/,
     );
     const lost = await examine('--config', tmpdir());
     expect(lost).toMatchObject({
