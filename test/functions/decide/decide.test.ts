@@ -696,7 +696,8 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
         silver(acctSessionId),
       ]);
       if (session === undefined) throw new Error('an Acct-Start opens a session');
-      await createSessionStore(table.client, table.name).write({ ...session, revision: 0 });
+      const written = await createSessionStore(table.client, table.name).write({ ...session, revision: 0 });
+      expect(written).toBe('written');
     }
     const told = (acctSessionId: string, over: object = {}) =>
       inboxRecord(
@@ -733,12 +734,12 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
 
     it('makes no session, and does nothing a second time', async () => {
       const { deliver, sent, read, failures } = startDecide();
-      await drifting('twice');
+      await drifting('drift twice');
       // The due queue keeps no order: each comes by itself.
-      for (const message of [told('unknown'), told('twice', { to: 'nas' }), told('twice')])
+      for (const message of [told('no drift'), told('drift twice', { to: 'nas' }), told('drift twice')])
         expect(await deliver(message)).toEqual([]);
-      expect(await read('unknown')).toBeUndefined();
-      expect(services(await read('twice'))).toEqual({ gold: 'unconfirmed', silver: 'active' });
+      expect(await read('no drift')).toBeUndefined();
+      expect(services(await read('drift twice'))).toEqual({ gold: 'unconfirmed', silver: 'active' });
       expect([sent, failures()]).toEqual([[], []]);
     });
   });
