@@ -94,6 +94,9 @@ export class Dashboard extends cloudwatch.Dashboard {
           label: 'sessions',
         }),
       ]),
+      graph('Services that NASes account and that contradict the table', [
+        everySeries(METRICS.drifted, ['Nas']),
+      ]),
       graph('Clocks of relays: ms from the right time', [
         everySeries(METRICS.clockSkew, ['Relay'], cloudwatch.Stats.MAXIMUM),
       ]),

@@ -3,6 +3,7 @@ import type { Construct } from 'constructs';
 import { CLOCK_SKEW_LIMIT_MS, METRICS } from '../core/cloud/metrics.ts';
 import { DECIDE_TIMEOUT_SECONDS } from '../core/cloud/queues.ts';
 import type { Deployment } from '../core/deployment.ts';
+import { DriftAlarm } from './drift-alarm.ts';
 import { NodeFunction } from './node-function.ts';
 import { RunbookAlarm } from './runbook-alarm.ts';
 
@@ -34,6 +35,8 @@ export class DecideFunction extends NodeFunction {
       threshold: 1,
       evaluationPeriods: 1,
     });
+    // A record that comes while a command is under way is taken by decide, once that is settled.
+    new DriftAlarm(this);
     new RunbookAlarm(this, 'ClockSkew', {
       heading: 'The clock of a relay is wrong',
       metric: this.ownMetric(METRICS.clockSkew, { statistic: cloudwatch.Stats.MAXIMUM }),

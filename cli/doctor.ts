@@ -5,6 +5,7 @@ import { ConfigurationError } from '../core/config/problems.ts';
 import { deploymentOf, nasNames } from '../core/deployment.ts';
 import type { SessionKey } from '../core/messages.ts';
 import { printable } from '../core/printable.ts';
+import { isStale } from '../core/subscriber/life.ts';
 import { dueAtMs } from '../core/subscriber/transition.ts';
 import type { FoundTable } from './find-table.ts';
 import { type Scanned, scanSessions } from './scan-sessions.ts';
@@ -56,12 +57,18 @@ export async function doctor({ client, tableName }: FoundTable, options: DoctorO
   const names = configuration.ok
     ? nasNames(deploymentOf(configuration.value.catalogue, configuration.value.sites))
     : undefined;
+  const accounting = (configuration.ok ? configuration.value.sites : [])
+    .filter(({ accountingFrom }) => accountingFrom.length > 0)
+    .flatMap(({ nases }) => nases.map(({ name }) => name));
   const examination = new Examination(names, options.now(), options.timeZone);
   const scanned = await attempt(async () => {
     for await (const one of scanSessions(client, tableName)) examination.add(one);
   });
-  if (scanned.ok) for (const finding of examination.findings()) found(finding);
-  else found({ well: '', ill: 'the table cannot be read', faults: scanned.problems });
+  if (scanned.ok) {
+    for (const finding of examination.findings()) found(finding);
+    for (const note of examination.notes(accounting)) options.print(`note   ${printable(note)}`);
+  }
+  if (!scanned.ok) found({ well: '', ill: 'the table cannot be read', faults: scanned.problems });
   return findings.every(({ faults }) => faults.length === 0);
 }
 
@@ -79,6 +86,10 @@ class Examination {
   readonly #unconfirmed: string[] = [];
   readonly #stuck: string[] = [];
   readonly #late: string[] = [];
+  readonly #drifting: string[] = [];
+  readonly #stale: string[] = [];
+  /** Names of NASes, today's, of which a session is known by its accounting. */
+  readonly #heard = new Set<string>();
 
   constructor(names: ReadonlyMap<string, string> | undefined, nowMs: number, timeZone: string) {
     this.#names = names;
@@ -101,6 +112,10 @@ class Examination {
       if (retry !== undefined && retry.attempts >= STUCK_AFTER_ATTEMPTS)
         this.#stuck.push(`${name}: ${activation} is ${state}, ${retry.attempts} attempts failed`);
     }
+    for (const [service, { instead }] of Object.entries(session.drift ?? {}))
+      this.#drifting.push(`${name}: ${service}, not ${instead.join(', ')}`);
+    if (isStale(session, this.#nowMs)) this.#stale.push(name);
+    if (session.life !== undefined) this.#heard.add(this.#names?.get(key.nas) ?? key.nas);
     const dueMs = dueAtMs(session);
     if (dueMs !== undefined && dueMs < this.#nowMs - LATE_MS)
       this.#late.push(`${name}: due ${timesAt(this.#nowMs, this.#timeZone).at(dueMs)}`);
@@ -116,6 +131,20 @@ class Examination {
     }
     const sessions = this.#renamed.get(today);
     sessions?.set(acctSessionId, [...(sessions.get(acctSessionId) ?? []), nas]);
+  }
+
+  /** What may be meant, or mends itself. `accounting` are the NASes whose sites take accounting. */
+  notes(accounting: readonly string[]): readonly string[] {
+    const [first] = this.#stale;
+    const unheard = accounting.filter((nas) => !this.#heard.has(nas));
+    return [
+      ...(first === undefined
+        ? []
+        : [
+            `${counted(this.#stale.length, 'session')} without a record for three intervals, such as ${first}: an Acct-Stop may be lost`,
+          ]),
+      ...unheard.map((nas) => `no session of ${nas} is known by its accounting, which its site takes`),
+    ];
   }
 
   findings(): readonly Finding[] {
@@ -157,6 +186,12 @@ class Examination {
         ill: 'services are unconfirmed',
         faults: this.#unconfirmed,
         advice: 'Services are unconfirmed',
+      },
+      {
+        well: 'no service drifts',
+        ill: 'services that NASes account contradict the table',
+        faults: this.#drifting,
+        advice: 'Services drift',
       },
       {
         well: `no command has failed ${STUCK_AFTER_ATTEMPTS} times or more`,

@@ -1,29 +1,36 @@
 #!/usr/bin/env node
 // `npx interlock`: commands for operators, on this machine or against AWS.
+import { hostname, userInfo } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { LOCAL_TABLE_NAME } from '../core/cloud/table.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
 import { doctor } from './doctor.ts';
+import { createDueSender } from './due-queue.ts';
 import { findTable } from './find-table.ts';
 import { list } from './list.ts';
 import { pathsIn, readConfiguration } from './read-configuration.ts';
+import { resync } from './resync.ts';
 import { show } from './show.ts';
 
 const USAGE = `usage: npx interlock show [--json] [TABLE] NAME
        npx interlock list [--nas NAS] [--service SERVICE] [--limit N] [--after SESSION] [--json] [TABLE]
+       npx interlock resync --to table|nas [--nas NAS] [TABLE] NAME
        npx interlock doctor [--config DIR] [TABLE]
 
 show prints the subscriber sessions of which NAME is the User-Name, the Acct-Session-Id, an IPv4 or
 IPv6 address or prefix, the Calling-Station-Id (a MAC address in any spelling), the NAS-Port-Id, the
 Acct-Multi-Session-Id or the Chargeable-User-Identity: their services, what is in progress, the latest
 requests with their replies, and the last ten changes. list prints sessions, one line each: NAS,
-Acct-Session-Id, User-Name, services, state, latest change. doctor checks the configuration and all
-sessions of the table, and prints what an operator has to mend.
+Acct-Session-Id, User-Name, services, state, latest change. resync ends the drift of a session, waits
+for up to 60 s until its NAS has done what that takes, and prints the session. doctor checks the
+configuration and all sessions of the table, and prints what an operator has to mend.
 
 TABLE is a table in AWS or elsewhere; without it, that of the system that \`npm start\` runs on this
 machine.
 
   --json           one line of JSON for each session; show adds its \`history\`
+  --to table|nas   what counts: what the table has, so that the NAS is told; or what the NAS accounts
   --nas NAS        the sessions of this NAS, by the name under which they began
   --service NAME   the sessions that have this service, active or not: an activation string, or a name
                    for all its parameters
@@ -35,10 +42,15 @@ machine.
   --table TABLE    name of the table (default: ${LOCAL_TABLE_NAME})
   --endpoint URL   DynamoDB endpoint (default: AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, or that of
                    the region)
+  --sqs-endpoint URL
+                   SQS endpoint (default: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, or that of the region)
   --region REGION  AWS region (default: that of the AWS configuration)
   -h, --help       prints this text
 
-Exit status: 0 if there is such a session, or nothing to mend; 1 if not, or on error.`;
+Exit status: 0 if there is such a session, nothing to mend, or no drift any more; 1 if not, or on error.`;
+
+const NO_QUEUES =
+  'the queues are not known: give --sqs-endpoint beside --endpoint, or start `npm start` of this release';
 
 try {
   process.exitCode = await main();
@@ -49,7 +61,7 @@ try {
 }
 
 async function main(): Promise<number> {
-  const { help, command, name, json, config, nas, service, after, limit, ...where } = readArguments();
+  const { help, command, name, json, config, nas, service, after, limit, to, ...where } = readArguments();
   if (help) {
     process.stdout.write(`${USAGE}\n`);
     return 0;
@@ -61,6 +73,7 @@ async function main(): Promise<number> {
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     print: (text: string) => process.stdout.write(`${text}\n`),
   };
+  const note = (text: string) => process.stderr.write(`${text}\n`);
   if (command === 'doctor') {
     const { configuration } = table;
     const readFiles = async () =>
@@ -72,15 +85,21 @@ async function main(): Promise<number> {
     return (await doctor(table, { readConfiguration: readFiles, ...terminal })) ? 0 : 1;
   }
   if (command === 'list') {
-    const note = (text: string) => process.stderr.write(`${text}\n`);
     const listed = await list(table, { nas, service, after, limit, json, note, ...terminal });
     if (listed > 0) return 0;
     note('no session is listed');
     return 1;
   }
+  if (command === 'resync' && to !== undefined) {
+    if (table.sqs === undefined) throw new ConfigurationError([NO_QUEUES]);
+    const send = createDueSender(table.sqs);
+    const operator = `${userInfo().username}@${hostname()}`;
+    const pause = (ms: number) => setTimeout(ms);
+    return (await resync(table, { name, nas, to, operator, send, pause, note, ...terminal })) ? 0 : 1;
+  }
   const found = await show(table, { name, json, ...terminal });
   if (found > 0) return 0;
-  process.stderr.write(`no session is known by ${name}\n`);
+  note(`no session is known by ${name}`);
   return 1;
 }
 
@@ -99,15 +118,27 @@ function readArguments() {
         after: { type: 'string' },
         data: { type: 'string' },
         table: { type: 'string' },
+        to: { type: 'string' },
         endpoint: { type: 'string' },
+        'sqs-endpoint': { type: 'string' },
         region: { type: 'string' },
       },
     });
     const [command, name = '', ...others] = positionals;
     const endpoint =
       values.endpoint ?? process.env['AWS_ENDPOINT_URL_DYNAMODB'] ?? process.env['AWS_ENDPOINT_URL'];
+    const sqsEndpoint =
+      values['sqs-endpoint'] ?? process.env['AWS_ENDPOINT_URL_SQS'] ?? process.env['AWS_ENDPOINT_URL'];
     if (!values.help) checkArguments(command, name, others, values);
-    return { ...values, endpoint, command, name, limit: limitOf(values.limit) };
+    return {
+      ...values,
+      endpoint,
+      sqsEndpoint,
+      command,
+      name,
+      to: sideOf(values.to),
+      limit: limitOf(values.limit),
+    };
   } catch (error) {
     throw new ConfigurationError([error instanceof Error ? error.message : String(error), USAGE]);
   }
@@ -120,6 +151,12 @@ function limitOf(text = '100'): number {
   return limit;
 }
 
+/** @throws Error when it is neither */
+function sideOf(text: string | undefined): 'table' | 'nas' | undefined {
+  if (text === undefined || text === 'table' || text === 'nas') return text;
+  throw new Error('--to takes table or nas');
+}
+
 interface Options {
   readonly json: boolean;
   readonly config?: string;
@@ -127,6 +164,8 @@ interface Options {
   readonly service?: string;
   readonly limit?: string;
   readonly after?: string;
+  readonly to?: string;
+  readonly 'sqs-endpoint'?: string;
 }
 
 /** @throws Error that says what is wrong */
@@ -134,16 +173,26 @@ function checkArguments(
   command: string | undefined,
   name: string,
   others: readonly string[],
-  { json, config, nas, service, limit, after }: Options,
+  { json, config, nas, service, limit, after, to, 'sqs-endpoint': sqsEndpoint }: Options,
 ): void {
-  if (command !== 'list' && (nas ?? service ?? limit ?? after) !== undefined)
-    throw new Error('only list takes --nas, --service, --limit and --after');
+  if (command !== 'list' && (service ?? limit ?? after) !== undefined)
+    throw new Error('only list takes --service, --limit and --after');
+  if (command !== 'list' && command !== 'resync' && nas !== undefined)
+    throw new Error('only list and resync take --nas');
+  if (command !== 'resync' && (to ?? sqsEndpoint) !== undefined)
+    throw new Error('only resync takes --to and --sqs-endpoint');
   switch (command) {
     case undefined:
       throw new Error('a command is missing');
     case 'show':
       if (name === '' || others.length > 0) throw new Error('show takes one NAME');
       if (config !== undefined) throw new Error('show takes no --config');
+      return;
+    case 'resync':
+      if (name === '' || others.length > 0) throw new Error('resync takes one NAME');
+      if (to === undefined) throw new Error('resync takes --to table or --to nas');
+      if (json) throw new Error('resync takes no --json');
+      if (config !== undefined) throw new Error('resync takes no --config');
       return;
     case 'list':
       if (name !== '') throw new Error('list takes no NAME: give --nas or --service');

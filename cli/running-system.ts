@@ -7,12 +7,16 @@ export interface RunningSystem {
   /** Absolute paths of the files that it was started with; absent in the file of an earlier release. */
   readonly configuration?: ConfigurationPaths;
   readonly tableName: string;
-  /** For the constructor of a client. */
-  readonly dynamodb: {
-    readonly endpoint: string;
-    readonly region: string;
-    readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
-  };
+  readonly dynamodb: ClientConfig;
+  /** Absent in the file of an earlier release. */
+  readonly sqs?: ClientConfig;
+}
+
+/** For the constructor of a client. */
+interface ClientConfig {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
 /** The directory of that file where a system has no data directory: in the checkout, whatever the working directory. */
@@ -22,11 +26,11 @@ const fileIn = (directory: string) => join(directory, 'local.json');
 
 /** Writes the file of a running system. The result removes it, unless another system has written its own since. */
 export async function announceSystem(
-  { configuration, tableName, dynamodb }: RunningSystem,
+  { configuration, tableName, dynamodb, sqs }: RunningSystem,
   directory = DEFAULT_DIRECTORY,
 ): Promise<() => Promise<void>> {
   const file = fileIn(directory);
-  const text = JSON.stringify({ configuration, tableName, dynamodb });
+  const text = JSON.stringify({ configuration, tableName, dynamodb, sqs });
   await mkdir(directory, { recursive: true });
   await writeFile(file, text);
   return async () => {

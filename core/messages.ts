@@ -97,8 +97,7 @@ export const InboxMessage = v.variant('kind', [RequestMessage, OutcomeMessage]);
 /** A message of a site's inbox. */
 export type InboxMessage = v.InferOutput<typeof InboxMessage>;
 
-/** The schema of the due queue. */
-export const DueMessage = v.object({
+const DueMessage = v.object({
   version: Version,
   kind: v.literal('due'),
   session: SessionKey,
@@ -106,6 +105,21 @@ export const DueMessage = v.object({
 });
 /** Due queue: a session that is due at `dueAtMs`. */
 export type DueMessage = v.InferOutput<typeof DueMessage>;
+
+const ResyncMessage = v.object({
+  version: Version,
+  kind: v.literal('resync'),
+  session: SessionKey,
+  /** What counts: what the table has, or what the NAS accounts. */
+  to: v.picklist(['table', 'nas']),
+  /** Who says so, for logs. */
+  operator: v.exactOptional(Text),
+});
+/** Due queue: an operator has the drift of a session ended. */
+export type ResyncMessage = v.InferOutput<typeof ResyncMessage>;
+
+/** The schema of the due queue. */
+export const DueQueueMessage = v.variant('kind', [DueMessage, ResyncMessage]);
 
 const ReplyMessage = v.object({
   version: Version,

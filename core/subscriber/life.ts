@@ -8,6 +8,7 @@ import type { NasProfile } from '../nas.ts';
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { answer, type Draft, end, type Nak, nak, withServices } from './draft.ts';
 import { underWay } from './duplicates.ts';
+import { atNas } from './key.ts';
 import {
   isLater,
   latestOf,
@@ -301,8 +302,7 @@ export function openSession(
     return proceed({ session: revived(open, closed.services, nowMs), effects, nowMs }, id);
   }
   const opened: Session = {
-    ...known,
-    nas,
+    ...atNas(known, nas),
     identity: isOfService(record) ? {} : record.identity,
     claimed: {},
     classes: isOfService(record) ? [] : record.classes,

@@ -4,10 +4,12 @@
 // A record says what was so when it happened. One that happened before the table's latest word from the NAS settles nothing,
 // and one about what the command under way may change waits until that is settled.
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
+import { serviceSessionId as idOfInterlock } from '../service-accounting.ts';
 import type { ServiceTerms } from '../services/terms.ts';
 import { type Draft, end, mark, withServices } from './draft.ts';
 import { isMember, MAX_SERVICES } from './exclusion.ts';
 import { CLOCK_TOLERANCE_MS, lastWordMs } from './life.ts';
+import type { AccountedService } from './record.ts';
 import type { Drift, Life, ServiceRecordId, ServiceSession, Session, Witness } from './session.ts';
 import { proceed } from './steps.ts';
 
@@ -15,6 +17,18 @@ import { proceed } from './steps.ts';
 const RECORDS_KEPT = 16;
 /** What begins so soon after its session was activated by the log-in. */
 const LOG_IN_MS = 60_000;
+
+/**
+ * Whether a record is one of Interlock's own, which a server has copied. The relay tells those whose number has 13 digits; a
+ * session that 0.1.0 began has numbers like those of JunosE, which may account another service under the same one.
+ */
+export function isOfInterlock(
+  { acctSessionId, services }: Session,
+  { activation, serviceSessionId }: AccountedService,
+): boolean {
+  const account = services[activation]?.account;
+  return account !== undefined && serviceSessionId === idOfInterlock(acctSessionId, account.number);
+}
 
 /** The session with what a record says of a service, or with the record where it has to wait. */
 export function witness(draft: Draft, one: Witness): Draft {

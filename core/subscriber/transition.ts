@@ -196,7 +196,7 @@ import {
   restorationUnanswered,
 } from './outcomes.ts';
 import { witnessOf } from './record.ts';
-import { rememberEnds, resync, settleRecords, takeDeferred, witness } from './service-records.ts';
+import { isOfInterlock, rememberEnds, resync, settleRecords, takeDeferred, witness } from './service-records.ts';
 import type {
   Effect,
   EventQueue,
@@ -383,7 +383,7 @@ const TABLE: Table = {
     refreshed:   refresh,
     replaced:    replace,
     ended:       close,
-    witnessed:   takeWitness,
+    witnessed:   takeWitnessOfNas,
     stale:       becomeStale,
     late:        ignore,
     resync:      resyncIdle,
@@ -402,7 +402,7 @@ const TABLE: Table = {
     refreshed:   refresh,
     replaced:    replace,
     ended:       close,
-    witnessed:   takeWitness,
+    witnessed:   takeWitnessOfNas,
     stale:       becomeStale,
     late:        ignore,
     resync:      ignore,
@@ -421,7 +421,7 @@ const TABLE: Table = {
     refreshed:   refresh,
     replaced:    replace,
     ended:       close,
-    witnessed:   takeWitness,
+    witnessed:   takeWitnessOfNas,
     stale:       becomeStale,
     late:        ignore,
     resync:      ignore,
@@ -440,7 +440,7 @@ const TABLE: Table = {
     refreshed:   refresh,
     replaced:    replace,
     ended:       close,
-    witnessed:   takeWitness,
+    witnessed:   takeWitnessOfNas,
     stale:       becomeStale,
     late:        ignore,
     resync:      ignore,
@@ -459,7 +459,7 @@ const TABLE: Table = {
     refreshed:   refresh,
     replaced:    replace,
     ended:       close,
-    witnessed:   takeWitness,
+    witnessed:   takeWitnessOfNas,
     stale:       becomeStale,
     late:        ignore,
     resync:      ignore,
@@ -478,7 +478,7 @@ const TABLE: Table = {
     refreshed:   refresh,
     replaced:    replace,
     ended:       close,
-    witnessed:   takeWitness,
+    witnessed:   takeWitnessOfNas,
     stale:       becomeStale,
     late:        ignore,
     resync:      ignore,
@@ -653,6 +653,13 @@ function openWitnessed(draft: Draft<Session | undefined>, event: RecordEvent): D
 function refresh(draft: Draft, { record }: RecordEvent): Change {
   const session = refreshed(draft.session, record);
   return session === draft.session ? ignore() : { ...draft, session };
+}
+
+function takeWitnessOfNas(draft: Draft, event: RecordEvent): Change {
+  const { service } = event.record;
+  return service !== undefined && isOfInterlock(draft.session, service)
+    ? ignore()
+    : takeWitness(draft, event);
 }
 
 function takeWitness(draft: Draft, { id, record }: RecordEvent): Draft {

@@ -4,12 +4,13 @@
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord, SQSRecordAttributes } from 'aws-lambda';
 import { isDueQueue, siteOfInbox } from '../../core/cloud/queues.ts';
 import {
-  DueMessage,
+  DueQueueMessage,
   InboxMessage,
   MalformedMessage,
   NOT_SENT,
   type OutcomeMessage,
   type RequestMessage,
+  type ResyncMessage,
   readMessage,
   type SessionKey,
 } from '../../core/messages.ts';
@@ -57,10 +58,12 @@ async function decide(
   signal: AbortSignal,
 ): Promise<void> {
   if (isDueQueue(record.eventSourceARN)) {
-    const { session } = readMessage(DueMessage, record.body);
-    const event = { kind: 'due', id: record.messageId } as const;
+    const message = readMessage(DueQueueMessage, record.body);
+    const id = record.messageId;
+    const event = message.kind === 'due' ? ({ kind: 'due', id } as const) : resyncEvent(id, message);
+    const cause = message.kind === 'due' ? 'its time has come' : describeResync(message);
     return changeSession(
-      { sessions: [session], event, correlationId: event.id, cause: 'its time has come' },
+      { sessions: [message.session], event, correlationId: id, cause },
       dependencies,
       signal,
     );
@@ -70,6 +73,16 @@ async function decide(
   return message.kind === 'request'
     ? decideRequest(site, message, record.attributes, dependencies, signal)
     : decideOutcome(site, message, dependencies, signal);
+}
+
+function resyncEvent(id: string, { to }: ResyncMessage) {
+  return { kind: 'resync', id, to } as const;
+}
+
+/** `resync to the table, by ops@host`. */
+function describeResync({ to, operator = '' }: ResyncMessage): string {
+  const who = boundedWords(operator);
+  return `resync to the ${to === 'nas' ? 'NAS' : to}${who === undefined ? '' : `, by ${who}`}`;
 }
 
 async function decideRequest(

@@ -63,15 +63,17 @@ function report(event: DecideReport): void {
       countAnswer('nak', event.errorCause);
       return;
     case 'decided': {
-      const { effects, nas, outcome, lostRaces, unconfirmed, retryAttempts = 0 } = event;
+      const { effects, nas, outcome, lostRaces, unconfirmed, drifted, retryAttempts = 0 } = event;
       log({ ...event, effects: effects.map(({ kind }) => kind) });
       measureArrival(event);
       if (outcome !== undefined)
         metrics.add(METRICS.nasOutcomes, 'Count', 1, { Nas: nas, Result: outcome.result });
       if (lostRaces > 0) metrics.add('LostRaces', 'Count', lostRaces);
-      // The alarm is on the sum of all NASes, the graph has each.
+      // The alarms are on the sum of all NASes, the graphs have each.
       for (const dimensions of unconfirmed.length > 0 ? [{}, { Nas: nas }] : [])
         metrics.add(METRICS.unconfirmed, 'Count', unconfirmed.length, dimensions);
+      for (const dimensions of drifted.length > 0 ? [{}, { Nas: nas }] : [])
+        metrics.add(METRICS.drifted, 'Count', drifted.length, dimensions);
       if (retryAttempts >= STUCK_AFTER_ATTEMPTS) metrics.add(METRICS.stuckDeactivations, 'Count', 1);
       for (const effect of effects)
         if (effect.kind === 'reply') countAnswer(effect.answer, effect.errorCause);

@@ -47,8 +47,9 @@ function report(event: IngestReport): void {
     case 'decided': {
       const { effects, nas, lostRaces, drifted } = event;
       log({ ...event, effects: effects.map(({ kind }) => kind) });
-      metrics.add(METRICS.drifted, 'Count', drifted.length);
-      if (drifted.length > 0) metrics.add(METRICS.drifted, 'Count', drifted.length, { Nas: nas });
+      // The alarm is on the sum of all NASes, the graph has each.
+      for (const dimensions of drifted.length > 0 ? [{}, { Nas: nas }] : [])
+        metrics.add(METRICS.drifted, 'Count', drifted.length, dimensions);
       if (lostRaces > 0) metrics.add('LostRaces', 'Count', lostRaces);
     }
   }

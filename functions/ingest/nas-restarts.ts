@@ -29,8 +29,14 @@ export interface SessionsPart {
 
 /** All functions reject if DynamoDB fails. */
 export interface NasRestarts {
-  /** When a NAS, or its virtual router of that name, has restarted last, as of now; undefined where that is not known. */
-  latest(nas: string, virtualRouter: string | undefined, signal: AbortSignal): Promise<number | undefined>;
+  /**
+   * When a NAS, which has had these names, or its virtual router has restarted last, as of now; undefined where that is not known.
+   */
+  latest(
+    names: readonly string[],
+    virtualRouter: string | undefined,
+    signal: AbortSignal,
+  ): Promise<number | undefined>;
   /** Keeps when a NAS, or its virtual router, has restarted, unless a later restart is known. */
   remember(nas: string, scope: string | undefined, eventAtMs: number, signal: AbortSignal): Promise<void>;
   /** Sessions in the order of the index; `last` is the partition key of the last one, where others may follow. */
@@ -47,9 +53,9 @@ interface RestartItem {
 /** The restarts in the table of that name. */
 export function createNasRestarts(dynamodb: DynamoDBClient, tableName: string): NasRestarts {
   return {
-    async latest(nas, virtualRouter, abortSignal) {
+    async latest(names, virtualRouter, abortSignal) {
       const scopes = virtualRouter === undefined ? [undefined] : [undefined, virtualRouter];
-      const Keys = scopes.map((scope) => marshall(itemKey(nas, scope)));
+      const Keys = names.flatMap((nas) => scopes.map((scope) => marshall(itemKey(nas, scope))));
       const { Responses, UnprocessedKeys = {} } = await dynamodb.send(
         new BatchGetItemCommand({ RequestItems: { [tableName]: { Keys, ConsistentRead: true } } }),
         { abortSignal },

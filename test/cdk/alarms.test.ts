@@ -68,8 +68,8 @@ describe('an alarm', () => {
   );
 
   it('comes when a function fails or is throttled, and when account falls five minutes behind', () => {
-    expect(thresholdsOf('Errors')).toEqual({ Account: 1, Decide: 1, Sweep: 1 });
-    expect(thresholdsOf('Throttles')).toEqual({ Account: 1, Decide: 1, Sweep: 1 });
+    expect(thresholdsOf('Errors')).toEqual({ Account: 1, Decide: 1, Ingest: 1, Sweep: 1 });
+    expect(thresholdsOf('Throttles')).toEqual({ Account: 1, Decide: 1, Ingest: 1, Sweep: 1 });
     expect(thresholdsOf('IteratorAge')).toEqual({ Account: 300_000 });
   });
 
@@ -89,6 +89,17 @@ describe('an alarm', () => {
     expect(alarmsOn(METRICS.overdue)).toMatchObject({
       sweep: { Namespace: 'Interlock', Threshold: 300_000, TreatMissingData: 'breaching' },
     });
+  });
+
+  it('comes when ten services or more contradict the table within a quarter of an hour', () => {
+    const alarm = {
+      Namespace: 'Interlock',
+      Statistic: 'Sum',
+      Threshold: 10,
+      Period: 900,
+      EvaluationPeriods: 1,
+    };
+    expect(alarmsOn(METRICS.drifted)).toMatchObject({ decide: alarm, ingest: alarm });
   });
 
   it('tells nobody, unless there is a topic to tell', () => {

@@ -13,8 +13,9 @@ const CDK_OUT = join(import.meta.dirname, '../../cdk.out');
 
 describe('the bundled functions', () => {
   let output: string;
-  /** Asset folders, by the file beside the code: decide's, sweep's and account's. */
+  /** Asset folders, by the file beside the code: decide's and ingest's, sweep's and account's. */
   let decide: string;
+  let ingest: string;
   let sweep: string;
   let account: string;
 
@@ -26,21 +27,28 @@ describe('the bundled functions', () => {
     app.synth();
     const assets = readdirSync(output).filter((name) => name.startsWith('asset.'));
     const filesOf = (asset: string) => readdirSync(join(output, asset));
-    const folder = (isMeant: (files: readonly string[]) => boolean) => {
-      const [found = '', ...others] = assets.filter((asset) => isMeant(filesOf(asset)));
+    const codeOf = (asset: string) => readFileSync(join(output, asset, 'index.mjs'), 'utf8');
+    const folder = (file: string, isMeant: (code: string) => boolean = () => true) => {
+      const [found = '', ...others] = assets.filter(
+        (asset) => filesOf(asset).includes(file) && isMeant(codeOf(asset)),
+      );
       expect(others).toEqual([]);
       return join(output, found);
     };
-    decide = folder((files) => files.includes('deployment.json'));
-    sweep = folder((files) => files.includes('nas-names.json'));
-    account = folder((files) => files.includes('nas-sites.json'));
+    // Only ingest knows of restarts of a NAS.
+    decide = folder('deployment.json', (code) => !code.includes('RESTART#'));
+    ingest = folder('deployment.json', (code) => code.includes('RESTART#'));
+    sweep = folder('nas-names.json');
+    account = folder('nas-sites.json');
   });
 
   afterAll(() => rmSync(output, { recursive: true }));
 
-  it('have decide told what is deployed, sweep the names of the NASes, and account their sites', () => {
-    expect(readdirSync(decide).sort()).toEqual(['deployment.json', 'index.mjs', 'index.mjs.map']);
-    expect(JSON.parse(readFileSync(join(decide, 'deployment.json'), 'utf8'))).toEqual(deployment);
+  it('have decide and ingest told what is deployed, sweep the names of the NASes, and account their sites', () => {
+    for (const folder of [decide, ingest]) {
+      expect(readdirSync(folder).sort()).toEqual(['deployment.json', 'index.mjs', 'index.mjs.map']);
+      expect(JSON.parse(readFileSync(join(folder, 'deployment.json'), 'utf8'))).toEqual(deployment);
+    }
     expect(readdirSync(sweep).sort()).toEqual(['index.mjs', 'index.mjs.map', 'nas-names.json']);
     expect(new Map(JSON.parse(readFileSync(join(sweep, 'nas-names.json'), 'utf8')))).toEqual(
       nasNames(deployment),
@@ -66,17 +74,20 @@ describe('the bundled functions', () => {
     const bytes = (folder: string) => statSync(join(folder, 'index.mjs')).size;
 
     expect(bytes(decide)).toBeLessThan(125_000);
-    for (const folder of [account, sweep]) expect(bytes(folder)).toBeLessThan(bytes(decide));
+    for (const folder of [ingest, account, sweep]) expect(bytes(folder)).toBeLessThan(bytes(decide));
   });
 
   it('load as the runtime loads them', () => {
-    const handlers = [decide, account, sweep].map((folder) => pathToFileURL(join(folder, 'index.mjs')).href);
+    const handlers = [decide, ingest, account, sweep].map(
+      (folder) => pathToFileURL(join(folder, 'index.mjs')).href,
+    );
     const script = `for (const file of ${JSON.stringify(handlers)}) console.log(typeof (await import(file)).handler);`;
     const env = {
       AWS_REGION: 'eu-central-1',
       TABLE_NAME: 'sessions',
       OUTBOX_URLS: '{}',
       INBOX_URLS: '{}',
+      FEED_URLS: '{}',
       ACCOUNTING_URLS: '{}',
       DUE_QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/123456789012/interlock-due',
       DEPLOYMENT_FILE: join(decide, 'deployment.json'),
@@ -85,6 +96,6 @@ describe('the bundled functions', () => {
     };
     const options = ['--enable-source-maps', '--input-type=module', '-e', script];
 
-    expect(execFileSync(process.execPath, options, { encoding: 'utf8', env })).toBe('function\n'.repeat(3));
+    expect(execFileSync(process.execPath, options, { encoding: 'utf8', env })).toBe('function\n'.repeat(4));
   });
 });

@@ -301,6 +301,7 @@ describe('policies', () => {
     expect(policies.map(([id]) => id).sort()).toEqual([
       'AccountRoleDefaultPolicy',
       'DecideRoleDefaultPolicy',
+      'IngestRoleDefaultPolicy',
       'SitesnorthRelayPolicy',
       'SitessouthRelayPolicy',
       'SweepRoleDefaultPolicy',

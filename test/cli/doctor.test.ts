@@ -12,7 +12,19 @@ import type { Session } from '../../core/subscriber/session.ts';
 import { createHistoryWriter } from '../../functions/shared/history-writer.ts';
 import { createSessionStore } from '../../functions/shared/session-store.ts';
 import { ensureTable } from '../../local/cloud/table.ts';
-import { ack, asked, NOW, nak, nas, play, request, timeout } from '../core/support.ts';
+import {
+  accountedAs,
+  ack,
+  asked,
+  COA,
+  NOW,
+  nak,
+  nas,
+  play,
+  record,
+  request,
+  timeout,
+} from '../core/support.ts';
 import { startTable, type Table } from '../functions/support.ts';
 import { dynoxide } from '../local/cloud/emulators.ts';
 
@@ -28,6 +40,7 @@ const WELL = [
   'ok     the site files name the NAS of each session',
   'ok     each session is stored once',
   'ok     no service is unconfirmed',
+  'ok     no service drifts',
   'ok     no command has failed 3 times or more',
   'ok     nothing has been due for 5 minutes',
 ];
@@ -216,6 +229,35 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock doctor'), () => {
     expect(printed).toEqual([
       WELL[0],
       'FAULT  the table cannot be read\n         ResourceNotFoundException: Requested resource not found',
+    ]);
+  });
+
+  it('lists what drifts, and notes sessions that are stale and NASes that no record names', async () => {
+    const feed = 'accountingFrom: [{ name: nases, source: 192.0.2.0/24, secret: testing123, mode: copy }]\n';
+    const { having, examine } = await patient(
+      `${SITE.replace('http: "127.0.0.1:0" }', 'http: "127.0.0.1:0", accounting: "127.0.0.1:0" }')}${feed}`,
+    );
+    const unheard = await examine();
+    expect(unheard.isWell).toBe(true);
+    expect(unheard.printed.at(-1)).toBe(
+      'note   no session of bng-1 is known by its accounting, which its site takes',
+    );
+    const { session } = play([
+      record('start', -100, { acctSessionId: 'd1', interimIntervalSeconds: 600 }),
+      asked(request('r1', { ...COA, acctSessionId: 'd1', activate: ['gold'] })),
+      ack,
+      record('start', 100, { acctSessionId: 'd1', service: accountedAs('silver', 'd1:1') }),
+    ]);
+    await having(session);
+    const { isWell, printed } = await examine(NOW + 60 * MINUTE_MS);
+    expect(isWell).toBe(false);
+    expect(printed.join('\n')).toContain(
+      'FAULT  services that NASes account contradict the table\n' +
+        '         bng-1 d1: silver, not gold\n' +
+        '         docs/runbook.md: Services drift',
+    );
+    expect(printed.filter((line) => line.startsWith('note'))).toEqual([
+      'note   1 session without a record for three intervals, such as bng-1 d1: an Acct-Stop may be lost',
     ]);
   });
 });

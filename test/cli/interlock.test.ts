@@ -125,6 +125,15 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
     });
   });
 
+  it('resync sends to no queue that may be of another system', async () => {
+    const where = ['--table', table.name, '--endpoint', table.endpoint];
+    expect(await interlock(['resync', 'one', '--to', 'nas', ...where])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `table sessions at ${table.endpoint}\nthe queues are not known: give --sqs-endpoint beside --endpoint, or start \`npm start\` of this release\n`,
+    });
+  });
+
   it('prints its usage on request', async () => {
     const asked = [['--help'], ['-h'], ['show', '--help'], ['show', 'one', 'two', '-h']];
     for (const ended of await Promise.all(asked.map((args) => interlock(args, {})))) {
@@ -143,6 +152,12 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
     [['hide', 'one'], 'hide is not a command'],
     [['show', 'one', '--loud'], "Unknown option '--loud'.*"],
     [['show', 'one', '--config', 'config'], 'show takes no --config'],
+    [['resync', '--to', 'nas'], 'resync takes one NAME'],
+    [['resync', 'one'], 'resync takes --to table or --to nas'],
+    [['resync', 'one', '--to', 'me'], '--to takes table or nas'],
+    [['resync', 'one', '--to', 'nas', '--json'], 'resync takes no --json'],
+    [['show', 'one', '--to', 'nas'], 'only resync takes --to and --sqs-endpoint'],
+    [['show', 'one', '--nas', 'bng-1'], 'only list and resync take --nas'],
     [['doctor', 'one'], 'doctor takes no NAME'],
     [['doctor', '--json'], 'doctor takes no --json'],
   ])('says what is wrong with the arguments %j, and its usage', async (args, problem) => {
@@ -163,7 +178,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock doctor'), () => {
     const well = await examine('--config', join(ROOT, 'config'));
     expect([well.code, well.stderr]).toEqual([0, `table sessions at ${table.endpoint}\n`]);
     expect(well.stdout).toMatch(
-      /^ok {5}the configuration can be used: 6 services, 1 site, 1 NAS\n(?:ok {5}.*\n){6}$/,
+      /^ok {5}the configuration can be used: 6 services, 1 site, 1 NAS\n(?:ok {5}.*\n){7}$/,
     );
     const lost = await examine('--config', tmpdir());
     expect(lost).toMatchObject({

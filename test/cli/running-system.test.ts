@@ -8,6 +8,7 @@ import { LOCAL } from '../local/cloud/emulators.ts';
 const systemOn = (port: number) => ({
   tableName: 'interlock',
   dynamodb: { endpoint: `http://127.0.0.1:${port}`, ...LOCAL },
+  sqs: { endpoint: `http://127.0.0.1:${port + 1}`, ...LOCAL },
 });
 
 /** In a directory that is there, one that is not. */

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   AccountingMessage,
-  DueMessage,
+  type DueMessage,
+  DueQueueMessage,
   FeedMessage,
   InboxMessage,
   MalformedMessage,
@@ -29,7 +30,7 @@ describe('a message', () => {
         };
         const body = writeMessage(message);
         expect(body).toMatch(/^[\x20-\x7e]*$/);
-        expect(readMessage(DueMessage, body)).toEqual(message);
+        expect(readMessage(DueQueueMessage, body)).toEqual(message);
       }),
     );
   });
@@ -39,8 +40,25 @@ describe('a message', () => {
     ['{}', 'kind: '],
     ['{"kind":"due","session":{"nas":"","acctSessionId":"1"},"dueAtMs":1}', 'session.nas: '],
   ])('that no release wrote is refused, and the error names the path: %s', (body, reason) => {
-    expect(() => readMessage(DueMessage, body)).toThrow(MalformedMessage);
-    expect(() => readMessage(DueMessage, body)).toThrow(reason);
+    expect(() => readMessage(DueQueueMessage, body)).toThrow(MalformedMessage);
+    expect(() => readMessage(DueQueueMessage, body)).toThrow(reason);
+  });
+});
+
+describe('a message of the due queue', () => {
+  const session = { nas: 'bng-1', acctSessionId: '0001' };
+  it.each([
+    { kind: 'due', session, dueAtMs: 1 },
+    { kind: 'resync', session, to: 'table' },
+    { kind: 'resync', session, to: 'nas', operator: 'ops@host' },
+  ] as const)('is read as it was written: %o', (message) => {
+    const written = { version: MESSAGE_VERSION, ...message };
+    expect(readMessage(DueQueueMessage, writeMessage(written))).toEqual(written);
+  });
+
+  it('brings a session to nothing else than the table or the NAS', () => {
+    const message = { version: MESSAGE_VERSION, kind: 'resync', session, to: 'both' };
+    expect(() => readMessage(DueQueueMessage, writeMessage(message))).toThrow('to: ');
   });
 });
 
@@ -151,7 +169,7 @@ describe('a message of 0.1.0, which has no version,', () => {
   const SCHEMAS = {
     request: InboxMessage,
     outcome: InboxMessage,
-    due: DueMessage,
+    due: DueQueueMessage,
     reply: OutboxMessage,
     command: OutboxMessage,
     accounting: AccountingMessage,
@@ -196,7 +214,7 @@ describe('a message of 0.1.0, which has no version,', () => {
 
 it('a message of a later version is refused by that version', () => {
   const later = { version: MESSAGE_VERSION + 1, kind: 'due' };
-  expect(() => readMessage(DueMessage, JSON.stringify(later))).toThrow(
+  expect(() => readMessage(DueQueueMessage, JSON.stringify(later))).toThrow(
     `version: ${MESSAGE_VERSION + 1} is later than ${MESSAGE_VERSION}`,
   );
 });

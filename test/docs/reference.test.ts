@@ -292,7 +292,10 @@ describe('the tables of options', () => {
 
   it.each([
     [['npm start'], 'local/start.ts'],
-    [['npx interlock show', 'npx interlock list', 'npx interlock doctor'], 'cli/interlock.ts'],
+    [
+      ['npx interlock show', 'npx interlock list', 'npx interlock resync', 'npx interlock doctor'],
+      'cli/interlock.ts',
+    ],
   ])('%j: have every option of %s, and no other', (headings, file) => {
     expect(optionsIn(headings.flatMap(firstCells).join(' '))).toEqual(optionsIn(usageOf(file)));
   });

@@ -18,15 +18,30 @@ import { createSessionStore } from '../../functions/shared/session-store.ts';
 import { type Fauxqs, startFauxqs } from '../../local/cloud/fauxqs.ts';
 import type { Queue } from '../../local/cloud/queues.ts';
 import { at, list, resources } from '../cdk/template.ts';
-import { accountingId, asked, NOW, nas, outcome, play, request } from '../core/support.ts';
+import {
+  accountedAs,
+  accountingId,
+  ack,
+  asked,
+  COA,
+  NOW,
+  nas,
+  outcome,
+  play,
+  record,
+  request,
+} from '../core/support.ts';
 import { createFifoQueue, createQueue, dynoxide, LOCAL } from '../local/cloud/emulators.ts';
 import { bundleFunctions } from '../system/lambda/bundles.ts';
 import { FunctionProcess } from '../system/lambda/function-process.ts';
 import { type EmbeddedMetric, embeddedMetrics } from './shared/embedded-metrics.ts';
-import { inboxRecord, requestMessage, startTable, type Table } from './support.ts';
+import { feedMessage, feedRecord, inboxRecord, requestMessage, startTable, type Table } from './support.ts';
 
 const deployment = deploymentOf(
-  parseServicesFile('services.yaml', 'services: { gold: { mutexGroup: 12, statistics: time } }'),
+  parseServicesFile(
+    'services.yaml',
+    'services: { gold: { mutexGroup: 12, statistics: time }, silver: { mutexGroup: 12 } }',
+  ),
   [
     parseSiteFile(
       'demo.yaml',
@@ -65,6 +80,11 @@ describe('the bundle of', () => {
       { TABLE_NAME: 'sessions', OUTBOX_URLS: '{"demo":"here"}' },
       ['OUTBOX_URLS.demo', 'INBOX_URLS', 'DUE_QUEUE_URL', 'DEPLOYMENT_FILE'],
     ],
+    [
+      'ingest',
+      { TABLE_NAME: 'sessions', FEED_URLS: '{"demo":"here"}' },
+      ['OUTBOX_URLS', 'FEED_URLS.demo', 'DUE_QUEUE_URL', 'DEPLOYMENT_FILE'],
+    ],
     ['account', { TABLE_NAME: 'sessions' }, ['ACCOUNTING_URLS', 'NAS_SITES_FILE']],
     ['sweep', {}, ['TABLE_NAME', 'DUE_QUEUE_URL', 'NAS_NAMES_FILE']],
   ])('%s names all variables that are missing in %o', async (name, environment, missing) => {
@@ -102,6 +122,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       NAS_SITES_FILE: join(output, 'account', 'nas-sites.json'),
       OUTBOX_URLS: urls,
       INBOX_URLS: urls,
+      FEED_URLS: urls,
       ACCOUNTING_URLS: urls,
       DUE_QUEUE_URL: urlOf(await createQueue(sqs, 'due')),
     };
@@ -140,12 +161,39 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     return timeoutOf(play([asked(request('r1', { ...asking, activate: ['gold'] }))]).session);
   }
 
-  async function timeoutOf(session: Session | undefined): Promise<object> {
+  /** A session whose NAS accounts silver while Interlock tells it to activate gold, and the outcome: it has done so. */
+  function drifting(acctSessionId: string): Promise<object> {
+    const service = accountedAs('silver', `${acctSessionId}:1`);
+    const { session } = play([
+      record('start', -100, { acctSessionId }),
+      asked(request('r1', { ...COA, acctSessionId, activate: ['gold'] })),
+      record('start', 100, { acctSessionId, service }),
+    ]);
+    return outcomeOf(session, 'ack');
+  }
+
+  /** A session whose request has activated gold, and the record of its NAS, which accounts silver. */
+  async function driftingRecords(acctSessionId: string): Promise<readonly object[]> {
+    const { session } = play([
+      record('start', -100, { acctSessionId }),
+      asked(request('r1', { ...COA, acctSessionId, activate: ['gold'] })),
+      ack,
+    ]);
+    if (session === undefined) throw new Error('an Acct-Start opens a session');
+    await createSessionStore(table.client, table.name).write({ ...session, revision: 0 });
+    const at = { eventAtMs: NOW + 100_000, receivedAtMs: NOW + 100_000 };
+    const service = { name: 'silver', serviceSessionId: `${acctSessionId}:1` };
+    return [feedRecord(feedMessage({ status: 'start', acctSessionId, service, ...at }))];
+  }
+
+  const timeoutOf = (session: Session | undefined) => outcomeOf(session, 'timeout');
+
+  async function outcomeOf(session: Session | undefined, result: 'ack' | 'timeout'): Promise<object> {
     if (session?.transition === undefined) throw new Error('no command is under way');
     await createSessionStore(table.client, table.name).write({ ...session, revision: 0 });
     const { commandId, correlationId } = session.transition;
     const key = { nas: session.nas.name, acctSessionId: session.acctSessionId };
-    return { kind: 'outcome', correlationId, commandId, session: key, result: 'timeout', atMs: NOW };
+    return { kind: 'outcome', correlationId, commandId, session: key, result, atMs: NOW };
   }
 
   it('decide answers a request, and names the message that it cannot process', async () => {
@@ -201,13 +249,55 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     expect(account.log()).toContainEqual(expect.objectContaining({ service: 'account', AcctStarts: [1] }));
   });
 
+  it('ingest opens a session and remembers a restart, and names the message that it cannot process', async () => {
+    const ingest = start('ingest', environment);
+    const started = feedMessage({ status: 'start', acctSessionId: 'fed' });
+    const poison = feedRecord('poison', { group: 'poisoned' });
+    expect(await ingest.invoke({ Records: [feedRecord(started), poison] })).toEqual({
+      batchItemFailures: [{ itemIdentifier: poison.messageId }],
+    });
+    const key = { nas: 'bng-1', acctSessionId: 'fed' };
+    expect(await createSessionStore(table.client, table.name).read(key)).toMatchObject({
+      life: { knownBy: 'start' },
+    });
+    const restarted = feedMessage({ status: 'on', eventAtMs: NOW - 3_600_000 });
+    expect(await ingest.invoke({ Records: [feedRecord(restarted)] })).toEqual({ batchItemFailures: [] });
+    expect(await sent()).toMatchObject({ kind: 'restart', nas: 'bng-1', eventAtMs: NOW - 3_600_000 });
+
+    await ingest.stop();
+    expect(ingest.log()).toContainEqual(
+      expect.objectContaining({
+        level: 'INFO',
+        message: expect.objectContaining({ kind: 'decided', session: key, life: 'opened' }),
+      }),
+    );
+    expect(ingest.log()).toContainEqual(expect.objectContaining({ service: 'ingest', FailedMessages: [1] }));
+  });
+
+  it('decide and ingest log the fields of drift that the queries of the runbook use', async () => {
+    const decide = start('decide', environment);
+    const ingest = start('ingest', environment);
+    await decide.invoke({ Records: [inboxRecord(await drifting('drifts here'))] });
+    await ingest.invoke({ Records: await driftingRecords('drifts there') });
+    await Promise.all([decide.stop(), ingest.stop()]);
+    const fields = fieldsOfRunbook('decided', 'drifted');
+    expect(fields).toContain('message.drifted.0');
+    for (const one of [decide, ingest]) {
+      const drift = one.log().find((line) => JSON.stringify(line).includes('"drifted":["silver"]'));
+      for (const field of fields) expect(drift).toHaveProperty(field);
+    }
+  });
+
   it('decide logs the fields of stuck deactivations and unconfirmed services that the queries of the runbook use', async () => {
     const decide = start('decide', environment);
     const records = [await stuck('stuck'), await unanswered('unconfirmed')];
     await decide.invoke({ Records: records.map((body) => inboxRecord(body)) });
     await decide.stop();
 
-    const fields = fieldsOfRunbook('decided');
+    const fields = new Set([
+      ...fieldsOfRunbook('decided', 'retryAttempts'),
+      ...fieldsOfRunbook('decided', 'unconfirmed'),
+    ]);
     expect(fields).toContain('message.retryAttempts');
     expect(fields).toContain('message.unconfirmed.0');
     const [stuckOne, unconfirmedOne] = decide.log();
@@ -219,8 +309,9 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     });
   });
 
-  it('decide, account and sweep write the metrics that alarms and the dashboard use', async () => {
+  it('decide, ingest, account and sweep write the metrics that alarms and the dashboard use', async () => {
     const decide = start('decide', environment);
+    const ingest = start('ingest', environment);
     const account = start('account', environment);
     const sweep = start('sweep', environment);
     await decide.invoke({
@@ -232,11 +323,13 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
         inboxRecord(requestMessage({ acctSessionId: 'measured', activate: ['lead'], identifier: 2 })),
         inboxRecord(await stuck('measured and stuck')),
         inboxRecord(await unanswered('measured and unconfirmed')),
+        inboxRecord(await drifting('measured and drifting')),
       ],
     });
+    await ingest.invoke({ Records: await driftingRecords('measured at the feed') });
     await account.invoke({ Records: [unmakeable('measured and too long')] });
     await sweep.invoke({});
-    await Promise.all([decide.stop(), account.stop(), sweep.stop()]);
+    await Promise.all([decide, ingest, account, sweep].map((one) => one.stop()));
 
     expect(account.log()).toContainEqual(
       expect.objectContaining({
@@ -246,19 +339,22 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     );
     const unmade = account.log().find(({ level }) => level === 'ERROR');
     for (const field of fieldsOfRunbook('unmade')) expect(unmade).toHaveProperty(field);
-    const measured = [...decide.log(), ...account.log(), ...sweep.log()]
+    const measured = [decide, ingest, account, sweep]
+      .flatMap((one) => one.log())
       .flatMap(embeddedMetrics)
       .flatMap(seriesAndSchema);
     const wanted = lookedFor();
-    expect(wanted).toHaveLength(12);
+    expect(wanted).toHaveLength(15);
     expect(measured).toEqual(expect.arrayContaining([...wanted]));
   });
 });
 
-/** What the queries of the runbook for records of this kind use of them. */
-function fieldsOfRunbook(kind: string): ReadonlySet<string> {
+/** What the queries of the runbook for records of this kind, and with this word, use of them. */
+function fieldsOfRunbook(kind: string, word = ''): ReadonlySet<string> {
   const runbook = readFileSync(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
-  const queries = runbook.split('```').filter((block) => block.includes(`filter message.kind = "${kind}"`));
+  const queries = runbook
+    .split('```')
+    .filter((block) => block.includes(`filter message.kind = "${kind}"`) && block.includes(word));
   return new Set(queries.flatMap((query) => query.match(/\bmessage(?:\.\w+)+/g) ?? []));
 }
 

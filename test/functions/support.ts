@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Context, SQSRecord } from 'aws-lambda';
-import { MESSAGE_VERSION, type RequestMessage } from '../../core/messages.ts';
+import { type FeedMessage, MESSAGE_VERSION, type RequestMessage } from '../../core/messages.ts';
 import type { DecideDependencies } from '../../functions/decide/decide.ts';
 import { startDynoxide } from '../../local/cloud/dynoxide.ts';
 import { ensureTable } from '../../local/cloud/table.ts';
@@ -89,6 +89,32 @@ export function requestMessage({
   };
 }
 
+/** When the records happen of which a test does not say. */
+export const FED_AT_MS = Date.UTC(2026, 10, 22, 12);
+
+/** What a NAS has accounted, as the relay sends it to the feed queue. */
+export function feedMessage(over: Partial<FeedMessage> & Pick<FeedMessage, 'status'>): FeedMessage {
+  return {
+    version: MESSAGE_VERSION,
+    kind: 'feed',
+    correlationId: randomUUID(),
+    relay: 'demo',
+    feed: 'bng-1',
+    receivedAtMs: over.eventAtMs ?? FED_AT_MS,
+    nas: 'bng-1',
+    eventAtMs: FED_AT_MS,
+    isStamped: true,
+    identity: {},
+    classes: [],
+    ...over,
+  };
+}
+
+/** A message of the feed queue as Lambda delivers it. */
+export function feedRecord(body: object | string, { group }: { readonly group?: string } = {}): SQSRecord {
+  return inboxRecord(body, { queueArn: FEED_ARN, ...(group !== undefined && { group }) });
+}
+
 /** What decide does not use where each request has an Acct-Session-Id. */
 export const NO_LOOK_UP: Pick<DecideDependencies, 'lookUp' | 'forward'> = {
   lookUp: { find: isNotUsed, remember: isNotUsed, recall: isNotUsed },
@@ -100,6 +126,7 @@ function isNotUsed(): Promise<never> {
 }
 
 export const INBOX_ARN = 'arn:aws:sqs:us-east-1:000000000000:demo-inbox.fifo';
+export const FEED_ARN = 'arn:aws:sqs:us-east-1:000000000000:demo-feed.fifo';
 
 /** A message of the inbox as Lambda delivers it. */
 export function inboxRecord(

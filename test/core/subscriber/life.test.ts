@@ -201,6 +201,18 @@ describe('an Acct-Stop', () => {
   });
 });
 
+it('a session of a renamed NAS that begins anew stays under the key that it has', () => {
+  const renamed = { nas: nas({ name: 'bng-new', enforcement: 'coa' }) };
+  for (const before of [withGold, closed]) {
+    const { session } = played([record('start', 600, renamed)], before);
+    expect(session).toMatchObject({
+      nas: { name: 'bng-new' },
+      storedUnder: 'bng-1',
+      life: { knownBy: 'start' },
+    });
+  }
+});
+
 it('what a request has activated since a session began, the next one may have', () => {
   expect(services(played([record('start', 106)], withGold).session)).toEqual({ gold: 'unconfirmed' });
 });
@@ -564,6 +576,34 @@ describe('a record that contradicts the table', () => {
     expect(last.effects).toEqual([]);
     expect(services(session)).toEqual({ gold: 'unconfirmed', silver: 'active' });
     expect(session?.drift).toBeUndefined();
+  });
+});
+
+describe("a record of a session that 0.1.0 began, with Interlock's own number", () => {
+  const of010 = play([record('start', -100), activate('gold'), ack]).session;
+  if (of010 === undefined) throw new Error('an Acct-Start opens a session');
+  const { gold } = of010.services;
+  if (gold?.account === undefined) throw new Error('gold is accounted');
+  const numbered: Session = {
+    ...of010,
+    nextServiceNumber: 2,
+    services: { gold: { ...gold, number: 1, account: { ...gold.account, number: 1 } } },
+  };
+  const copied = accountedAs('gold', 's1:000001');
+
+  it.each(['start', 'stop'] as const)('is ignored: %s', (kind) => {
+    const event = record(kind, 100, { service: copied });
+    expect(transition(numbered, event, at(101))).toEqual({ effects: [] });
+  });
+
+  it('is one of the NAS if it is of another service, or of another number', () => {
+    const other = record('start', 100, { service: accountedAs('voice', 's1:000001') });
+    expect(services(transition(numbered, other, at(101)).session)).toEqual({
+      gold: 'active',
+      voice: 'active',
+    });
+    const stop = record('stop', 100, { service: accountedAs('gold', 's1:000002') });
+    expect(services(transition(numbered, stop, at(101)).session)).toEqual({});
   });
 });
 

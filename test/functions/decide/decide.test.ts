@@ -14,7 +14,7 @@ import { createSiteSender, type OutgoingMessage } from '../../../functions/share
 import { createSessionLookUp } from '../../../functions/shared/session-look-up.ts';
 import { createSessionStore, type SessionStore } from '../../../functions/shared/session-store.ts';
 import { startFauxqs } from '../../../local/cloud/fauxqs.ts';
-import { CLIENT, services } from '../../core/support.ts';
+import { accountedAs, ack, asked, CLIENT, COA, play, record, request, services } from '../../core/support.ts';
 import { createFifoQueue, dynoxide, LOCAL } from '../../local/cloud/emulators.ts';
 import { type Asked, context, inboxRecord, requestMessage, startTable, type Table } from '../support.ts';
 
@@ -681,6 +681,66 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       expect(failures()).toEqual(['MalformedMessage: session: bng-told is not a NAS of the site demo']);
       expect(images).toHaveLength(1);
       expect(sent).toHaveLength(1);
+    });
+  });
+
+  describe('told by an operator to end a drift', () => {
+    const silver = (acctSessionId: string) =>
+      record('start', 100, { acctSessionId, service: accountedAs('silver', `${acctSessionId}:1`) });
+    /** The NAS accounts silver, after a request has activated gold. */
+    async function drifting(acctSessionId: string): Promise<void> {
+      const { session } = play([
+        record('start', -100, { acctSessionId }),
+        asked(request('r1', { ...COA, acctSessionId, activate: ['gold'] })),
+        ack,
+        silver(acctSessionId),
+      ]);
+      if (session === undefined) throw new Error('an Acct-Start opens a session');
+      const written = await createSessionStore(table.client, table.name).write({ ...session, revision: 0 });
+      expect(written).toBe('written');
+    }
+    const told = (acctSessionId: string, over: object = {}) =>
+      inboxRecord(
+        { version: 1, kind: 'resync', session: { nas: 'bng-1', acctSessionId }, to: 'table', ...over },
+        { queueArn: DUE_ARN },
+      );
+
+    it('tells the NAS through its site, once for one message, and says who asked', async () => {
+      const { deliver, sent, said, reports, read } = startDecide();
+      await drifting('drift');
+      const message = told('drift', { operator: 'ops@host\n' });
+      expect(await deliver(message)).toEqual([]);
+      expect(sent.map(({ site }) => site)).toEqual(['demo']);
+      expect(said()).toEqual(['activate gold']);
+      expect(reports).toEqual([
+        expect.objectContaining({ kind: 'decided', nas: 'bng-1', cause: 'resync to the table, by ops@host' }),
+      ]);
+      expect(services(await read('drift'))).toEqual({ gold: 'restoring', silver: 'deactivating' });
+      // Delivered again, it repeats the command with its id, which the outbox drops.
+      expect(await deliver(message)).toEqual([]);
+      expect(new Set(sent.map(({ message: { deduplicationId } }) => deduplicationId)).size).toBe(1);
+    });
+
+    it('tells no NAS where that is what counts', async () => {
+      const { deliver, sent, read, reports } = startDecide();
+      await drifting('taken');
+      await deliver(told('taken', { to: 'nas' }));
+      expect(sent).toEqual([]);
+      expect(reports).toEqual([
+        expect.objectContaining({ cause: 'resync to the NAS', activated: ['silver'] }),
+      ]);
+      expect(services(await read('taken'))).toEqual({ gold: 'unconfirmed', silver: 'active' });
+    });
+
+    it('makes no session, and does nothing a second time', async () => {
+      const { deliver, sent, read, failures } = startDecide();
+      await drifting('drift twice');
+      // The due queue keeps no order: each comes by itself.
+      for (const message of [told('no drift'), told('drift twice', { to: 'nas' }), told('drift twice')])
+        expect(await deliver(message)).toEqual([]);
+      expect(await read('no drift')).toBeUndefined();
+      expect(services(await read('drift twice'))).toEqual({ gold: 'unconfirmed', silver: 'active' });
+      expect([sent, failures()]).toEqual([[], []]);
     });
   });
 

@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { DUE_PER_NAS_AND_SECOND, DUE_QUEUE_NAME } from '../../../core/cloud/queues.ts';
-import { DueMessage, type OutboxMessage, type OutcomeMessage, readMessage } from '../../../core/messages.ts';
+import {
+  type DueMessage,
+  DueQueueMessage,
+  type OutboxMessage,
+  type OutcomeMessage,
+  readMessage,
+} from '../../../core/messages.ts';
 import type { NasProfile } from '../../../core/nas.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { createDecide } from '../../../functions/decide/decide.ts';
@@ -214,7 +220,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('sweep'), () => {
 
   it('rejects if SQS does not take a message, and sends all others', async () => {
     const idOf = ({ MessageBody }: SqsCall['entries'][number]) =>
-      readMessage(DueMessage, MessageBody).session.acctSessionId;
+      readMessage(DueQueueMessage, MessageBody).session.acctSessionId;
     const taken: string[] = [];
     const refusing = await scriptedSqs(({ entries }) => {
       const refused = entries.filter((entry) => idOf(entry) === 'refused');
