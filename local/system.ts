@@ -13,7 +13,7 @@ import type { Attribute } from '../core/radius/codec.ts';
 import { type Clock, systemClock } from '../relay/clock.ts';
 import { udpTransport } from '../relay/radius/udp.ts';
 import { type Relay, startRelay } from '../relay/relay.ts';
-import { findClientBySource } from '../relay/site/clients.ts';
+import { type Feed, findClientBySource } from '../relay/site/clients.ts';
 import { secretsManager } from '../relay/site/secrets-manager.ts';
 import { type RelaySite, readSite } from '../relay/site/site.ts';
 import type { RelayEvent } from '../relay/telemetry/events.ts';
@@ -21,7 +21,7 @@ import { serveHttp } from '../relay/telemetry/http.ts';
 import { type EmbeddedCloud, startEmbeddedCloud } from './cloud/embedded-cloud.ts';
 import { type FunctionEvent, startFunctions } from './cloud/functions.ts';
 import { createHandlers, type Handlers, type HandlersOptions } from './cloud/handlers.ts';
-import { exampleRequest, reachable } from './demo/example-request.ts';
+import { exampleLogOn, exampleRequest, reachable } from './demo/example-request.ts';
 import { startAccountingSink } from './peers/accounting-sink.ts';
 import { type BuiltInNas, startBuiltInNas } from './peers/built-in-nas.ts';
 import type { NasAccountingOptions } from './peers/nas-accounting.ts';
@@ -74,6 +74,8 @@ export interface System {
   readonly nases: readonly BuiltInNas[];
   /** A shell command that sends a request with radclient. */
   readonly example: string;
+  /** A shell command that logs a subscriber on with radclient; absent where the relay takes no accounting. */
+  readonly logOnExample?: string;
   readonly cloud: EmbeddedCloud;
   readonly relay: Relay;
   stop(): Promise<void>;
@@ -179,7 +181,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     });
     relay = running;
     started({ stop: () => running.drain() });
-    const { coaAddress, httpAddress } = running;
+    const { coaAddress, httpAddress, accountingAddress } = running;
     const asker = findClientBySource(relaySite.clients)(reachable(coaAddress).address);
     const example = exampleRequest({
       coaAddress,
@@ -187,7 +189,25 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       nases: deployment.nasesBySite[site] ?? [],
       client: siteDefinition.clients.find(({ name }) => name === asker?.name),
     });
-    return { site, coaAddress, httpAddress, sinks, nases, example, cloud, relay: running, stop };
+    const logOnExample =
+      accountingAddress &&
+      exampleLogOn({
+        accountingAddress,
+        nases: deployment.nasesBySite[site] ?? [],
+        feed: siteDefinition.accountingFrom.find(({ name }) => name === feedFrom(relaySite)?.name),
+      });
+    return {
+      ...(logOnExample !== undefined && { logOnExample }),
+      site,
+      coaAddress,
+      httpAddress,
+      sinks,
+      nases,
+      example,
+      cloud,
+      relay: running,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -199,10 +219,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
  * this machine, with the relay, which then has their sessions, too. In the mode `proxy` the relay forwards it to that server.
  */
 function feedTo(
-  { accounting: [server], intake }: RelaySite,
+  relaySite: RelaySite,
   address: () => Endpoint | undefined,
 ): Omit<NasAccountingOptions, 'identity'> {
-  const feed = intake && findClientBySource(intake.feeds)(reachable(intake.address).address);
+  const [server] = relaySite.accounting;
+  const feed = feedFrom(relaySite);
   const [secret] = feed?.secrets ?? [];
   if (feed === undefined || secret === undefined) return { server };
   const relay = () => {
@@ -210,6 +231,11 @@ function feedTo(
     return listening && { ...reachable(listening), secret };
   };
   return { ...(feed.mode === 'copy' && { server }), relay, accountsSessions: true };
+}
+
+/** The feed that records from this machine belong to, if the site has one. */
+function feedFrom({ intake }: RelaySite): Feed | undefined {
+  return intake && findClientBySource(intake.feeds)(reachable(intake.address).address);
 }
 
 function readText(file: string): Promise<string> {
