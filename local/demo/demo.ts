@@ -235,9 +235,10 @@ function chartOf(record: readonly NasRecord[], acctSessionId: string | undefined
   return [{ services: LOG_IN, answer: 'ack' }, ...told];
 }
 
-/** An Event-Timestamp has whole seconds, and the reboot ends what began before it. */
-function nextSecond(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)));
+/** An Event-Timestamp has whole seconds, and the reboot ends what began before it. A timer may be up to 1 ms early. */
+async function nextSecond(): Promise<void> {
+  const atMs = (Math.floor(Date.now() / 1000) + 1) * 1000;
+  while (Date.now() < atMs) await new Promise((resolve) => setTimeout(resolve, atMs - Date.now()));
 }
 
 function replyText({ code, errorCause }: PolicyReply): string {
