@@ -221,12 +221,14 @@ function ingestLine(event: IngestReport): Line | undefined {
       return ['ignored', event.correlationId, `${event.status} of ${event.nas}: ${IGNORED[event.reason]}`];
     case 'restarted': {
       const scope = event.scope === undefined ? '' : `, virtual router ${event.scope}`;
-      return ['restart', event.correlationId, `Accounting-${event.status} of ${event.nas}${scope}`];
+      return ['restart', event.correlationId, `${RESTART[event.status]} of ${event.nas}${scope}`];
     }
     case 'decided':
       return transitionLine(event);
   }
 }
+
+const RESTART = { on: 'Accounting-On', off: 'Accounting-Off' } as const;
 
 const IGNORED = {
   'no-session': 'the record of a service does not name its session',

@@ -75,6 +75,9 @@ async function start(): Promise<void> {
     `  ${system.example}`,
     'and show the session:',
     `  npx interlock show client1@isp1.com${data === undefined ? '' : ` --data ${data}`}`,
+    ...(system.logOnExample === undefined
+      ? []
+      : ['Log a subscriber on, and off with Stop in place of Start:', `  ${system.logOnExample}`]),
   ];
   process.stdout.write(
     json

@@ -13,17 +13,18 @@ import type { Attribute } from '../core/radius/codec.ts';
 import { type Clock, systemClock } from '../relay/clock.ts';
 import { udpTransport } from '../relay/radius/udp.ts';
 import { type Relay, startRelay } from '../relay/relay.ts';
-import { findClientBySource } from '../relay/site/clients.ts';
+import { type Feed, findClientBySource } from '../relay/site/clients.ts';
 import { secretsManager } from '../relay/site/secrets-manager.ts';
-import { readSite } from '../relay/site/site.ts';
+import { type RelaySite, readSite } from '../relay/site/site.ts';
 import type { RelayEvent } from '../relay/telemetry/events.ts';
 import { serveHttp } from '../relay/telemetry/http.ts';
 import { type EmbeddedCloud, startEmbeddedCloud } from './cloud/embedded-cloud.ts';
 import { type FunctionEvent, startFunctions } from './cloud/functions.ts';
 import { createHandlers, type Handlers, type HandlersOptions } from './cloud/handlers.ts';
-import { exampleRequest, reachable } from './demo/example-request.ts';
+import { exampleLogOn, exampleRequest, reachable } from './demo/example-request.ts';
 import { startAccountingSink } from './peers/accounting-sink.ts';
 import { type BuiltInNas, startBuiltInNas } from './peers/built-in-nas.ts';
+import type { NasAccountingOptions } from './peers/nas-accounting.ts';
 import type { NasRecord } from './peers/scripted-nas.ts';
 
 /** An event of any part, with its source. */
@@ -73,6 +74,8 @@ export interface System {
   readonly nases: readonly BuiltInNas[];
   /** A shell command that sends a request with radclient. */
   readonly example: string;
+  /** A shell command that logs a subscriber on with radclient; absent where the relay takes no accounting. */
+  readonly logOnExample?: string;
   readonly cloud: EmbeddedCloud;
   readonly relay: Relay;
   stop(): Promise<void>;
@@ -98,7 +101,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const siteDefinition = parseSiteFile(siteFile, await readText(siteFile));
   for (const warning of volumeWarnings(services, [siteDefinition]))
     report({ source: 'configuration', event: { kind: 'warning', warning } });
-  const reportRelay = (event: RelayEvent) => report({ source: 'relay', event });
+  const nases: BuiltInNas[] = [];
+  const reportRelay = (event: RelayEvent) => {
+    report({ source: 'relay', event });
+    // Whatever else accounts for a built-in NAS, such as radclient, logs subscribers on and off there.
+    if (event.kind !== 'feed-queued' || event.service !== undefined) return;
+    nases.find(({ name }) => name === event.nas)?.accountedElsewhere(event);
+  };
   const relaySite = await readSite(siteFile, environment, reportRelay, secretsManager(systemClock));
   const { site } = siteDefinition;
   const deployment = deploymentOf(catalogue, [siteDefinition]);
@@ -142,19 +151,19 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       const sink = await startAccountingSink({ address, port }, [secret], onRecord);
       if (sink !== undefined) sinks.push(started(sink).address);
     }
-    const nases: BuiltInNas[] = [];
+    let relay: Relay | undefined;
+    const feedOfNases = feedTo(relaySite, () => relay?.accountingAddress);
     const profiles = (deployment.nasesBySite[site] ?? []).map(({ profile }) => profile);
     for (const nas of builtIn ? siteDefinition.nases : []) {
       const { name } = nas;
       const secrets = relaySite.nases.find((one) => one.name === name)?.secrets ?? [];
       const onRecord = (entry: NasRecord) =>
         report({ source: 'nas', event: { kind: 'answered', nas: name, ...entry } });
-      const [server] = relaySite.accounting;
       const { identity = {} } = profiles.find((profile) => profile.name === name) ?? {};
-      const standIn = await startBuiltInNas(nas, secrets, onRecord, server && { server, identity });
+      const standIn = await startBuiltInNas(nas, secrets, onRecord, { ...feedOfNases, identity });
       if (standIn !== undefined) nases.push(started(standIn));
     }
-    const relay = await startRelay({
+    const running = await startRelay({
       site: relaySite,
       queues: {
         inbox: queues.inbox.url,
@@ -170,8 +179,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       newId: randomUUID,
       report: reportRelay,
     });
-    started({ stop: () => relay.drain() });
-    const { coaAddress, httpAddress } = relay;
+    relay = running;
+    started({ stop: () => running.drain() });
+    const { coaAddress, httpAddress, accountingAddress } = running;
     const asker = findClientBySource(relaySite.clients)(reachable(coaAddress).address);
     const example = exampleRequest({
       coaAddress,
@@ -179,11 +189,53 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       nases: deployment.nasesBySite[site] ?? [],
       client: siteDefinition.clients.find(({ name }) => name === asker?.name),
     });
-    return { site, coaAddress, httpAddress, sinks, nases, example, cloud, relay, stop };
+    const logOnExample =
+      accountingAddress &&
+      exampleLogOn({
+        accountingAddress,
+        nases: deployment.nasesBySite[site] ?? [],
+        feed: siteDefinition.accountingFrom.find(({ name }) => name === feedFrom(relaySite)?.name),
+      });
+    return {
+      ...(logOnExample !== undefined && { logOnExample }),
+      site,
+      coaAddress,
+      httpAddress,
+      sinks,
+      nases,
+      example,
+      cloud,
+      relay: running,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/**
+ * Where the built-in NASes account: with the first accounting server of the site and, if the relay takes the accounting of
+ * this machine, with the relay, which then has their sessions, too. In the mode `proxy` the relay forwards it to that server.
+ */
+function feedTo(
+  relaySite: RelaySite,
+  address: () => Endpoint | undefined,
+): Omit<NasAccountingOptions, 'identity'> {
+  const [server] = relaySite.accounting;
+  const feed = feedFrom(relaySite);
+  const [secret] = feed?.secrets ?? [];
+  if (feed === undefined || secret === undefined) return { server };
+  const relay = () => {
+    const listening = address();
+    return listening && { ...reachable(listening), secret };
+  };
+  return { ...(feed.mode === 'copy' && { server }), relay, accountsSessions: true };
+}
+
+/** The feed that records from this machine belong to, if the site has one. */
+function feedFrom({ intake }: RelaySite): Feed | undefined {
+  return intake && findClientBySource(intake.feeds)(reachable(intake.address).address);
 }
 
 function readText(file: string): Promise<string> {

@@ -8,7 +8,7 @@ import { udpTransport } from './radius/udp.ts';
 import { startRelay } from './relay.ts';
 import type { Environment } from './site/secrets.ts';
 import { secretsManager } from './site/secrets-manager.ts';
-import { type QueueUrls, readSite, resolveSite } from './site/site.ts';
+import { feedBeside, type QueueUrls, type RelaySite, readSite, resolveSite } from './site/site.ts';
 import { serveHttp } from './telemetry/http.ts';
 import { logEvents } from './telemetry/log.ts';
 
@@ -29,7 +29,7 @@ async function main(argument: string | undefined, environment: Environment): Pro
   const site = text
     ? await resolveSite(file, text, environment, report, secretsManager(systemClock))
     : await readSite(file, environment, report, secretsManager(systemClock));
-  const queues = site.queues ?? queuesFrom(environment, file, site.intake !== undefined);
+  const queues = site.queues ?? queuesFrom(environment, file, site);
   const relay = await startRelay({
     site,
     queues,
@@ -49,18 +49,21 @@ async function main(argument: string | undefined, environment: Environment): Pro
   process.once('SIGINT', stop);
 }
 
-function queuesFrom(environment: Environment, file: string, hasFeeds: boolean): QueueUrls {
+function queuesFrom(environment: Environment, file: string, { name, intake }: RelaySite): QueueUrls {
   const missing: string[] = [];
-  const url = (name: string) => {
-    const value = environment[name];
-    if (value === undefined || !URL.canParse(value)) missing.push(name);
+  const url = (variable: string) => {
+    const value = environment[variable];
+    if (value === undefined || !URL.canParse(value)) missing.push(variable);
     return value ?? '';
   };
+  const inbox = url('INTERLOCK_INBOX_URL');
+  // A relay whose environment is older than its site file finds the feed queue beside the inbox.
+  const feed = environment['INTERLOCK_FEED_URL'] ? undefined : feedBeside(inbox, name);
   const queues = {
-    inbox: url('INTERLOCK_INBOX_URL'),
+    inbox,
     outbox: url('INTERLOCK_OUTBOX_URL'),
     accounting: url('INTERLOCK_ACCOUNTING_URL'),
-    ...(hasFeeds && { feed: url('INTERLOCK_FEED_URL') }),
+    ...(intake !== undefined && { feed: feed ?? url('INTERLOCK_FEED_URL') }),
   };
   if (missing.length > 0) {
     throw new ConfigurationError([

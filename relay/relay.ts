@@ -25,7 +25,7 @@ import { Queue, type SqsClient } from './queues/queue.ts';
 import { type IgnoredReply, RadiusClient } from './radius/client.ts';
 import type { ServerEndpoint, Transport } from './radius/transport.ts';
 import { findClientBySource } from './site/clients.ts';
-import type { QueueUrls, RelaySite } from './site/site.ts';
+import { feedBeside, type QueueUrls, type RelaySite } from './site/site.ts';
 import { Counters } from './telemetry/counters.ts';
 import type { Report } from './telemetry/events.ts';
 import { problemsOf } from './telemetry/health.ts';
@@ -137,7 +137,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
         });
   const abandon = new AbortController();
   const { intake } = site;
-  const feedQueue = intake && new Queue('feed', feedUrl(queues), { sqs, clock, report });
+  const feedQueue = intake && new Queue('feed', feedUrl(queues, site.name), { sqs, clock, report });
   // Apart from the other client: a burst of NASes must not take the Identifiers of Interlock's own records.
   const proxyClient = new RadiusClient({ transport, clock, random, onIgnored });
   const feedInbox = feedQueue && new Inbox(feedQueue, { clock, maxWaiting: MAX_WAITING_RECORDS });
@@ -281,7 +281,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 }
 
 /** @throws ConfigurationError when there is none. */
-function feedUrl({ feed }: QueueUrls): string {
+function feedUrl({ inbox, ...urls }: QueueUrls, site: string): string {
+  const feed = urls.feed ?? feedBeside(inbox, site);
   if (feed !== undefined) return feed;
   throw new ConfigurationError([
     'queues: expected feed, the URL of the queue for what accountingFrom brings',

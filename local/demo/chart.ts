@@ -5,6 +5,9 @@ import type { NasRecord } from '../peers/scripted-nas.ts';
 /** The mutex groups of a service. */
 export type GroupsOf = (service: string) => readonly number[];
 
+/** What a subscriber session had after one operation at the NAS, or after log-in. */
+export type ChartStep = Pick<NasRecord, 'services' | 'answer'>;
+
 const WIDTH = 80;
 const COLUMN = 4;
 const LONGEST_NAME = 26;
@@ -24,10 +27,7 @@ export function emptyingSteps(
  * if there is no room for all, with × where the NAS refused. There is a row for each service, and one for each mutex
  * group, which ends with the latest steps that emptied it.
  */
-export function drawChart(
-  steps: readonly Pick<NasRecord, 'services' | 'answer'>[],
-  groupsOf: GroupsOf,
-): string {
+export function drawChart(steps: readonly ChartStep[], groupsOf: GroupsOf): string {
   const services = servicesOf(steps);
   const groups = [...new Set(services.flatMap(groupsOf))].sort((a, b) => a - b);
   const verdicts = groups.map((group) => verdict(emptyingSteps(steps, group, groupsOf)));

@@ -1,6 +1,6 @@
-// The CoA-Request that `npm start` suggests, as a shell command.
+// The requests that `npm start` suggests, as shell commands.
 
-import type { Client } from '../../core/config/site-file.ts';
+import type { Client, Feed } from '../../core/config/site-file.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
 import { formatEndpoint } from '../../core/endpoint.ts';
 import type { KnownNas } from '../../core/nas.ts';
@@ -26,10 +26,37 @@ export function exampleRequest({ coaAddress, catalogue, nases, client }: Example
     ...nasIdentification(nases),
     `ERX-Service-Activate:1 += ${JSON.stringify(anyService(catalogue))}`,
   ];
-  const [secret] = client?.secret ?? [];
+  return command(attributes, coaAddress, 'coa', client?.secret);
+}
+
+export interface LogOnOptions {
+  readonly accountingAddress: Endpoint;
+  /** The NASes of the site. */
+  readonly nases: readonly KnownNas[];
+  /** The feed that records from this machine belong to, if the site has one. */
+  readonly feed: Feed | undefined;
+}
+
+/** A shell command that logs a subscriber on with radclient, in the name of the first NAS. The secret is that of the feed. */
+export function exampleLogOn({ accountingAddress, nases, feed }: LogOnOptions): string {
+  const attributes = [
+    'Acct-Status-Type = Start',
+    'Acct-Session-Id = "a1"',
+    'User-Name = "ann@isp"',
+    ...nasIdentification(nases),
+  ];
+  return command(attributes, accountingAddress, 'acct', feed?.secret);
+}
+
+function command(
+  attributes: readonly string[],
+  destination: Endpoint,
+  type: 'coa' | 'acct',
+  [secret]: Client['secret'] = [],
+): string {
   const spoken = secret?.kind === 'text' ? shellWord(secret.text) : 'SECRET';
-  const destination = formatEndpoint(reachable(coaAddress));
-  return `printf '%s\\n' ${attributes.map(shellWord).join(' ')} | radclient -x ${destination} coa ${spoken}`;
+  const to = formatEndpoint(reachable(destination));
+  return `printf '%s\\n' ${attributes.map(shellWord).join(' ')} | radclient -x ${to} ${type} ${spoken}`;
 }
 
 /** The address at which a program on this machine reaches a server that listens on `address`. */

@@ -12,7 +12,7 @@ export interface BuiltInNas extends ScriptedNas {
 
 /**
  * Starts a NAS on the address of one in the site file, if that has `enforcement: coa` and a loopback address. It accounts
- * with `accounting`, if that is given, the services that it is told to account.
+ * with `accounting`, if that is given.
  * @returns undefined for any other NAS, or when the port is in use.
  */
 export async function startBuiltInNas(

@@ -9,11 +9,12 @@ import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { type Secret, signReply } from '../../core/radius/authenticator.ts';
 import { type Attribute, decodeAttributes, encodeAttributes, firstValue } from '../../core/radius/codec.ts';
 import { CODE, type Packet } from '../../core/radius/packet.ts';
+import type { RecordKind } from '../../core/requests/accounting-request.ts';
 import { encodeReply } from '../../core/requests/reply.ts';
 import type { Answer } from '../../core/subscriber/session.ts';
 import { checkRequest } from '../../relay/radius/checks.ts';
 import { udpTransport } from '../../relay/radius/udp.ts';
-import { type NasAccountingOptions, startNasAccounting } from './nas-accounting.ts';
+import { type NasAccountingOptions, startNasAccounting, type TerminateCause } from './nas-accounting.ts';
 import { type NasOperation, type NasReading, readAsNas, readDisconnectAsNas } from './nas-dialects.ts';
 
 /** One operation of a CoA-Request, or a Disconnect-Request, and the reply of the NAS. */
@@ -70,6 +71,13 @@ export interface LogIn {
   readonly services?: readonly string[];
 }
 
+/** A record of a session that another program has sent in the name of the NAS. */
+export interface ElsewhereRecord {
+  readonly status: RecordKind;
+  /** Absent for `on` and `off`. */
+  readonly acctSessionId?: string;
+}
+
 /** The NAS does nothing before the promise resolves; repeats in the meantime are dropped. */
 export type NasScript = (request: NasRequest) => NasMove | Promise<NasMove>;
 
@@ -94,7 +102,7 @@ export interface ScriptedNasOptions {
    * is refused with 506.
    */
   readonly exclusive?: readonly (readonly string[])[];
-  /** Where it accounts the services that it is told to account. @default it accounts none */
+  /** Where it accounts the services that it is told to account, and its sessions. @default it accounts nothing */
   readonly accounting?: NasAccountingOptions | undefined;
   /** Milliseconds since 1970-01-01 UTC. An Event-Timestamp must be within 300 s of it. */
   readonly now: () => number;
@@ -109,8 +117,15 @@ export interface ScriptedNas {
   services(acctSessionId: string): readonly string[];
   /** A subscriber session begins. */
   logIn(acctSessionId: string, session?: LogIn): void;
-  /** A subscriber session ends, with its services. */
-  logOff(acctSessionId: string): void;
+  /** A subscriber session ends, with its services. @param cause of their records; User-Request unless given */
+  logOff(acctSessionId: string, cause?: TerminateCause): void;
+  /** All subscriber sessions end, and it forgets the requests that it has received. */
+  reboot(): void;
+  /**
+   * A record was sent in its name, such as with radclient: the session has begun or ended, or with Accounting-On and -Off all
+   * have. What has logged in at the NAS itself stays as it is.
+   */
+  accountedElsewhere(record: ElsewhereRecord): void;
   /** A service ends by itself, such as by its Service-Timeout. */
   end(acctSessionId: string, service: string): void;
   /** Forgets the requests that it has received, but not the services. */
@@ -154,12 +169,18 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
   const record: NasRecord[] = [];
   const sessions = new Map<string, readonly string[]>();
   const identities = new Map<string, Identity>();
+  /** Sessions that have begun by a record from elsewhere. */
+  const begunElsewhere = new Set<string>();
   const exchanges = new Map<string, Exchange>();
   const services = (acctSessionId: string | undefined) => sessions.get(acctSessionId ?? '') ?? [];
   const accounting = options.accounting && startNasAccounting(options.accounting, now);
-  const ended = (acctSessionId: string, names: readonly string[]) => {
-    for (const service of names)
-      accounting?.carriedOut(acctSessionId, { operation: 'deactivate', service }, {});
+  const ended = (acctSessionId: string, names: readonly string[], cause: TerminateCause) => {
+    for (const service of names) accounting?.ended(acctSessionId, service, cause);
+  };
+  const forget = (acctSessionId: string) => {
+    begunElsewhere.delete(acctSessionId);
+    identities.delete(acctSessionId);
+    sessions.delete(acctSessionId);
   };
 
   const socket = await udpTransport.bind(address, {
@@ -173,10 +194,23 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     logIn(acctSessionId, { identity = {}, services = [] } = {}) {
       identities.set(acctSessionId, identity);
       sessions.set(acctSessionId, services);
+      accounting?.loggedIn(acctSessionId, identity, services);
     },
     logOff,
+    reboot() {
+      for (const known of [identities, sessions, exchanges, begunElsewhere]) known.clear();
+      accounting?.rebooted();
+    },
+    accountedElsewhere({ status, acctSessionId }) {
+      const all = [...sessions.keys(), ...begunElsewhere];
+      const those = (acctSessionId === undefined ? all : [acctSessionId]).filter((id) => !identities.has(id));
+      for (const id of those) {
+        if (status === 'start' || status === 'interim') begunElsewhere.add(id);
+        else if (status !== 'other') forget(id);
+      }
+    },
     end(acctSessionId, service) {
-      ended(acctSessionId, [service]);
+      ended(acctSessionId, [service], 'NAS-Request');
       sessions.set(
         acctSessionId,
         services(acctSessionId).filter((other) => other !== service),
@@ -189,10 +223,10 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     },
   };
 
-  function logOff(acctSessionId: string): void {
-    ended(acctSessionId, services(acctSessionId));
-    identities.delete(acctSessionId);
-    sessions.delete(acctSessionId);
+  function logOff(acctSessionId: string, cause: TerminateCause = 'User-Request'): void {
+    ended(acctSessionId, services(acctSessionId), cause);
+    accounting?.loggedOff(acctSessionId, cause);
+    forget(acctSessionId);
   }
 
   async function receive(datagram: Uint8Array, source: Endpoint): Promise<void> {
@@ -265,7 +299,7 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
       onRecord(entry);
     }
     const isDisconnected = packet.code === CODE.DisconnectRequest && answer.answer === 'ack';
-    if (isDisconnected) logOff(acctSessionId);
+    if (isDisconnected) logOff(acctSessionId, 'Admin-Reset');
     else if (after.length === 0) sessions.delete(acctSessionId);
     else sessions.set(acctSessionId, after);
     const text =
@@ -294,7 +328,7 @@ export async function startScriptedNas(options: ScriptedNasOptions): Promise<Scr
     }
     let after = services(acctSessionId);
     const before = after;
-    const isThere = identity !== undefined || before.length > 0;
+    const isThere = identity !== undefined || before.length > 0 || begunElsewhere.has(acctSessionId);
     if (operations.some(({ operation }) => operation === 'disconnect') && !isThere) {
       return { errorCause: ERROR_CAUSE['Session-Context-Not-Found'] };
     }

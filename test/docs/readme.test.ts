@@ -70,12 +70,7 @@ describe('a command', () => {
 describe('the chart', () => {
   it('is what the demo draws after its first switch', () => {
     const had = (...services: string[]) => ({ services, answer: 'ack' }) as const;
-    const steps = [
-      had('bronze'),
-      had('bronze', 'voice'),
-      had('bronze', 'voice', 'gold'),
-      had('voice', 'gold'),
-    ];
+    const steps = [had('bronze', 'voice'), had('bronze', 'voice', 'gold'), had('voice', 'gold')];
     const chart = drawChart(steps, (service) => (service === 'voice' ? [] : [12]));
     expect(codeBlocks(README).map(({ text }) => text)).toContain(`${chart}\n`);
   });

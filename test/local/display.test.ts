@@ -254,7 +254,61 @@ describe('of a session, tells apart', () => {
     expect(decided(event)).toBe(`transition r1        client1 0001: ${text}`);
   });
 
+  it('how a session lives, as its accounting says', () => {
+    const opened = { cause: 'Acct-Start', life: 'opened' } as const;
+    expect(decided(opened)).toBe('transition r1        client1 0001: Acct-Start: session opened');
+    const closed = { cause: 'Acct-Stop', life: 'closed', deactivated: ['gold'] } as const;
+    expect(decided(closed)).toBe('transition r1        client1 0001: Acct-Stop: session closed; -gold');
+  });
+
   it('a timer that finds nothing to do, which is no line', () => {
     expect(decided({})).toBeUndefined();
+  });
+});
+
+describe('of the accounting of a NAS', () => {
+  it.each<[SystemEvent, string]>([
+    [
+      {
+        source: 'relay',
+        event: {
+          kind: 'feed-queued',
+          feed: 'nases',
+          correlationId: 'c1',
+          nas: 'bng-1',
+          acctSessionId: 'a1',
+          status: 'start',
+        },
+      },
+      'learned    c1        bng-1 a1: start, from nases',
+    ],
+    [
+      {
+        source: 'ingest',
+        event: {
+          kind: 'restarted',
+          correlationId: 'c1',
+          nas: 'bng-1',
+          status: 'on',
+          eventAtMs: 0,
+          scope: 'isp',
+        },
+      },
+      'restart    c1        Accounting-On of bng-1, virtual router isp',
+    ],
+    [
+      {
+        source: 'decide',
+        event: {
+          kind: 'found',
+          correlationId: 'c1',
+          session: { nas: 'bng-1', acctSessionId: 'a1' },
+          by: ['User-Name'],
+        },
+      },
+      'found      c1        a1 by User-Name',
+    ],
+  ])('$event.kind is a line', (event, text) => {
+    expect(line(event)).toBe(text);
   });
 });

@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import { ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { accountingRequest } from './feed/support.ts';
 import { startSecretsManager } from './site/secrets-manager-server.ts';
-import { type Cloud, startCloud } from './support.ts';
+import { type Cloud, startCloud, udpPeer } from './support.ts';
 
 const MAIN = new URL('../../relay/main.ts', import.meta.url).pathname;
 const SITE = `
@@ -83,6 +85,30 @@ test('takes the site from its environment, and a secret from Secrets Manager', a
     { message: 'accounting-not-configured' },
   ]);
   await secrets.stop();
+});
+
+test('finds the feed queue beside an inbox that is called as on AWS', async () => {
+  const withFeed = SITE.replace('http:', 'accounting: "127.0.0.1:0", http:').concat(
+    '\naccountingFrom: [{ name: bng-1, source: 127.0.0.1, secret: a secret of twenty-four., mode: copy }]\n',
+  );
+  await writeFile(site, withFeed);
+  const url = (name: string) => {
+    cloud.server.createQueue(name, { attributes: { FifoQueue: 'true' }, region: 'eu-central-1' });
+    return `${cloud.server.address}/000000000000/${name}`;
+  };
+  const feed = url('test-feed.fifo');
+  const relay = run([site], { ...environment(), INTERLOCK_INBOX_URL: url('test-inbox.fifo') });
+  const nas = await udpPeer();
+  for await (const line of createInterface({ input: relay.stdout ?? process.stdin })) {
+    const event = JSON.parse(line);
+    if (event.message === 'listening') await nas.send(accountingRequest(), event.accounting);
+    if (event.message === 'feed-queued') break;
+  }
+  relay.kill('SIGKILL');
+  const receive = { QueueUrl: feed, WaitTimeSeconds: 5 };
+  const { Messages = [] } = await cloud.sqs.send(new ReceiveMessageCommand(receive));
+  expect(Messages.map(({ Body = '' }) => JSON.parse(Body))).toMatchObject([{ status: 'start' }]);
+  await nas.close();
 });
 
 test('needs the feed queue where it takes accounting, and not elsewhere', async () => {

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parseServicesFile } from '../../../core/config/services-file.ts';
 import { parseSiteFile } from '../../../core/config/site-file.ts';
 import { deploymentOf } from '../../../core/deployment.ts';
-import { exampleRequest, reachable } from '../../../local/demo/example-request.ts';
+import { exampleLogOn, exampleRequest, reachable } from '../../../local/demo/example-request.ts';
 
 interface Plan {
   readonly address?: string;
@@ -88,4 +89,19 @@ it('has no secret where no client may ask from this machine', () => {
   const catalogue = parseServicesFile('services.yaml', 'services: { gold: {} }');
   const coaAddress = { address: '127.0.0.1', port: 3799 };
   expect(exampleRequest({ coaAddress, catalogue, nases: [], client: undefined })).toMatch(/ coa SECRET$/);
+});
+
+it('logs a subscriber on in the name of the NAS, with the secret of the feed', () => {
+  const { accountingFrom, nases } = parseSiteFile(
+    'demo.yaml',
+    readFileSync('config/sites/demo.yaml', 'utf8'),
+  );
+  expect(nases).toHaveLength(1);
+  const [feed] = accountingFrom;
+  const logOn = exampleLogOn({ accountingAddress: { address: '0.0.0.0', port: 3797 }, nases: [], feed });
+  const [printf = '', radclient] = logOn.split(' | ');
+  expect(execFileSync('/bin/sh', ['-c', printf], { encoding: 'utf8' })).toBe(
+    'Acct-Status-Type = Start\nAcct-Session-Id = "a1"\nUser-Name = "ann@isp"\n',
+  );
+  expect(radclient).toBe('radclient -x 127.0.0.1:3797 acct testing123');
 });

@@ -13,7 +13,7 @@ import { CODE } from '../../../core/radius/packet.ts';
 import { startDynoxide } from '../../../local/cloud/dynoxide.ts';
 import { dynoxide, LOCAL } from '../../local/cloud/emulators.ts';
 import { closedPort, Recorder, type UdpPeer, udpPeer } from '../../relay/support.ts';
-import { radclientPeer } from '../peers/radclient.ts';
+import { radclient, radclientPeer } from '../peers/radclient.ts';
 import {
   coaRequest,
   exchange,
@@ -132,6 +132,42 @@ describe.skipIf(dynoxide.skip).concurrent(dynoxide.title('npm start'), { timeout
     },
   );
 
+  it.skipIf(radclientPeer.skip)(
+    radclientPeer.title(
+      'logs a subscriber on and off with the command that it names, and finds him by his name',
+    ),
+    async ({ spawnStart, expect }) => {
+      const feeds = await write(
+        'feeds.yaml',
+        siteFile({ nasPort: await closedPort(), takesAccounting: true }),
+      );
+      const { lines, coaAddress } = await start(spawnStart, ['--site', feeds]);
+      const logOn = await lines.first((line) => line.includes(' acct '));
+      const account = async (command: string) =>
+        expect((await promisify(execFile)('/bin/sh', ['-c', command])).stdout).toContain(
+          'Received Accounting-Response',
+        );
+      const ask = async (command: 'coa' | 'disconnect', ...change: readonly string[]) => {
+        const attributes = ['User-Name = "ann@isp"', ...change];
+        const { port } = coaAddress;
+        return (await radclient({ command, port, secret: SECRET, attributes, timeoutSeconds: 20 })).answer
+          ?.code;
+      };
+      await account(logOn);
+      await lines.first((line) => line.includes('ann@isp a1: Acct-Start: session opened'));
+      expect(await ask('coa', 'ERX-Service-Activate:1 = "gold"')).toBe('CoA-ACK');
+      await lines.first((line) => line.includes('a1 by User-Name'));
+      await account(logOn.replace('= Start', '= Stop'));
+      await lines.first((line) => line.includes('ann@isp a1: Acct-Stop: session closed; -gold'));
+      expect(await ask('coa', 'ERX-Service-Activate:1 = "gold"')).toBe('CoA-NAK');
+
+      // Another one is logged on and has nothing yet: the NAS knows the session all the same.
+      await account(logOn.replace('"a1"', '"a2"'));
+      await lines.first((line) => line.includes('ann@isp a2: Acct-Start: session opened'));
+      expect(await ask('disconnect')).toBe('Disconnect-ACK');
+    },
+  );
+
   it('writes nothing but JSON lines with --json, and no secret', async ({ spawnStart, client, expect }) => {
     const { lines, coaAddress, end } = await start(spawnStart, ['--json']);
     await exchange(client, coaRequest({ acctSessionId: 'json', activate: ['gold'] }), coaAddress);
@@ -210,6 +246,20 @@ describe.skipIf(dynoxide.skip).concurrent(dynoxide.title('npm start'), { timeout
     const complaint = await complaintOf([...files, '--dynamodb', endpoint]);
     expect(complaint).toMatch(/^the DynamoDB at \S+ cannot be used: connect ECONNREFUSED \S+\n$/);
     expect(complaint).toContain(endpoint);
+  });
+
+  it('exits with 1 and a sentence when the port for accounting is in use', async ({
+    complaintOf,
+    client,
+    expect,
+  }) => {
+    const { port } = client.endpoint;
+    const file = siteFile({ takesAccounting: true });
+    const taken = file.replace('accounting: 127.0.0.1:0', `accounting: 127.0.0.1:${port}`);
+    const site = await write('taken-accounting.yaml', taken);
+    expect(await complaintOf(['--services', SERVICES_FILE, '--site', site])).toBe(
+      `cannot listen for accounting on 127.0.0.1:${port}: the port is already in use\n`,
+    );
   });
 
   it('exits with 1 and a sentence when a port is in use', async ({ complaintOf, client, expect }) => {

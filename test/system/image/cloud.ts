@@ -47,7 +47,12 @@ export async function startCloud(siteFile: string, tell: (problem: string) => vo
   return {
     region: cloud.sqs.region,
     sqsPort: Number(new URL(cloud.sqs.endpoint).port),
-    queues: { inbox: queues.inbox.url, outbox: queues.outbox.url, accounting: queues.accounting.url },
+    queues: {
+      inbox: queues.inbox.url,
+      outbox: queues.outbox.url,
+      accounting: queues.accounting.url,
+      feed: queues.feed.url,
+    },
     accessKeys,
     async stop(): Promise<void> {
       await functions.stop();

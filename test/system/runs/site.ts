@@ -75,7 +75,7 @@ export async function startSite(
   const radiusd = await startRadiusd(SECRET);
 
   const site = parseDocument(await readFile(template, 'utf8'));
-  site.set('relay', { coa: '127.0.0.1:0', http: '127.0.0.1:0' });
+  site.set('relay', { coa: '127.0.0.1:0', http: '127.0.0.1:0', accounting: '127.0.0.1:0' });
   site.set('queues', queues);
   site.setIn(['nases', 0, 'address'], `127.0.0.1:${nas.address.port}`);
   site.setIn(['accounting', 0, 'address'], `127.0.0.1:${radiusd.port}`);
