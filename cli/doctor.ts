@@ -141,7 +141,7 @@ class Examination {
       ...(first === undefined
         ? []
         : [
-            `${counted(this.#stale.length, 'session')} without a record for three intervals, such as ${first}: an Acct-Stop may be lost`,
+            `${counted(this.#stale.length, 'session')} without a record for three intervals or for 3 days, such as ${first}: an Acct-Stop may be lost`,
           ]),
       ...unheard.map((nas) => `no session of ${nas} is known by its accounting, which its site takes`),
     ];

@@ -106,7 +106,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     report({ source: 'relay', event });
     // Whatever else accounts for a built-in NAS, such as radclient, logs subscribers on and off there.
     if (event.kind !== 'feed-queued' || event.service !== undefined) return;
-    nases.find(({ name }) => name === event.nas)?.accountedElsewhere(event);
+    const { nas, status, acctSessionId } = event;
+    if (status === 'stale') return;
+    const record = { status, ...(acctSessionId !== undefined && { acctSessionId }) };
+    nases.find(({ name }) => name === nas)?.accountedElsewhere(record);
   };
   const relaySite = await readSite(siteFile, environment, reportRelay, secretsManager(systemClock));
   const { site } = siteDefinition;

@@ -196,7 +196,14 @@ import {
   restorationUnanswered,
 } from './outcomes.ts';
 import { witnessOf } from './record.ts';
-import { isOfInterlock, rememberEnds, resync, settleRecords, takeDeferred, witness } from './service-records.ts';
+import {
+  isOfInterlock,
+  rememberEnds,
+  resync,
+  settleRecords,
+  takeDeferred,
+  witness,
+} from './service-records.ts';
 import type {
   Effect,
   EventQueue,

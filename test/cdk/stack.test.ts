@@ -156,7 +156,6 @@ describe('decide', () => {
       'dynamodb:DeleteItem': ['SessionsTable'],
       'dynamodb:GetItem': ['SessionsTable'],
       'dynamodb:PutItem': ['SessionsTable'],
-      'dynamodb:DeleteItem': ['SessionsTable'],
       'dynamodb:Query': LOOK_UP_ATTRIBUTES.map((attribute) => TABLE.lookUpIndexes[attribute])
         .sort()
         .map((name) => expect.stringContaining(`/index/${name}"`)),

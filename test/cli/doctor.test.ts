@@ -243,10 +243,11 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock doctor'), () => {
       'note   no session of bng-1 is known by its accounting, which its site takes',
     );
     const { session } = play([
-      record('start', -100, { acctSessionId: 'd1', interimIntervalSeconds: 600 }),
+      record('start', -100, { acctSessionId: 'd1' }),
       asked(request('r1', { ...COA, acctSessionId: 'd1', activate: ['gold'] })),
       ack,
       record('start', 100, { acctSessionId: 'd1', service: accountedAs('silver', 'd1:1') }),
+      record('stale', 100, { acctSessionId: 'd1' }),
     ]);
     await having(session);
     const { isWell, printed } = await examine(NOW + 60 * MINUTE_MS);
@@ -257,7 +258,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock doctor'), () => {
         '         docs/runbook.md: Services drift',
     );
     expect(printed.filter((line) => line.startsWith('note'))).toEqual([
-      'note   1 session without a record for three intervals, such as bng-1 d1: an Acct-Stop may be lost',
+      'note   1 session without a record for three intervals or for 3 days, such as bng-1 d1: an Acct-Stop may be lost',
     ]);
   });
 });

@@ -16,6 +16,8 @@ test('wall time is read where RADIUS, people or the skew need it, and nowhere el
     'relay/commands.ts',
     // When a record came, which its Event-Timestamp must be near.
     'relay/feed/feed-server.ts',
+    // When a notice of a stale session went out.
+    'relay/feed/stale-sessions.ts',
     // The Event-Timestamp of a command.
     'relay/nas-client.ts',
     // The time in a line.

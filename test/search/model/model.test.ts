@@ -247,6 +247,12 @@ const SETTINGS: readonly Setting[] = [
     budget: { requests: 3, faults: 1, crashes: 0 },
   },
   {
+    name: 'Disconnect-Requests and a restoration that fails',
+    wishes: ['+gold', '!'],
+    withoutRepeats: true,
+    budget: { requests: 3, faults: 2, crashes: 0 },
+  },
+  {
     name: 'a Disconnect-Request for another subscriber',
     wishes: ['+gold', '?!', '!'],
     withoutRepeats: true,
