@@ -103,7 +103,7 @@ describe('random histories', () => {
     ['deletes a record before the accounting server has it', deletingRecordsFirst()],
     ['acknowledges what the NAS was not told', believingTheTable(), 'gets ACK, and the NAS has'],
     ['undoes what may be the last of its group', undoingTheLast(), 'left'],
-    ['has one back-off for a session', sharingABackOff(), 'put off|waits for|has still to be told', 1_690],
+    ['has one back-off for a session', sharingABackOff(), 'put off|waits for|has still to be told', 3_940],
     ['compares the clocks of relays', comparingRelayClocks()],
     ['has commands expire by the clock of the relay', expiringByOwnClock(), 'there is time'],
   ])(
