@@ -721,3 +721,21 @@ it('a NAS that is told nothing has confirmed nothing: the Acct-Stop ends what a 
   const begun = play([start], session, at(401)).session;
   expect(stateOf(play([record('stop', 10, { nas: profile })], begun, at(402)).session)).toBe('closed');
 });
+
+describe('a session that no record has opened, at a NAS that is told nothing', () => {
+  const profile = nas({ enforcement: 'none' });
+  const asks = (id: string, service: string) =>
+    asked(request(id, { nas: profile, activate: [service], sequence: id }));
+  const stop = record('stop', 10, { nas: profile });
+
+  it('ends by the Acct-Stop, also when a client has activated a service since', () => {
+    const { session } = play([asks('1', 'gold')], undefined, NOW);
+    const since = play([asks('2', 'silver')], session, at(400)).session;
+    expect(stateOf(play([stop], since, at(402)).session)).toBe('closed');
+  });
+
+  it('does not end by an Acct-Stop of long before its first request', () => {
+    const { session } = play([asks('1', 'gold')], undefined, at(400));
+    expect(stateOf(play([stop], session, at(402)).session)).toBe('idle');
+  });
+});
