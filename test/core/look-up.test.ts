@@ -100,6 +100,26 @@ describe('the indexes', () => {
     });
   });
 
+  it('tell what a closed session had from what an open one has', () => {
+    const at = { atMs: 1_000, isStamped: true };
+    const closed = { by: 'stop', at, terminateCause: 1, decidedAtMs: 1_000 } as const;
+    const life = {
+      knownBy: 'start',
+      latest: at,
+      heardAtMs: 1_000,
+      deferred: [],
+      endedServices: [],
+      closed,
+    } as const;
+    const { claimed, identity } = session('0001', ANN, { 'User-Name': 'bob@isp', 'NAS-Port-Id': 'eth0' });
+    const keys = indexedKeys({ claimed, identity, life });
+    expect(Object.fromEntries(keys.map(({ attribute, key }) => [attribute, key]))).toEqual({
+      'User-Name': 'closed ann@isp',
+      'Framed-IP-Address': 'closed 198.51.100.7',
+      'NAS-Port-Id': 'unchecked eth0',
+    });
+  });
+
   it('are asked first for what the fewest sessions share, and never for what is claimed', () => {
     const keys = lookUpKeys({
       'NAS-Port-Id': 'eth0',

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Identity } from '../../../core/identity.ts';
 import { LOOK_UP_ATTRIBUTES, MAX_CANDIDATES, type StandingOf } from '../../../core/look-up.ts';
+import { standingOf } from '../../../core/subscriber/life.ts';
 import { createSessionLookUp } from '../../../functions/shared/session-look-up.ts';
 import { createSessionStore, type SessionStore } from '../../../functions/shared/session-store.ts';
 import { having, NOW, nas } from '../../core/support.ts';
@@ -124,6 +125,35 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a look-up'), () => {
       acctSessionId === 'stale' || acctSessionId === 'closed' ? acctSessionId : 'open';
     expect(await lookUp({ standingOf }).find({ 'User-Name': 'dora@isp' })).toBe('bng-1 open');
     expect(await lookUp().find({ 'User-Name': 'dora@isp' })).toBe(SEVERAL);
+  });
+
+  it('finds the open session of a line that has redialled more often than a look-up reads sessions', async () => {
+    const identity = { 'User-Name': 'flapping@isp', 'Calling-Station-Id': '00-1A-2B-3C-4D-00' };
+    const at = { atMs: NOW, isStamped: true };
+    const closed = { by: 'stop', at, terminateCause: 1, decidedAtMs: NOW } as const;
+    const life = {
+      knownBy: 'start',
+      latest: at,
+      heardAtMs: NOW,
+      deferred: [],
+      endedServices: [],
+      closed,
+    } as const;
+    for (let index = 0; index <= MAX_CANDIDATES; index++) {
+      const session = {
+        ...having(['gold'], { acctSessionId: `redialled ${index}` }),
+        identity,
+        life,
+        revision: 0,
+      };
+      expect(await store.write(session)).toBe('written');
+    }
+    const { find, reads } = lookUp({ standingOf: (session) => standingOf(session, NOW) });
+    expect(await find({ 'User-Name': 'flapping@isp' })).toBe(NONE);
+    await put('redialled last', identity);
+    for (const one of [{ 'User-Name': 'flapping@isp' }, { 'Calling-Station-Id': '001a.2b3c.4d00' }])
+      expect(await find(one)).toBe('bng-1 redialled last');
+    expect([...new Set(reads)]).toEqual(['redialled last']);
   });
 
   it('reads no more than a bounded number of sessions, and finds one by what fewer share', async () => {

@@ -65,6 +65,50 @@ describe('what the cloud has to hear', () => {
       'unchanged',
     ],
     [
+      'an Interim after a Start that may have happened before the Stop',
+      [
+        record({ isStamped: false }),
+        record({ kind: 'stop', eventAtMs: 150_000, isStamped: false }),
+        record({ eventAtMs: 160_000, isStamped: false }),
+      ],
+      interim(),
+      'new',
+    ],
+    [
+      'an Interim after an Interim that may have happened before the Stop',
+      [
+        record({ kind: 'stop', eventAtMs: 150_000 }),
+        record({ isStamped: false, eventAtMs: 160_000 }),
+        interim({ isStamped: false, eventAtMs: 180_000 }),
+      ],
+      interim(),
+      'new',
+    ],
+    [
+      'an Interim after a Start that happened after the Stop',
+      [record({ kind: 'stop', eventAtMs: 150_000 }), record({ eventAtMs: 151_000 })],
+      interim(),
+      'unchanged',
+    ],
+    [
+      'an Interim after a Start that happened before an Accounting-On',
+      [record({ kind: 'on', eventAtMs: 150_000 }), record()],
+      interim(),
+      'new',
+    ],
+    [
+      'an Interim after a Start that happened after an Accounting-On',
+      [record({ kind: 'on', eventAtMs: 150_000 }), record({ eventAtMs: 151_000 })],
+      interim(),
+      'unchanged',
+    ],
+    [
+      'the Start of another subscriber, 2 s later and without a stamp',
+      [record({ isStamped: false })],
+      record({ isStamped: false, eventAtMs: 102_000, identity: { 'User-Name': 'bob' } }),
+      'new',
+    ],
+    [
       'an Interim of a service whose session moves',
       [record({ service: { name: 'gold', serviceSessionId: '1:1' } })],
       interim({ service: { name: 'gold', serviceSessionId: '1:1' }, identity: { 'User-Name': 'bob' } }),
@@ -216,7 +260,7 @@ describe('a session is stale', () => {
     const site = new Site();
     happens(site);
     // Another one, so that there is an interval to search by.
-    site.takeEach(EVERY_TEN, { acctSessionId: 'other' });
+    site.takeEach([22, 32, 42], { acctSessionId: 'other' });
     expect(site.ids(100_000 * MINUTE)).toEqual(['other']);
   });
 
