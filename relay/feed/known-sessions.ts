@@ -4,6 +4,7 @@
 // So the relay alone knows whether the records of a session have stopped. A session is stale that has had none for three
 // intervals: the cloud is told, and hears of its next Interim-Update.
 import { IDENTITY_ATTRIBUTES, type Identity } from '../../core/identity.ts';
+import type { SessionKey } from '../../core/messages.ts';
 import type { AccountingRecord } from '../../core/requests/accounting-request.ts';
 
 /** A record whose NAS is known, and with a session id unless it is about the whole NAS. */
@@ -60,7 +61,7 @@ interface Known {
   readonly eventAtMs: number;
   readonly isStamped: boolean;
   readonly isOpen: boolean;
-  /** When its latest Acct-Stop happened; absent where a later record has opened it. */
+  /** When it has ended, as far as the relay knows; absent where a later record has opened it. */
   readonly end?: Pick<AccountingRecord, 'eventAtMs' | 'isStamped'>;
   /** How often its NAS had been restarted by then. */
   readonly restarts: number;
@@ -186,6 +187,17 @@ export class KnownSessions {
     return () => {
       if (this.#known.get(key) === told) this.#known.set(key, known);
     };
+  }
+
+  /**
+   * The NAS has said at `atMs`, milliseconds since 1970-01-01 UTC, that it has no such session, or that it has ended it. The
+   * cloud may have closed the session, so it hears of the Interim-Updates that come all the same.
+   */
+  doubt({ nas, acctSessionId }: SessionKey, atMs: number): void {
+    const key = `${nas}\0${acctSessionId}`;
+    const known = this.#known.get(key);
+    if (known?.isOpen !== true) return;
+    this.#known.set(key, { ...known, isOpen: false, end: { eventAtMs: atMs, isStamped: false } });
   }
 
   /** The record of a service shows that its session is there. */

@@ -150,6 +150,25 @@ it('forgets the session that was used least recently', () => {
   expect(known.judge(interim({ acctSessionId: '2' }), arrival())).toBe('new');
 });
 
+it('a session that its NAS has denied is heard of until it has gone on for certain', () => {
+  const known = having(record(), record({ acctSessionId: '2' }));
+  known.doubt({ nas: 'bng-1', acctSessionId: '1' }, 200_000);
+  known.doubt({ nas: 'bng-2', acctSessionId: '2' }, 200_000);
+  known.doubt({ nas: 'bng-1', acctSessionId: 'unknown' }, 200_000);
+  for (const [eventAtMs, expected] of [
+    [190_000, 'new'],
+    [230_000, 'new'],
+    [290_000, 'new'],
+    [350_000, 'unchanged'],
+  ] as const) {
+    const one = interim({ eventAtMs });
+    expect(known.judge(one, arrival()), String(eventAtMs)).toBe(expected);
+    if (expected === 'new') known.learn(one, arrival());
+  }
+  expect(known.judge(interim({ acctSessionId: '2' }), arrival())).toBe('unchanged');
+  expect(known.size).toBe(2);
+});
+
 /** What a relay makes of records that come one after the other, and which sessions it then calls stale. */
 class Site {
   readonly known = new KnownSessions();
