@@ -57,8 +57,12 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a look-up'), () => {
       ...(standingOf && { standingOf }),
     });
     const { signal } = new AbortController();
-    const find = async (identity: Identity, nasNames: readonly string[] = ['bng-1']) => {
-      const found = await made.find({ identity, nasNames }, queuedAtMs, signal);
+    const find = async (
+      identity: Identity,
+      nasNames: readonly string[] = ['bng-1'],
+      named: { readonly acctSessionId?: string } = {},
+    ) => {
+      const found = await made.find({ identity, nasNames, ...named }, queuedAtMs, signal);
       return found.ok ? `${found.value.nas} ${found.value.acctSessionId}` : found.refusal.errorCause;
     };
     return { ...made, find, reads, signal };
@@ -76,6 +80,19 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a look-up'), () => {
     expect(await find(identity, [`${nasName}-too`])).toBe(NONE);
     // The names of a NAS whose name is the beginning of another's.
     expect(await find(identity, [nasName.slice(0, -1)])).toBe(NONE);
+  });
+
+  it('finds the NAS of an Acct-Session-Id, and tells two with equal ones apart by what else is given', async () => {
+    const nasNames = ['bng-a', 'bng-b'];
+    await put('0000a1', { 'User-Name': 'a@isp' }, 'bng-a');
+    await put('0000a2', { 'User-Name': 'a2@isp' }, 'bng-a');
+    await put('0000a2', { 'User-Name': 'b2@isp' }, 'bng-b');
+    const { find } = lookUp();
+    expect(await find({}, nasNames, { acctSessionId: '0000a1' })).toBe('bng-a 0000a1');
+    expect(await find({}, nasNames, { acctSessionId: '0000a2' })).toBe(SEVERAL);
+    expect(await find({ 'User-Name': 'b2@isp' }, nasNames, { acctSessionId: '0000a2' })).toBe('bng-b 0000a2');
+    expect(await find({ 'User-Name': 'a@isp' }, nasNames, { acctSessionId: '0000a2' })).toBe(NONE);
+    expect(await find({}, nasNames, { acctSessionId: '0000a3' })).toBe(NONE);
   });
 
   it('refuses several, and one value that is right beside one that is not', async () => {
