@@ -211,7 +211,19 @@ function one<N extends AttributeName>(packet: Packet, attributes: readonly Attri
   return value === undefined ? { fault: 'malformed' } : { value };
 }
 
-/** The first value of each attribute that is there: text and addresses as text, integers as numbers, octets in hex. */
+const ADDRESSES: ReadonlySet<string> = new Set<IdentityAttribute>([
+  'Framed-IP-Address',
+  'Framed-IPv6-Address',
+  'Framed-IPv6-Prefix',
+  'Delegated-IPv6-Prefix',
+]);
+/** What a NAS sends where it has given no address yet, or has taken it back: it identifies no subscriber. */
+const NO_ADDRESS = /^(?:0\.0\.0\.0|::(?:\/\d+)?)$/;
+
+/**
+ * The first value of each attribute that is there: text and addresses as text, integers as numbers, octets in hex. An address
+ * of zeros counts as absent.
+ */
 function valuesOf(
   attributes: readonly Attribute[],
   names: readonly (IdentityAttribute | NasIdentityAttribute)[],
@@ -219,7 +231,7 @@ function valuesOf(
   return Object.fromEntries(
     names.flatMap((name) => {
       const value = firstValue(attributes, name);
-      if (value === undefined) return [];
+      if (value === undefined || (ADDRESSES.has(name) && NO_ADDRESS.test(String(value)))) return [];
       return [[name, value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value]];
     }),
   );

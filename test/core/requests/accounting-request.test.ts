@@ -152,6 +152,17 @@ describe('what identifies', () => {
     });
   });
 
+  it('has no address of zeros: the NAS has given none yet, or has taken it back', () => {
+    const zeros = [
+      attribute(8, Buffer.alloc(4)),
+      attribute(168, Buffer.alloc(16)),
+      attribute(97, Buffer.of(0, 64, 0, 0, 0, 0, 0, 0, 0, 0)),
+      attribute(123, Buffer.alloc(2)),
+    ];
+    const { identity } = recordOf(request(1, [...zeros, attribute(1, Buffer.from('0.0.0.0'))]));
+    expect(identity).toEqual({ 'User-Name': '0.0.0.0' });
+  });
+
   it('is the first of several, and absent where it is malformed: the record is not lost for it', () => {
     const addresses: readonly Attribute[] = [
       { name: 'Framed-IPv6-Address', value: '2001:db8::1' },
