@@ -86,10 +86,10 @@ export function indexedKeys({
 export const MAX_CANDIDATES = 25;
 
 /**
- * How a session stands in a look-up: `stale` sessions give way to others, because one of which the end was lost must not lock
- * its subscriber out; `closed` ones are not there.
+ * How a session stands in a look-up: `unheard` ones give way to `open` ones, and `stale` ones to both, because one of which the end
+ * was lost must not lock its subscriber out; `closed` ones are not there.
  */
-export type Standing = 'open' | 'stale' | 'closed';
+export type Standing = 'open' | 'unheard' | 'stale' | 'closed';
 /** The standing of a session. */
 export type StandingOf = (session: Session) => Standing;
 
@@ -109,8 +109,10 @@ export function choose(
       unmatched(identity, session.identity) === undefined &&
       (acctSessionId === undefined || session.acctSessionId === acctSessionId),
   );
-  const open = matching.filter((session) => standingOf(session) === 'open');
-  const [session, ...others] = open.length === 0 ? matching : open;
+  const [session, ...others] =
+    (['open', 'unheard', 'stale'] as const)
+      .map((standing) => matching.filter((session) => standingOf(session) === standing))
+      .find(({ length }) => length > 0) ?? [];
   if (session === undefined)
     return refused('Session-Context-Not-Found', `no session has ${describe(sought)}`);
   return others.length === 0

@@ -2,6 +2,7 @@
 // about, what it says of it, and when that happened. A record that is not understood is still answered and forwarded;
 // nothing is learned from it. An attribute that is malformed counts as absent: it must not cost the record.
 
+import type { DialectOptions } from '../dialects/dialect.ts';
 import { DIALECTS, type DialectName } from '../dialects/dialects.ts';
 import { erxServiceRecord, type ServiceRecord } from '../dialects/service-records.ts';
 import {
@@ -103,6 +104,7 @@ export interface AccountingNas {
   /** Every value of a NAS identification attribute that identifies it. */
   readonly identifiedBy: readonly string[];
   readonly dialect: DialectName;
+  readonly options: DialectOptions;
 }
 
 export interface RecordContext {
@@ -127,7 +129,7 @@ export function readAccountingRequest(packet: Packet, context: RecordContext): R
 
   const nasIdentity = valuesOf(attributes, NAS_IDENTITY_ATTRIBUTES) as NasIdentity;
   const nas = nasNamed(Object.values(nasIdentity), context.nases);
-  const readService = nas && DIALECTS[nas.dialect].serviceRecordOf;
+  const readService = nas && DIALECTS[nas.dialect].serviceRecords(nas.options);
   const service = needsId ? readService?.(attributes) : undefined;
   const acctSessionId = 'value' in id ? id.value : undefined;
   // Interlock's own records come back where a server copies everything that it gets.

@@ -90,9 +90,13 @@ export function isStale({ life }: Pick<Session, 'life'>, nowMs: number): boolean
 }
 
 /** How a session stands in a look-up. */
-export function standingOf(session: Pick<Session, 'life'>, nowMs: number): Standing {
+export function standingOf(session: Pick<Session, 'nas' | 'services' | 'life'>, nowMs: number): Standing {
   if (isClosed(session)) return 'closed';
-  return isStale(session, nowMs) ? 'stale' : 'open';
+  if (isStale(session, nowMs)) return 'stale';
+  const sinceMs = nowMs - UNHEARD_FOR_MS;
+  const { life } = session;
+  const isUnheard = life !== undefined && life.heardAtMs < sinceMs && !isConfirmedSince(session, sinceMs);
+  return isUnheard ? 'unheard' : 'open';
 }
 
 /** Why no request is carried out for a session that is not open; undefined when one is. */

@@ -69,6 +69,9 @@ describe('the session that a request means', () => {
     ['one that is stale and one that is open', ['stale', 'open'], '0002'],
     ['one that is closed and one that is open', ['closed', 'open'], '0002'],
     ['one that is closed and one that is stale', ['closed', 'stale'], '0002'],
+    ['one that is unheard and one that is open', ['unheard', 'open'], '0002'],
+    ['one that is stale and one that is unheard', ['stale', 'unheard'], '0002'],
+    ['two that are unheard', ['unheard', 'unheard'], SEVERAL],
     ['two that are stale', ['stale', 'stale'], SEVERAL],
     ['two that are closed', ['closed', 'closed'], NONE],
   ])('of %s', (_, standings, expected) => {

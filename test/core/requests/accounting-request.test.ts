@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { DialectOptions } from '../../../core/dialects/dialect.ts';
 import type { DialectName } from '../../../core/dialects/dialects.ts';
 import { type Attribute, encodeAttributes } from '../../../core/radius/codec.ts';
 import {
@@ -12,10 +13,11 @@ import * as vector from '../radius/accounting-vectors.ts';
 import { attribute, craft, packetOf, vendorSpecific } from '../radius/craft.ts';
 
 const AT_MS = vector.START_SECONDS * 1000 + 400;
-const nas = (dialect: DialectName = 'erx') => ({
+const nas = (dialect: DialectName = 'erx', options: DialectOptions = {}) => ({
   name: 'bng-1',
   identifiedBy: ['192.0.2.1', 'bng-1'],
   dialect,
+  options,
 });
 const context = (over: Partial<RecordContext> = {}): RecordContext => ({
   receivedAtMs: AT_MS,
@@ -349,6 +351,20 @@ describe('a record of a service', () => {
       const { service } = recordOf(request(status, more, id), { nases: [nas(dialect)] });
       expect(service).toEqual({ serviceSessionId: id, ...expected });
     }
+  });
+
+  it.each([
+    ['nokia', vendorText(6527, 151, 'gold'), true],
+    ['nokia', vendorText(2011, 185, 'Ngold'), false],
+    ['huawei', vendorText(2011, 185, 'Ngold'), true],
+    ['huawei', vendorText(2352, 190, 'gold'), false],
+    ['redback', vendorText(2352, 190, 'gold'), true],
+    ['redback', vendorText(6527, 151, 'gold'), false],
+  ])('is read as the option of generic says: %s', (serviceRecords, named, isService) => {
+    const { service } = recordOf(request(1, [named], '0002'), {
+      nases: [nas('generic', { serviceRecords })],
+    });
+    expect(service?.name).toBe(isService ? 'gold' : undefined);
   });
 
   it.each<[DialectName, readonly Buffer[]]>([
