@@ -127,12 +127,8 @@ export function happenings(
         const started = send(there, [sessionRecord('start')]);
         return { nas: fromLogIn.toSorted(), feed: fromLogIn.reduce(accountStarts, started) };
       }
-      case 'log-off': {
-        if (!isOnline) return undefined;
-        const ended = Object.keys(feed.accounts).reduce(accountStops, later);
-        const stopped = send(ended, [sessionRecord('stop')]);
-        return { nas: [], feed: { ...stopped, isOnline: false, incarnations: over, accounts: {} } };
-      }
+      case 'log-off':
+        return isOnline ? { nas: [], feed: logOff(later) } : undefined;
       case 'restart':
         return { nas: [], feed: send(gone, [restart]) };
       case 'failover':
@@ -170,6 +166,14 @@ export function happenings(
       }
     }
   }
+}
+
+/** The session ends, and the NAS accounts that. */
+export function logOff(feed: Feed): Feed {
+  const ended = Object.keys(feed.accounts).reduce(accountStops, feed);
+  const stopped = send(ended, [sessionRecord('stop')]);
+  const incarnations = feed.incarnations.map((one) => ({ ...one, isOver: true }));
+  return { ...stopped, isOnline: false, incarnations, accounts: {} };
 }
 
 type Make = (feed: Feed, id: string) => FeedEvent;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { NasProfile, Order } from '../../../core/nas.ts';
+import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
 import type { Statistics } from '../../../core/services/terms.ts';
 import type { Life, ServiceRequest, ServiceSession } from '../../../core/subscriber/session.ts';
 import { transition } from '../../../core/subscriber/transition.ts';
@@ -266,6 +267,14 @@ const SETTINGS: readonly Setting[] = [
     budget: { requests: 1, faults: 1, crashes: 1, events: 3 },
   },
   {
+    name: 'a Disconnect-Request, and the Acct-Stop that it causes',
+    feed: { isOffline: true, happens: ['log-on'] },
+    fromLogIn: ['silver'],
+    wishes: ['+gold', '!'],
+    withoutRepeats: true,
+    budget: { requests: 2, faults: 1, crashes: 0, events: 1 },
+  },
+  {
     name: 'the NAS restarts',
     feed: { isOffline: true, happens: ['log-on', 'restart', 'failover', 'interim'] },
     fromLogIn: ['silver'],
@@ -513,6 +522,12 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     /is not stale of which no record has come/,
   ],
   ['never tells again what failed', 'one service a command', givesUp, /never at rest|will not be told/],
+  [
+    'refuses a Disconnect-Request that the NAS has obeyed',
+    'a Disconnect-Request, and the Acct-Stop that it causes',
+    refusesWhatIsObeyed,
+    /NAK for a Disconnect-Request that the NAS has obeyed/,
+  ],
 ];
 
 describe('the search tells of a system that', () => {
@@ -717,6 +732,17 @@ function forgetsTheCommand(...given: Parameters<Transition>): ReturnType<Transit
 
 function believesAnyStart(...given: Parameters<Transition>): ReturnType<Transition> {
   return withLifeOf(transition(...given), (life) => ({ ...life, endedServices: [] }));
+}
+
+function refusesWhatIsObeyed(...given: Parameters<Transition>): ReturnType<Transition> {
+  const [before, event] = given;
+  const result = transition(...given);
+  if (before?.transition?.step !== 'disconnect' || event.kind !== 'record') return result;
+  const errorCause = ERROR_CAUSE['Session-Context-Not-Found'];
+  const effects = result.effects.map((effect) =>
+    effect.kind === 'reply' ? { ...effect, answer: 'nak' as const, errorCause } : effect,
+  );
+  return { ...result, effects };
 }
 
 function endsWhatBeganLater(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {

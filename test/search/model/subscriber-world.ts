@@ -40,6 +40,7 @@ import {
   happenings,
   heardOf,
   isBehind,
+  logOff,
   lost,
   newFeed,
   withRestart,
@@ -295,6 +296,7 @@ function write(from: Subscriber, event: Event, result: Result, world: World): Su
   for (const effect of effects) {
     if (effect.kind !== 'reply' || isRepeatedEffect(from, event)) continue;
     checkAnswer(from, effect, world);
+    checkObedience(from, effect);
     if (effect.errorCause === ERROR_CAUSE['Administratively-Prohibited'])
       checkExclusion(next ?? from.session, requestOf(from, effect.correlationId), world);
     if (effect.answer === 'ack')
@@ -366,7 +368,13 @@ function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups, replaces }:
       if (from.nas.includes(activation)) throw new Violation(`${key}: ACK with ${activation} at the NAS`);
     }
   }
-  if (reply.answer === 'ack' && isTold(request) && request.isDisconnect && !from.isOffline)
+  if (
+    reply.answer === 'ack' &&
+    isTold(request) &&
+    request.isDisconnect &&
+    !from.isOffline &&
+    from.feed?.isOnline !== false
+  )
     throw new Violation(`${key}: ACK, and the NAS has the session`);
   if (request.isDisconnect && !isTold(request)) return;
   const isStranger = request.identity['User-Name'] !== USER_NAME;
@@ -386,6 +394,18 @@ function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups, replaces }:
     throw new Violation(`${key}: 503, and the NAS knows the subscriber`);
   if (reply.answer === 'ack' && isTold(request) && isStranger)
     throw new Violation(`${key}: ACK for another subscriber`);
+}
+
+/** The Acct-Stop that a Disconnect-Request has caused may come before the Disconnect-ACK: it has been carried out all the same. */
+function checkObedience({ session, inbox }: Subscriber, { correlationId, answer }: ReplyEffect): void {
+  const { transition } = session ?? {};
+  if (transition?.step !== 'disconnect') return;
+  const { commandId, request } = transition;
+  const isObeyed = inbox.some(
+    (event) => event.kind === 'outcome' && event.commandId === commandId && event.result === 'ack',
+  );
+  if (isObeyed && request.correlationId === correlationId && answer === 'nak')
+    throw new Violation(`${request.origin.key}: NAK for a Disconnect-Request that the NAS has obeyed`);
 }
 
 /** A group that refuses has one active member at a time. */
@@ -514,12 +534,12 @@ function nasDoes(
   { nas, isOffline }: Subscriber,
   command: CommandEffect,
   { groups, isStrict, refusesCoexistence, replaces }: World,
-): { readonly nas: readonly string[]; readonly isOffline?: true; readonly errorCause?: number } {
+): { readonly nas: readonly string[]; readonly errorCause?: number } {
   const { operation, services, deactivates = [], attributes } = command;
   const { userName, filterIds } = toldIn(attributes);
   const notFound = { nas, errorCause: ERROR_CAUSE['Session-Context-Not-Found'] };
   if (isOffline || (userName !== undefined && userName !== USER_NAME)) return notFound;
-  if (operation === 'disconnect') return { nas: [], isOffline: true };
+  if (operation === 'disconnect') return { nas: [] };
   if (replaces === 'one' && filterIds.length > 1)
     throw new Violation(`the NAS is told ${filterIds} at a time`);
   if (replaces !== undefined) return { nas: filterIds.toSorted() };
@@ -563,17 +583,17 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   }
   const done = from.feed?.isOnline === false ? offline : nasDoes(from, command, world);
   checkStrangers(from, done.nas);
-  const accounted = from.feed && { feed: accountsEnd(from.feed, done.nas) };
+  const hasObeyed = operation === 'disconnect' && done.errorCause === undefined;
+  const accounted = from.feed && { feed: hasObeyed ? logOff(from.feed) : accountsEnd(from.feed, done.nas) };
   const did = { ...from, nas: done.nas, ...accounted };
   // A command of a session that has ended may come to the next one.
   const isStale = from.feed !== undefined && from.session?.transition?.commandId !== commandId;
   // Once the NAS has ended the session, nothing that was asked for before holds any longer.
-  const carriedOut =
-    'isOffline' in done && done.isOffline
-      ? { ...did, isOffline: true as const, expected: {} }
-      : isStale
-        ? did
-        : checkHeld(from, did, world);
+  const carriedOut = hasObeyed
+    ? { ...did, ...(from.feed === undefined && { isOffline: true as const }), expected: {} }
+    : isStale
+      ? did
+      : checkHeld(from, did, world);
   const told =
     done.errorCause === undefined
       ? answered(carriedOut, 'ack')
