@@ -314,7 +314,14 @@ export function checkLife(before: Session | undefined, event: Event, result: Res
   if (closed !== undefined && !isRepeated) {
     if (effects.some(({ kind }) => kind === 'command'))
       throw new Violation('a command for a session that has ended');
-    if (effects.some((effect) => effect.kind === 'reply' && effect.answer === 'ack'))
+    // But for the Disconnect-Request that has ended it.
+    const { transition } = before ?? {};
+    const ending = transition?.step === 'disconnect' ? transition.request.correlationId : undefined;
+    if (
+      effects.some(
+        (effect) => effect.kind === 'reply' && effect.answer === 'ack' && effect.correlationId !== ending,
+      )
+    )
       throw new Violation('ACK for a session that has ended');
   }
   const isUnopened = after?.nas.sessions === 'accounting' && after.life === undefined;

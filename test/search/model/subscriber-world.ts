@@ -296,7 +296,7 @@ function write(from: Subscriber, event: Event, result: Result, world: World): Su
   for (const effect of effects) {
     if (effect.kind !== 'reply' || isRepeatedEffect(from, event)) continue;
     checkAnswer(from, effect, world);
-    checkObedience(from, effect);
+    if (event.kind === 'record' && event.record.kind === 'stop') checkObedience(from, effect);
     if (effect.errorCause === ERROR_CAUSE['Administratively-Prohibited'])
       checkExclusion(next ?? from.session, requestOf(from, effect.correlationId), world);
     if (effect.answer === 'ack')
