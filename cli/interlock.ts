@@ -2,9 +2,10 @@
 // `npx interlock`: commands for operators, on this machine or against AWS.
 import { hostname, userInfo } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import { LOCAL_TABLE_NAME } from '../core/cloud/table.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
+import { printable, printableLines } from '../core/printable.ts';
 import { doctor } from './doctor.ts';
 import { createDueSender } from './due-queue.ts';
 import { findTable } from './find-table.ts';
@@ -55,25 +56,24 @@ const NO_QUEUES =
 try {
   process.exitCode = await main();
 } catch (error) {
-  if (!(error instanceof ConfigurationError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
+  process.stderr.write(printableLines(error instanceof ConfigurationError ? error.message : inspect(error)));
+  process.exit(1);
 }
 
 async function main(): Promise<number> {
   const { help, command, name, json, config, nas, service, after, limit, to, ...where } = readArguments();
   if (help) {
-    process.stdout.write(`${USAGE}\n`);
+    process.stdout.write(printableLines(USAGE));
     return 0;
   }
   const table = await findTable(where);
-  process.stderr.write(`table ${table.tableName} at ${table.place}\n`);
+  process.stderr.write(printableLines(`table ${table.tableName} at ${table.place}`));
   const terminal = {
     now: Date.now,
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-    print: (text: string) => process.stdout.write(`${text}\n`),
+    print: (text: string) => process.stdout.write(printableLines(text)),
   };
-  const note = (text: string) => process.stderr.write(`${text}\n`);
+  const note = (text: string) => process.stderr.write(printableLines(text));
   if (command === 'doctor') {
     const { configuration } = table;
     const readFiles = async () =>
@@ -99,7 +99,7 @@ async function main(): Promise<number> {
   }
   const found = await show(table, { name, json, ...terminal });
   if (found > 0) return 0;
-  note(`no session is known by ${name}`);
+  note(`no session is known by ${printable(name)}`);
   return 1;
 }
 
@@ -140,7 +140,7 @@ function readArguments() {
       limit: limitOf(values.limit),
     };
   } catch (error) {
-    throw new ConfigurationError([error instanceof Error ? error.message : String(error), USAGE]);
+    throw new ConfigurationError([error instanceof Error ? error.message : String(error)], USAGE);
   }
 }
 

@@ -3,13 +3,17 @@ import * as v from 'valibot';
 import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import { printable } from '../printable.ts';
 
-/** A configuration file that cannot be used. The message has one line per problem: `file:line: path: reason`. */
+/**
+ * A configuration file, or a command line, that cannot be used. The message has one line per problem, `file:line: path: reason`,
+ * and then the usage, if there is one.
+ */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
   readonly problems: readonly string[];
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.problems = problems;
+  constructor(problems: readonly string[], usage?: string) {
+    const lines = problems.map(printable);
+    super((usage === undefined ? lines : [...lines, usage]).join('\n'));
+    this.problems = lines;
   }
 }
 
