@@ -10,6 +10,7 @@ import { parseSiteFile } from '../core/config/site-file.ts';
 import { deploymentOf } from '../core/deployment.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import type { Attribute } from '../core/radius/codec.ts';
+import { withoutIdentity as withoutIdentityOfSession } from '../functions/shared/without-identity.ts';
 import { type Clock, systemClock } from '../relay/clock.ts';
 import { udpTransport } from '../relay/radius/udp.ts';
 import { type Relay, startRelay } from '../relay/relay.ts';
@@ -18,9 +19,10 @@ import { secretsManager } from '../relay/site/secrets-manager.ts';
 import { type RelaySite, readSite } from '../relay/site/site.ts';
 import type { RelayEvent } from '../relay/telemetry/events.ts';
 import { serveHttp } from '../relay/telemetry/http.ts';
+import { withoutIdentity } from '../relay/telemetry/without-identity.ts';
 import { type EmbeddedCloud, startEmbeddedCloud } from './cloud/embedded-cloud.ts';
 import { type FunctionEvent, startFunctions } from './cloud/functions.ts';
-import { createHandlers, type Handlers, type HandlersOptions } from './cloud/handlers.ts';
+import { createHandlers, type HandlerEvent, type Handlers, type HandlersOptions } from './cloud/handlers.ts';
 import { exampleLogOn, exampleRequest, reachable } from './demo/example-request.ts';
 import { startAccountingSink } from './peers/accounting-sink.ts';
 import { type BuiltInNas, startBuiltInNas } from './peers/built-in-nas.ts';
@@ -102,14 +104,20 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   for (const warning of volumeWarnings(services, [siteDefinition]))
     report({ source: 'configuration', event: { kind: 'warning', warning } });
   const nases: BuiltInNas[] = [];
+  const { logIdentity } = siteDefinition;
   const reportRelay = (event: RelayEvent) => {
-    report({ source: 'relay', event });
+    report({ source: 'relay', event: logIdentity ? event : withoutIdentity(event) });
     // Whatever else accounts for a built-in NAS, such as radclient, logs subscribers on and off there.
     if (event.kind !== 'feed-queued' || event.service !== undefined) return;
     const { nas, status, acctSessionId } = event;
     if (status === 'stale') return;
     const record = { status, ...(acctSessionId !== undefined && { acctSessionId }) };
     nases.find(({ name }) => name === nas)?.accountedElsewhere(record);
+  };
+  const reportHandler = (reported: HandlerEvent) => {
+    const isOfSessions = reported.source === 'decide' || reported.source === 'ingest';
+    if (logIdentity || !isOfSessions) return report(reported);
+    report({ ...reported, event: withoutIdentityOfSession(reported.event) } as HandlerEvent);
   };
   const relaySite = await readSite(siteFile, environment, reportRelay, secretsManager(systemClock));
   const { site } = siteDefinition;
@@ -140,7 +148,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     started(
       startFunctions({
         cloud,
-        handlers: handlers({ cloud, deployment, report }),
+        handlers: handlers({ cloud, deployment, report: reportHandler }),
         checkpointFile: dataDirectory && join(dataDirectory, 'stream.json'),
         sweepIntervalSeconds: options.sweepIntervalSeconds,
         report,

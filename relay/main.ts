@@ -13,6 +13,7 @@ import { secretsManager } from './site/secrets-manager.ts';
 import { feedBeside, type QueueUrls, type RelaySite, readSite, resolveSite } from './site/site.ts';
 import { serveHttp } from './telemetry/http.ts';
 import { logEvents } from './telemetry/log.ts';
+import { withoutIdentity } from './telemetry/without-identity.ts';
 
 try {
   await main(process.argv[2], process.env);
@@ -40,7 +41,7 @@ async function main(argument: string | undefined, environment: Environment): Pro
     clock: systemClock,
     random: Math.random,
     newId: randomUUID,
-    report,
+    report: site.logIdentity !== false ? report : (event) => report(withoutIdentity(event)),
   });
   const stop = async () => {
     await relay.drain();
