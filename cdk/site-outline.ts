@@ -28,6 +28,8 @@ export function outlineOf(site: Site, text: string): SiteOutline {
   return {
     name: site.site,
     secretArns: [...new Set(arns)],
-    ...(vpc !== undefined && { relay: { vpc, site, siteFile: JSON.stringify(parse(text, { uniqueKeys: false })) } }),
+    ...(vpc !== undefined && {
+      relay: { vpc, site, siteFile: JSON.stringify(parse(text, { uniqueKeys: false })) },
+    }),
   };
 }

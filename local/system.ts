@@ -10,6 +10,7 @@ import { parseSiteFile } from '../core/config/site-file.ts';
 import { deploymentOf } from '../core/deployment.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import type { Attribute } from '../core/radius/codec.ts';
+import type { AccountReport } from '../functions/account/account.ts';
 import { withoutIdentity as withoutIdentityOfSession } from '../functions/shared/without-identity.ts';
 import { type Clock, systemClock } from '../relay/clock.ts';
 import { udpTransport } from '../relay/radius/udp.ts';
@@ -115,9 +116,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     nases.find(({ name }) => name === nas)?.accountedElsewhere(record);
   };
   const reportHandler = (reported: HandlerEvent) => {
-    const isOfSessions = reported.source === 'decide' || reported.source === 'ingest';
-    if (logIdentity || !isOfSessions) return report(reported);
-    report({ ...reported, event: withoutIdentityOfSession(reported.event) } as HandlerEvent);
+    if (logIdentity || reported.source === 'sweep') return report(reported);
+    const { source, event } = reported;
+    if (source === 'account') return report({ source, event: withoutAttributes(event) });
+    report({ source, event: withoutIdentityOfSession(event) } as HandlerEvent);
   };
   const relaySite = await readSite(siteFile, environment, reportRelay, secretsManager(systemClock));
   const { site } = siteDefinition;
@@ -247,6 +249,13 @@ function feedTo(
 /** The feed that records from this machine belong to, if the site has one. */
 function feedFrom({ intake }: RelaySite): Feed | undefined {
   return intake && findClientBySource(intake.feeds)(reachable(intake.address).address);
+}
+
+/** account's own log has no attributes at all. */
+function withoutAttributes(event: AccountReport): AccountReport {
+  if (event.kind !== 'accounted') return event;
+  const { record } = event;
+  return { ...event, record: { ...record, message: { ...record.message, attributes: '' } } };
 }
 
 function readText(file: string): Promise<string> {

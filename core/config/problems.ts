@@ -79,7 +79,9 @@ const QUOTE_REFERENCES = `; put "\${NAME}" in quotes inside { } and [ ]`;
 function checkSize(file: string, text: string): void {
   const { characters, aliases, levels } = FILE_LIMITS;
   if (text.length > characters)
-    throw new ConfigurationError([`${file}: expected at most ${characters} characters, and not ${text.length}`]);
+    throw new ConfigurationError([
+      `${file}: expected at most ${characters} characters, and not ${text.length}`,
+    ]);
   let line = 1;
   let aliasCount = 0;
   /** Brackets that are open, indicators `-` and `?` on this line, and the indentations of the lines around this one. */
@@ -95,7 +97,8 @@ function checkSize(file: string, text: string): void {
     else if (token === ']' || token === '}') brackets--;
     else if (token === '-' || token === '?') indicators++;
     else if (token === '\n' || token === '\r\n') indicators = 0;
-    if (aliasCount > aliases) throw new ConfigurationError([`${file}:${line}: expected at most ${aliases} aliases`]);
+    if (aliasCount > aliases)
+      throw new ConfigurationError([`${file}:${line}: expected at most ${aliases} aliases`]);
     if (brackets > levels || indicators > levels) tooDeep(line);
     line += token.split('\n').length - 1;
   }

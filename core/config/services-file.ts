@@ -114,9 +114,7 @@ function problemBeside(
     const beside = count === 0 ? '' : `, which leaves room for ${count} parameters,`;
     return `expected at most ${most} octets${beside} and not ${octets}`;
   }
-  return twins.length > 1
-    ? 'another service has this name in another Unicode normalization form'
-    : undefined;
+  return twins.length > 1 ? 'another service has this name in another Unicode normalization form' : undefined;
 }
 
 /**

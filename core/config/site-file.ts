@@ -320,8 +320,7 @@ export function parseSiteWithPlaces(file: string, text: string): ParsedFile<Site
   );
   const names = new Set(site.nases.map(({ name }) => name));
   for (const { name, path } of formerNames)
-    if (names.has(name))
-      problems.push(parsed.problem(path, `a NAS is called ${name} now`));
+    if (names.has(name)) problems.push(parsed.problem(path, `a NAS is called ${name} now`));
   const identities = site.nases.flatMap((nas, index) =>
     nas.identifiedBy.map((value, position) => ({ value, path: ['nases', index, 'identifiedBy', position] })),
   );

@@ -89,7 +89,9 @@ function measureArrival({ queuedAtMs, relayClock }: Partial<Arrival>): void {
     metrics.add(METRICS.decisionLatency, 'Milliseconds', Math.max(0, Date.now() - queuedAtMs));
   }
   // The alarm is on the worst of all relays, the graph has each.
-  const relay = Object.hasOwn(deployment.nasesBySite, relayClock?.relay ?? '') ? relayClock?.relay : undefined;
+  const relay = Object.hasOwn(deployment.nasesBySite, relayClock?.relay ?? '')
+    ? relayClock?.relay
+    : undefined;
   for (const dimensions of relayClock === undefined ? [] : [{}, { Relay: relay ?? 'other' }])
     metrics.add(METRICS.clockSkew, 'Milliseconds', Math.abs(relayClock?.skewMs ?? 0), dimensions);
 }

@@ -1,5 +1,6 @@
 // What the functions log where a site file has `logIdentity: false`.
 import { describeOutcome, speakerOf } from '../../core/subscriber/command-outcome.ts';
+import type { Effect } from '../../core/subscriber/session.ts';
 import type { DecideReport } from '../decide/report.ts';
 import type { IngestReport } from '../ingest/report.ts';
 
@@ -16,7 +17,8 @@ export function withoutIdentity(report: DecideReport | IngestReport): DecideRepo
     case 'refused':
       return { ...report, reason: NOT_LOGGED };
     case 'decided': {
-      const { userName: _, reason, outcome, ...rest } = report;
+      const { userName: _, reason, outcome, effects, ...known } = report;
+      const rest = { ...known, effects: effects.map(withoutPacket) };
       const refusal = reason === undefined ? {} : { reason: NOT_LOGGED };
       if (outcome === undefined) return { ...rest, ...refusal };
       const { text: __, ...said } = outcome;
@@ -30,4 +32,11 @@ export function withoutIdentity(report: DecideReport | IngestReport): DecideRepo
     default:
       return report;
   }
+}
+
+/** A command without its attributes, and a reply without the packet of its request. */
+function withoutPacket(effect: Effect): Effect {
+  return effect.kind === 'command'
+    ? { ...effect, attributes: '' }
+    : { ...effect, origin: { ...effect.origin, packet: '' } };
 }
