@@ -18,7 +18,7 @@ import { MAX_PACKET_OCTETS } from '../../core/radius/packet.ts';
 import type { RecordRefusal } from '../../core/requests/accounting-request.ts';
 import { MAX_ACCT_SESSION_ID_OCTETS } from '../../core/requests/identification.ts';
 import { ANSWERS_KEPT } from '../../core/subscriber/duplicates.ts';
-import { MAX_SERVICES } from '../../core/subscriber/exclusion.ts';
+import { MAX_NAMES, MAX_SERVICES } from '../../core/subscriber/exclusion.ts';
 import { HISTORY_ATTRIBUTES } from '../../core/subscriber/history.ts';
 import type { ServiceState } from '../../core/subscriber/session.ts';
 import { MAX_WAITING } from '../../core/subscriber/transition.ts';
@@ -280,6 +280,7 @@ describe('the table of limits', () => {
     'sessions that share a value and are compared': MAX_CANDIDATES,
     'octets of its Acct-Session-Id': MAX_ACCT_SESSION_ID_OCTETS,
     services: MAX_SERVICES,
+    'names of the subscriber under which a NAS may have it and has confirmed none': MAX_NAMES,
     'requests that wait': MAX_WAITING,
     'answers that are stored': ANSWERS_KEPT,
     'records of services that wait for a command': constant(
