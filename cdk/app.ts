@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Annotations, App, Validations } from 'aws-cdk-lib/core';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { ConfigurationError } from '../core/config/problems.ts';
+import { printable, printableLines } from '../core/printable.ts';
 import { InterlockStack } from './interlock-stack.ts';
 import { readDeployment } from './read-deployment.ts';
 
@@ -19,9 +20,10 @@ try {
     deletionProtection: node.tryGetContext('deletionProtection') !== 'false',
     alarmTopicArn: node.tryGetContext('alarmTopicArn'),
   });
-  for (const warning of warnings) Annotations.of(stack).addWarningV2('interlock:configuration', warning);
+  for (const warning of warnings)
+    Annotations.of(stack).addWarningV2('interlock:configuration', printable(warning));
 } catch (error) {
   if (!(error instanceof ConfigurationError)) throw error;
-  process.stderr.write(`${error.message}\n`);
+  process.stderr.write(printableLines(error.message));
   process.exitCode = 1;
 }

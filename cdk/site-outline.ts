@@ -21,13 +21,15 @@ export interface RelayInVpc {
   readonly siteFile: string;
 }
 
-/** Takes from a site file, given parsed and as text, what is not secret. */
+/** Takes from a site file, given parsed and as its text, which has been read before, what is not secret. */
 export function outlineOf(site: Site, text: string): SiteOutline {
   const arns = secretsOf(site).flatMap(({ reference }) => (reference.kind === 'stored' ? reference.arn : []));
   const { vpc } = site.relay;
   return {
     name: site.site,
     secretArns: [...new Set(arns)],
-    ...(vpc !== undefined && { relay: { vpc, site, siteFile: JSON.stringify(parse(text)) } }),
+    ...(vpc !== undefined && {
+      relay: { vpc, site, siteFile: JSON.stringify(parse(text, { uniqueKeys: false })) },
+    }),
   };
 }

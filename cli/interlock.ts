@@ -2,12 +2,14 @@
 // `npx interlock`: commands for operators, on this machine or against AWS.
 import { hostname, userInfo } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import { LOCAL_TABLE_NAME } from '../core/cloud/table.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
+import { printable, printableLines } from '../core/printable.ts';
 import { doctor } from './doctor.ts';
 import { createDueSender } from './due-queue.ts';
 import { findTable } from './find-table.ts';
+import { forget } from './forget.ts';
 import { list } from './list.ts';
 import { pathsIn, readConfiguration } from './read-configuration.ts';
 import { resync } from './resync.ts';
@@ -16,6 +18,7 @@ import { show } from './show.ts';
 const USAGE = `usage: npx interlock show [--json] [TABLE] NAME
        npx interlock list [--nas NAS] [--service SERVICE] [--limit N] [--after SESSION] [--json] [TABLE]
        npx interlock resync --to table|nas [--nas NAS] [TABLE] NAME
+       npx interlock forget [--yes] [--nas NAS] [TABLE] NAME
        npx interlock doctor [--config DIR] [TABLE]
 
 show prints the subscriber sessions of which NAME is the User-Name, the Acct-Session-Id, an IPv4 or
@@ -23,14 +26,16 @@ IPv6 address or prefix, the Calling-Station-Id (a MAC address in any spelling), 
 Acct-Multi-Session-Id or the Chargeable-User-Identity: their services, what is in progress, the latest
 requests with their replies, and the last ten changes. list prints sessions, one line each: NAS,
 Acct-Session-Id, User-Name, services, state, latest change. resync ends the drift of a session, waits
-for up to 60 s until its NAS has done what that takes, and prints the session. doctor checks the
-configuration and all sessions of the table, and prints what an operator has to mend.
+for up to 60 s until its NAS has done what that takes, and prints the session. forget prints what the
+table has of the sessions of a subscriber, and with --yes removes it, history included. doctor checks
+the configuration and all sessions of the table, and prints what an operator has to mend.
 
 TABLE is a table in AWS or elsewhere; without it, that of the system that \`npm start\` runs on this
 machine.
 
   --json           one line of JSON for each session; show adds its \`history\`
   --to table|nas   what counts: what the table has, so that the NAS is told; or what the NAS accounts
+  --yes            removes what forget prints
   --nas NAS        the sessions of this NAS, by the name under which they began
   --service NAME   the sessions that have this service, active or not: an activation string, or a name
                    for all its parameters
@@ -47,7 +52,8 @@ machine.
   --region REGION  AWS region (default: that of the AWS configuration)
   -h, --help       prints this text
 
-Exit status: 0 if there is such a session, nothing to mend, or no drift any more; 1 if not, or on error.`;
+Exit status: 0 if there is such a session, nothing to mend, no drift any more, or nothing left to
+remove; 1 if not, or on error.`;
 
 const NO_QUEUES =
   'the queues are not known: give --sqs-endpoint beside --endpoint, or start `npm start` of this release';
@@ -55,25 +61,25 @@ const NO_QUEUES =
 try {
   process.exitCode = await main();
 } catch (error) {
-  if (!(error instanceof ConfigurationError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
+  process.stderr.write(printableLines(error instanceof ConfigurationError ? error.message : inspect(error)));
+  process.exit(1);
 }
 
 async function main(): Promise<number> {
-  const { help, command, name, json, config, nas, service, after, limit, to, ...where } = readArguments();
+  const { help, command, name, json, config, nas, service, after, limit, to, yes, ...where } =
+    readArguments();
   if (help) {
-    process.stdout.write(`${USAGE}\n`);
+    process.stdout.write(printableLines(USAGE));
     return 0;
   }
   const table = await findTable(where);
-  process.stderr.write(`table ${table.tableName} at ${table.place}\n`);
+  process.stderr.write(printableLines(`table ${table.tableName} at ${table.place}`));
   const terminal = {
     now: Date.now,
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-    print: (text: string) => process.stdout.write(`${text}\n`),
+    print: (text: string) => process.stdout.write(printableLines(text)),
   };
-  const note = (text: string) => process.stderr.write(`${text}\n`);
+  const note = (text: string) => process.stderr.write(printableLines(text));
   if (command === 'doctor') {
     const { configuration } = table;
     const readFiles = async () =>
@@ -97,9 +103,13 @@ async function main(): Promise<number> {
     const pause = (ms: number) => setTimeout(ms);
     return (await resync(table, { name, nas, to, operator, send, pause, note, ...terminal })) ? 0 : 1;
   }
+  if (command === 'forget') {
+    const pause = (ms: number) => setTimeout(ms);
+    return (await forget(table, { name, nas, yes, pause, note, ...terminal })) ? 0 : 1;
+  }
   const found = await show(table, { name, json, ...terminal });
   if (found > 0) return 0;
-  note(`no session is known by ${name}`);
+  note(`no session is known by ${printable(name)}`);
   return 1;
 }
 
@@ -119,6 +129,7 @@ function readArguments() {
         data: { type: 'string' },
         table: { type: 'string' },
         to: { type: 'string' },
+        yes: { type: 'boolean', default: false },
         endpoint: { type: 'string' },
         'sqs-endpoint': { type: 'string' },
         region: { type: 'string' },
@@ -140,7 +151,7 @@ function readArguments() {
       limit: limitOf(values.limit),
     };
   } catch (error) {
-    throw new ConfigurationError([error instanceof Error ? error.message : String(error), USAGE]);
+    throw new ConfigurationError([error instanceof Error ? error.message : String(error)], USAGE);
   }
 }
 
@@ -165,6 +176,7 @@ interface Options {
   readonly limit?: string;
   readonly after?: string;
   readonly to?: string;
+  readonly yes: boolean;
   readonly 'sqs-endpoint'?: string;
 }
 
@@ -173,12 +185,13 @@ function checkArguments(
   command: string | undefined,
   name: string,
   others: readonly string[],
-  { json, config, nas, service, limit, after, to, 'sqs-endpoint': sqsEndpoint }: Options,
+  { json, config, nas, service, limit, after, to, yes, 'sqs-endpoint': sqsEndpoint }: Options,
 ): void {
   if (command !== 'list' && (service ?? limit ?? after) !== undefined)
     throw new Error('only list takes --service, --limit and --after');
-  if (command !== 'list' && command !== 'resync' && nas !== undefined)
-    throw new Error('only list and resync take --nas');
+  if (command !== 'list' && command !== 'resync' && command !== 'forget' && nas !== undefined)
+    throw new Error('only list, resync and forget take --nas');
+  if (command !== 'forget' && yes) throw new Error('only forget takes --yes');
   if (command !== 'resync' && (to ?? sqsEndpoint) !== undefined)
     throw new Error('only resync takes --to and --sqs-endpoint');
   switch (command) {
@@ -193,6 +206,11 @@ function checkArguments(
       if (to === undefined) throw new Error('resync takes --to table or --to nas');
       if (json) throw new Error('resync takes no --json');
       if (config !== undefined) throw new Error('resync takes no --config');
+      return;
+    case 'forget':
+      if (name === '' || others.length > 0) throw new Error('forget takes one NAME');
+      if (json) throw new Error('forget takes no --json');
+      if (config !== undefined) throw new Error('forget takes no --config');
       return;
     case 'list':
       if (name !== '') throw new Error('list takes no NAME: give --nas or --service');

@@ -1,6 +1,7 @@
 // `npx interlock list`: the sessions of a NAS, or those with a service, one line each.
 import { sessionKeyOf } from '../core/cloud/table.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
+import { printable, printableJson } from '../core/printable.ts';
 import { nameOf, parseActivation } from '../core/services/activation.ts';
 import { stateOf } from '../core/subscriber/event.ts';
 import { keyOf } from '../core/subscriber/key.ts';
@@ -53,7 +54,7 @@ export async function list({ client, tableName }: FoundTable, options: ListOptio
   }
   const { sessions, read, last } = page;
   const times = timesAt(now(), timeZone);
-  if (json) for (const session of sessions) print(JSON.stringify(session));
+  if (json) for (const session of sessions) print(printableJson(JSON.stringify(session)));
   else for (const line of columns(sessions.map((session) => rowOf(session, times.at)))) print(line);
   if (last !== undefined) {
     note(`${read} sessions read; to go on: --after ${quoted(`${last.nas}#${last.acctSessionId}`)}`);
@@ -84,7 +85,9 @@ function rowOf(session: Session, at: (ms: number) => string): readonly string[] 
   return [nas, acctSessionId, String(user), has.join(', ') || NONE, stateOf(session), at(changedAtMs)];
 }
 
-/** As a shell takes it for one word. */
+/** As a shell takes it for one word; with octets in hexadecimal, as bash and zsh have them, where a terminal would obey it. */
 function quoted(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`;
+  if (printable(word) === word) return `'${word.replaceAll("'", `'\\''`)}'`;
+  const octets = Array.from(Buffer.from(word), (octet) => `\\x${octet.toString(16).padStart(2, '0')}`);
+  return `$'${octets.join('')}'`;
 }

@@ -9,6 +9,8 @@ import type { Catalogue } from './services/catalogue.ts';
 export interface Deployment {
   readonly catalogue: Catalogue;
   readonly nasesBySite: Readonly<Record<string, readonly KnownNas[]>>;
+  /** `false`: no name or address of a subscriber is logged. The functions serve all sites, so one of them says so for all. */
+  readonly logIdentity?: false;
 }
 
 /** The part of the catalogue and of the site files that decide needs. */
@@ -25,6 +27,7 @@ export function deploymentOf(catalogue: Catalogue, sites: readonly Site[]): Depl
         })),
       ]),
     ),
+    ...(sites.some(({ logIdentity }) => !logIdentity) && { logIdentity: false }),
   };
 }
 

@@ -282,7 +282,9 @@ export function readMessage<S extends v.GenericSchema>(schema: S, body: string):
   const result = v.safeParse(schema, upgradeMessage(json));
   if (result.success) return result.output;
   const [issue] = result.issues;
-  throw new MalformedMessage(`${v.getDotPath(issue) ?? 'message'}: ${issue.message}`);
+  // The library quotes the value that it received, which may be a subscriber's.
+  const reason = issue.message.replace(/ but received .*/s, '');
+  throw new MalformedMessage(`${v.getDotPath(issue) ?? 'message'}: ${reason}`);
 }
 
 /** A queue message that this release cannot read. SQS delivers it again, and at last moves it to the dead letters. */

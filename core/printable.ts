@@ -14,6 +14,21 @@ export function printable(text: string): string {
   });
 }
 
+/** `text` as its lines are written to a terminal, each printable and with an end of line. */
+export function printableLines(text: string): string {
+  return `${text.replace(/\n$/, '').split('\n').map(printable).join('\n')}\n`;
+}
+
+/** What JSON can hold, with each of them in hexadecimal in its texts and in its keys. */
+export function printableValue(value: unknown): unknown {
+  if (typeof value === 'string') return printable(value);
+  if (Array.isArray(value)) return value.map(printableValue);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [printable(key), printableValue(item)]),
+  );
+}
+
 /** `json` with each of them as JSON escapes it: it is the same JSON, and a terminal obeys nothing in it. */
 export function printableJson(json: string): string {
   return json.replace(UNPRINTABLE, (character) =>

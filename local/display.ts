@@ -32,7 +32,8 @@ export function readableLine({ source, event }: SystemEvent, nowMs: number): str
   const line = lineOf({ source, event } as SystemEvent);
   if (line === undefined) return undefined;
   const [what, correlationId, text] = line;
-  return `${new Date(nowMs).toISOString().slice(11, 23)}  ${what.padEnd(10)} ${(correlationId ?? '').slice(0, 8).padEnd(8)}  ${printable(text)}`;
+  const time = new Date(nowMs).toISOString().slice(11, 23);
+  return printable(`${time}  ${what.padEnd(10)} ${(correlationId ?? '').slice(0, 8).padEnd(8)}  ${text}`);
 }
 
 type NasEvent = Extract<SystemEvent, { source: 'nas' }>['event'];

@@ -1,9 +1,10 @@
 // `npm start`: runs Interlock on this machine until SIGINT or SIGTERM.
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import { announceSystem } from '../cli/running-system.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
 import { formatEndpoint } from '../core/endpoint.ts';
+import { printableLines } from '../core/printable.ts';
 import { jsonLine, readableLine } from './display.ts';
 import { type SystemEvent, startSystem } from './system.ts';
 
@@ -20,21 +21,20 @@ const USAGE = `usage: npm start -- [--services FILE] [--site FILE] [--data DIR] 
 try {
   await start();
 } catch (error) {
-  if (!(error instanceof ConfigurationError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
+  process.stderr.write(printableLines(error instanceof ConfigurationError ? error.message : inspect(error)));
+  process.exit(1);
 }
 
 async function start(): Promise<void> {
   const { services, site, data, json, dynamodb, help, 'no-built-in': noBuiltIn } = readArguments();
   if (help) {
-    process.stdout.write(`${USAGE}\n`);
+    process.stdout.write(printableLines(USAGE));
     return;
   }
   const line = json ? jsonLine : readableLine;
   const report = (event: SystemEvent) => {
     const text = line(event, Date.now());
-    if (text !== undefined) process.stdout.write(`${text}\n`);
+    if (text !== undefined) process.stdout.write(printableLines(text));
   };
   const system = await startSystem({
     servicesFile: services,
@@ -79,11 +79,8 @@ async function start(): Promise<void> {
       ? []
       : ['Log a subscriber on, and off with Stop in place of Start:', `  ${system.logOnExample}`]),
   ];
-  process.stdout.write(
-    json
-      ? `${JSON.stringify({ source: 'start', kind: 'ready', coa, readySeconds: Number(readySeconds) })}\n`
-      : `${welcome.join('\n')}\n`,
-  );
+  const ready = JSON.stringify({ source: 'start', kind: 'ready', coa, readySeconds: Number(readySeconds) });
+  process.stdout.write(printableLines(json ? ready : welcome.join('\n')));
 }
 
 function readArguments() {
@@ -101,6 +98,6 @@ function readArguments() {
     });
     return values;
   } catch (error) {
-    throw new ConfigurationError([error instanceof Error ? error.message : String(error), USAGE]);
+    throw new ConfigurationError([error instanceof Error ? error.message : String(error)], USAGE);
   }
 }

@@ -10,6 +10,8 @@ import { parseSiteFile } from '../core/config/site-file.ts';
 import { deploymentOf } from '../core/deployment.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import type { Attribute } from '../core/radius/codec.ts';
+import type { AccountReport } from '../functions/account/account.ts';
+import { withoutIdentity as withoutIdentityOfSession } from '../functions/shared/without-identity.ts';
 import { type Clock, systemClock } from '../relay/clock.ts';
 import { udpTransport } from '../relay/radius/udp.ts';
 import { type Relay, startRelay } from '../relay/relay.ts';
@@ -18,9 +20,10 @@ import { secretsManager } from '../relay/site/secrets-manager.ts';
 import { type RelaySite, readSite } from '../relay/site/site.ts';
 import type { RelayEvent } from '../relay/telemetry/events.ts';
 import { serveHttp } from '../relay/telemetry/http.ts';
+import { withoutIdentity } from '../relay/telemetry/without-identity.ts';
 import { type EmbeddedCloud, startEmbeddedCloud } from './cloud/embedded-cloud.ts';
 import { type FunctionEvent, startFunctions } from './cloud/functions.ts';
-import { createHandlers, type Handlers, type HandlersOptions } from './cloud/handlers.ts';
+import { createHandlers, type HandlerEvent, type Handlers, type HandlersOptions } from './cloud/handlers.ts';
 import { exampleLogOn, exampleRequest, reachable } from './demo/example-request.ts';
 import { startAccountingSink } from './peers/accounting-sink.ts';
 import { type BuiltInNas, startBuiltInNas } from './peers/built-in-nas.ts';
@@ -102,14 +105,21 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   for (const warning of volumeWarnings(services, [siteDefinition]))
     report({ source: 'configuration', event: { kind: 'warning', warning } });
   const nases: BuiltInNas[] = [];
+  const { logIdentity } = siteDefinition;
   const reportRelay = (event: RelayEvent) => {
-    report({ source: 'relay', event });
+    report({ source: 'relay', event: logIdentity ? event : withoutIdentity(event) });
     // Whatever else accounts for a built-in NAS, such as radclient, logs subscribers on and off there.
     if (event.kind !== 'feed-queued' || event.service !== undefined) return;
     const { nas, status, acctSessionId } = event;
     if (status === 'stale') return;
     const record = { status, ...(acctSessionId !== undefined && { acctSessionId }) };
     nases.find(({ name }) => name === nas)?.accountedElsewhere(record);
+  };
+  const reportHandler = (reported: HandlerEvent) => {
+    if (logIdentity || reported.source === 'sweep') return report(reported);
+    const { source, event } = reported;
+    if (source === 'account') return report({ source, event: withoutAttributes(event) });
+    report({ source, event: withoutIdentityOfSession(event) } as HandlerEvent);
   };
   const relaySite = await readSite(siteFile, environment, reportRelay, secretsManager(systemClock));
   const { site } = siteDefinition;
@@ -140,7 +150,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     started(
       startFunctions({
         cloud,
-        handlers: handlers({ cloud, deployment, report }),
+        handlers: handlers({ cloud, deployment, report: reportHandler }),
         checkpointFile: dataDirectory && join(dataDirectory, 'stream.json'),
         sweepIntervalSeconds: options.sweepIntervalSeconds,
         report,
@@ -239,6 +249,13 @@ function feedTo(
 /** The feed that records from this machine belong to, if the site has one. */
 function feedFrom({ intake }: RelaySite): Feed | undefined {
   return intake && findClientBySource(intake.feeds)(reachable(intake.address).address);
+}
+
+/** account's own log has no attributes at all. */
+function withoutAttributes(event: AccountReport): AccountReport {
+  if (event.kind !== 'accounted') return event;
+  const { record } = event;
+  return { ...event, record: { ...record, message: { ...record.message, attributes: '' } } };
 }
 
 function readText(file: string): Promise<string> {

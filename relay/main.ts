@@ -1,8 +1,10 @@
 // The container's entry: `node relay/main.ts SITE.yaml`. Where no volume can hold the site file, its text may be in the
 // environment variable INTERLOCK_SITE.
 import { randomUUID } from 'node:crypto';
+import { inspect } from 'node:util';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { ConfigurationError } from '../core/config/problems.ts';
+import { printableLines } from '../core/printable.ts';
 import { systemClock } from './clock.ts';
 import { udpTransport } from './radius/udp.ts';
 import { startRelay } from './relay.ts';
@@ -11,13 +13,13 @@ import { secretsManager } from './site/secrets-manager.ts';
 import { feedBeside, type QueueUrls, type RelaySite, readSite, resolveSite } from './site/site.ts';
 import { serveHttp } from './telemetry/http.ts';
 import { logEvents } from './telemetry/log.ts';
+import { withoutIdentity } from './telemetry/without-identity.ts';
 
 try {
   await main(process.argv[2], process.env);
 } catch (error) {
-  if (!(error instanceof ConfigurationError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
+  process.stderr.write(printableLines(error instanceof ConfigurationError ? error.message : inspect(error)));
+  process.exit(1);
 }
 
 async function main(argument: string | undefined, environment: Environment): Promise<void> {
@@ -25,7 +27,7 @@ async function main(argument: string | undefined, environment: Environment): Pro
   const { INTERLOCK_SITE: text } = environment;
   const file = text ? 'INTERLOCK_SITE' : argument;
   if (file === undefined) throw new ConfigurationError(['usage: node relay/main.ts SITE.yaml']);
-  const report = logEvents((line) => process.stdout.write(line), systemClock);
+  const report = logEvents((line) => process.stdout.write(printableLines(line)), systemClock);
   const site = text
     ? await resolveSite(file, text, environment, report, secretsManager(systemClock))
     : await readSite(file, environment, report, secretsManager(systemClock));
@@ -39,7 +41,7 @@ async function main(argument: string | undefined, environment: Environment): Pro
     clock: systemClock,
     random: Math.random,
     newId: randomUUID,
-    report,
+    report: site.logIdentity !== false ? report : (event) => report(withoutIdentity(event)),
   });
   const stop = async () => {
     await relay.drain();

@@ -100,10 +100,11 @@ function isMapping(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** What is wrong with the name of a service beside its parameters and the other services. */
+/** What is wrong with the name of a service beside its parameters and its `twins`, which are equal in a normalization form. */
 function problemBeside(
   name: string,
   services: Readonly<Record<string, v.InferOutput<typeof Service>>>,
+  twins: readonly string[],
 ): string | undefined {
   // The shortest parameters, `(1,2)`: an octet for each, one that separates or ends it, and the parenthesis.
   const count = services[name]?.parameters.length ?? 0;
@@ -113,10 +114,7 @@ function problemBeside(
     const beside = count === 0 ? '' : `, which leaves room for ${count} parameters,`;
     return `expected at most ${most} octets${beside} and not ${octets}`;
   }
-  const twin = Object.keys(services).find(
-    (other) => other !== name && other.normalize() === name.normalize(),
-  );
-  return twin && 'another service has this name in another Unicode normalization form';
+  return twins.length > 1 ? 'another service has this name in another Unicode normalization form' : undefined;
 }
 
 /**
@@ -131,8 +129,9 @@ export function parseServicesFile(file: string, text: string): Catalogue {
 export function parseServicesWithPlaces(file: string, text: string): ParsedFile<Catalogue> {
   const parsed = parseFile(file, text, ServicesFile);
   const { services, groups } = parsed.value;
+  const twins = Map.groupBy(Object.keys(services), (name) => name.normalize());
   const problems = Object.keys(services).flatMap((name) => {
-    const reason = problemBeside(name, services);
+    const reason = problemBeside(name, services, twins.get(name.normalize()) ?? []);
     return reason === undefined ? [] : [parsed.problem(['services', name], reason)];
   });
   if (problems.length > 0) throw new ConfigurationError(problems);

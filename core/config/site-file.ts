@@ -242,6 +242,8 @@ const SiteFile = v.strictObject({
   ),
   /** What opens a session: the first acknowledged request as well, or the accounting of its NAS alone. */
   sessions: v.optional(v.picklist(SESSIONS, `expected ${SESSIONS.join(' or ')}`), 'implicit'),
+  /** Whether names and addresses of subscribers may be logged. */
+  logIdentity: flag(true),
   clients: v.pipe(v.array(Client), v.minLength(1, 'expected at least one client')),
   accounting: v.optional(v.array(AccountingServer), []),
   accountingFrom: v.optional(v.array(Feed), []),
@@ -286,11 +288,12 @@ export function parseSiteWithPlaces(file: string, text: string): ParsedFile<Site
     path: (index: number) => (string | number)[],
     what: string,
   ) => {
-    list.forEach((value, index) => {
-      const first = list.indexOf(value);
-      if (first < index)
+    const taken = new Set<string | undefined>();
+    for (const [index, value] of list.entries()) {
+      if (taken.has(value))
         problems.push(parsed.problem(path(index), `${what} ${value} is already taken above`));
-    });
+      taken.add(value);
+    }
   };
   unique(
     site.clients.map((client) => client.name),
@@ -315,9 +318,9 @@ export function parseSiteWithPlaces(file: string, text: string): ParsedFile<Site
     (index) => formerNames[index]?.path ?? [],
     'the former name',
   );
+  const names = new Set(site.nases.map(({ name }) => name));
   for (const { name, path } of formerNames)
-    if (site.nases.some((nas) => nas.name === name))
-      problems.push(parsed.problem(path, `a NAS is called ${name} now`));
+    if (names.has(name)) problems.push(parsed.problem(path, `a NAS is called ${name} now`));
   const identities = site.nases.flatMap((nas, index) =>
     nas.identifiedBy.map((value, position) => ({ value, path: ['nases', index, 'identifiedBy', position] })),
   );

@@ -31,6 +31,11 @@ export function describeAnswer(answer: 'ack' | 'nak', errorCause?: number, isDis
   return describeReply(answer === 'ack' ? ack : nak, errorCause);
 }
 
+/** Error-Cause as the label of a metric: a NAS may send any of 2^32, and each would be a series of its own. */
+export function errorCauseLabel(errorCause: number): string {
+  return errorCauseName(errorCause) === undefined ? 'other' : String(errorCause);
+}
+
 /** `506 Resources-Unavailable`; the number alone where RFC 5176 section 3.5 does not define it. */
 export function describeErrorCause(errorCause: number): string {
   const name = errorCauseName(errorCause);

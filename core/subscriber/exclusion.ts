@@ -3,12 +3,14 @@
 import { differing, unmatched } from '../identity.ts';
 import { nameOf } from '../services/activation.ts';
 import type { ServiceTerms } from '../services/terms.ts';
-import { dialect, identityOf, isOwn } from './command.ts';
+import { alsoNamed, dialect, identityOf, isOwn, unprovenOf } from './command.ts';
 import { type Nak, nak } from './draft.ts';
 import type { ExplicitDeactivation, Job, ServiceRequest, ServiceSession, Session } from './session.ts';
 
 /** Keeps the item far below DynamoDB's 400 kB. */
 export const MAX_SERVICES = 64;
+/** Names of the subscriber under which a NAS that does not answer may have a service. Its undo takes a command for each. */
+export const MAX_NAMES = 16;
 
 /** Why a request cannot be carried out on this session, which stays as it is; undefined when it can. */
 export function refusalOf(session: Session, request: ServiceRequest): Nak | undefined {
@@ -27,6 +29,15 @@ export function refusalOf(session: Session, request: ServiceRequest): Nak | unde
   ]);
   if (services.size > MAX_SERVICES) {
     return nak('Resources-Unavailable', `a session holds at most ${MAX_SERVICES} services`);
+  }
+  const unproven = unprovenOf(session, request);
+  const doubtful = request.activate.find(({ activation }) => {
+    const { named = [] } = alsoNamed(session.services[activation], unproven);
+    return named.length > MAX_NAMES;
+  });
+  if (doubtful !== undefined) {
+    const reason = `the NAS may have ${doubtful.activation} under ${MAX_NAMES} names, and has confirmed none of them`;
+    return nak('Resources-Unavailable', reason);
   }
   return undefined;
 }

@@ -268,5 +268,7 @@ export function checkSession(
   const result = v.safeParse(StoredSession, value);
   if (result.success) return { ok: true, session: result.output };
   const [issue] = result.issues;
-  return { ok: false, problem: `${v.getDotPath(issue) ?? 'item'}: ${issue.message}` };
+  // The library quotes the value that it received, which may be a subscriber's.
+  const reason = issue.message.replace(/ but received .*/s, '');
+  return { ok: false, problem: `${v.getDotPath(issue) ?? 'item'}: ${reason}` };
 }

@@ -15,10 +15,12 @@ import { createSiteSender } from '../shared/queue.ts';
 import { createSessionLookUp } from '../shared/session-look-up.ts';
 import { createSessionStore } from '../shared/session-store.ts';
 import { log, logFailure, withMetrics } from '../shared/telemetry.ts';
+import { withoutIdentity } from '../shared/without-identity.ts';
 import { createDecide } from './decide.ts';
 import type { DecideReport } from './report.ts';
 
 const environment = readEnvironment(DecideEnvironment, process.env);
+const deployment = JSON.parse(readFileSync(environment.DEPLOYMENT_FILE, 'utf8')) as Deployment;
 const metrics = new Metrics('decide');
 const sqs = new SQSClient({});
 const dynamodb = new DynamoDBClient({});
@@ -26,7 +28,7 @@ const store = createSessionStore(dynamodb, environment.TABLE_NAME);
 
 export const handler = withMetrics(
   createDecide({
-    deployment: JSON.parse(readFileSync(environment.DEPLOYMENT_FILE, 'utf8')) as Deployment,
+    deployment,
     store,
     lookUp: createSessionLookUp({
       dynamodb,
@@ -45,7 +47,8 @@ export const handler = withMetrics(
   metrics,
 );
 
-function report(event: DecideReport): void {
+function report(whole: DecideReport): void {
+  const event = deployment.logIdentity === false ? withoutIdentity(whole) : whole;
   switch (event.kind) {
     case 'not-scheduled':
       logFailure(event);
@@ -86,13 +89,16 @@ function measureArrival({ queuedAtMs, relayClock }: Partial<Arrival>): void {
     metrics.add(METRICS.decisionLatency, 'Milliseconds', Math.max(0, Date.now() - queuedAtMs));
   }
   // The alarm is on the worst of all relays, the graph has each.
-  for (const dimensions of relayClock === undefined ? [] : [{}, { Relay: relayClock.relay }])
+  const relay = Object.hasOwn(deployment.nasesBySite, relayClock?.relay ?? '')
+    ? relayClock?.relay
+    : undefined;
+  for (const dimensions of relayClock === undefined ? [] : [{}, { Relay: relay ?? 'other' }])
     metrics.add(METRICS.clockSkew, 'Milliseconds', Math.abs(relayClock?.skewMs ?? 0), dimensions);
 }
 
 function countAnswer(answer: 'ack' | 'nak', errorCause: number | undefined): void {
   metrics.add(METRICS.answers, 'Count', 1, {
     Answer: answer === 'ack' ? 'CoA-ACK' : 'CoA-NAK',
-    ...(errorCause !== undefined && { ErrorCause: errorCauseName(errorCause) ?? String(errorCause) }),
+    ...(errorCause !== undefined && { ErrorCause: errorCauseName(errorCause) ?? 'other' }),
   });
 }

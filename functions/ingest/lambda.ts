@@ -10,18 +10,20 @@ import { Metrics } from '../shared/metrics.ts';
 import { createSiteSender } from '../shared/queue.ts';
 import { createSessionStore } from '../shared/session-store.ts';
 import { log, logFailure, withMetrics } from '../shared/telemetry.ts';
+import { withoutIdentity } from '../shared/without-identity.ts';
 import { createIngest } from './ingest.ts';
 import { createNasRestarts } from './nas-restarts.ts';
 import type { IngestReport } from './report.ts';
 
 const environment = readEnvironment(IngestEnvironment, process.env);
+const deployment = JSON.parse(readFileSync(environment.DEPLOYMENT_FILE, 'utf8')) as Deployment;
 const metrics = new Metrics('ingest');
 const sqs = new SQSClient({});
 const dynamodb = new DynamoDBClient({});
 
 export const handler = withMetrics(
   createIngest({
-    deployment: JSON.parse(readFileSync(environment.DEPLOYMENT_FILE, 'utf8')) as Deployment,
+    deployment,
     store: createSessionStore(dynamodb, environment.TABLE_NAME),
     restarts: createNasRestarts(dynamodb, environment.TABLE_NAME),
     send: createSiteSender(sqs, environment.OUTBOX_URLS, 'outbox'),
@@ -33,7 +35,8 @@ export const handler = withMetrics(
   metrics,
 );
 
-function report(event: IngestReport): void {
+function report(whole: IngestReport): void {
+  const event = deployment.logIdentity === false ? withoutIdentity(whole) : whole;
   switch (event.kind) {
     case 'not-scheduled':
     case 'failed':

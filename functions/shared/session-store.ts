@@ -46,8 +46,8 @@ export interface SessionStore {
    * session since, so read it and decide again.
    */
   write(session: Session, signal?: AbortSignal): Promise<'written' | 'lost'>;
-  /** Removes a session of that `revision`, unless another writer has written it since. */
-  remove(session: Session, signal?: AbortSignal): Promise<void>;
+  /** Removes a session of that `revision`. `lost`: another writer has written it since, and it stays. */
+  remove(session: Session, signal?: AbortSignal): Promise<'removed' | 'lost'>;
 }
 
 /** The sessions in the table of that name. */
@@ -93,8 +93,10 @@ export function createSessionStore(client: DynamoDBClient, tableName: string): S
           }),
           abortSignal && { abortSignal },
         );
+        return 'removed';
       } catch (error) {
-        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+        if (error instanceof ConditionalCheckFailedException) return 'lost';
+        throw error;
       }
     },
   };

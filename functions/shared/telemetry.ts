@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
-import { printable } from '../../core/printable.ts';
+import { printable, printableJson, printableLines, printableValue } from '../../core/printable.ts';
 import type { Metrics } from './metrics.ts';
 
 /**
@@ -17,18 +17,18 @@ interface LogRecord {
  * leaves some control characters of a client or a NAS as they are.
  */
 export function log<R extends LogRecord>(record: R): void {
-  const readable: unknown = JSON.parse(JSON.stringify(record), (_, value: unknown) =>
-    typeof value === 'string' ? printable(value) : value,
-  );
   // biome-ignore lint/suspicious/noConsole: on Lambda, it is the log
-  console.info(readable);
+  console.info(printableValue(JSON.parse(JSON.stringify(record))));
 }
 
 /** Writes a record of the level ERROR. Its `error` becomes text, with stack and causes. */
 export function logFailure({ error, ...record }: LogRecord & { readonly error: unknown }): void {
   // The runtime would name an error by its class, which has no name in the bundle, and omit its cause.
   // biome-ignore lint/suspicious/noConsole: on Lambda, it is the log
-  console.error({ ...record, error: inspect(error).split('\n').map(printable).join('\n') });
+  console.error({
+    ...Object(printableValue(JSON.parse(JSON.stringify(record)))),
+    error: inspect(error).split('\n').map(printable).join('\n'),
+  });
 }
 
 /** A handler that writes `metrics` at the end of each invocation, also of one that fails. */
@@ -38,7 +38,7 @@ export function withMetrics<E, R>(
 ): (event: E, context: Context) => Promise<R> {
   // Directly to standard output: the console would write a log record around each line.
   const write = () => {
-    for (const line of metrics.flush(Date.now())) process.stdout.write(`${line}\n`);
+    for (const line of metrics.flush(Date.now())) process.stdout.write(printableLines(printableJson(line)));
   };
   return middy<E, R>({ timeoutEarlyInMillis: 0 }).after(write).onError(write).handler(handler);
 }

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ConfigurationError } from '../../core/config/problems.ts';
 
+const OWNER_FILE = 'owner.db';
 const SQLITE_BUSY = 5;
 /** How long to wait for a process that is about to write its id, or to exit. */
 const PATIENCE_MS = 1000;
@@ -17,7 +18,7 @@ export function claimDataDirectory(directory: string): { release(): void } {
   let database: DatabaseSync | undefined;
   try {
     makeDirectory(directory);
-    database = new DatabaseSync(join(directory, 'owner.db'), { timeout: PATIENCE_MS });
+    database = new DatabaseSync(join(directory, OWNER_FILE), { timeout: PATIENCE_MS });
     database.exec('BEGIN IMMEDIATE');
     // Other processes can read user_version despite the lock; SQLite itself does not use it.
     database.exec(`PRAGMA user_version = ${process.pid}; COMMIT; BEGIN IMMEDIATE`);
@@ -33,6 +34,20 @@ export function claimDataDirectory(directory: string): { release(): void } {
         ? `${directory}: process ${owner} uses this directory: stop it, or give another directory`
         : `${directory}: cannot be used as data directory (${errcode === undefined ? code : message})`,
     ]);
+  }
+}
+
+/** Whether a process has claimed `directory`. Throws if it cannot be told. */
+export function isInUse(directory: string): boolean {
+  const database = new DatabaseSync(join(directory, OWNER_FILE), { timeout: 0 });
+  try {
+    database.exec('BEGIN IMMEDIATE');
+    return false;
+  } catch (error) {
+    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return true;
+    throw error;
+  } finally {
+    database.close();
   }
 }
 

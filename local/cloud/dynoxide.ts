@@ -3,14 +3,17 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
 import { ConfigurationError } from '../../core/config/problems.ts';
+import { makeScratchDirectory } from './scratch-directory.ts';
+import { openStreamRecords, type StreamRecords } from './stream-records.ts';
 
 export interface DynoxideOptions {
   /** @default a free port */
   readonly port?: number;
-  /** SQLite file that keeps the tables. @default none: they are in memory */
+  /** SQLite file that keeps the tables. @default a file that is removed when dynoxide ends */
   readonly databaseFile?: string | undefined;
   /** Called when dynoxide ends without `stop`. */
   readonly onDeath: (reason: string) => void;
@@ -19,12 +22,15 @@ export interface DynoxideOptions {
 export interface Dynoxide {
   readonly endpoint: string;
   readonly pid: number | undefined;
+  /** Deletes stream records of a shard below this sequence number. */
+  readonly trimStream: StreamRecords['trim'];
   stop(): Promise<void>;
 }
 
 /** The shell starts a watcher, then becomes dynoxide. The watcher kills it when file descriptor 3 closes: the kernel
- * closes it however our process ends. */
-const END_WITH_PARENT = '{ read -r _; kill $$; } <&3 2>/dev/null & exec "$@" 3<&-';
+ * closes it however our process ends. The watcher then removes the scratch directory, the first argument. */
+const END_WITH_PARENT =
+  'scratch=$1; shift; { read -r _; kill $$; [ -z "$scratch" ] || rm -rf "$scratch"; } <&3 2>/dev/null & exec "$@" 3<&-';
 
 /**
  * Starts dynoxide on 127.0.0.1; resolves when it listens.
@@ -32,10 +38,42 @@ const END_WITH_PARENT = '{ read -r _; kill $$; } <&3 2>/dev/null & exec "$@" 3<&
  * @throws Error with the last line of its output when it does not start.
  */
 export async function startDynoxide(options: DynoxideOptions): Promise<Dynoxide> {
+  const program = findDynoxide();
+  // With tables in memory, its stream records are out of reach and make it slow.
+  const scratch = options.databaseFile === undefined ? makeScratchDirectory(Date.now()) : undefined;
+  const databaseFile = options.databaseFile ?? join(scratch?.path ?? '', 'dynamodb.db');
+  try {
+    const { records, ended, ...running } = await start(program, databaseFile, scratch?.path ?? '', options);
+    const over = ended.then((reason) => {
+      records.close();
+      scratch?.remove();
+      return reason;
+    });
+    let stopped = false;
+    over.then((reason) => stopped || options.onDeath(reason));
+    return {
+      endpoint: running.endpoint,
+      pid: running.child.pid,
+      trimStream: (shardId, sequenceNumber) => records.trim(shardId, sequenceNumber),
+      stop: async () => {
+        stopped = true;
+        running.child.kill();
+        await over;
+      },
+    };
+  } catch (error) {
+    scratch?.remove();
+    // Another process may take the free port before dynoxide does.
+    if (options.port === undefined && error instanceof Error && /in use/.test(error.message))
+      return startDynoxide(options);
+    throw error;
+  }
+}
+
+async function start(program: string, databaseFile: string, scratch: string, options: DynoxideOptions) {
   const port = options.port ?? (await freePort());
-  const command = [findDynoxide(), 'serve', '--port', String(port)];
-  if (options.databaseFile !== undefined) command.push('--db-path', options.databaseFile);
-  const child = spawn('/bin/sh', ['-c', END_WITH_PARENT, 'dynoxide', ...command], {
+  const command = [program, 'serve', '--port', String(port), '--db-path', databaseFile];
+  const child = spawn('/bin/sh', ['-c', END_WITH_PARENT, 'dynoxide', scratch, ...command], {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
     // A process group of its own: on Ctrl-C, our process still needs the table to finish its work.
     detached: true,
@@ -53,23 +91,19 @@ export async function startDynoxide(options: DynoxideOptions): Promise<Dynoxide>
     ([code, signal]) => `dynoxide ended (${signal ?? code}): ${lastLine}`,
   );
   const failure = await Promise.race([listening, ended]);
-  if (failure !== undefined) {
-    // Another process may take the free port before dynoxide does.
-    if (options.port === undefined && /in use/.test(failure)) return startDynoxide(options);
-    throw new Error(failure);
+  if (failure !== undefined) throw new Error(failure);
+  try {
+    return {
+      endpoint: `http://127.0.0.1:${port}`,
+      child,
+      ended,
+      records: openStreamRecords(databaseFile),
+    };
+  } catch (error) {
+    child.kill();
+    await ended;
+    throw error;
   }
-
-  let stopped = false;
-  ended.then((reason) => stopped || options.onDeath(reason));
-  return {
-    endpoint: `http://127.0.0.1:${port}`,
-    pid: child.pid,
-    stop: async () => {
-      stopped = true;
-      child.kill();
-      await ended;
-    },
-  };
 }
 
 /**

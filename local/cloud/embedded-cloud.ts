@@ -5,14 +5,14 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { LOCAL_TABLE_NAME } from '../../core/cloud/table.ts';
 import { ConfigurationError } from '../../core/config/problems.ts';
 import { claimDataDirectory } from './data-directory.ts';
-import { startDynoxide } from './dynoxide.ts';
+import { type Dynoxide, startDynoxide } from './dynoxide.ts';
 import { startFauxqs } from './fauxqs.ts';
 import { type CloudQueues, ensureQueues } from './queues.ts';
 import { ensureTable } from './table.ts';
 
 export interface EmbeddedCloudOptions {
   readonly sites: readonly string[];
-  /** Keeps table and queues over a restart. @default none: they are in memory */
+  /** Keeps table and queues over a restart. @default none: they end with the process */
   readonly dataDirectory?: string;
   /** A DynamoDB to use instead of the embedded one. */
   readonly dynamodbEndpoint?: string;
@@ -34,6 +34,8 @@ export interface EmbeddedCloud extends CloudQueues {
   readonly sqs: ClientConfig & { readonly useQueueUrlAsEndpoint: false };
   readonly tableName: string;
   readonly streamArn: string;
+  /** Of the embedded DynamoDB: deletes stream records of a shard below this sequence number. */
+  readonly trimStream?: Dynoxide['trimStream'];
   stop(): Promise<void>;
 }
 
@@ -58,7 +60,9 @@ export async function startEmbeddedCloud(options: EmbeddedCloudOptions): Promise
     return emulator;
   };
   try {
-    const endpoint = dynamodbEndpoint ?? (await start(startDynoxide({ databaseFile, onDeath }))).endpoint;
+    const dynoxide =
+      dynamodbEndpoint === undefined ? await start(startDynoxide({ databaseFile, onDeath })) : undefined;
+    const endpoint = dynamodbEndpoint ?? dynoxide?.endpoint ?? '';
     const dynamodb = { endpoint, ...LOCAL };
     const fauxqs = await start(startFauxqs(dataDirectory));
     const sqs = { endpoint: fauxqs.endpoint, ...LOCAL, useQueueUrlAsEndpoint: false } as const;
@@ -69,6 +73,7 @@ export async function startEmbeddedCloud(options: EmbeddedCloudOptions): Promise
       streamArn: await ensureTable(new DynamoDBClient(dynamodb), LOCAL_TABLE_NAME).catch((error) => {
         throw dynamodbEndpoint === undefined ? error : unusable(dynamodbEndpoint, error);
       }),
+      ...(dynoxide !== undefined && { trimStream: dynoxide.trimStream }),
       ...(await ensureQueues(new SQSClient(sqs), fauxqs.endpoint, sites)),
       stop,
     };

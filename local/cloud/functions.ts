@@ -67,6 +67,7 @@ export function startFunctions({
     maximumRetryAttempts: STREAM_MAX_RETRIES,
     bisectBatchOnError: true,
     onFailure: { sqs, queueUrl: cloud.accountFailures.url },
+    ...(cloud.trimStream !== undefined && { trim: cloud.trimStream }),
     report: problem,
   });
   const decide = { name: 'decide', timeoutSeconds: DECIDE_TIMEOUT_SECONDS, handler: handlers.decide };

@@ -1,5 +1,6 @@
 // A chart in text: the services of one subscriber session at the NAS, step by step. Where two bars overlap, the switch
 // had no gap.
+import { printable } from '../../core/printable.ts';
 import type { NasRecord } from '../peers/scripted-nas.ts';
 
 /** The mutex groups of a service. */
@@ -61,7 +62,9 @@ const verdict = (emptying: readonly number[]) =>
 
 const groupName = (group: number) => `group ${group}`;
 
-const shortened = (name: string) =>
-  name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name;
+const shortened = (service: string) => {
+  const name = printable(service);
+  return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name;
+};
 
 const longest = (texts: readonly string[]) => Math.max(0, ...texts.map(({ length }) => length));

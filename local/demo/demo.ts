@@ -2,10 +2,11 @@
 // sends the requests, and the NAS accounts its sessions to the relay. The exit status is 0 only if every reply, change and
 // accounting record was as expected, and if no mutex group at the NAS was without a member while the subscriber was online.
 import { readFile } from 'node:fs/promises';
-import { isDeepStrictEqual } from 'node:util';
+import { inspect, isDeepStrictEqual } from 'node:util';
 import { ConfigurationError } from '../../core/config/problems.ts';
 import { parseServicesFile } from '../../core/config/services-file.ts';
 import type { Identity } from '../../core/identity.ts';
+import { printableLines } from '../../core/printable.ts';
 import { describeErrorCause } from '../../core/requests/describe-packet.ts';
 import { parseActivation } from '../../core/services/activation.ts';
 import type { Catalogue } from '../../core/services/catalogue.ts';
@@ -152,9 +153,8 @@ const EFFECTS_TIMEOUT_MS = 10_000;
 try {
   process.exitCode = (await play()) ? 0 : 1;
 } catch (error) {
-  if (!(error instanceof ConfigurationError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
+  process.stderr.write(printableLines(error instanceof ConfigurationError ? error.message : inspect(error)));
+  process.exit(1);
 }
 
 async function play(): Promise<boolean> {
@@ -316,5 +316,5 @@ function collectEvents() {
 }
 
 function say(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(printableLines(line));
 }

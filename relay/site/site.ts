@@ -40,6 +40,8 @@ export interface RelaySite {
   readonly coa: Endpoint;
   readonly http: Endpoint;
   readonly eventTimestampWindowSeconds: number;
+  /** Whether names and addresses of subscribers may be logged. @default true */
+  readonly logIdentity?: boolean;
   readonly queues?: QueueUrls | undefined;
   readonly clients: readonly Client[];
   readonly accounting: readonly AccountingServer[];
@@ -136,5 +138,6 @@ export async function resolveSite(
   for (const warning of nasAccountingWarnings(parsed)) report({ kind: 'configuration-warning', warning });
   const { accounting: address, ...relay } = site.relay;
   const intake = address && { address, feeds, nases: site.nases };
-  return { name: site.site, ...relay, queues: site.queues, clients, accounting, nases, intake };
+  const { logIdentity, queues } = site;
+  return { name: site.site, ...relay, logIdentity, queues, clients, accounting, nases, intake };
 }

@@ -158,8 +158,8 @@ export type RelayEvent =
       readonly status: 'Start' | 'Stop';
       readonly acctSessionId: string;
       readonly serviceSession: string;
-      /** Of the packet, encoded, base64. */
-      readonly attributes: string;
+      /** Of the packet, encoded, base64. Absent with `logIdentity: false`. */
+      readonly attributes?: string;
       readonly error: string;
     }
   | { readonly kind: 'accounting-server-changed'; readonly from: string; readonly to: string }

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { Endpoint } from '../../core/endpoint.ts';
+import { printableJson } from '../../core/printable.ts';
 
 /** A server that has been started. */
 export interface HttpServer {
@@ -31,7 +32,7 @@ export const serveHttp: ServeHttp = async (endpoint, pages) => {
       const problems = pages.problems();
       const status = problems.length === 0 ? 'ok' : 'unavailable';
       response.writeHead(problems.length === 0 ? 200 : 503, { 'content-type': 'application/json' });
-      response.end(`${JSON.stringify({ status, problems })}\n`);
+      response.end(`${printableJson(JSON.stringify({ status, problems }))}\n`);
     } else if (path === '/metrics') {
       response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
       response.end(pages.metrics());

@@ -1,4 +1,5 @@
 // The metrics for Prometheus, made of events and of the relay's load.
+import { errorCauseLabel } from '../../core/requests/describe-packet.ts';
 import type { AccountingDelivery } from '../accounting-delivery.ts';
 import type { CloudClock } from '../cloud-clock.ts';
 import type { CoaServer } from '../coa-server.ts';
@@ -135,7 +136,10 @@ export function countEvents(counters: Counters): Report {
         return discarded({ reason: event.reason });
       case 'reply-sent':
         if (event.latencyMs !== undefined) replyLatency(event.latencyMs / 1000);
-        return replies({ code: String(event.code), error_cause: String(event.errorCause ?? '') });
+        return replies({
+          code: String(event.code),
+          error_cause: event.errorCause === undefined ? '' : errorCauseLabel(event.errorCause),
+        });
       case 'reply-not-sent':
         return unsent({ reason: event.reason });
       case 'message-left':

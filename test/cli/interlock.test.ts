@@ -157,7 +157,10 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock show'), () => {
     [['resync', 'one', '--to', 'me'], '--to takes table or nas'],
     [['resync', 'one', '--to', 'nas', '--json'], 'resync takes no --json'],
     [['show', 'one', '--to', 'nas'], 'only resync takes --to and --sqs-endpoint'],
-    [['show', 'one', '--nas', 'bng-1'], 'only list and resync take --nas'],
+    [['show', 'one', '--nas', 'bng-1'], 'only list, resync and forget take --nas'],
+    [['show', 'one', '--yes'], 'only forget takes --yes'],
+    [['forget', '--yes'], 'forget takes one NAME'],
+    [['forget', 'one', '--json'], 'forget takes no --json'],
     [['doctor', 'one'], 'doctor takes no NAME'],
     [['doctor', '--json'], 'doctor takes no --json'],
   ])('says what is wrong with the arguments %j, and its usage', async (args, problem) => {

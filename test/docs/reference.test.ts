@@ -2,16 +2,26 @@ import { execFileSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { DUE_PER_NAS_AND_SECOND, RETENTION_DAYS } from '../../core/cloud/queues.ts';
+import { HISTORY_RETENTION_DAYS } from '../../core/cloud/table.ts';
+import { FILE_LIMITS } from '../../core/config/problems.ts';
 import { parseServicesFile } from '../../core/config/services-file.ts';
 import { parseSiteFile } from '../../core/config/site-file.ts';
 import type { NasRefusal } from '../../core/dialects/dialect.ts';
 import { DIALECTS } from '../../core/dialects/dialects.ts';
+import { ERX_MAX_TAG } from '../../core/dialects/erx.ts';
 import { IDENTITY_ATTRIBUTES } from '../../core/identity.ts';
+import { MAX_CANDIDATES } from '../../core/look-up.ts';
 import { ORDERS } from '../../core/nas.ts';
 import { ATTRIBUTES, ERROR_CAUSE } from '../../core/radius/attributes.ts';
+import { MAX_PACKET_OCTETS } from '../../core/radius/packet.ts';
 import type { RecordRefusal } from '../../core/requests/accounting-request.ts';
+import { MAX_ACCT_SESSION_ID_OCTETS } from '../../core/requests/identification.ts';
+import { ANSWERS_KEPT } from '../../core/subscriber/duplicates.ts';
+import { MAX_NAMES, MAX_SERVICES } from '../../core/subscriber/exclusion.ts';
 import { HISTORY_ATTRIBUTES } from '../../core/subscriber/history.ts';
 import type { ServiceState } from '../../core/subscriber/session.ts';
+import { MAX_WAITING } from '../../core/subscriber/transition.ts';
 import type {
   DiscardReason,
   FeedDiscardReason,
@@ -250,6 +260,75 @@ describe('the table of what a CoA-NAK means', () => {
   });
 });
 
+describe('the table of limits', () => {
+  /** A number that its module keeps to itself. */
+  const numberIn = (file: string, pattern: RegExp) => {
+    const [, digits] = pattern.exec(read(file)) ?? [];
+    if (digits === undefined) throw new Error(`${file} has no ${pattern}`);
+    return Number(digits.replaceAll('_', ''));
+  };
+  const constant = (file: string, name: string) => numberIn(file, new RegExp(`const ${name} = ([\\d_]+);`));
+  const NAS_CLIENT = 'relay/nas-client.ts';
+  const LIMITS: Readonly<Record<string, number>> = {
+    characters: FILE_LIMITS.characters,
+    aliases: FILE_LIMITS.aliases,
+    'levels, one in another': FILE_LIMITS.levels,
+    'mistakes that are named': FILE_LIMITS.problems,
+    octets: MAX_PACKET_OCTETS,
+    'octets of an activation string': constant('core/config/services-file.ts', 'MAX_ACTIVATION_OCTETS'),
+    'services with a tag, to be activated': ERX_MAX_TAG,
+    'sessions that share a value and are compared': MAX_CANDIDATES,
+    'octets of its Acct-Session-Id': MAX_ACCT_SESSION_ID_OCTETS,
+    services: MAX_SERVICES,
+    'names of the subscriber under which a NAS may have it and has confirmed none': MAX_NAMES,
+    'requests that wait': MAX_WAITING,
+    'answers that are stored': ANSWERS_KEPT,
+    'records of services that wait for a command': constant(
+      'core/subscriber/service-records.ts',
+      'RECORDS_KEPT',
+    ),
+    'octets of what its Acct-Starts say of the subscriber': constant(
+      'core/subscriber/accounting-refusal.ts',
+      'MAX_ACCOUNTED_AS_OCTETS',
+    ),
+    'days that a change is in its history': HISTORY_RETENTION_DAYS,
+    'characters of what a NAS says in words': constant('core/printable.ts', 'MAX_WORDS'),
+    'commands without an answer at a time': numberIn(NAS_CLIENT, /LIMITS.* maxConcurrent: (\d+)/),
+    'commands that wait': numberIn(NAS_CLIENT, /LIMITS.* maxWaiting: (\d+)/),
+    'sessions that are due and told in a second': DUE_PER_NAS_AND_SECOND,
+    'requests without a reply that the relay remembers': numberIn(
+      'relay/in-progress.ts',
+      /capacity = ([\d_]+)/,
+    ),
+    'messages that wait for a call to SQS': numberIn('relay/queues/inbox.ts', /maxWaiting = ([\d_]+)/),
+    'commands that the relay holds': constant('relay/commands.ts', 'MAX_HELD'),
+    'accounting records that the relay holds': constant('relay/accounting-delivery.ts', 'MAX_HELD'),
+    'Accounting-Requests that wait for SQS': constant('relay/relay.ts', 'MAX_WAITING_RECORDS'),
+    'forwarded Accounting-Requests that wait for SQS': constant('relay/feed/tap-buffer.ts', 'CAPACITY'),
+    'Accounting-Requests whose answers are remembered': numberIn(
+      'relay/feed/recent-requests.ts',
+      /capacity = ([\d_]+)/,
+    ),
+    'sessions and services whose Interim-Updates stay at the site': constant(
+      'relay/feed/known-sessions.ts',
+      'CAPACITY',
+    ),
+    'unknown NASes that are logged': constant('relay/feed/tap.ts', 'MAX_UNKNOWN_NASES'),
+    'Accounting-Requests of the relay without an answer':
+      constant('relay/radius/client.ts', 'MAX_CHANNELS') *
+      constant('relay/radius/identifiers.ts', 'IDENTIFIERS'),
+    'days that a message is kept': RETENTION_DAYS,
+  };
+
+  it('has the numbers of the code, and what happens beyond each', () => {
+    const rows = rowsOf('Limits');
+    const said = rows.map(([, what = '', atMost = '']) => [what, Number(atMost.replaceAll(',', ''))]);
+    expect(Object.fromEntries(said)).toEqual(LIMITS);
+    expect(said).toHaveLength(Object.keys(LIMITS).length);
+    expect(rows.filter(([, , , beyond = '']) => beyond === '')).toEqual([]);
+  });
+});
+
 describe('the table of orders', () => {
   it('has every order, and no other', () => {
     expect(firstCells('The order of commands').flatMap(codeWords)).toEqual(ORDERS);
@@ -293,7 +372,13 @@ describe('the tables of options', () => {
   it.each([
     [['npm start'], 'local/start.ts'],
     [
-      ['npx interlock show', 'npx interlock list', 'npx interlock resync', 'npx interlock doctor'],
+      [
+        'npx interlock show',
+        'npx interlock list',
+        'npx interlock resync',
+        'npx interlock forget',
+        'npx interlock doctor',
+      ],
       'cli/interlock.ts',
     ],
   ])('%j: have every option of %s, and no other', (headings, file) => {

@@ -1,5 +1,5 @@
 // The functions as deployed: bundled, each in a process of its own without the project's files.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
@@ -221,6 +221,22 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
     expect(decide.log()).toContainEqual(
       expect.objectContaining({ level: 'ERROR', requestId, message: failed }),
     );
+  });
+
+  it('decide logs no name of a subscriber where a site file says so', async () => {
+    const file = join(output, 'without-identity.json');
+    writeFileSync(file, JSON.stringify({ ...deployment, logIdentity: false }));
+    const decide = start('decide', { ...environment, DEPLOYMENT_FILE: file });
+    const taken = requestMessage({ acctSessionId: 'unnamed', userName: 'ann@isp', activate: ['gold'] });
+    await decide.invoke({ Records: [inboxRecord(taken)] });
+    expect(await sent()).toMatchObject({ answer: 'ack' });
+    await decide.stop();
+    const { correlationId } = taken;
+    const decided = { kind: 'decided', correlationId, session: { nas: 'bng-1', acctSessionId: 'unnamed' } };
+    expect(decide.log()).toContainEqual(
+      expect.objectContaining({ message: expect.objectContaining(decided) }),
+    );
+    expect(decide.lines.join()).not.toContain('ann@isp');
   });
 
   it('account makes history and accounting of a write of the table', async () => {

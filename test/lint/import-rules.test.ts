@@ -39,6 +39,9 @@ const FORBIDDEN_BETWEEN_ROOMS = NAMES.flatMap((room) =>
   ]),
 );
 
+/** Files that write to a terminal. */
+const SCREENS = ['cli/x.ts', 'local/demo/x.ts', 'relay/x.ts', 'functions/shared/x.ts', 'cdk/x.ts'];
+
 /** A file of a room, and lines that it may hold. */
 const ALLOWED: readonly Case[] = [
   ...ALLOWED_BETWEEN_ROOMS,
@@ -74,6 +77,7 @@ const ALLOWED: readonly Case[] = [
   ['local/start.ts', imports('../relay/listen.ts')],
   ['local/start.ts', imports('../cdk/interlock-stack.ts')],
   ['test/relay/listen.test.ts', imports('../../relay/listen.ts')],
+  ...SCREENS.map((file): Case => [file, "process.stdout.write(printableLines(['a'].join('b')));"]),
 ];
 
 /** A file of a room, and lines that break a rule there. */
@@ -151,6 +155,13 @@ const FORBIDDEN: readonly Case[] = [
     "import { setTimeout as _ } from 'node:timers/promises';",
     imports('node:perf_hooks'),
   ].flatMap((line) => [['relay/listen.ts', line] as const, ['relay/queues/queue.ts', line] as const]),
+
+  // What a terminal shows is printable.
+  ...SCREENS.flatMap((file): Case[] => [
+    [file, "process.stdout.write('a');"],
+    [file, 'process.stderr.write(printableLines(text) + name);'],
+    [file, 'console.log(name);'],
+  ]),
 ];
 
 /** What Biome, run once with the project's configuration, reports for each case: rule names, mostly none. */
@@ -187,7 +198,9 @@ interface BiomeReport {
 }
 
 function biome(directory: string): Promise<BiomeReport> {
-  const only = ['noRestrictedImports', 'noRestrictedGlobals'].map((rule) => `--only=style/${rule}`);
+  const only = ['style/noRestrictedImports', 'style/noRestrictedGlobals', 'suspicious/noConsole'].map(
+    (rule) => `--only=${rule}`,
+  );
   return new Promise((resolve) => {
     // It exits with 1 when it finds something, and it has a lot to find.
     execFile(

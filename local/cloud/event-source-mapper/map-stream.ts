@@ -38,9 +38,12 @@ export interface StreamMapping extends Surroundings, Partial<RetryPolicy> {
   readonly filter?: EventPattern;
   /** Gets the metadata of each batch that is given up. @default none */
   readonly onFailure?: { readonly sqs: SQSClient; readonly queueUrl: string };
+  /** Told from time to time up to which record a shard is done with. No other reader of the stream may need those below. */
+  readonly trim?: (shardId: string, sequenceNumber: string) => void;
 }
 
 const DISCOVERY_INTERVAL_MS = 10_000;
+const TRIM_INTERVAL_RECORDS = 1_000;
 const SHORTEST_IDLE_MS = 25;
 const LONGEST_IDLE_MS = 200;
 
@@ -75,7 +78,7 @@ function followShard(
   passes: (record: DynamoDBRecord) => boolean,
   mapping: StreamMapping,
 ): PollLoop {
-  const { streams, streamArn, target, checkpoints, onFailure, report, delay = wait } = mapping;
+  const { streams, streamArn, target, checkpoints, onFailure, trim, report, delay = wait } = mapping;
   const { batchSize = 100, bisectBatchOnError = false, maximumRetryAttempts = -1 } = mapping;
 
   const settle = (records: readonly DynamoDBRecord[]) => {
@@ -103,6 +106,7 @@ function followShard(
 
   let iterator: string | undefined;
   let idleMs = SHORTEST_IDLE_MS;
+  let untrimmed = 0;
   return startPollLoop(`${shardId} of ${streamArn}`, mapping, async (stopping) => {
     await parentEnded;
     if (stopping.aborted) return 'end';
@@ -117,6 +121,12 @@ function followShard(
     await deliverBatch(batch, { bisectBatchOnError, maximumRetryAttempts }, steps, stopping);
     if (stopping.aborted) return 'end';
     settle(records);
+    untrimmed += records.length;
+    const done = checkpoints.read(shardId);
+    if (untrimmed >= TRIM_INTERVAL_RECORDS && done !== undefined) {
+      trim?.(shardId, done);
+      untrimmed = 0;
+    }
     // dynoxide gives an EndingSequenceNumber to open shards too: only the missing iterator proves the end.
     if (NextShardIterator === undefined) return 'end';
     iterator = NextShardIterator;

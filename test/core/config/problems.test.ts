@@ -104,6 +104,44 @@ describe('a file that is not YAML', () => {
   });
 });
 
+describe('a file of a size that would take the YAML library long, or its stack', () => {
+  const times = (count: number, text: string) => text.repeat(count);
+
+  it.each([
+    [`name: &a x\nlist: [${times(200_000, '*a,')}]`, 'some.yaml:2: expected at most 100 aliases'],
+    [`name: &a x\nlist:\n${times(150_000, '- *a\n')}`, 'some.yaml:103: expected at most 100 aliases'],
+    [`name: x\nlist: ${times(3_000, '[')}${times(3_000, ']')}`, 'some.yaml:2: expected at most 32 levels'],
+    [`name: ${times(100_000, '{a: ')}`, 'some.yaml:1: expected at most 32 levels'],
+    [times(100_000, '- '), 'some.yaml:1: expected at most 32 levels'],
+    [`name: x\n${times(100_000, '? ')}`, 'some.yaml:2: expected at most 32 levels'],
+    [
+      Array.from({ length: 1_000 }, (_, level) => `${times(level, ' ')}a:\n`).join(''),
+      'some.yaml:34: expected at most 32 levels',
+    ],
+    [`name: x\n${times(1_000_000, '#')}`, 'some.yaml: expected at most 1000000 characters, and not 1000008'],
+    [times(100_000, 'name: x\n'), 'some.yaml:2: Map keys must be unique'],
+  ])('is refused with a sentence (%#)', (text, problem) => {
+    expect(problemsOf(() => parse(text))).toEqual([problem]);
+  });
+
+  it('is read up to the limits', () => {
+    const deep = `${times(32, '[')}${times(32, ']')}`;
+    const any = (text: string) => parseFile('some.yaml', text, v.any()).value;
+    expect(any(`a: ${deep}`)).toHaveProperty('a');
+    expect(any(`a: &a x\nb: [${times(99, '*a, ')}"*a", '[[[', x*a]`)).toHaveProperty('b');
+    expect(any(`a: |\n${times(40, '  *a [{ - ? - -\n')}`)).toHaveProperty('a');
+    const many = Array.from({ length: 50_000 }, (_, index) => `k${index}: 1`).join('\n');
+    expect(Object.keys(any(many) as object)).toHaveLength(50_000);
+  });
+
+  it('names the first 100 things that are wrong, and how many more there are', () => {
+    const problems = problemsOf(() => parse(`name: x\nlist:\n${times(20_000, '- {}\n')}`));
+    expect(problems).toHaveLength(101);
+    expect(problems.at(0)).toBe('some.yaml:3: list.0.a: this key is missing');
+    expect(problems.at(-1)).toBe('some.yaml: and 19900 more');
+  });
+});
+
 describe('a problem', () => {
   it.each([
     'name: [hunter2]',

@@ -43,6 +43,7 @@ describe('a site file', () => {
         eventTimestampWindowSeconds: 300,
       },
       sessions: 'implicit',
+      logIdentity: true,
       clients: [
         {
           name: 'policy',

@@ -280,3 +280,26 @@ describe('a NAS of the dialect generic, which is told all that a session has', (
     expect(results.slice(1).map(brief)).toEqual([['deactivate gold'], ['ack']]);
   });
 });
+
+describe('a NAS that never answers', () => {
+  const asking = (index: number, id = `r${index}`) => {
+    const identity = { 'User-Name': `user${index}` };
+    return asked(request(id, { ...COA, identity, activate: ['gold'] }));
+  };
+  const sixteen = Array.from({ length: 16 }, (_, index) => [asking(index), timeout]).flat();
+
+  it('is told of a service under 16 names at most, so that the item keeps its size', () => {
+    const { session, last } = play([...sixteen, asking(16)]);
+    expect(session?.services['gold']?.named).toHaveLength(16);
+    expect(brief(last)).toEqual(['nak 506']);
+    expect(session?.answered.at(-1)?.reason).toBe(
+      'the NAS may have gold under 16 names, and has confirmed none of them',
+    );
+  });
+
+  it('is told again under one of them, and to deactivate it', () => {
+    expect(brief(play([...sixteen, asking(15, 'again')]).last)).toEqual(['activate gold']);
+    const deactivate = asked(request('r17', { ...COA, identity: {}, deactivate: ['gold'] }));
+    expect(brief(play([...sixteen, deactivate]).last)).toEqual(['deactivate gold']);
+  });
+});

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -62,6 +62,17 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('dynoxide'), () => {
     await vi.waitUntil(async () => !(await isReachable()), { timeout: 10_000 });
   });
 
+  it('leaves no file behind, whether it is stopped or its process is killed', async () => {
+    const { parent, scratchFiles } = await startInAnotherProcess();
+    expect(await scratchFiles()).toHaveLength(1);
+    parent.kill('SIGKILL');
+    await vi.waitUntil(async () => (await scratchFiles()).length === 0, { timeout: 10_000 });
+    const stopped = await startInAnotherProcess();
+    expect(await stopped.scratchFiles()).toHaveLength(1);
+    stopped.parent.kill('SIGTERM');
+    await vi.waitUntil(async () => (await stopped.scratchFiles()).length === 0, { timeout: 10_000 });
+  });
+
   it('leaves Ctrl-C to the process that started it', async () => {
     const { parent, lines, isReachable } = await startInAnotherProcess();
     const interrupted = once(lines, 'line');
@@ -75,10 +86,15 @@ async function startInAnotherProcess() {
   const path = new URL('../../../local/cloud/dynoxide.ts', import.meta.url).href;
   const script = `const { startDynoxide } = await import('${path}');
     process.on('SIGINT', () => process.stdout.write('interrupted\\n'));
-    process.stdout.write((await startDynoxide({ onDeath() {} })).endpoint + '\\n');`;
+    const { endpoint, stop } = await startDynoxide({ onDeath() {} });
+    process.on('SIGTERM', stop);
+    process.stdout.write(endpoint + '\\n');`;
+  const TMPDIR = await mkdtemp(join(tmpdir(), 'interlock a '));
+  onTestFinished(() => rm(TMPDIR, { recursive: true }));
   const parent = spawn(process.execPath, ['--input-type=module', '--eval', script], {
     stdio: 'pipe',
     detached: true,
+    env: { ...process.env, TMPDIR },
   });
   onTestFinished(() => {
     parent.kill('SIGKILL');
@@ -91,7 +107,7 @@ async function startInAnotherProcess() {
       () => true,
       () => false,
     );
-  return { parent, lines, isReachable };
+  return { parent, lines, isReachable, scratchFiles: () => readdir(TMPDIR) };
 }
 
 describe('findDynoxide', () => {

@@ -325,17 +325,18 @@ export class Cloud {
     return result;
   }
 
-  async #remove(session: Session): Promise<void> {
+  async #remove(session: Session): Promise<'removed' | 'lost'> {
     const subscriber = this.#subscriber(keyOf(session));
-    await this.#system.store.remove(session);
+    const removed = await this.#system.store.remove(session);
     const { item } = subscriber;
-    if (item?.session.revision !== session.revision) return;
+    if (item?.session.revision !== session.revision) return removed;
     delete subscriber.item;
     // Nothing is decided in the millisecond of a removal either.
     this.#wroteAtMs = Math.max(this.#wroteAtMs, this.#scene.nowMs);
     this.#changed(subscriber, item.image, undefined);
     this.#scene.tally.removals++;
     subscriber.observer.removed(item.session, this.#wroteAtMs);
+    return removed;
   }
 
   #written(session: Session): void {

@@ -14,7 +14,9 @@ export function memoryStore({ isConditional = true } = {}): SessionStore {
       return 'written';
     },
     async remove({ acctSessionId, revision }) {
-      if (items.get(acctSessionId)?.revision === revision) items.delete(acctSessionId);
+      if (items.get(acctSessionId)?.revision !== revision) return 'lost';
+      items.delete(acctSessionId);
+      return 'removed';
     },
   };
 }

@@ -343,6 +343,32 @@ describe('a stream mapping of a stream with several shards', () => {
     expect(batches.flat()).toEqual(['1', '2', '3', '4']);
   });
 
+  it('has what is done with trimmed every 1,000 records, never above its checkpoint', async () => {
+    const numbers = (from: number, to: number) =>
+      Array.from({ length: to - from + 1 }, (_, index) => String(from + index));
+    const shard: ScriptedShard = { id: 'shardId-1', records: numbers(1, 999), closed: false };
+    const { endpoint, stop } = await startScriptedStream([shard]);
+    onTestFinished(stop);
+    const { handler, has } = recorder();
+    const checkpoints = openCheckpoints('stream');
+    const trimmed: (readonly [string, string, string | undefined])[] = [];
+    const mapping = mapStream({
+      streams: new DynamoDBStreamsClient({ endpoint, ...LOCAL }),
+      streamArn: 'stream',
+      target: { name: 'account', timeoutSeconds: 10, handler: ({ Records }) => handler(Records) },
+      checkpoints,
+      trim: (shardId, number) => trimmed.push([shardId, number, checkpoints.read(shardId)]),
+      report: (problem) => expect.fail(problem),
+      delay: (_, stopping) => wait(5, stopping),
+    });
+    onTestFinished(() => mapping.stop());
+    await has(999);
+    shard.records.push(...numbers(1_000, 1_500));
+    await has(1_500);
+    await vi.waitUntil(() => trimmed.length > 0, PATIENCE);
+    expect(trimmed).toEqual([['shardId-1', '1500', '1500']]);
+  });
+
   it('refuses a filter that it does not understand before it polls', () => {
     const mapping = () =>
       mapStream({
