@@ -272,7 +272,7 @@ const SETTINGS: readonly Setting[] = [
     fromLogIn: ['silver'],
     wishes: ['+gold', '!'],
     withoutRepeats: true,
-    budget: { requests: 2, faults: 2, crashes: 0, events: 1 },
+    budget: { requests: 2, faults: 1, crashes: 0, events: 1 },
   },
   {
     name: 'the NAS restarts',
