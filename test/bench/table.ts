@@ -1,6 +1,6 @@
-// How long a write to the table of `npm start` takes as the table grows, and the processor time of dynoxide for each write and its record: 100,000 writes of 1,000 sessions, eight at a time, with
-// account's mapping on the stream as `npm start` has it. `--writes N` for another number.
-// Run by hand: node test/bench/table.ts
+// How long a write to the table of `npm start` takes as the table grows, and the processor time of dynoxide for each write and
+// its stream record: 100,000 writes of 1,000 sessions, eight at a time, with account's mapping on the stream as `npm start` has
+// it. `--writes N` for another number. Run by hand on Linux: node test/bench/table.ts
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
