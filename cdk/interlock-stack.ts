@@ -37,7 +37,7 @@ export class InterlockStack extends Stack {
     const decide = new DecideFunction(this, 'Decide', { deployment });
     sites.deliverInboxesTo(decide);
     due.deliverTo(decide, 'Due');
-    sessions.grantReadWrite(decide);
+    sessions.grantReadWrite(decide, ['session', 'request']);
     sessions.grantLookUp(decide);
     sites.grantSendToOutboxes(decide);
     sites.grantSendToInboxes(decide);
@@ -47,7 +47,7 @@ export class InterlockStack extends Stack {
     sites.deliverFeedsTo(ingest);
     sites.grantSendToFeeds(ingest);
     sites.grantSendToOutboxes(ingest);
-    sessions.grantReadWrite(ingest);
+    sessions.grantReadWrite(ingest, ['session', 'nas']);
     sessions.grantReadNases(ingest);
     due.grantSend(ingest);
 

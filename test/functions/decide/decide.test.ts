@@ -983,7 +983,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       expect(failures()).toEqual([expect.stringContaining('queue does not exist')]);
       const homeless = startDecide({ send: createSiteSender(sqs, {}, 'outbox') });
       expect(await homeless.deliver(record)).toEqual([record]);
-      expect(homeless.failures()).toEqual(['Error: there is no outbox of the site demo']);
+      expect(homeless.failures()).toEqual(['NoQueue: there is no outbox of the site demo']);
     });
   });
 });
