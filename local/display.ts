@@ -144,6 +144,8 @@ function relayLine(event: RelayEvent): Line | undefined {
         event.correlationId,
         `reply to ${formatEndpoint(event.destination)} not sent: ${event.reason}`,
       ];
+    case 'message-repeated':
+      return undefined;
     case 'message-left':
       return [
         'problem',
