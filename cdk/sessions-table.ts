@@ -117,6 +117,18 @@ export class SessionsTable extends Construct {
     user.addEnvironment('TABLE_NAME', this.table.tableName);
   }
 
+  /** Lets operators read every item and every index. */
+  grantRead(operators: iam.IRole): void {
+    iam.Grant.addToPrincipal({
+      grantee: operators,
+      actions: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:Scan'],
+      resourceArns: [
+        this.table.tableArn,
+        ...INDEXES.map(({ name }) => `${this.table.tableArn}/index/${name}`),
+      ],
+    });
+  }
+
   /** Lets `user` put items of history, and gives it the table's name. */
   grantWriteHistory(user: NodeFunction): void {
     // Its partition keys are its own, so `user` can neither make nor replace a session. Of the attributes that it may put it can
@@ -145,7 +157,7 @@ export class SessionsTable extends Construct {
       queueName: ACCOUNT_FAILURES_QUEUE_NAME,
       heading: 'Changes that account could not process',
     });
-    failures.grant(consumer, 'sqs:SendMessage');
+    failures.allowSend(consumer, consumer.roleArn);
     consumer.addEnvironment('FAILURES_URL', failures.queueUrl);
     Validations.of(failures).acknowledge({
       id: 'AwsSolutions-SQS3',
