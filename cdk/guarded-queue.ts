@@ -39,9 +39,9 @@ export class GuardedQueue extends sqs.Queue {
     this.#senders.push(roleArn);
   }
 
-  /** Lets `receiver`, which has the role with this ARN, receive, hide and delete messages. */
-  allowReceive(receiver: iam.IGrantable, roleArn: string): void {
-    this.grant(receiver, ...RECEIVE);
+  /** Lets `receiver`, which has the role with this ARN, receive, hide and delete messages, and take these actions. */
+  allowReceive(receiver: iam.IGrantable, roleArn: string, ...actions: readonly string[]): void {
+    this.grant(receiver, ...RECEIVE, ...actions);
     this.#receivers.push(roleArn);
   }
 

@@ -34,8 +34,8 @@ export class WorkQueue extends GuardedQueue {
 
   /** Invokes `consumer` with batches of messages; SQS delivers again those that fail. */
   deliverTo(consumer: NodeFunction, id: string): void {
-    this.allowReceive(consumer, consumer.roleArn);
-    this.grant(consumer, 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl');
+    // Lambda polls in the role of the function.
+    this.allowReceive(consumer, consumer.roleArn, 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl');
     consumer.addEventSourceMapping(id, {
       eventSourceArn: this.queueArn,
       batchSize: INBOX_BATCH_SIZE,
