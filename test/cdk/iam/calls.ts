@@ -271,10 +271,20 @@ function callers({ arnOf, roles, unattached }: StackPolicies) {
   ]);
 }
 
-/** Every call that the policies decide otherwise than they should, in words; those about `only` this ARN, where it is given. */
-export function* violations(policies: StackPolicies, only?: string): Generator<string> {
+/** Calls to look at: those about this queue, by its ARN, or of these callers. */
+export interface Part {
+  readonly queue?: string;
+  readonly callers?: readonly string[];
+}
+
+/** Every call, or every one in `part`, that the policies decide otherwise than they should, in words. */
+export function* violations(
+  policies: StackPolicies,
+  { queue: only, callers: who }: Part = {},
+): Generator<string> {
   const all = targets(policies);
   for (const [name, { caller, identity }] of callers(policies)) {
+    if (who?.includes(name) === false) continue;
     const mayCall = passing(GRANTS[name] ?? []);
     for (const [target, { actions, resource, context }] of all) {
       if (only !== undefined && only !== resource) continue;
