@@ -70,10 +70,10 @@ describe('the bundled functions', () => {
     }
   });
 
-  it('are small: decide, which checks each item with a schema, has less than 125,000 bytes, and the others have less', () => {
+  it('are small: decide, which checks each item with a schema, has less than 127,000 bytes, and the others have less', () => {
     const bytes = (folder: string) => statSync(join(folder, 'index.mjs')).size;
 
-    expect(bytes(decide)).toBeLessThan(125_000);
+    expect(bytes(decide)).toBeLessThan(127_000);
     for (const folder of [ingest, account, sweep]) expect(bytes(folder)).toBeLessThan(bytes(decide));
   });
 
@@ -89,6 +89,7 @@ describe('the bundled functions', () => {
       INBOX_URLS: '{}',
       FEED_URLS: '{}',
       ACCOUNTING_URLS: '{}',
+      FAILURES_URL: 'https://sqs.eu-central-1.amazonaws.com/1/interlock-account-dead',
       DUE_QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/123456789012/interlock-due',
       DEPLOYMENT_FILE: join(decide, 'deployment.json'),
       NAS_NAMES_FILE: join(sweep, 'nas-names.json'),

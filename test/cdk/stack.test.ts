@@ -11,7 +11,7 @@ import {
   DecideEnvironment,
   SweepEnvironment,
 } from '../../functions/shared/environment.ts';
-import { STORED_SECRET_OF_NORTH } from './deployment.ts';
+import { STORED_SECRET_OF_NORTH, sites } from './deployment.ts';
 import {
   allowedBy,
   at,
@@ -122,6 +122,20 @@ describe('every queue', () => {
     expect(excepted('OnlySendersSend')).toEqual(senders);
     expect(excepted('OnlyReceiversReceive')).toEqual(receivers);
     expect(excepted('OnlyOperatorsPurge')).toEqual(['OperatorsRole']);
+  });
+});
+
+describe('a relay whose role has another name', () => {
+  it('is admitted by that name', () => {
+    const north = sites.map((site) =>
+      site.name === 'north' ? { ...site, relayRole: 'hosts/host-7' } : site,
+    );
+    const text = JSON.stringify(
+      Template.fromStack(makeStack({ sites: north })).findResources('AWS::SQS::QueuePolicy'),
+    );
+    expect(text).toContain(':role/hosts/host-7"');
+    expect(text).not.toContain('interlock-relay-north');
+    expect(text).toContain(':role/interlock-relay-south"');
   });
 });
 
