@@ -17,8 +17,8 @@ const RECEIVE = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVi
 const PURGE = ['sqs:PurgeQueue'];
 
 /**
- * A queue to whose messages its policy admits certain roles and nobody else, whatever else the account's IAM policies allow: a
- * message is trusted because it is in its queue. The queue itself can be managed by anyone who may manage queues, or
+ * A queue to whose messages its policy admits certain roles alone, whatever the account's IAM policies allow: a
+ * message is trusted because it is in its queue. The queue itself can be managed by all who may manage queues, or
  * CloudFormation could no longer change it.
  */
 export class GuardedQueue extends sqs.Queue {

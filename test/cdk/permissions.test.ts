@@ -165,7 +165,7 @@ function brokenExceptions(statement: Statement): readonly (readonly [string, Sta
   return [
     ['excepts those that it denies', { ...statement, Condition: { ArnEquals: keys } }],
     ['excepts callers without an ARN', { ...statement, Condition: { 'ForAnyValue:ArnNotEquals': keys } }],
-    ['excepts a stranger', except(roleArn('somebody-else'))],
+    ['excepts a stranger', except(roleArn('others'))],
     ['excepts administrators', except(roleArn('cdk-hnb659fds-cfn-exec-role'))],
     ['excepts every role', except(roleArn('*'))],
     ['excepts every user', except('arn:aws:iam::123456789012:user/*')],

@@ -232,11 +232,11 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
     [['dynamodb:Scan'], ['all items']],
     [['dynamodb:Query', 'dynamodb:Scan'], indexes(...INDEXES.map(({ name }) => name))],
   ],
-  // Who may do anything in the account may do anything but touch messages.
+  // An administrator may do anything but touch messages.
   'an administrator': 'all but messages',
   'a user who is an administrator': 'all but messages',
   'a relay in a role of another name': [[['secretsmanager:GetSecretValue'], ['secret of north']]],
-  'a function of somebody else': [],
+  'a function of others': [],
   'an anonymous caller': [],
 };
 
@@ -266,7 +266,7 @@ function callers({ arnOf, roles, unattached }: StackPolicies) {
       { caller: { kind: 'user', userArn: 'arn:aws:iam::123456789012:user/ann' }, identity: [ADMINISTRATOR] },
     ],
     ['a relay in a role of another name', inRole('interlock-relay-east', [relayPolicy('north')])],
-    ['a function of somebody else', inRole('somebody-else', [{ Statement: [] }])],
+    ['a function of others', inRole('others', [{ Statement: [] }])],
     ['an anonymous caller', { caller: { kind: 'anonymous' }, identity: [] }],
   ]);
 }
@@ -299,7 +299,7 @@ export function* violations(
         if (!expected.includes(decision)) yield `${name}: ${action} of ${target} is ${decision}`;
       }
     }
-    // Whoever comes without TLS.
+    // Without TLS.
     for (const queue of QUEUE_NAMES) {
       const resource = policies.arnOf(queue);
       if (only !== undefined && only !== resource) continue;

@@ -29,7 +29,7 @@ const decide = ({ call = {}, identity = [], resource }: Case) =>
 
 describe('within an account', () => {
   it.each<[string, string, Case]>([
-    ['nothing that nobody allows', 'implicitly denied', {}],
+    ['nothing that no policy allows', 'implicitly denied', {}],
     ['what the caller may', 'allowed', { identity: [ALLOW] }],
     ['what the resource lets its role do', 'allowed', { resource: [{ ...ALLOW, Principal: { AWS: ROLE } }] }],
     [
@@ -89,7 +89,7 @@ describe('a principal', () => {
     expect(allowing({ AWS: SESSION.replace('/decide', '/service/decide') })).toBe('implicitly denied');
   });
 
-  it('that is an account allows nobody by itself, and denies all of its callers', () => {
+  it('that is an account allows no caller by itself, and denies all of its callers', () => {
     expect(allowing({ AWS: ACCOUNT })).toBe('implicitly denied');
     expect(allowing({ AWS: '123456789012' })).toBe('implicitly denied');
     expect(denying({ AWS: ACCOUNT })).toBe('explicitly denied');
@@ -115,7 +115,7 @@ describe('a principal', () => {
     expect(except(ROLE, SESSION, ACCOUNT)).toBe('allowed');
   });
 
-  it('that is excepted by its aws:PrincipalArn is so in every session, and nobody else is', () => {
+  it('that is excepted by its aws:PrincipalArn is so in every session, and no other caller is', () => {
     const deny = {
       ...DENY,
       ...EVERYONE,
