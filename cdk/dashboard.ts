@@ -53,6 +53,10 @@ export class Dashboard extends cloudwatch.Dashboard {
           statistic: cloudwatch.Stats.SUM,
           label: 'cannot be made',
         }),
+        account.ownMetric(METRICS.setAsideRecords, {
+          statistic: cloudwatch.Stats.SUM,
+          label: 'changes put aside',
+        }),
       ]),
       graph(
         'Oldest message in a queue, s',

@@ -1,16 +1,7 @@
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
-import * as sqs from 'aws-cdk-lib/aws-sqs';
-import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { RETENTION_DAYS } from '../core/cloud/queues.ts';
+import { GuardedQueue } from './guarded-queue.ts';
 import { ONE_MINUTE, RunbookAlarm, type RunbookHeading } from './runbook-alarm.ts';
-
-/** What all our queues are: encrypted, reachable over TLS only, and keeping messages as long as SQS allows. */
-export const PROTECTED_AND_KEPT = {
-  encryption: sqs.QueueEncryption.SQS_MANAGED,
-  enforceSSL: true,
-  retentionPeriod: Duration.days(RETENTION_DAYS),
-} as const;
 
 export interface DeadLetterQueueProps {
   /** Ends in `.fifo` where it serves a FIFO queue. */
@@ -20,10 +11,9 @@ export interface DeadLetterQueueProps {
 }
 
 /** For messages that failed as often as their queue allows. One is enough for an alarm. */
-export class DeadLetterQueue extends sqs.Queue {
+export class DeadLetterQueue extends GuardedQueue {
   constructor(scope: Construct, id: string, { queueName, heading }: DeadLetterQueueProps) {
     super(scope, id, {
-      ...PROTECTED_AND_KEPT,
       queueName,
       ...(queueName.endsWith('.fifo') && { fifo: true }),
     });

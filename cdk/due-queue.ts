@@ -28,7 +28,7 @@ export class DueQueue extends WorkQueue {
 
   /** Lets `sender` send to the queue, and gives it the queue's URL. */
   grantSend(sender: NodeFunction): void {
-    this.grant(sender, 'sqs:SendMessage');
+    this.allowSend(sender, sender.roleArn);
     sender.addEnvironment('DUE_QUEUE_URL', this.queueUrl);
   }
 

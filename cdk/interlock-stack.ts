@@ -6,7 +6,9 @@ import { Dashboard } from './dashboard.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
 import { DecideFunction } from './decide-function.ts';
 import { DueQueue } from './due-queue.ts';
+import { GuardedQueue } from './guarded-queue.ts';
 import { IngestFunction } from './ingest-function.ts';
+import { Operators } from './operators.ts';
 import type { DeploymentAndSites } from './read-deployment.ts';
 import { notify, RunbookAlarm } from './runbook-alarm.ts';
 import { SessionsTable, type SessionsTableProps } from './sessions-table.ts';
@@ -37,7 +39,7 @@ export class InterlockStack extends Stack {
     const decide = new DecideFunction(this, 'Decide', { deployment });
     sites.deliverInboxesTo(decide);
     due.deliverTo(decide, 'Due');
-    sessions.grantReadWrite(decide);
+    sessions.grantReadWrite(decide, ['session', 'request']);
     sessions.grantLookUp(decide);
     sites.grantSendToOutboxes(decide);
     sites.grantSendToInboxes(decide);
@@ -47,7 +49,7 @@ export class InterlockStack extends Stack {
     sites.deliverFeedsTo(ingest);
     sites.grantSendToFeeds(ingest);
     sites.grantSendToOutboxes(ingest);
-    sessions.grantReadWrite(ingest);
+    sessions.grantReadWrite(ingest, ['session', 'nas']);
     sessions.grantReadNases(ingest);
     due.grantSend(ingest);
 
@@ -60,6 +62,14 @@ export class InterlockStack extends Stack {
     sessions.grantQueryDue(sweep);
     sessions.grantScanKeys(sweep);
     due.fillBy(sweep);
+
+    const operators = new Operators(this, 'Operators', {
+      queues: this.node.findAll().filter((construct) => construct instanceof GuardedQueue),
+    });
+    sessions.grantRead(operators.role);
+
+    // A writer is updated after account, or account would get items of a shape that it cannot read yet.
+    for (const writer of [decide, ingest]) writer.node.addDependency(account);
 
     const all = this.node.findAll();
     const alarms = all.filter((construct) => construct instanceof RunbookAlarm);

@@ -42,9 +42,14 @@ export interface NodeFunctionProps {
 /** A function on Node 24 and ARM, with a log group of its own. It may do what others grant it, and nothing else. */
 export class NodeFunction extends lambda.Function {
   readonly #service: string;
+  readonly roleArn: string;
 
   constructor(scope: Construct, id: string, props: NodeFunctionProps) {
     const { folder, timeoutSeconds, files = {}, memorySize = 512 } = props;
+    // A role that the library makes would come with write access to all log groups.
+    const role = new iam.Role(scope, `${id}Role`, {
+      assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
+    });
     super(scope, id, {
       code: bundledCode(folder, files),
       handler: 'index.handler',
@@ -57,10 +62,10 @@ export class NodeFunction extends lambda.Function {
       // Not a higher level: metrics are lines of the level INFO, too.
       applicationLogLevelV2: lambda.ApplicationLogLevel.INFO,
       logGroup: new logs.LogGroup(scope, `${id}Logs`, { retention: logs.RetentionDays.ONE_MONTH }),
-      // A role that the library makes would come with write access to all log groups.
-      role: new iam.Role(scope, `${id}Role`, { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }),
+      role,
     });
     this.#service = folder;
+    this.roleArn = role.roleArn;
     this.logGroup.grantWrite(this);
     new RunbookAlarm(this, 'Failing', {
       heading: 'A function fails',

@@ -23,9 +23,15 @@ const CONTAINER = 'relay';
 /** The relay of one site on Fargate, behind a Network Load Balancer, which keeps the client's address of each packet. The
  * VPC exists already, with its routes to clients, NASes, accounting servers and AWS. */
 export class RelayService extends Construct {
+  readonly role: iam.Role;
+
   constructor(scope: Construct, id: string, props: RelayServiceProps) {
     super(scope, id);
-    const { vpc, site } = props;
+    const { vpc, site, policy } = props;
+    this.role = new iam.Role(this, 'Role', {
+      assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com'),
+      managedPolicies: [policy],
+    });
     const { coa, http, accounting } = site.relay;
     const network = ec2.Vpc.fromVpcAttributes(this, 'Vpc', {
       vpcId: vpc.id,
@@ -129,15 +135,12 @@ export class RelayService extends Construct {
     return new ec2.SecurityGroup(this, id, { vpc, description, allowAllOutbound: false });
   }
 
-  #taskDefinition({ site, siteFile, queues, policy }: RelayServiceProps): ecs.FargateTaskDefinition {
+  #taskDefinition({ site, siteFile, queues }: RelayServiceProps): ecs.FargateTaskDefinition {
     const taskDefinition = new ecs.FargateTaskDefinition(this, 'Task', {
       cpu: 256,
       memoryLimitMiB: 512,
       runtimePlatform: { cpuArchitecture: ecs.CpuArchitecture.ARM64 },
-      taskRole: new iam.Role(this, 'Role', {
-        assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com'),
-        managedPolicies: [policy],
-      }),
+      taskRole: this.role,
     });
     const { coa, http, accounting } = site.relay;
     taskDefinition.addContainer(CONTAINER, {

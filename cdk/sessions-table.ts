@@ -10,7 +10,7 @@ import {
   STREAM_BATCHES_PER_SHARD,
   STREAM_MAX_RETRIES,
 } from '../core/cloud/queues.ts';
-import { INDEXES, STATE_SORT_KEY, TABLE } from '../core/cloud/table.ts';
+import { INDEXES, type ItemKind, KEY_PREFIXES, STATE_SORT_KEY, TABLE } from '../core/cloud/table.ts';
 import { LOOK_UP_ATTRIBUTES } from '../core/look-up.ts';
 import { HISTORY_ATTRIBUTES } from '../core/subscriber/history.ts';
 import { DeadLetterQueue } from './dead-letter-queue.ts';
@@ -60,13 +60,14 @@ export class SessionsTable extends Construct {
     new CfnOutput(this, 'TableName', { value: this.table.tableName });
   }
 
-  /** Lets `user` get, put and delete single items, and gives it the table's name. */
-  grantReadWrite(user: NodeFunction): void {
+  /** Lets `user` get, put and delete single items of these kinds, and gives it the table's name. */
+  grantReadWrite(user: NodeFunction, kinds: readonly ItemKind[]): void {
     // Not table.grant: that reaches the indexes, too.
     iam.Grant.addToPrincipal({
       grantee: user,
       actions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem'],
       resourceArns: [this.table.tableArn],
+      conditions: itemsOf(kinds),
     });
     user.addEnvironment('TABLE_NAME', this.table.tableName);
   }
@@ -87,6 +88,7 @@ export class SessionsTable extends Construct {
       grantee: user,
       actions: ['dynamodb:BatchGetItem'],
       resourceArns: [this.table.tableArn],
+      conditions: itemsOf(['nas']),
     });
     iam.Grant.addToPrincipal({
       grantee: user,
@@ -115,17 +117,31 @@ export class SessionsTable extends Construct {
     user.addEnvironment('TABLE_NAME', this.table.tableName);
   }
 
+  /** Lets operators read every item and every index. */
+  grantRead(operators: iam.IRole): void {
+    iam.Grant.addToPrincipal({
+      grantee: operators,
+      actions: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:Scan'],
+      resourceArns: [
+        this.table.tableArn,
+        ...INDEXES.map(({ name }) => `${this.table.tableArn}/index/${name}`),
+      ],
+    });
+  }
+
   /** Lets `user` put items of history, and gives it the table's name. */
   grantWriteHistory(user: NodeFunction): void {
-    // A condition cannot name a sort key, and history has the partition key of its session. So `user` is trusted not to
-    // replace a state. Of the attributes that it may put it can make neither a state nor an entry of an index, and it
-    // does not get what was there before.
+    // Its partition keys are its own, so `user` can neither make nor replace a session. Of the attributes that it may put it can
+    // make no entry of an index, and it does not get what was there before.
+    const { Null, ...ofHistory } = itemsOf(['history']);
     iam.Grant.addToPrincipal({
       grantee: user,
       actions: ['dynamodb:PutItem'],
       resourceArns: [this.table.tableArn],
       conditions: {
+        ...ofHistory,
         'ForAllValues:StringEquals': { 'dynamodb:Attributes': HISTORY_ATTRIBUTES },
+        Null: { ...Null, 'dynamodb:Attributes': 'false' },
         StringEqualsIfExists: { 'dynamodb:ReturnValues': 'NONE' },
       },
     });
@@ -141,7 +157,8 @@ export class SessionsTable extends Construct {
       queueName: ACCOUNT_FAILURES_QUEUE_NAME,
       heading: 'Changes that account could not process',
     });
-    failures.grant(consumer, 'sqs:SendMessage');
+    failures.allowSend(consumer, consumer.roleArn);
+    consumer.addEnvironment('FAILURES_URL', failures.queueUrl);
     Validations.of(failures).acknowledge({
       id: 'AwsSolutions-SQS3',
       reason: 'A stream has no redrive policy that would show it, but this is a dead-letter queue.',
@@ -178,4 +195,13 @@ export class SessionsTable extends Construct {
       evaluationPeriods: BEHIND_MINUTES,
     });
   }
+}
+
+/** A condition that holds for items of these kinds alone, by their partition keys. */
+function itemsOf(kinds: readonly ItemKind[]) {
+  return {
+    'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': kinds.map((kind) => `${KEY_PREFIXES[kind]}*`) },
+    // ForAllValues holds for no values at all.
+    Null: { 'dynamodb:LeadingKeys': 'false' },
+  };
 }

@@ -1,6 +1,6 @@
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
-import { CfnOutput } from 'aws-cdk-lib/core';
+import { CfnOutput, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { QUEUES, type QueueName, queueName } from '../core/cloud/queues.ts';
 import { RelayService } from './relay-service.ts';
@@ -19,7 +19,7 @@ export class Site extends Construct {
   readonly accounting: WorkQueue;
   readonly feed: WorkQueue;
 
-  constructor(scope: Construct, { name: site, secretArns, relay }: SiteOutline) {
+  constructor(scope: Construct, { name: site, relayRole, secretArns, relay }: SiteOutline) {
     super(scope, site);
     const queue = (id: string, name: QueueName, heading: RunbookHeading) =>
       new WorkQueue(this, id, {
@@ -40,17 +40,19 @@ export class Site extends Construct {
     const policy = new iam.ManagedPolicy(this, 'RelayPolicy', {
       description: `What the relay of the site ${site} may do`,
     });
-    this.grantRelay(policy, secretArns);
 
     new CfnOutput(this, 'RelayPolicyArn', { value: policy.managedPolicyArn });
     new CfnOutput(this, 'InboxUrl', { value: this.inbox.queueUrl });
     new CfnOutput(this, 'OutboxUrl', { value: this.outbox.queueUrl });
     new CfnOutput(this, 'AccountingUrl', { value: this.accounting.queueUrl });
     new CfnOutput(this, 'FeedUrl', { value: this.feed.queueUrl });
-    if (relay !== undefined) {
-      const { inbox, outbox, accounting, feed } = this;
+    const { inbox, outbox, accounting, feed } = this;
+    const service =
+      relay &&
       new RelayService(this, 'Relay', { ...relay, policy, queues: { inbox, outbox, accounting, feed } });
-    }
+    // A relay at the site has a role that the operator has made; the queues know it by its name.
+    const named = { service: 'iam', region: '', resource: 'role', resourceName: relayRole };
+    this.#grantRelay(policy, service?.role.roleArn ?? Stack.of(this).formatArn(named), secretArns);
   }
 
   /** A relay polls its outbox every two seconds, so a queue that counts no polls has no relay. The relay needs no
@@ -74,12 +76,11 @@ export class Site extends Construct {
     });
   }
 
-  /** Lets `relay` send to its inbox and its feed queue, receive from its outbox and its accounting queue, and read these secrets. */
-  grantRelay(relay: iam.IGrantable, secretArns: readonly string[]): void {
-    for (const queue of [this.inbox, this.feed]) queue.grant(relay, 'sqs:SendMessage');
-    for (const queue of [this.outbox, this.accounting]) {
-      queue.grant(relay, 'sqs:ReceiveMessage', 'sqs:ChangeMessageVisibility', 'sqs:DeleteMessage');
-    }
+  /** Lets `relay`, which has the role with this ARN, send to its inbox and its feed queue, receive from its outbox and its
+   * accounting queue, and read these secrets. */
+  #grantRelay(relay: iam.IGrantable, roleArn: string, secretArns: readonly string[]): void {
+    for (const queue of [this.inbox, this.feed]) queue.allowSend(relay, roleArn);
+    for (const queue of [this.outbox, this.accounting]) queue.allowReceive(relay, roleArn);
     if (secretArns.length > 0) {
       iam.Grant.addToPrincipal({
         grantee: relay,

@@ -49,7 +49,7 @@ export class Sites extends Construct {
   }
 
   #grantSend(sender: NodeFunction, variable: EnvironmentVariable, queueOf: (site: Site) => WorkQueue): void {
-    for (const site of this.all) queueOf(site).grant(sender, 'sqs:SendMessage');
+    for (const site of this.all) queueOf(site).allowSend(sender, sender.roleArn);
     const urls = this.all.map((site) => [site.node.id, queueOf(site).queueUrl]);
     sender.addEnvironment(variable, Stack.of(this).toJsonString(Object.fromEntries(urls)));
   }

@@ -2,7 +2,8 @@ import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { INBOX_BATCH_SIZE, type QueueShape } from '../core/cloud/queues.ts';
-import { DeadLetterQueue, type DeadLetterQueueProps, PROTECTED_AND_KEPT } from './dead-letter-queue.ts';
+import { DeadLetterQueue, type DeadLetterQueueProps } from './dead-letter-queue.ts';
+import { GuardedQueue } from './guarded-queue.ts';
 import type { NodeFunction } from './node-function.ts';
 import { ONE_MINUTE, RunbookAlarm, type RunbookHeading } from './runbook-alarm.ts';
 
@@ -13,11 +14,10 @@ export interface WorkQueueProps {
 }
 
 /** A queue with its dead-letter queue. A FIFO queue is set for high throughput. */
-export class WorkQueue extends sqs.Queue {
+export class WorkQueue extends GuardedQueue {
   constructor(scope: Construct, id: string, { queueName, deadLetters, shape }: WorkQueueProps) {
     const { fifo, visibilityTimeoutSeconds, maxReceiveCount } = shape;
     super(scope, id, {
-      ...PROTECTED_AND_KEPT,
       queueName,
       visibilityTimeout: Duration.seconds(visibilityTimeoutSeconds),
       deadLetterQueue: {
@@ -34,7 +34,8 @@ export class WorkQueue extends sqs.Queue {
 
   /** Invokes `consumer` with batches of messages; SQS delivers again those that fail. */
   deliverTo(consumer: NodeFunction, id: string): void {
-    this.grantConsumeMessages(consumer);
+    // Lambda polls in the role of the function.
+    this.allowReceive(consumer, consumer.roleArn, 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl');
     consumer.addEventSourceMapping(id, {
       eventSourceArn: this.queueArn,
       batchSize: INBOX_BATCH_SIZE,

@@ -1,7 +1,13 @@
 // `npx interlock forget NAME`: removes what the table has of a subscriber's sessions.
 import { BatchWriteItemCommand, type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { HISTORY_SORT_KEY_PREFIX, sessionKeyOf, sessionPartitionKey, TABLE } from '../core/cloud/table.ts';
+import {
+  HISTORY_SORT_KEY_PREFIX,
+  historyPartitionKey,
+  sessionKeyOf,
+  sessionPartitionKey,
+  TABLE,
+} from '../core/cloud/table.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
 import type { SessionKey } from '../core/messages.ts';
 import { printable } from '../core/printable.ts';
@@ -36,6 +42,7 @@ interface Kept {
 }
 
 interface HistoryKey {
+  readonly pk: string;
   readonly sk: string;
   readonly cause: string;
 }
@@ -88,14 +95,14 @@ async function remove(
     note(`${printable(nameOf(key))} has changed meanwhile: run it again`);
     return false;
   }
-  await removeHistory(client, tableName, key, history);
+  await removeHistory(client, tableName, history);
   // The removal is a change, too, and account writes its history.
   const untilMs = now() + WAIT_MS;
   let isRemovalWritten = session === undefined;
   while (!isRemovalWritten && now() < untilMs) {
     await pause(POLL_MS);
     const later = await historyOf(client, tableName, key);
-    await removeHistory(client, tableName, key, later);
+    await removeHistory(client, tableName, later);
     isRemovalWritten = later.some(({ cause }) => cause === 'removal');
   }
   if (!isRemovalWritten)
@@ -142,32 +149,34 @@ async function historyOf(
   tableName: string,
   { nas, acctSessionId }: SessionKey,
 ): Promise<readonly HistoryKey[]> {
-  const pages = paginateQuery(
-    { client },
-    {
-      TableName: tableName,
-      KeyConditionExpression: 'pk = :session AND begins_with(sk, :prefix)',
-      ExpressionAttributeValues: marshall({
-        ':session': sessionPartitionKey(nas, acctSessionId),
-        ':prefix': HISTORY_SORT_KEY_PREFIX,
-      }),
-      ProjectionExpression: 'sk, cause',
-      ConsistentRead: true,
-    },
-  );
   const keys: HistoryKey[] = [];
-  for await (const { Items = [] } of pages) keys.push(...Items.map((item) => unmarshall(item) as HistoryKey));
+  // 0.1.0 wrote history under the partition key of the session.
+  for (const keyed of [historyPartitionKey, sessionPartitionKey]) {
+    const pages = paginateQuery(
+      { client },
+      {
+        TableName: tableName,
+        KeyConditionExpression: 'pk = :history AND begins_with(sk, :prefix)',
+        ExpressionAttributeValues: marshall({
+          ':history': keyed(nas, acctSessionId),
+          ':prefix': HISTORY_SORT_KEY_PREFIX,
+        }),
+        ProjectionExpression: 'pk, sk, cause',
+        ConsistentRead: true,
+      },
+    );
+    for await (const { Items = [] } of pages)
+      keys.push(...Items.map((item) => unmarshall(item) as HistoryKey));
+  }
   return keys;
 }
 
 async function removeHistory(
   client: DynamoDBClient,
   tableName: string,
-  { nas, acctSessionId }: SessionKey,
   history: readonly HistoryKey[],
 ): Promise<void> {
-  const pk = sessionPartitionKey(nas, acctSessionId);
-  let left = history.map(({ sk }) => ({
+  let left = history.map(({ pk, sk }) => ({
     DeleteRequest: { Key: marshall({ [TABLE.partitionKey]: pk, [TABLE.sortKey]: sk }) },
   }));
   while (left.length > 0) {

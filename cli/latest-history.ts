@@ -1,7 +1,7 @@
 // The latest history of a session.
 import { type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { HISTORY_SORT_KEY_PREFIX, sessionPartitionKey } from '../core/cloud/table.ts';
+import { HISTORY_SORT_KEY_PREFIX, historyPartitionKey, sessionPartitionKey } from '../core/cloud/table.ts';
 import type { SessionKey } from '../core/messages.ts';
 import type { HistoryItem } from '../core/subscriber/history.ts';
 
@@ -17,19 +17,29 @@ export async function latestHistory(
   { nas, acctSessionId }: SessionKey,
   nowMs: number,
 ): Promise<readonly HistoryItem[]> {
-  const { Items = [] } = await client.send(
-    new QueryCommand({
-      TableName: tableName,
-      KeyConditionExpression: 'pk = :session AND begins_with(sk, :prefix)',
-      ExpressionAttributeValues: marshall({
-        ':session': sessionPartitionKey(nas, acctSessionId),
-        ':prefix': HISTORY_SORT_KEY_PREFIX,
-      }),
-      ScanIndexForward: false,
-      Limit: SHOWN,
+  // 0.1.0 wrote history under the partition key of the session. Those items are there for 30 days after an upgrade.
+  const partitions = [historyPartitionKey(nas, acctSessionId), sessionPartitionKey(nas, acctSessionId)];
+  const found = await Promise.all(
+    partitions.map(async (partition) => {
+      const { Items = [] } = await client.send(
+        new QueryCommand({
+          TableName: tableName,
+          KeyConditionExpression: 'pk = :partition AND begins_with(sk, :prefix)',
+          ExpressionAttributeValues: marshall({
+            ':partition': partition,
+            ':prefix': HISTORY_SORT_KEY_PREFIX,
+          }),
+          ScanIndexForward: false,
+          Limit: SHOWN,
+        }),
+      );
+      // Only account writes these items.
+      return Items.map((item) => unmarshall(item) as HistoryItem);
     }),
   );
-  // Only account writes these items.
-  const items = Items.map((item) => unmarshall(item) as HistoryItem);
-  return items.filter(({ expiresAtSeconds }) => expiresAtSeconds * 1000 > nowMs);
+  return found
+    .flat()
+    .filter(({ expiresAtSeconds }) => expiresAtSeconds * 1000 > nowMs)
+    .toSorted((one, other) => (one.sk < other.sk ? 1 : -1))
+    .slice(0, SHOWN);
 }

@@ -163,6 +163,8 @@ export type OutboxMessage = v.InferOutput<typeof OutboxMessage>;
 export const AccountingMessage = v.object({
   version: Version,
   kind: v.literal('accounting'),
+  /** The same whenever it is made from the same write of a session; absent from an earlier release. */
+  id: v.exactOptional(Text),
   correlationId: Text,
   status: v.picklist(['Start', 'Stop']),
   /** Acct-Session-Id and ERX-Service-Session of the record, for logs. */
@@ -289,7 +291,12 @@ export function readMessage<S extends v.GenericSchema>(schema: S, body: string):
 
 /** A queue message that this release cannot read. SQS delivers it again, and at last moves it to the dead letters. */
 export class MalformedMessage extends Error {
-  override readonly name = 'MalformedMessage';
+  override readonly name: string = 'MalformedMessage';
+}
+
+/** A message about a site or a NAS that this deployment does not have. The next deployment may have it. */
+export class NotInDeployment extends MalformedMessage {
+  override readonly name = 'NotInDeployment';
 }
 
 // --- Versions -------------------------------------------------------------------------------------------------

@@ -48,7 +48,8 @@ function lineOf({ source, event }: SystemEvent): Line | undefined {
     case 'ingest':
       return ingestLine(event);
     case 'account':
-      if (event.kind === 'failed') return ['failed', undefined, `account: ${event.error}`];
+      if (event.kind === 'failed' || event.kind === 'set-aside')
+        return ['failed', undefined, `account: ${event.error}`];
       if (event.kind === 'unmade') {
         const record = `Acct-${event.status} ${event.acctSessionId} ${event.serviceSession}`;
         return ['failed', event.correlationId, `account: ${record} cannot be made: ${event.reason}`];
@@ -144,6 +145,8 @@ function relayLine(event: RelayEvent): Line | undefined {
         event.correlationId,
         `reply to ${formatEndpoint(event.destination)} not sent: ${event.reason}`,
       ];
+    case 'message-repeated':
+      return undefined;
     case 'message-left':
       return [
         'problem',

@@ -5,11 +5,12 @@
 // out again, the NAS could end up with services that the cloud believes gone. Such a command is reported as
 // `interrupted`, and the cloud undoes it. While this relay holds a command, no other relay receives it: the queue hides
 // it for 60 s, its transmission begins within the first 30 s and is repeated for at most 30 s more, and the visibility
-// timeout is renewed until its outcome is in the inbox.
+// timeout is renewed until its outcome is in the inbox. A message of a command whose outcome is there is deleted.
 import type { CommandMessage, SessionKey } from '../core/messages.ts';
 import { ERROR_CAUSE } from '../core/radius/attributes.ts';
 import type { Clock } from './clock.ts';
 import type { CloudClock } from './cloud-clock.ts';
+import type { HandledMessages } from './handled-messages.ts';
 import { outcomeMessage } from './messages.ts';
 import type { NasClient } from './nas-client.ts';
 import { type ReportedOutcome, UNSENT } from './outcome.ts';
@@ -28,6 +29,8 @@ export interface CommandsOptions {
   readonly nases: readonly NasClient[];
   readonly clock: Clock;
   readonly cloudClock: Pick<CloudClock, 'pastMs'>;
+  /** Commands whose outcome is in the inbox. */
+  readonly handled: HandledMessages;
   readonly report: Report;
   /** Called when a NAS has said that it has no such session, or that it has ended it. */
   readonly onGone?: (session: SessionKey) => void;
@@ -82,10 +85,16 @@ export class Commands {
   }
 
   async #carryOut(command: CommandMessage, message: QueueMessage, abandon: AbortSignal): Promise<Ending> {
+    const { handled, outbox, report } = this.#options;
+    const { commandId, correlationId } = command;
+    if (handled.has(commandId)) {
+      report({ kind: 'message-repeated', queue: outbox.name, messageId: message.id, correlationId });
+      return 'done';
+    }
     const outcome = await this.#outcomeOf(command, message, abandon);
-    return outcome !== undefined && (await this.#reportOutcome(command, outcome, abandon))
-      ? 'done'
-      : 'abandoned';
+    if (outcome === undefined || !(await this.#reportOutcome(command, outcome, abandon))) return 'abandoned';
+    handled.add(commandId);
+    return 'done';
   }
 
   /**

@@ -3,6 +3,7 @@ import { OutboxMessage, readMessage } from '../core/messages.ts';
 import type { MonotonicClock } from './clock.ts';
 import type { CoaServer } from './coa-server.ts';
 import type { Commands } from './commands.ts';
+import type { HandledMessages } from './handled-messages.ts';
 import { consume } from './queues/consume.ts';
 import type { Queue, QueueMessage } from './queues/queue.ts';
 import { describeError } from './telemetry/describe-error.ts';
@@ -20,11 +21,13 @@ export async function runOutbox(
   {
     coaServer,
     commands,
+    handled,
     report,
     ...options
   }: {
     readonly coaServer: CoaServer;
     readonly commands: Commands;
+    readonly handled: HandledMessages;
     readonly report: Report;
     readonly clock: MonotonicClock;
     readonly stopping: AbortSignal;
@@ -53,7 +56,12 @@ export async function runOutbox(
       commands.take(message, queueMessage, options.abandon);
       return;
     }
-    await coaServer.answer(message);
+    const { correlationId } = message;
+    const replyId = `${correlationId}/reply`;
+    if (handled.has(replyId))
+      report({ kind: 'message-repeated', queue: queue.name, messageId, correlationId });
+    else await coaServer.answer(message);
+    handled.add(replyId);
     // Deleted whether it was sent or not. The client waits for some seconds only: a later attempt would be too late, and
     // with the same site file it would fail for the same reason.
     await queue.delete(receipt);

@@ -16,6 +16,7 @@ import { KnownSessions } from './feed/known-sessions.ts';
 import { StaleSessions } from './feed/stale-sessions.ts';
 import { Tap } from './feed/tap.ts';
 import { TapBuffer } from './feed/tap-buffer.ts';
+import { HandledMessages } from './handled-messages.ts';
 import { type CommandTimings, NasClient } from './nas-client.ts';
 import { runOutbox } from './outbox.ts';
 import { LONG_POLL_SECONDS } from './queues/consume.ts';
@@ -37,6 +38,9 @@ const DRAIN_MS = 8_000;
 
 /** How many records may wait for a call to SQS; beyond, their senders repeat them. */
 const MAX_WAITING_RECORDS = 4096;
+
+/** Replies and commands that are remembered, in 5 MB at most: those of three minutes at 60 switches a second. */
+const HANDLED_MESSAGES = 32_768;
 
 /** What a relay is made of. Everything that it has from outside is here. */
 export interface RelayOptions {
@@ -108,9 +112,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const radiusClient = new RadiusClient({ transport, clock, random, onIgnored });
   const { outboxVisibilitySeconds: visibilitySeconds = QUEUES.outbox.visibilityTimeoutSeconds } = timings;
   const knownSessions = new KnownSessions();
+  const handled = new HandledMessages(HANDLED_MESSAGES);
   const commands = new Commands({
     outbox,
     inbox,
+    handled,
     nases: site.nases.map(
       (nas) => new NasClient(nas, { client: radiusClient, clock, report, timings: timings.commands }),
     ),
@@ -195,6 +201,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const outboxRun = runOutbox(outbox, {
     coaServer,
     commands,
+    handled,
     report,
     clock,
     stopping: stopOutbox.signal,

@@ -28,6 +28,8 @@ export const METRICS = {
   unknownNas: 'SessionsOfUnknownNases',
   /** Accounting records that do not fit into an Accounting-Request, and are not sent. */
   unmadeRecords: 'UnmadeRecords',
+  /** Changes that account cannot process, and has put into the queue of failures. */
+  setAsideRecords: 'SetAsideRecords',
   /** Milliseconds by which the session that has waited longest is overdue. */
   overdue: 'Overdue',
 } as const;

@@ -3,12 +3,31 @@
 /** The table's name on one machine. CloudFormation names a deployed one. */
 export const LOCAL_TABLE_NAME = 'interlock';
 
-/** The sort key of the item that is a session. The items of its history have the same partition key. */
+/** The sort key of the item that is a session. */
 export const STATE_SORT_KEY = 'STATE';
 
-/** The partition key of a session's items: `SESSION#bng-1#0001`. */
+/**
+ * What the partition keys of the table begin with, by what an item is. A policy admits a function by it, so no kind shares a
+ * partition with another.
+ */
+export const KEY_PREFIXES = {
+  session: 'SESSION#',
+  history: 'HISTORY#',
+  nas: 'NAS#',
+  request: 'REQUEST#',
+} as const;
+
+/** What an item is. */
+export type ItemKind = keyof typeof KEY_PREFIXES;
+
+/** The partition key of a session: `SESSION#bng-1#0001`. */
 export function sessionPartitionKey(nas: string, acctSessionId: string): string {
-  return `SESSION#${nas}#${acctSessionId}`;
+  return `${KEY_PREFIXES.session}${nas}#${acctSessionId}`;
+}
+
+/** The partition key of its history: `HISTORY#bng-1#0001`. 0.1.0 wrote history under the partition key of the session. */
+export function historyPartitionKey(nas: string, acctSessionId: string): string {
+  return `${KEY_PREFIXES.history}${nas}#${acctSessionId}`;
 }
 
 /** The reverse of `sessionPartitionKey`. The name of a NAS contains no "#"; an Acct-Session-Id may contain some. */
@@ -17,7 +36,7 @@ export function sessionKeyOf(partitionKey: string): { nas: string; acctSessionId
   return { nas, acctSessionId: rest.join('#') };
 }
 
-/** The sort keys of a session's history begin with this. */
+/** The sort keys of history begin with this. */
 export const HISTORY_SORT_KEY_PREFIX = 'EVENT#';
 
 /**
@@ -31,7 +50,12 @@ export function historySortKey(atMs: number, version: number): string {
 
 /** The partition key of what is known of a NAS besides its sessions, by its name today: `NAS#bng-1`. */
 export function nasPartitionKey(nas: string): string {
-  return `NAS#${nas}`;
+  return `${KEY_PREFIXES.nas}${nas}`;
+}
+
+/** The partition key of what is kept of a request that has no session: `REQUEST#` and its correlation id. */
+export function requestPartitionKey(correlationId: string): string {
+  return `${KEY_PREFIXES.request}${correlationId}`;
 }
 
 /** The sort key of the latest Accounting-On or -Off of a virtual router of a NAS, or of the whole NAS. */

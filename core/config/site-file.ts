@@ -217,6 +217,14 @@ const Vpc = v.strictObject({
   ),
 });
 
+const RoleName = v.pipe(
+  v.string(expectText('expected the name of an IAM role')),
+  v.regex(
+    /^(?:[\w+=,.@-]+\/)*[\w+=,.@-]{1,64}$/,
+    'expected the name of an IAM role without its ARN, such as interlock-relay-demo',
+  ),
+);
+
 const QueueUrl = v.pipe(v.string(), v.url('expected the URL of a queue'));
 
 const SiteFile = v.strictObject({
@@ -229,6 +237,8 @@ const SiteFile = v.strictObject({
     /** A request whose Event-Timestamp is further away than this is discarded (RFC 5176 section 6.3). */
     eventTimestampWindowSeconds: v.optional(seconds(30, 3600), 300),
     vpc: v.optional(Vpc),
+    /** Name of the IAM role of a relay at the site. @default interlock-relay-SITE */
+    role: v.optional(RoleName),
   }),
   /** Queue URLs, as `cdk deploy` prints them. The local system has its own. */
   queues: v.optional(
@@ -411,5 +421,9 @@ function problemsInVpc(site: Site): readonly Problem[] {
       path,
       reason: 'expected the ARN of a secret: a relay in a VPC has its secrets from Secrets Manager',
     }));
-  return [...listening, ...unreachable, ...unstored];
+  const ownRole = {
+    path: ['relay', 'role'],
+    reason: 'expected no role: the stack makes that of a relay in a VPC',
+  };
+  return [...listening, ...unreachable, ...unstored, ...(relay.role === undefined ? [] : [ownRole])];
 }

@@ -1,7 +1,7 @@
-// The history of a session: what each of its changes did, as one item beside its state. It tells what the two images
+// The history of a session: what each of its changes did, as one item in a partition of its own. It tells what the two images
 // of a change show, with what the NAS said. The logs have more under the same correlationId.
 
-import { HISTORY_RETENTION_DAYS, historySortKey, sessionPartitionKey } from '../cloud/table.ts';
+import { HISTORY_RETENTION_DAYS, historyPartitionKey, historySortKey } from '../cloud/table.ts';
 import { type Asker, askerOf } from '../origin.ts';
 import type { CommandOutcome } from './command-outcome.ts';
 import { drifted, failedAttempts, gone, lived, turned } from './difference.ts';
@@ -156,7 +156,7 @@ function removal(before: Session, recordedAtMs: number): HistoryItem {
 function frame(session: Session, atMs: number, version: number) {
   const { nas, acctSessionId } = keyOf(session);
   return {
-    pk: sessionPartitionKey(nas, acctSessionId),
+    pk: historyPartitionKey(nas, acctSessionId),
     sk: historySortKey(atMs, version),
     atMs,
     version,

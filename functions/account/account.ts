@@ -13,9 +13,10 @@ import {
 } from '../../core/service-accounting.ts';
 import { historyItem } from '../../core/subscriber/history.ts';
 import { keyOf } from '../../core/subscriber/key.ts';
-import { processBatch } from '../shared/batch.ts';
+import { UnreadableItem } from '../../core/subscriber/upgrade.ts';
+import { type Fate, processBatch } from '../shared/batch.ts';
 import type { WriteHistory } from '../shared/history-writer.ts';
-import type { OutgoingMessage } from '../shared/queue.ts';
+import { NoQueue, type OutgoingMessage, type SetAside } from '../shared/queue.ts';
 import { type Image, sessionFromImage } from '../shared/session-store.ts';
 
 /** What account did: it sent an accounting record, could not make one, or failed to process a record of the stream. */
@@ -28,6 +29,9 @@ export type AccountReport =
     }
   /** Never sent: its Accounting-Request would be too long. The other records of the session go on. */
   | ({ readonly kind: 'unmade'; readonly site: string } & UnmadeRecord)
+  /** No delivery would succeed with it. It is in the queue of failures now. */
+  | { readonly kind: 'set-aside'; readonly sequenceNumber: string; readonly error: unknown }
+  /** It is delivered again. */
   | { readonly kind: 'failed'; readonly sequenceNumber: string; readonly error: unknown };
 
 /** What account works with. */
@@ -37,12 +41,14 @@ export interface AccountDependencies {
   readonly writeHistory: WriteHistory;
   /** Sends to the accounting queue of a site. Rejects unless SQS has taken all messages. */
   send(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
+  readonly setAside: SetAside;
   report(event: AccountReport): void;
 }
 
 /**
  * The handler of account. Its response names the records that failed, and the later ones of the same sessions; AWS
- * redelivers these. Images of history items are ignored.
+ * redelivers these, and with them what other sessions have behind them. So a record with which no delivery succeeds is put aside
+ * and not named. Images of history items are ignored.
  */
 export function createAccount(dependencies: AccountDependencies) {
   return (event: DynamoDBStreamEvent, context: Context): Promise<DynamoDBBatchResponse> =>
@@ -52,11 +58,28 @@ export function createAccount(dependencies: AccountDependencies) {
         groupOf: ({ dynamodb }) => dynamodb?.Keys?.['pk']?.S ?? '',
         idOf: sequenceNumberOf,
         process: (record, signal) => account(record, dependencies, signal),
+        fateOf: (record, error, signal) => fateOf(record, error, dependencies, signal),
         onFailure: (record, error) =>
           dependencies.report({ kind: 'failed', sequenceNumber: sequenceNumberOf(record), error }),
       },
       context.getRemainingTimeInMillis(),
     );
+}
+
+/**
+ * A record that this release cannot read, or of a site without a queue, fails at each delivery until there is another deployment.
+ * Any other fault may pass, or be mended while the stream keeps the record.
+ */
+async function fateOf(
+  record: DynamoDBRecord,
+  error: unknown,
+  { setAside, report }: AccountDependencies,
+  signal: AbortSignal,
+): Promise<Fate> {
+  if (!(error instanceof UnreadableItem || error instanceof NoQueue)) return 'blocks';
+  await setAside(record, String(error), signal);
+  report({ kind: 'set-aside', sequenceNumber: sequenceNumberOf(record), error });
+  return 'settled';
 }
 
 async function account(
@@ -103,9 +126,10 @@ function recordedAtMs({ dynamodb }: DynamoDBRecord): number {
 }
 
 function outgoing({ id, message }: AccountingRecord, group: string): OutgoingMessage {
-  // A stream record that is redelivered makes the same identifier, and SQS drops the duplicate for 5 minutes.
+  // A stream record that is redelivered makes the same identifier. SQS drops the duplicate for 5 minutes, and later the relay
+  // does.
   const deduplicationId = createHash('sha256').update(id).digest('hex');
-  return { body: message, group, deduplicationId };
+  return { body: { ...message, id: deduplicationId }, group, deduplicationId };
 }
 
 function sequenceNumberOf({ dynamodb }: DynamoDBRecord): string {

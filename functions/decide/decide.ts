@@ -2,12 +2,13 @@
 // A request without Acct-Session-Id comes twice: its session is found first, and decides the message group in which it is then
 // carried out. Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord, SQSRecordAttributes } from 'aws-lambda';
-import { isDueQueue, siteOfInbox } from '../../core/cloud/queues.ts';
+import { DUE_QUEUE, isDueQueue, QUEUES, siteOfInbox } from '../../core/cloud/queues.ts';
 import {
   DueQueueMessage,
   InboxMessage,
   MalformedMessage,
   NOT_SENT,
+  NotInDeployment,
   type OutcomeMessage,
   type RequestMessage,
   type ResyncMessage,
@@ -26,6 +27,7 @@ import { describeRequest } from '../../core/subscriber/draft.ts';
 import { processBatch } from '../shared/batch.ts';
 import { type ChangeDependencies, changeSession, type Keys } from '../shared/change-session.ts';
 import { replyMessage } from '../shared/effects.ts';
+import { type DeliverAgain, fateOfMessage } from '../shared/poison-message.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
 import type { SessionLookUp } from '../shared/session-look-up.ts';
 import { foundMessage } from './messages.ts';
@@ -35,8 +37,12 @@ export interface DecideDependencies extends Omit<ChangeDependencies, 'report'> {
   readonly lookUp: SessionLookUp;
   /** Sends to the inbox of a site, all or an error. */
   forward(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
+  /** @default a message that cannot be read comes again after the visibility timeout */
+  readonly deliverAgain?: DeliverAgain;
   report(event: DecideReport): void;
 }
+
+const MAX_RECEIVE_COUNT = Math.max(QUEUES.inbox.maxReceiveCount, DUE_QUEUE.maxReceiveCount);
 
 export function createDecide(dependencies: DecideDependencies) {
   return (event: SQSEvent, context: Context): Promise<SQSBatchResponse> =>
@@ -46,6 +52,13 @@ export function createDecide(dependencies: DecideDependencies) {
         groupOf: ({ attributes, messageId }) => attributes.MessageGroupId ?? messageId,
         idOf: ({ messageId }) => messageId,
         process: (record, signal) => decide(record, dependencies, signal),
+        fateOf: (record, error, signal) =>
+          fateOfMessage(
+            record,
+            error,
+            { maxReceiveCount: MAX_RECEIVE_COUNT, deliverAgain: dependencies.deliverAgain },
+            signal,
+          ),
         onFailure: ({ messageId }, error) => dependencies.report({ kind: 'failed', messageId, error }),
       },
       context.getRemainingTimeInMillis(),
@@ -97,7 +110,7 @@ async function decideRequest(
   if (!parsed.ok) throw new MalformedMessage(`packet: ${parsed.reason}`);
   const { catalogue, nasesBySite } = dependencies.deployment;
   const nases = nasesBySite[site];
-  if (nases === undefined) throw new MalformedMessage(`the site ${site} is not part of this deployment`);
+  if (nases === undefined) throw new NotInDeployment(`the site ${site} is not part of this deployment`);
 
   const { relay, client } = origin;
   const queuedAtMs = Number(SentTimestamp);

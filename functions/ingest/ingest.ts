@@ -3,13 +3,13 @@
 // queue, each for a bounded number of sessions, so that a crash repeats one of them and no session waits for all others.
 import { createHash } from 'node:crypto';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
-import { siteOfFeed } from '../../core/cloud/queues.ts';
+import { QUEUES, siteOfFeed } from '../../core/cloud/queues.ts';
 import { ALL_BUCKETS } from '../../core/cloud/table.ts';
 import {
   type FeedMessage,
   FeedQueueMessage,
-  MalformedMessage,
   MESSAGE_VERSION,
+  NotInDeployment,
   type RestartMessage,
   readMessage,
 } from '../../core/messages.ts';
@@ -18,6 +18,7 @@ import { TERMINATE_CAUSE } from '../../core/radius/attributes.ts';
 import { accountedService, type SessionRecord } from '../../core/subscriber/record.ts';
 import { processBatch } from '../shared/batch.ts';
 import { type ChangeDependencies, changeSession, type Keys } from '../shared/change-session.ts';
+import { type DeliverAgain, fateOfMessage } from '../shared/poison-message.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
 import type { NasRestarts } from './nas-restarts.ts';
 import type { IngestReport } from './report.ts';
@@ -34,8 +35,12 @@ export interface IngestDependencies extends Omit<ChangeDependencies, 'report'> {
   readonly restarts: NasRestarts;
   /** Sends to the feed queue of a site, all or an error. */
   goOn(site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void>;
+  /** @default a message that cannot be read comes again after the visibility timeout */
+  readonly deliverAgain?: DeliverAgain;
   report(event: IngestReport): void;
 }
+
+const MAX_RECEIVE_COUNT = QUEUES.feed.maxReceiveCount;
 
 export function createIngest(dependencies: IngestDependencies) {
   return (event: SQSEvent, context: Context): Promise<SQSBatchResponse> =>
@@ -45,6 +50,13 @@ export function createIngest(dependencies: IngestDependencies) {
         groupOf: ({ attributes, messageId }) => attributes.MessageGroupId ?? messageId,
         idOf: ({ messageId }) => messageId,
         process: (record, signal) => ingest(record, dependencies, signal),
+        fateOf: (record, error, signal) =>
+          fateOfMessage(
+            record,
+            error,
+            { maxReceiveCount: MAX_RECEIVE_COUNT, deliverAgain: dependencies.deliverAgain },
+            signal,
+          ),
         onFailure: ({ messageId }, error) => dependencies.report({ kind: 'failed', messageId, error }),
       },
       context.getRemainingTimeInMillis(),
@@ -59,7 +71,7 @@ async function ingest(
   const site = siteOfFeed(record.eventSourceARN);
   const message = readMessage(FeedQueueMessage, record.body);
   const nas = dependencies.deployment.nasesBySite[site]?.find(({ profile }) => profile.name === message.nas);
-  if (nas === undefined) throw new MalformedMessage(`nas: the site ${site} has no ${message.nas}`);
+  if (nas === undefined) throw new NotInDeployment(`nas: the site ${site} has no ${message.nas}`);
   if (message.kind === 'restart') return endSessions(site, message, dependencies, signal);
   const { status } = message;
   return status === 'on' || status === 'off'

@@ -7,6 +7,7 @@ import type { Deployment } from '../../core/deployment.ts';
 import { createScheduler } from '../shared/due-queue.ts';
 import { IngestEnvironment, readEnvironment } from '../shared/environment.ts';
 import { Metrics } from '../shared/metrics.ts';
+import { createDeliverAgain } from '../shared/poison-message.ts';
 import { createSiteSender } from '../shared/queue.ts';
 import { createSessionStore } from '../shared/session-store.ts';
 import { log, logFailure, withMetrics } from '../shared/telemetry.ts';
@@ -28,6 +29,7 @@ export const handler = withMetrics(
     restarts: createNasRestarts(dynamodb, environment.TABLE_NAME),
     send: createSiteSender(sqs, environment.OUTBOX_URLS, 'outbox'),
     goOn: createSiteSender(sqs, environment.FEED_URLS, 'feed queue'),
+    deliverAgain: createDeliverAgain(sqs, Object.values(environment.FEED_URLS)),
     schedule: createScheduler(sqs, environment.DUE_QUEUE_URL, Date.now),
     now: Date.now,
     report,

@@ -1,6 +1,6 @@
 // Processes a batch of queue or stream records: different groups at the same time, the records of one group in order.
-// If a record fails, it and the later ones of its group have failed. SQS redelivers these only; a stream redelivers all
-// records from the first of these on.
+// If a record fails, it and the later ones of its group have failed, unless the record will never succeed. SQS redelivers
+// what has failed only; a stream redelivers all records from the first of these on.
 import { setMaxListeners } from 'node:events';
 
 /**
@@ -8,6 +8,12 @@ import { setMaxListeners } from 'node:events';
  * timeout AWS would redeliver all of it.
  */
 const ANSWER_WITHIN_MS = 1_000;
+
+/**
+ * What becomes of a record that failed. `blocks`: it and the later ones of its group are redelivered, which keeps their order.
+ * `passes`: it is redelivered alone, and the later ones go on. `settled`: it is not redelivered.
+ */
+export type Fate = 'blocks' | 'passes' | 'settled';
 
 /** A batch, and how its records are processed. */
 export interface Batch<R> {
@@ -18,7 +24,12 @@ export interface Batch<R> {
   idOf(record: R): string;
   /** Rejects if the record has to be redelivered. `signal` aborts 1 s before the function's timeout. */
   process(record: R, signal: AbortSignal): Promise<void>;
-  /** Called with each record that `process` rejected. */
+  /**
+   * What becomes of a record that `process` rejected. It blocks its group if this rejects, too.
+   * @default it blocks its group
+   */
+  fateOf?(record: R, error: unknown, signal: AbortSignal): Promise<Fate>;
+  /** Called with each record that is redelivered. */
   onFailure(record: R, error: unknown): void;
 }
 
@@ -45,14 +56,28 @@ async function processGroup<R>(
   group: readonly R[],
   signal: AbortSignal,
 ): Promise<readonly R[]> {
+  const passed: R[] = [];
   for (const [index, record] of group.entries()) {
+    const fate = await processOne(batch, record, signal);
+    if (fate === 'blocks') return [...passed, ...group.slice(index)];
+    if (fate === 'passes') passed.push(record);
+  }
+  return passed;
+}
+
+async function processOne<R>(batch: Batch<R>, record: R, signal: AbortSignal): Promise<Fate> {
+  try {
+    signal.throwIfAborted();
+    await batch.process(record, signal);
+    return 'settled';
+  } catch (error) {
     try {
-      signal.throwIfAborted();
-      await batch.process(record, signal);
-    } catch (error) {
-      batch.onFailure(record, error);
-      return group.slice(index);
+      const fate = (await batch.fateOf?.(record, error, signal)) ?? 'blocks';
+      if (fate !== 'settled') batch.onFailure(record, error);
+      return fate;
+    } catch (furtherError) {
+      batch.onFailure(record, new AggregateError([error, furtherError], String(furtherError)));
+      return 'blocks';
     }
   }
-  return [];
 }

@@ -32,6 +32,8 @@ export const AccountEnvironment = v.object({
   TABLE_NAME: v.pipe(v.string(), v.nonEmpty()),
   /** JSON: accounting queue URL by site. */
   ACCOUNTING_URLS: QueueUrls,
+  /** The queue of the records that it cannot process. */
+  FAILURES_URL: v.pipe(v.string(), v.url()),
   /** Path of a file, JSON: pairs of a name under which sessions may be stored and the site of that NAS today. */
   NAS_SITES_FILE: v.pipe(v.string(), v.nonEmpty()),
 });

@@ -1,4 +1,4 @@
-// Writes history to the sessions table: items beside that of the session, which never change and which TTL deletes.
+// Writes history to the sessions table: items that never change and that TTL deletes.
 import { type DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import type { HistoryItem } from '../../core/subscriber/history.ts';

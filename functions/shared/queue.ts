@@ -3,8 +3,10 @@ import {
   type BatchResultErrorEntry,
   SendMessageBatchCommand,
   type SendMessageBatchRequestEntry,
+  SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
+import type { DynamoDBRecord } from 'aws-lambda';
 import { writeMessage } from '../../core/messages.ts';
 
 /** SQS takes at most 10 messages in a batch. */
@@ -44,6 +46,11 @@ export function notTakenError({ Code, Message = '' }: BatchResultErrorEntry): Er
   return new Error(`SQS did not take a message: ${Code} ${Message}`);
 }
 
+/** The site has no queue of that kind. Only a deployment makes one. */
+export class NoQueue extends Error {
+  override readonly name = 'NoQueue';
+}
+
 /**
  * A function that sends to the queue of a site. `urls` has the queue's URL by site; `what` names these queues in an
  * error. The function rejects if the site has no queue, or if SQS did not take all messages.
@@ -51,8 +58,19 @@ export function notTakenError({ Code, Message = '' }: BatchResultErrorEntry): Er
 export function createSiteSender(client: SQSClient, urls: Readonly<Record<string, string>>, what: string) {
   return async (site: string, messages: readonly OutgoingMessage[], signal: AbortSignal): Promise<void> => {
     const queueUrl = urls[site];
-    if (queueUrl === undefined) throw new Error(`there is no ${what} of the site ${site}`);
+    if (queueUrl === undefined) throw new NoQueue(`there is no ${what} of the site ${site}`);
     await sendMessages(client, queueUrl, messages, signal);
+  };
+}
+
+/** Puts a record of the stream into a queue, with the reason. Rejects if SQS did not take it. */
+export type SetAside = (record: DynamoDBRecord, reason: string, signal: AbortSignal) => Promise<void>;
+
+/** A `SetAside` to the queue with that URL. Its message is an event with which account can be invoked later. */
+export function createSetAside(client: SQSClient, queueUrl: string): SetAside {
+  return async (record, reason, abortSignal) => {
+    const MessageBody = writeMessage({ kind: 'set-aside', reason, Records: [record] });
+    await client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody }), { abortSignal });
   };
 }
 

@@ -1,7 +1,7 @@
 // Finds the session that a request without Acct-Session-Id means, through the indexes of the table.
 import { type DynamoDBClient, GetItemCommand, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
-import { sessionKeyOf, sessionPartitionKey, TABLE } from '../../core/cloud/table.ts';
+import { requestPartitionKey, sessionKeyOf, sessionPartitionKey, TABLE } from '../../core/cloud/table.ts';
 import {
   choose,
   type LookUpKey,
@@ -143,5 +143,5 @@ export function createSessionLookUp(options: SessionLookUpOptions): SessionLookU
 }
 
 function refusalKey(correlationId: string) {
-  return { [TABLE.partitionKey]: `REQUEST#${correlationId}`, [TABLE.sortKey]: 'REFUSAL' };
+  return { [TABLE.partitionKey]: requestPartitionKey(correlationId), [TABLE.sortKey]: 'REFUSAL' };
 }

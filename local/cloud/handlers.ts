@@ -14,7 +14,8 @@ import { createNasRestarts } from '../../functions/ingest/nas-restarts.ts';
 import type { IngestReport } from '../../functions/ingest/report.ts';
 import { createScheduler } from '../../functions/shared/due-queue.ts';
 import { createHistoryWriter } from '../../functions/shared/history-writer.ts';
-import { createSiteSender } from '../../functions/shared/queue.ts';
+import { createDeliverAgain } from '../../functions/shared/poison-message.ts';
+import { createSetAside, createSiteSender } from '../../functions/shared/queue.ts';
 import { createSessionLookUp } from '../../functions/shared/session-look-up.ts';
 import { createSessionStore } from '../../functions/shared/session-store.ts';
 import { createNasCheck, type NasCheckReport } from '../../functions/sweep/nas-check.ts';
@@ -57,6 +58,10 @@ export function createHandlers({ cloud, deployment, report }: HandlersOptions): 
     report: (event) => report({ source: 'sweep', event }),
   });
   const store = createSessionStore(dynamodb, tableName);
+  const deliverAgain = createDeliverAgain(sqs, [
+    ...sites.flatMap(([, { inbox, feed }]) => [inbox.url, feed.url]),
+    cloud.due.url,
+  ]);
   return {
     decide: createDecide({
       deployment,
@@ -71,6 +76,7 @@ export function createHandlers({ cloud, deployment, report }: HandlersOptions): 
       }),
       send: senderTo('outbox'),
       forward: senderTo('inbox'),
+      deliverAgain,
       schedule: createScheduler(sqs, cloud.due.url, Date.now),
       now: Date.now,
       report: (event) => report({ source: 'decide', event }),
@@ -81,6 +87,7 @@ export function createHandlers({ cloud, deployment, report }: HandlersOptions): 
       restarts: createNasRestarts(dynamodb, tableName),
       send: senderTo('outbox'),
       goOn: senderTo('feed'),
+      deliverAgain,
       schedule: createScheduler(sqs, cloud.due.url, Date.now),
       now: Date.now,
       report: (event) => report({ source: 'ingest', event }),
@@ -89,6 +96,7 @@ export function createHandlers({ cloud, deployment, report }: HandlersOptions): 
       nasSites: nasSites(deployment),
       writeHistory: createHistoryWriter(dynamodb, tableName),
       send: senderTo('accounting'),
+      setAside: createSetAside(sqs, cloud.accountFailures.url),
       report: (event) => report({ source: 'account', event }),
     }),
     sweep: async () => {

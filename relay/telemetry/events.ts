@@ -229,6 +229,13 @@ export type RelayEvent =
   | { readonly kind: 'queue-recovered'; readonly queue: QueueName }
   /** SQS took the batch, but not this entry of it. */
   | { readonly kind: 'queue-entry-refused'; readonly queue: QueueName; readonly error: string }
+  /** The message says what one before it has said, which is done. It is deleted. */
+  | {
+      readonly kind: 'message-repeated';
+      readonly queue: QueueName;
+      readonly messageId: string;
+      readonly correlationId: string;
+    }
   /** The message is not deleted: SQS delivers it again, and in the end moves it to the dead-letter queue. */
   | {
       readonly kind: 'message-left';

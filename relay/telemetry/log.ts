@@ -56,6 +56,7 @@ const LEVEL = {
   'queue-trouble': 'ERROR',
   'queue-recovered': 'INFO',
   'queue-entry-refused': 'ERROR',
+  'message-repeated': 'INFO',
   'message-left': 'ERROR',
 } as const satisfies Record<RelayEvent['kind'], string | undefined>;
 

@@ -40,6 +40,10 @@ export function countEvents(counters: Counters): Report {
     'interlock_relay_messages_left_total',
     'Messages left in their queue, by queue and reason.',
   );
+  const repeated = counters.counter(
+    'interlock_relay_messages_repeated_total',
+    'Messages that said what was done already, by queue.',
+  );
   const commands = counters.counter(
     'interlock_relay_commands_total',
     'Commands that were sent to a NAS, by NAS and result.',
@@ -144,6 +148,8 @@ export function countEvents(counters: Counters): Report {
         return unsent({ reason: event.reason });
       case 'message-left':
         return left({ queue: event.queue, reason: event.reason });
+      case 'message-repeated':
+        return repeated({ queue: event.queue });
       case 'command-answered':
         commandLatency(event.latencyMs / 1000);
         return commands({ nas: event.nas, result: event.result });

@@ -89,6 +89,7 @@ describe('the bundled functions', () => {
       INBOX_URLS: '{}',
       FEED_URLS: '{}',
       ACCOUNTING_URLS: '{}',
+      FAILURES_URL: 'https://sqs.eu-central-1.amazonaws.com/1/interlock-account-dead',
       DUE_QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/123456789012/interlock-due',
       DEPLOYMENT_FILE: join(decide, 'deployment.json'),
       NAS_NAMES_FILE: join(sweep, 'nas-names.json'),

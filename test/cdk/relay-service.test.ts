@@ -3,6 +3,8 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { describe, expect, it } from 'vitest';
 import { outlineOf } from '../../cdk/site-outline.ts';
 import { parseSiteFile } from '../../core/config/site-file.ts';
+import { evaluate } from './iam/evaluate.ts';
+import { roleArn, stackPolicies } from './iam/stack-policies.ts';
 import { SITE_IN_VPC, secretArn } from './site-in-vpc.ts';
 import { allowedBy, at, type JsonObject, list, makeStack, resources, target } from './template.ts';
 
@@ -63,6 +65,19 @@ describe('the relay in a VPC', () => {
     const siteFile = String(environment.get('INTERLOCK_SITE'));
     expect(parseSiteFile('east.yaml', siteFile)).toEqual(parseSiteFile('east.yaml', SITE_IN_VPC));
     expect(JSON.stringify(template.toJSON())).not.toContain('testing123');
+  });
+
+  it('is admitted to the queues of its site in the role that the stack makes, and no other relay is', () => {
+    const { arnOf, roles, queues } = stackPolicies(template.toJSON() as never);
+    const resource = arnOf('east-inbox.fifo');
+    const own = arnOf('SiteseastRelayRole');
+    const send = (role: string) =>
+      evaluate(
+        { caller: { kind: 'role', roleArn: role, sessionName: 'task' }, action: 'sqs:SendMessage', resource },
+        { identity: roles.get(own) ?? [], resource: queues.get(resource) },
+      );
+    expect(send(own)).toBe('allowed');
+    expect(send(roleArn('interlock-relay-east'))).toBe('explicitly denied');
   });
 
   it('may do what the relay of its site may, and ECS may fetch its image and write its log', () => {

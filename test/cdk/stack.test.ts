@@ -11,7 +11,7 @@ import {
   DecideEnvironment,
   SweepEnvironment,
 } from '../../functions/shared/environment.ts';
-import { STORED_SECRET_OF_NORTH } from './deployment.ts';
+import { STORED_SECRET_OF_NORTH, sites } from './deployment.ts';
 import {
   allowedBy,
   at,
@@ -70,14 +70,72 @@ describe('every queue', () => {
     }
   });
 
-  it('refuses whoever comes without TLS', () => {
-    const withoutTls = { Bool: { 'aws:SecureTransport': 'false' } };
-    const refusing = [...resources('AWS::SQS::QueuePolicy').values()].flatMap(statements).map((statement) => {
-      expect(statement).toMatchObject({ Effect: 'Deny', Action: 'sqs:*', Condition: withoutTls });
-      return target(statement['Resource']);
+  it('refuses whoever comes without TLS, and who has no work with its messages', () => {
+    const policies = [...resources('AWS::SQS::QueuePolicy').values()];
+    const queues = policies.map((policy) => {
+      const [tls, ...others] = statements(policy);
+      expect(tls).toMatchObject({
+        Effect: 'Deny',
+        Action: 'sqs:*',
+        Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+      });
+      expect(others.map(({ Sid }) => Sid)).toEqual([
+        'OnlySendersSend',
+        'OnlyReceiversReceive',
+        'OnlyOperatorsPurge',
+        'Operators',
+      ]);
+      const [queue, ...more] = new Set(statements(policy).map(({ Resource }) => target(Resource)));
+      expect(more).toEqual([]);
+      return queue;
     });
+    expect(queues.sort()).toEqual([...QUEUES.values()].map(({ QueueName }) => QueueName).sort());
+  });
 
-    expect(refusing.sort()).toEqual([...QUEUES.values()].map(({ QueueName }) => QueueName).sort());
+  it.each([
+    [
+      'north-inbox.fifo',
+      ['DecideRole', 'OperatorsRole', 'interlock-relay-north'],
+      ['DecideRole', 'OperatorsRole'],
+    ],
+    [
+      'north-outbox.fifo',
+      ['DecideRole', 'IngestRole', 'OperatorsRole'],
+      ['OperatorsRole', 'interlock-relay-north'],
+    ],
+    [
+      'interlock-due',
+      ['DecideRole', 'IngestRole', 'OperatorsRole', 'SweepRole'],
+      ['DecideRole', 'OperatorsRole'],
+    ],
+    ['north-feed-dead.fifo', ['OperatorsRole'], ['OperatorsRole']],
+    ['interlock-account-dead', ['AccountRole', 'OperatorsRole'], ['OperatorsRole']],
+  ])('is for those alone: %s', (name, senders, receivers) => {
+    const policy = [...resources('AWS::SQS::QueuePolicy').values()].find(
+      (one) => target(statements(one)[0]?.['Resource']) === name,
+    );
+    const excepted = (sid: string) => {
+      const statement = statements(policy ?? {}).find(({ Sid }) => Sid === sid);
+      const roles = list(at(statement, 'Condition', 'ArnNotEquals', 'aws:PrincipalArn'));
+      return roles.map((role) => String(target(role)).replace(/^.*:role\/(.*)"\]\]\}$/, '$1')).sort();
+    };
+    expect(excepted('OnlySendersSend')).toEqual(senders);
+    expect(excepted('OnlyReceiversReceive')).toEqual(receivers);
+    expect(excepted('OnlyOperatorsPurge')).toEqual(['OperatorsRole']);
+  });
+});
+
+describe('a relay whose role has another name', () => {
+  it('is admitted by that name', () => {
+    const north = sites.map((site) =>
+      site.name === 'north' ? { ...site, relayRole: 'hosts/host-7' } : site,
+    );
+    const text = JSON.stringify(
+      Template.fromStack(makeStack({ sites: north })).findResources('AWS::SQS::QueuePolicy'),
+    );
+    expect(text).toContain(':role/hosts/host-7"');
+    expect(text).not.toContain('interlock-relay-north');
+    expect(text).toContain(':role/interlock-relay-south"');
   });
 });
 
@@ -216,6 +274,16 @@ describe('what account may put into the table', () => {
     expect(attributes.filter((name) => ofOthers.includes(String(name)))).toEqual([]);
   });
 
+  it('has the partition keys of history, and names keys and attributes', () => {
+    expect(at(put, 'Condition', 'ForAllValues:StringLike')).toEqual({
+      'dynamodb:LeadingKeys': ['HISTORY#*'],
+    });
+    expect(at(put, 'Condition', 'Null')).toEqual({
+      'dynamodb:LeadingKeys': 'false',
+      'dynamodb:Attributes': 'false',
+    });
+  });
+
   it('does not show what it replaces', () => {
     expect(at(put, 'Condition', 'StringEqualsIfExists')).toEqual({ 'dynamodb:ReturnValues': 'NONE' });
   });
@@ -236,6 +304,15 @@ describe('sweep', () => {
       'logs:CreateLogStream': ['SweepLogs'],
       'logs:PutLogEvents': ['SweepLogs'],
     });
+  });
+});
+
+describe('a writer of sessions', () => {
+  it.each(['Decide', 'Ingest'])('is updated after account, which reads what it writes: %s', (id) => {
+    const [[, writer] = []] = Object.entries(template.findResources('AWS::Lambda::Function')).filter(
+      ([name]) => new RegExp(`^${id}[0-9A-F]{8}$`).test(name),
+    );
+    expect(writer?.['DependsOn']).toContainEqual(expect.stringMatching(/^Account[0-9A-F]{8}$/));
   });
 });
 
@@ -301,11 +378,16 @@ describe('policies', () => {
       'AccountRoleDefaultPolicy',
       'DecideRoleDefaultPolicy',
       'IngestRoleDefaultPolicy',
+      'OperatorsRoleDefaultPolicy',
       'SitesnorthRelayPolicy',
       'SitessouthRelayPolicy',
       'SweepRoleDefaultPolicy',
     ]);
-    expect(JSON.stringify(policies)).not.toContain('*');
+    // A condition compares keys with patterns; it grants nothing.
+    const granted = policies.flatMap(([, policy]) =>
+      statements(policy).map(({ Condition: _, ...granted }) => granted),
+    );
+    expect(JSON.stringify(granted)).not.toContain('*');
   });
 });
 

@@ -2,7 +2,7 @@ import { QueryCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { forget } from '../../cli/forget.ts';
-import { sessionPartitionKey } from '../../core/cloud/table.ts';
+import { historyPartitionKey, sessionPartitionKey } from '../../core/cloud/table.ts';
 import { historyItem } from '../../core/subscriber/history.ts';
 import type { Session } from '../../core/subscriber/session.ts';
 import { createHistoryWriter } from '../../functions/shared/history-writer.ts';
@@ -81,14 +81,18 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('interlock forget'), () => {
   }
 
   async function itemsOf(acctSessionId: string): Promise<number> {
-    const { Count = 0 } = await table.client.send(
-      new QueryCommand({
-        TableName: table.name,
-        KeyConditionExpression: 'pk = :pk',
-        ExpressionAttributeValues: marshall({ ':pk': sessionPartitionKey('bng-1', acctSessionId) }),
-      }),
-    );
-    return Count;
+    let items = 0;
+    for (const keyed of [sessionPartitionKey, historyPartitionKey]) {
+      const { Count = 0 } = await table.client.send(
+        new QueryCommand({
+          TableName: table.name,
+          KeyConditionExpression: 'pk = :pk',
+          ExpressionAttributeValues: marshall({ ':pk': keyed('bng-1', acctSessionId) }),
+        }),
+      );
+      items += Count;
+    }
+    return items;
   }
   const hasOf = async (word: string) => {
     const { Items = [] } = await table.client.send(new ScanCommand({ TableName: table.name }));

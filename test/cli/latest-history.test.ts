@@ -1,6 +1,8 @@
+import { DeleteItemCommand } from '@aws-sdk/client-dynamodb';
+import { marshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { latestHistory } from '../../cli/latest-history.ts';
-import { HISTORY_RETENTION_DAYS } from '../../core/cloud/table.ts';
+import { HISTORY_RETENTION_DAYS, historySortKey, sessionPartitionKey } from '../../core/cloud/table.ts';
 import { type HistoryItem, historyItem } from '../../core/subscriber/history.ts';
 import type { Session } from '../../core/subscriber/session.ts';
 import { createHistoryWriter } from '../../functions/shared/history-writer.ts';
@@ -50,6 +52,25 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the latest history of a session')
     const retentionMs = HISTORY_RETENTION_DAYS * 24 * 60 * MINUTE_MS;
     expect(await latest('old', NOW + retentionMs + 9 * MINUTE_MS)).toEqual(items.slice(0, 2));
     expect(await latest('old', NOW + retentionMs + 11 * MINUTE_MS)).toEqual([]);
+  });
+
+  it('goes on with what 0.1.0 wrote under the key of the session, which is there for 30 days after an upgrade', async () => {
+    const items = await storedHistory('upgraded');
+    const former = (atMs: number) => ({
+      ...(items.at(-1) as HistoryItem),
+      pk: sessionPartitionKey('bng-1', 'upgraded'),
+      sk: historySortKey(atMs, 1),
+      atMs,
+    });
+    const before = Array.from({ length: 3 }, (_, index) => former(NOW - (index + 1) * MINUTE_MS));
+    const write = createHistoryWriter(table.client, table.name);
+    for (const item of before) await write(item, AbortSignal.timeout(10_000));
+    expect(await latest('upgraded', NOW)).toEqual(items.slice(0, 10));
+
+    for (const { pk, sk } of items.slice(0, 5)) {
+      await table.client.send(new DeleteItemCommand({ TableName: table.name, Key: marshall({ pk, sk }) }));
+    }
+    expect(await latest('upgraded', NOW)).toEqual([...items.slice(5), ...before]);
   });
 
   it('is empty where there is none', async () => {

@@ -169,9 +169,7 @@ function keysOf(value: unknown, path = ''): readonly string[] {
 
 describe('the table of a site file', () => {
   // With everything that has no default, so that every key is there once the file is parsed.
-  const site = parseSiteFile(
-    'demo.yaml',
-    `
+  const file = `
 site: demo
 relay: { coa: "0.0.0.0:3799", http: "0.0.0.0:8080", accounting: "0.0.0.0:1813", vpc: { id: vpc-01234567, subnets: [subnet-01234567] } }
 queues: { inbox: "https://a/1", outbox: "https://a/2", accounting: "https://a/3" }
@@ -179,14 +177,17 @@ clients: [{ name: policy, source: 10.0.0.0/24, secret: &secret "arn:aws:secretsm
 accounting: [{ address: "10.0.0.7:1813", secret: *secret }]
 accountingFrom: [{ name: bng-1, source: 10.0.1.1, secret: *secret, mode: proxy }]
 nases: [{ name: bng-1, address: "10.0.1.1:3799", secret: *secret, identifiedBy: [10.0.1.1] }]
-`,
+`;
+  // A relay in a VPC has no role of the operator's.
+  const sites = [file, file.replace(/vpc: \{.*\] \}/, 'role: relay')].map((text) =>
+    parseSiteFile('demo.yaml', text),
   );
   // What is one value in the file is several once it is parsed.
   const values =
     /^(relay\.coa|relay\.http|relay\.accounting|relay\.vpc|queues|(?:clients|accountingFrom)\[\]\.(?:source|secret)|(?:accounting|nases)\[\]\.(?:address|secret)|nases\[\]\.options)\b.*$/;
 
   it('has every key, and no other', () => {
-    const keys = keysOf(site).map((key) => key.replace(values, '$1'));
+    const keys = sites.flatMap((site) => keysOf(site)).map((key) => key.replace(values, '$1'));
     expect(sorted(firstCells('A site file').flatMap(codeWords))).toEqual(sorted(keys));
   });
 });

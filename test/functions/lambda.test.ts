@@ -85,7 +85,7 @@ describe('the bundle of', () => {
       { TABLE_NAME: 'sessions', FEED_URLS: '{"demo":"here"}' },
       ['OUTBOX_URLS', 'FEED_URLS.demo', 'DUE_QUEUE_URL', 'DEPLOYMENT_FILE'],
     ],
-    ['account', { TABLE_NAME: 'sessions' }, ['ACCOUNTING_URLS', 'NAS_SITES_FILE']],
+    ['account', { TABLE_NAME: 'sessions' }, ['ACCOUNTING_URLS', 'FAILURES_URL', 'NAS_SITES_FILE']],
     ['sweep', {}, ['TABLE_NAME', 'DUE_QUEUE_URL', 'NAS_NAMES_FILE']],
   ])('%s names all variables that are missing in %o', async (name, environment, missing) => {
     const complaint: unknown = await start(name, { AWS_REGION: 'eu-central-1', ...environment })
@@ -102,12 +102,14 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
   let fauxqs: Fauxqs;
   let sqs: SQSClient;
   let queue: Queue;
+  let failures: Queue;
   let environment: Record<string, string>;
   beforeAll(async () => {
     table = await startTable();
     fauxqs = await startFauxqs();
     sqs = new SQSClient({ endpoint: fauxqs.endpoint, ...LOCAL, useQueueUrlAsEndpoint: false });
     queue = await createFifoQueue(sqs);
+    failures = await createQueue(sqs, 'failures');
     const urlOf = ({ url }: Queue) => fauxqs.endpoint + new URL(url).pathname;
     const urls = JSON.stringify({ demo: urlOf(queue) });
     environment = {
@@ -124,6 +126,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       INBOX_URLS: urls,
       FEED_URLS: urls,
       ACCOUNTING_URLS: urls,
+      FAILURES_URL: urlOf(failures),
       DUE_QUEUE_URL: urlOf(await createQueue(sqs, 'due')),
     };
   });

@@ -20,6 +20,8 @@ test('wall time is read where RADIUS, people or the skew need it, and nowhere el
     'relay/feed/stale-sessions.ts',
     // The Event-Timestamp of a command.
     'relay/nas-client.ts',
+    // When a NAS said that a session is gone.
+    'relay/relay.ts',
     // The time in a line.
     'relay/telemetry/log.ts',
   ]);

@@ -121,6 +121,30 @@ test('keeps a record in the queue until its Accounting-Response has come', async
   await vi.waitFor(() => expect(messages()).toEqual({ ready: [], held: [] }));
 });
 
+test('deletes a record that is made again from the same write, however late, and sends it once', async () => {
+  await start([server.endpoint.port]);
+  answerAll(server);
+  await cloud.send('accounting', record('one', { id: 'start of one' }), 'one');
+  await answered('of one');
+  await cloud.send('accounting', record('one', { id: 'start of one', correlationId: 'again' }), 'one');
+  expect(await events.first(({ kind }) => kind === 'message-repeated')).toMatchObject({
+    queue: 'accounting',
+    correlationId: 'again',
+  });
+  await vi.waitFor(() => expect(messages()).toEqual({ ready: [], held: [] }));
+  expect(events.of('accounting-answered')).toHaveLength(1);
+});
+
+test('sends every record that has no id, as earlier releases of account made them', async () => {
+  await start([server.endpoint.port]);
+  answerAll(server);
+  await cloud.send('accounting', record('one'), 'one');
+  await cloud.send('accounting', record('one', { correlationId: 'again' }), 'one');
+  await answered('of one');
+  await answered('again');
+  expect(events.of('message-repeated')).toEqual([]);
+});
+
 test('ignores a forged response, and keeps the record', async () => {
   await start([server.endpoint.port]);
   await cloud.send('accounting', record('one'), 'one');

@@ -10,6 +10,7 @@ import { decodeAttributes, firstValue } from '../../core/radius/codec.ts';
 import { CODE } from '../../core/radius/packet.ts';
 import { systemClock } from '../../relay/clock.ts';
 import { Commands } from '../../relay/commands.ts';
+import { HandledMessages } from '../../relay/handled-messages.ts';
 import { Inbox } from '../../relay/queues/inbox.ts';
 import { Queue } from '../../relay/queues/queue.ts';
 import { type Relay, type RelayOptions, startRelay } from '../../relay/relay.ts';
@@ -246,6 +247,25 @@ nases:
   await rm(folder, { recursive: true });
 });
 
+test('deletes a command that is sent again when its outcome is in the inbox, and tells neither', async () => {
+  const relay = await start();
+  answerAll(nas);
+  await send(command());
+  expect(await outcome()).toMatchObject({ result: 'ack' });
+  await eventually(isEmpty);
+  await send(command());
+  expect(await eventOf('message-repeated')).toMatchObject({
+    queue: 'outbox',
+    correlationId: command().correlationId,
+  });
+  await eventually(isEmpty);
+  expect(events.of('command-sent').length).toBe(1);
+  expect(cloud.server.inspectQueue('inbox.fifo')?.messages.ready).toEqual([]);
+  expect((await page(relay, '/metrics')).text).toContain(
+    'interlock_relay_messages_repeated_total{queue="outbox"} 1\n',
+  );
+});
+
 test('knows a command that comes again while it is under way', async () => {
   await start();
   await send(command());
@@ -354,6 +374,7 @@ test('leaves a command in its queue when it holds too many, but knows those that
     outbox: queue('outbox'),
     inbox: new Inbox(queue('inbox'), { clock: systemClock }),
     nases: [],
+    handled: new HandledMessages(10),
     clock: systemClock,
     cloudClock: { pastMs: 0 },
     report: events.add,

@@ -137,6 +137,21 @@ test.each([
   },
 );
 
+test('answers a request once, also when its reply is sent again', async () => {
+  const relay = await start();
+  await client.send(signedRequest(), relay.coaAddress);
+  const message = await forwarded();
+  await cloud.send('outbox', replyTo(message));
+  await answered();
+  await cloud.send('outbox', replyTo(message));
+  expect(await events.first(({ kind }) => kind === 'message-repeated')).toMatchObject({
+    queue: 'outbox',
+    correlationId: message.correlationId,
+  });
+  await vi.waitFor(() => expect(messagesIn('outbox.fifo')).toBe(0));
+  expect(events.of('reply-sent')).toHaveLength(1);
+});
+
 test('answers with the secret that the request was signed with, during a rotation', async () => {
   const clients = [localClient({ secrets: [SECRET, OLD_SECRET] })];
   const relay = await start({ site: localSite({ clients }) });

@@ -173,6 +173,7 @@ const RELAY_KINDS: Readonly<Record<RelayEvent['kind'], true>> = {
   'queue-recovered': true,
   'queue-entry-refused': true,
   'message-left': true,
+  'message-repeated': true,
 };
 const DECIDE_KINDS: Readonly<Record<DecideReport['kind'], true>> = {
   decided: true,

@@ -527,6 +527,23 @@ describe('a site file with feeds', () => {
   });
 });
 
+describe('the IAM role of a relay', () => {
+  const withRole = (role: string) => SITE.replace('clients:', `  role: ${role}\nclients:`);
+
+  it.each(['host-7', 'service/hosts/host-7', 'a+=,.@-_b'])('may be %s', (role) => {
+    expect(parse(withRole(role)).relay.role).toBe(role);
+  });
+
+  it.each(['arn:aws:iam::123456789012:role/host-7', '/host-7', 'host*', 'hosts/', 'x'.repeat(65)])(
+    'is no %s',
+    (role) => {
+      expect(problemsOf(() => parse(withRole(`"${role}"`)))).toEqual([
+        'demo.yaml:5: relay.role: expected the name of an IAM role without its ARN, such as interlock-relay-demo',
+      ]);
+    },
+  );
+});
+
 describe('a site file whose relay is to run in a VPC', () => {
   const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:interlock/demo-a1B2c3';
   const VPC = 'vpc: { id: vpc-0123456789abcdef0, subnets: [subnet-0a1b2c3d, subnet-0a1b2c3e] }';
@@ -551,6 +568,13 @@ describe('a site file whose relay is to run in a VPC', () => {
   ])('is refused when %s is %s', (right, wrong, problem) => {
     expect(problemsOf(() => parse(inVpc(SITE).replace(right, wrong)))).toEqual([
       `demo.yaml:5: relay.vpc.${problem}`,
+    ]);
+  });
+
+  it('is refused with a role: the stack makes that', () => {
+    const text = inVpc(SITE).replace('  vpc:', '  role: interlock-relay-demo\n  vpc:');
+    expect(problemsOf(() => parse(text))).toEqual([
+      'demo.yaml:5: relay.role: expected no role: the stack makes that of a relay in a VPC',
     ]);
   });
 

@@ -35,7 +35,7 @@ describe('the history item of a change', () => {
 
   it('says which session, when, what came and went, and what was answered to whom', () => {
     expect(historyItem(gold, silver, 0)).toEqual({
-      pk: 'SESSION#bng-1#s1',
+      pk: 'HISTORY#bng-1#s1',
       sk: 'EVENT#2026-11-22T12:01:30.500Z#000002',
       atMs: NOW + 90_500,
       version: 2,
@@ -239,7 +239,7 @@ describe('the history of a session that somebody removes', () => {
 
   it('tells what it had, at the time that the stream has', () => {
     expect(historyItem(session, undefined, NOW + 60_000)).toEqual({
-      pk: 'SESSION#bng-1#s1',
+      pk: 'HISTORY#bng-1#s1',
       sk: 'EVENT#2026-11-22T12:01:00.000Z#000002',
       atMs: NOW + 60_000,
       version: 2,

@@ -123,7 +123,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide, at a NAS that was renamed
     const [first, second] = [NOW, NOW + 1].map((number) => String(number).slice(-6));
     expect(accounted()).toEqual([`Start gold ${first}`, `Start silver ${second}`, `Stop gold ${first}`]);
     expect(reports.at(-1)).toMatchObject({ session: { nas: 'bng-1', acctSessionId }, nas: 'bng-2' });
-    expect(historyItem(images[0], images[1], NOW)?.pk).toBe(`SESSION#bng-1#${acctSessionId}`);
+    expect(historyItem(images[0], images[1], NOW)?.pk).toBe(`HISTORY#bng-1#${acctSessionId}`);
   });
 
   it('begins new sessions under the name of today', async () => {

@@ -276,7 +276,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('ingest'), () => {
       expect(await deliver(unknown, poison, good)).toEqual([unknown, poison]);
       expect(failures().toSorted()).toEqual([
         'MalformedMessage: is not JSON',
-        'MalformedMessage: nas: the site demo has no bng-9',
+        'NotInDeployment: nas: the site demo has no bng-9',
       ]);
       expect(await read('good')).toBeDefined();
     });

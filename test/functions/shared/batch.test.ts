@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type Batch, processBatch } from '../../../functions/shared/batch.ts';
+import { type Batch, type Fate, processBatch } from '../../../functions/shared/batch.ts';
 
 /** So much remaining time that the signal does not abort. */
 const MINUTE_MS = 60_000;
@@ -57,6 +57,33 @@ describe('a batch', () => {
     expect(log).toContain('a2 fails: poison');
     expect(log.filter((line) => line.endsWith('ends')).sort()).toEqual(['a1 ends', 'b1 ends', 'b2 ends']);
     expect(log).not.toContain('a3 begins');
+  });
+
+  it('goes on behind a record that passes or is settled, and names only the one that passes', async () => {
+    const { batch, log } = batchOf(['a1', 'a2', 'a3', 'a4', 'a5'], async (record) => {
+      if (record !== 'a3') throw new Error(record);
+    });
+    const fates = new Map<string, Fate>([
+      ['a1', 'settled'],
+      ['a2', 'passes'],
+      ['a4', 'blocks'],
+    ]);
+    const fateOf = async (record: string) => fates.get(record) ?? 'blocks';
+    expect(await processBatch({ ...batch, fateOf }, MINUTE_MS)).toEqual(failures('a2', 'a4', 'a5'));
+    expect(log.filter((line) => !line.endsWith('begins'))).toEqual([
+      'a2 fails: a2',
+      'a3 ends',
+      'a4 fails: a4',
+    ]);
+  });
+
+  it('stops behind a record whose fate cannot be brought about', async () => {
+    const { batch, log } = batchOf(['a1', 'a2'], async () => {
+      throw new Error('poison');
+    });
+    const fateOf = () => Promise.reject(new Error('no queue'));
+    expect(await processBatch({ ...batch, fateOf }, MINUTE_MS)).toEqual(failures('a1', 'a2'));
+    expect(log).toEqual(['a1 begins', 'a1 fails: Error: no queue']);
   });
 
   it('counts an error that is thrown synchronously as a failure', async () => {

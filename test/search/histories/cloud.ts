@@ -12,7 +12,7 @@ import {
   queueName,
   SWEEP_INTERVAL_SECONDS,
 } from '../../../core/cloud/queues.ts';
-import { bucketOf, STATE_SORT_KEY, sessionPartitionKey } from '../../../core/cloud/table.ts';
+import { bucketOf, historyPartitionKey, STATE_SORT_KEY } from '../../../core/cloud/table.ts';
 import type { Identity } from '../../../core/identity.ts';
 import { choose } from '../../../core/look-up.ts';
 import {
@@ -382,6 +382,7 @@ export class Cloud {
               ]);
             },
             send: (_, messages) => send(call, messages, this.#site.accounting),
+            setAside: async (_, reason) => this.#failed('account', reason),
             report: (event) => event.kind === 'failed' && this.#failed('account', event.error),
           });
           return handler({ Records: [...batch] }, CONTEXT);
@@ -400,7 +401,7 @@ export class Cloud {
 
   #historyWritten(item: HistoryItem): void {
     const { observer } = this.#scene.subscriber(
-      ({ key }) => sessionPartitionKey(key.nas, key.acctSessionId) === item.pk,
+      ({ key }) => historyPartitionKey(key.nas, key.acctSessionId) === item.pk,
     );
     observer.historyWritten(item);
   }

@@ -54,6 +54,7 @@ describe.skipIf(radclientPeer.skip || dynoxide.skip)(title, { timeout: 60_000 },
       OUTBOX_URLS: urls('outbox'),
       INBOX_URLS: urls('inbox'),
       ACCOUNTING_URLS: urls('accounting'),
+      FAILURES_URL: cloud.accountFailures.url,
       FEED_URLS: urls('feed'),
       DUE_QUEUE_URL: cloud.due.url,
     };
