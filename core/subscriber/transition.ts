@@ -130,6 +130,7 @@
 //     disconnecting × stray → disconnecting
 //     disconnecting × due → disconnecting
 //     disconnecting × redelivered → disconnecting
+import type { NasProfile } from '../nas.ts';
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { accountingRefusal } from './accounting-refusal.ts';
 import { settleAccounts } from './accounts.ts';
@@ -143,7 +144,7 @@ import {
   startDisconnect,
 } from './disconnect.ts';
 import { ACK, activated, answer, type Draft, end, mark, nak, reply, settle, withServices } from './draft.ts';
-import { answerGiven, REPLAY_WINDOW_MS } from './duplicates.ts';
+import { answerGiven, forgotten, replayableUntilMs } from './duplicates.ts';
 import {
   type DueEvent,
   type Event,
@@ -240,7 +241,8 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   const change = cell[name]?.({ session: session && { ...session, ended: {} }, effects: [], nowMs }, event);
   if (change === undefined) throw new Error(`${name} cannot occur in the state ${stateOf(session)}`);
   if (change.session === undefined) {
-    return { effects: change.effects, ...(session && canGo(session, event, nowMs) && { isOver: true }) };
+    const { effects } = change;
+    return session && canGo(session, event, nowMs) ? leave(session, { effects }, nowMs) : { effects };
   }
 
   const worked = workOff({ ...change, session: rememberEnds(session, change.session, nowMs) });
@@ -248,7 +250,8 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   const settled = { ...worked, session: settleRecords(session, worked.session, nowMs) };
   const next = settleAccounts(session, settled);
   // A refusal that was found without the NAS leaves no trace of an unknown session.
-  if (session === undefined && next.life === undefined && isEmpty(next)) return { effects };
+  if ((session === undefined || session.isForgotten) && next.life === undefined && isEmpty(next))
+    return { effects };
   const recentEvents = remember(next.recentEvents, {
     id: event.id,
     queue: QUEUE_OF[event.kind],
@@ -259,7 +262,20 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   });
   const version = next.version + (changesServices(session, next) ? 1 : 0);
   const decided = { ...next, version, changedAtMs: nowMs, recentEvents };
-  return { session: decided, effects, ...(canGo(decided, event, nowMs) && { isOver: true }) };
+  const result = { session: decided, effects };
+  return canGo(decided, event, nowMs) ? leave(decided, result, nowMs) : result;
+}
+
+/**
+ * A session that is over is removed once its effects are sent. Before that it is forgotten, for as long as one of its requests
+ * may be replayed: its item remembers these, and nothing of the subscriber.
+ */
+function leave(session: Session, result: Result, nowMs: number): Result {
+  if (replayableUntilMs(session) <= nowMs) return { ...result, isOver: true };
+  if (session.isForgotten) return result;
+  // What has not been delivered again for 300 s is not delivered again.
+  const events = result.session === undefined ? [] : session.recentEvents;
+  return { ...result, session: forgotten(session, events) };
 }
 
 const QUEUE_OF: Readonly<Record<Event['kind'], EventQueue>> = {
@@ -278,7 +294,7 @@ function isEmpty({ services, transition, waiting, life }: Session): boolean {
 }
 
 /** For so long a repeat of an acknowledged request finds its answer, also in a session that is empty since. */
-const EMPTY_FOR_MS = REPLAY_WINDOW_MS;
+const EMPTY_FOR_MS = 300_000;
 
 /**
  * Whether the session is removed: it has been empty for 300 s, or `event`, perhaps delivered again, has made it empty and none
@@ -293,7 +309,9 @@ function canGo(session: Session, event: Event, nowMs: number): boolean {
 }
 
 /** Until when an empty session is kept. One that its NAS has ended is remembered for late records. */
-function emptyUntilMs({ life, changedAtMs }: Session): number {
+function emptyUntilMs(session: Session): number {
+  const { life, changedAtMs, isForgotten } = session;
+  if (isForgotten) return replayableUntilMs(session);
   return life?.closed === undefined ? changedAtMs + EMPTY_FOR_MS : life.closed.decidedAtMs + CLOSED_FOR_MS;
 }
 
@@ -369,6 +387,18 @@ const TABLE: Table = {
     witnessed:   openWitnessed,
     late:        ignore,
     resync:      ignore,
+  },
+  forgotten: {
+    request:     create,
+    answered:    answerAgain,
+    stray:       ignore,
+    due:         ignore,
+    opened:      openAgain,
+    ended:       rememberEnd,
+    witnessed:   openWitnessedAgain,
+    late:        ignore,
+    resync:      ignore,
+    redelivered: repeatEffects,
   },
   closed: {
     request:     begun,
@@ -507,9 +537,9 @@ function repeatEffects({ session }: Draft, event: Event): Change {
 
 // --- Requests -------------------------------------------------------------------------------------------------
 
-function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change {
+function create({ session: former, nowMs }: Draft<Session | undefined>, { request }: RequestEvent): Change {
   const session: Session = {
-    ...newSession(request.nas, request.acctSessionId, nowMs),
+    ...madeAgain(former, request.nas, request.acctSessionId, nowMs),
     ...(request.sequence !== undefined && {
       createdBy: {
         site: request.nas.site,
@@ -527,6 +557,19 @@ function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change 
     return answer(draft, { request, ...unknown });
   }
   return begin(draft, request);
+}
+
+/** A session of which nothing is known yet but what a former one under its key has answered, if there is one. */
+function madeAgain(
+  former: Session | undefined,
+  nas: NasProfile,
+  acctSessionId: string,
+  nowMs: number,
+): Session {
+  const made = newSession(nas, acctSessionId, nowMs);
+  if (former === undefined) return made;
+  const { isForgotten: _, ...rest } = former;
+  return atNas({ ...rest, nextServiceNumber: Math.max(made.nextServiceNumber, rest.nextServiceNumber) }, nas);
 }
 
 function begun(draft: Draft, { request }: RequestEvent): Draft {
@@ -657,6 +700,18 @@ function openWitnessed(draft: Draft<Session | undefined>, event: RecordEvent): D
   return takeWitness(openSession(draft, event), event);
 }
 
+function openAgain(draft: Draft, event: RecordEvent): Draft {
+  return openSession(recalled(draft, event), event);
+}
+
+function openWitnessedAgain(draft: Draft, event: RecordEvent): Draft {
+  return openWitnessed(recalled(draft, event), event);
+}
+
+function recalled(draft: Draft, { record: { nas, acctSessionId } }: RecordEvent): Draft {
+  return { ...draft, session: madeAgain(draft.session, nas, acctSessionId, draft.nowMs) };
+}
+
 function refresh(draft: Draft, { record }: RecordEvent): Change {
   const session = refreshed(draft.session, record);
   return session === draft.session ? ignore() : { ...draft, session };
@@ -685,10 +740,13 @@ function replace(draft: Draft, event: RecordEvent): Draft {
 }
 
 /** The Acct-Stop of a session that is not known: its Acct-Start may still come. */
-function rememberEnd({ nowMs }: Draft<undefined>, event: RecordEvent | RestartEvent): Change {
+function rememberEnd(
+  { session: former, nowMs }: Draft<Session | undefined>,
+  event: RecordEvent | RestartEvent,
+): Change {
   if (event.kind === 'nas-restart') return ignore();
   const { nas, acctSessionId, identity, classes } = event.record;
-  const session = { ...newSession(nas, acctSessionId, nowMs), identity, classes };
+  const session = { ...madeAgain(former, nas, acctSessionId, nowMs), identity, classes };
   return closeSession({ session, effects: [], nowMs }, endingOf(event), event.id);
 }
 

@@ -113,7 +113,6 @@ async function decideRequest(
     const answered = radiusOrigin(parsed.packet, {
       ...(relay !== undefined && { relay }),
       client,
-      timestamped: false,
     });
     const reply = { kind: 'reply', correlationId, origin: answered, answer: 'nak', errorCause } as const;
     return dependencies.send(site, [replyMessage(reply)], signal);

@@ -40,7 +40,7 @@ describe('an item of 0.1.0', () => {
       kind: 'radius',
       client: { name: '127.0.0.1', address: '127.0.0.1', port: 4000 },
       packet: Buffer.from('r3').toString('base64'),
-      key: '127.0.0.1 4000 1 r3',
+      key: 'r3',
       timestamped: false,
     });
   });
