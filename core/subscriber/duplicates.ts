@@ -90,12 +90,15 @@ export function withAnswer(session: Session, entry: GivenAnswer, nowMs: number):
  */
 export function replayableUntilMs({ answered, outdatedUntilSeconds = {} }: Session): number {
   const times = [
-    ...answered.flatMap(({ stamp, atMs }) =>
-      stamp === undefined ? [] : [Math.max(stamp.atSeconds * 1000, atMs)],
-    ),
-    ...Object.values(outdatedUntilSeconds).map((seconds) => seconds * 1000),
+    ...answered.flatMap(({ stamp, atMs }) => (stamp === undefined ? [] : [currentUntilMs(stamp, atMs)])),
+    ...Object.values(outdatedUntilSeconds).map((seconds) => currentUntilMs({ atSeconds: seconds }, 0)),
   ];
-  return times.length === 0 ? 0 : Math.max(...times) + MAX_REPLAY_WINDOW_MS + RELAY_BEHIND_MS;
+  return Math.max(0, ...times);
+}
+
+/** Until when a relay may take a request for current that came at `atMs`, both milliseconds since 1970-01-01 UTC. */
+export function currentUntilMs({ atSeconds }: Pick<Stamp, 'atSeconds'>, atMs: number): number {
+  return Math.max(atSeconds * 1000, atMs) + MAX_REPLAY_WINDOW_MS + RELAY_BEHIND_MS;
 }
 
 /**

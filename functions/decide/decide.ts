@@ -14,7 +14,7 @@ import {
   readMessage,
   type SessionKey,
 } from '../../core/messages.ts';
-import { radiusOrigin } from '../../core/origin.ts';
+import { type Origin, radiusOrigin, repeatKeyOf, stampOf } from '../../core/origin.ts';
 import { boundedWords } from '../../core/printable.ts';
 import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { parsePacket } from '../../core/radius/packet.ts';
@@ -23,6 +23,7 @@ import type { Sought } from '../../core/requests/identification.ts';
 import type { Reading, Refusal } from '../../core/requests/reading.ts';
 import { describeOutcome, speakerOf } from '../../core/subscriber/command-outcome.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
+import { currentUntilMs } from '../../core/subscriber/duplicates.ts';
 import { processBatch } from '../shared/batch.ts';
 import { type ChangeDependencies, changeSession, type Keys } from '../shared/change-session.ts';
 import { replyMessage } from '../shared/effects.ts';
@@ -121,9 +122,9 @@ async function decideRequest(
 
   const { request } = understood;
   if (request === undefined) {
-    const { sought } = understood;
+    const { sought, origin } = understood;
     const isRedelivered = Number(ApproximateReceiveCount) > 1;
-    const about = { correlationId, sought, queuedAtMs: Number(SentTimestamp), isRedelivered };
+    const about = { correlationId, sought, origin, queuedAtMs, isRedelivered };
     const session = await lookUp(about, dependencies.lookUp, signal);
     if (!session.ok) return refuse(session.refusal);
     dependencies.report({
@@ -168,18 +169,25 @@ async function lookUp(
   about: {
     readonly correlationId: string;
     readonly sought: Sought;
+    readonly origin: Origin;
     readonly queuedAtMs: number;
     readonly isRedelivered: boolean;
   },
-  { find, remember, recall }: SessionLookUp,
+  { find, remember, recall, bind }: SessionLookUp,
   signal: AbortSignal,
 ): Promise<Reading<SessionKey>> {
-  const { correlationId, sought, queuedAtMs, isRedelivered } = about;
+  const { correlationId, sought, origin, queuedAtMs, isRedelivered } = about;
   const refusal = isRedelivered ? await recall(correlationId, signal) : undefined;
   if (refusal !== undefined) return { ok: false, refusal };
   const found = await find(sought, queuedAtMs, signal);
-  if (!found.ok) await remember(correlationId, found.refusal, signal);
-  return found;
+  if (!found.ok) {
+    await remember(correlationId, found.refusal, signal);
+    return found;
+  }
+  const stamp = stampOf(origin);
+  if (stamp === undefined) return found;
+  const untilMs = currentUntilMs(stamp, queuedAtMs);
+  return { ok: true, value: await bind(repeatKeyOf(origin), found.value, untilMs, signal) };
 }
 
 function decideOutcome(

@@ -1,5 +1,11 @@
 // Finds the session that a request without Acct-Session-Id means, through the indexes of the table.
-import { type DynamoDBClient, GetItemCommand, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+} from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { sessionKeyOf, sessionPartitionKey, TABLE } from '../../core/cloud/table.ts';
 import {
@@ -26,6 +32,12 @@ export interface SessionLookUp {
   find(sought: Sought, queuedAtMs: number, signal: AbortSignal): Promise<Reading<SessionKey>>;
   /** Keeps the refusal of a request for an hour, so that the request is refused again should it be delivered again. */
   remember(correlationId: string, refusal: Refusal, signal: AbortSignal): Promise<void>;
+  /**
+   * The session that a request was found to mean first, `session` if this is the first time. A replay of it means that one for ever,
+   * and never the next session of its subscriber. `key` names the request; it is kept until `untilMs`, milliseconds since
+   * 1970-01-01 UTC.
+   */
+  bind(key: string, session: SessionKey, untilMs: number, signal: AbortSignal): Promise<SessionKey>;
   /** The refusal that was kept; undefined if there is none. */
   recall(correlationId: string, signal: AbortSignal): Promise<Refusal | undefined>;
 }
@@ -130,6 +142,31 @@ export function createSessionLookUp(options: SessionLookUpOptions): SessionLookU
       await dynamodb.send(new PutItemCommand({ TableName, Item: marshall(item) }), { abortSignal });
     },
 
+    async bind(key, { nas, acctSessionId }, untilMs, abortSignal) {
+      const item = {
+        ...bindingKey(key),
+        nas,
+        session: acctSessionId,
+        [TABLE.timeToLiveAttribute]: Math.ceil(untilMs / 1000),
+      };
+      try {
+        const ConditionExpression = `attribute_not_exists(${TABLE.partitionKey})`;
+        await dynamodb.send(new PutItemCommand({ TableName, Item: marshall(item), ConditionExpression }), {
+          abortSignal,
+        });
+        return { nas, acctSessionId };
+      } catch (error) {
+        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      }
+      const Key = marshall(bindingKey(key));
+      const { Item } = await dynamodb.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }), {
+        abortSignal,
+      });
+      if (Item === undefined) return { nas, acctSessionId };
+      const bound = unmarshall(Item);
+      return { nas: String(bound['nas']), acctSessionId: String(bound['session']) };
+    },
+
     async recall(correlationId, abortSignal) {
       const Key = marshall(refusalKey(correlationId));
       const { Item } = await dynamodb.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }), {
@@ -140,6 +177,10 @@ export function createSessionLookUp(options: SessionLookUpOptions): SessionLookU
       return { errorCause, reason };
     },
   };
+}
+
+function bindingKey(key: string) {
+  return { [TABLE.partitionKey]: `REQUEST#${key}`, [TABLE.sortKey]: 'SESSION' };
 }
 
 function refusalKey(correlationId: string) {

@@ -250,7 +250,7 @@ describe('requests of one client', () => {
   });
 
   it('leave no more in the item, however many there are', () => {
-    const after = (count: number) => {
+    const sizeOf = (count: number) => {
       const all = Array.from({ length: count }, (_, index) => [
         asked(
           index % 2 === 0
@@ -266,7 +266,7 @@ describe('requests of one client', () => {
       ]);
       return JSON.stringify(play(all.flat()).session).length;
     };
-    expect(after(500)).toBeLessThan(after(50) + 200);
+    expect(sizeOf(500)).toBeLessThan(sizeOf(50) + 200);
   });
 
   it('without Event-Timestamp leave nothing behind when the session is over', () => {

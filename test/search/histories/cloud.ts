@@ -91,6 +91,7 @@ export class Cloud {
   #restartedAtMs: number | undefined;
   /** By correlation id. */
   readonly #refusals = new Map<string, Refusal>();
+  readonly #bindings = new Map<string, SessionKey>();
 
   constructor(scene: Scene, site: Site, system: System) {
     this.#scene = scene;
@@ -280,6 +281,18 @@ export class Cloud {
             ['remembers a refusal', remember],
             ['cannot remember a refusal', fail],
             ['remembers a refusal, but hears an error', () => remember().then(fail)],
+          ]);
+        },
+        bind: (key, session) => {
+          const bind = async () => {
+            const bound = this.#bindings.get(key) ?? session;
+            this.#bindings.set(key, bound);
+            return bound;
+          };
+          return call([
+            ['binds a request to its session', bind],
+            ['cannot bind a request', fail],
+            ['binds a request, but hears an error', () => bind().then(fail)],
           ]);
         },
         recall: (correlationId) =>
