@@ -1,7 +1,8 @@
 // Which subscriber session a request means that does not name it by Acct-Session-Id (RFC 5176 section 3).
+import type { Barrier } from './client-rights.ts';
 import type { IndexedAttribute } from './cloud/table.ts';
 import { canonicalIdentity, type Identity, unmatched } from './identity.ts';
-import { type Reading, refused } from './requests/reading.ts';
+import { type Reading, type Refusal, refused } from './requests/reading.ts';
 import type { Session } from './subscriber/session.ts';
 
 /** An identification attribute by which a session is found, besides Acct-Session-Id. */
@@ -64,18 +65,33 @@ export type Standing = 'open' | 'stale' | 'closed';
 /** The standing of a session. */
 export type StandingOf = (session: Session) => Standing;
 
+/** What keeps the client of a request from a session; undefined if nothing does. */
+export type BarrierOf = (session: Session) => Barrier | undefined;
+
+/** What was found; or the refusal; or, with it, that the client may touch none of what was found, so that it gets no answer. */
+export type Found<T> =
+  | Reading<T>
+  | { readonly ok: false; readonly refusal: Refusal; readonly barrier: Barrier };
+
 /**
  * The one of `candidates` that has all of `identity`, as the NAS has confirmed it. Refused with Session-Context-Not-Found where
- * none has, and with Multiple-Session-Selection-Unsupported where several have.
+ * none has, and with Multiple-Session-Selection-Unsupported where several have. Of several, those count that the client may touch.
  */
 export function choose(
   candidates: readonly Session[],
   identity: Identity,
   standingOf: StandingOf = () => 'open',
-): Reading<Session> {
-  const matching = candidates.filter(
+  barrierOf: BarrierOf = () => undefined,
+): Found<Session> {
+  const all = candidates.filter(
     (session) => standingOf(session) !== 'closed' && unmatched(identity, session.identity) === undefined,
   );
+  const matching = all.filter((session) => barrierOf(session) === undefined);
+  const barrier = all[0] && barrierOf(all[0]);
+  if (matching.length === 0 && barrier !== undefined) {
+    const reason = `the client may not touch the session that has ${describe(identity)}`;
+    return { ok: false, refusal: { errorCause: 'Administratively-Prohibited', reason }, barrier };
+  }
   const open = matching.filter((session) => standingOf(session) === 'open');
   const [session, ...others] = open.length === 0 ? matching : open;
   if (session === undefined)

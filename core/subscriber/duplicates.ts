@@ -69,7 +69,7 @@ export function withAnswer(session: Session, entry: GivenAnswer, nowMs: number):
   const all = [...session.answered, entry];
   const until: Record<string, number> = { ...session.outdatedUntilSeconds };
   const raise = (client: string, seconds: number) => {
-    until[client] = Math.max(until[client] ?? 0, seconds);
+    until[client] = Math.max(until[client] ?? seconds, seconds);
   };
   if (entry.stamp !== undefined) raise(entry.stamp.client, outdatedBy(entry.stamp, nowMs));
   for (const { stamp } of all.slice(0, -ANSWERS_KEPT)) {

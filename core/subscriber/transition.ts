@@ -144,7 +144,7 @@ import {
   startDisconnect,
 } from './disconnect.ts';
 import { ACK, activated, answer, type Draft, end, mark, nak, reply, settle, withServices } from './draft.ts';
-import { answerGiven, forgotten, replayableUntilMs } from './duplicates.ts';
+import { answerGiven, forgotten, isOutdated, replayableUntilMs } from './duplicates.ts';
 import {
   type DueEvent,
   type Event,
@@ -222,6 +222,8 @@ export interface Result {
   readonly effects: readonly Effect[];
   /** Nothing is in the session any more: it is to be removed once the effects are sent. */
   readonly isOver?: true;
+  /** A request that is older than what was carried out for its client: nothing is done, and it gets no answer. */
+  readonly isOutdated?: true;
 }
 
 /** Requests that may wait for one subscriber session; one more is refused with 506. */
@@ -242,6 +244,7 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   if (change === undefined) throw new Error(`${name} cannot occur in the state ${stateOf(session)}`);
   if (change.session === undefined) {
     const { effects } = change;
+    if (name === 'answered' && isIgnored(session, event)) return { effects, isOutdated: true };
     return session && canGo(session, event, nowMs) ? leave(session, { effects }, nowMs) : { effects };
   }
 
@@ -276,6 +279,11 @@ function leave(session: Session, result: Result, nowMs: number): Result {
   // What has not been delivered again for 300 s is not delivered again.
   const events = result.session === undefined ? [] : session.recentEvents;
   return { ...result, session: forgotten(session, events) };
+}
+
+function isIgnored(session: Session | undefined, event: Event): boolean {
+  if (session === undefined || event.kind !== 'request') return false;
+  return answerGiven(session, event.request) === undefined && isOutdated(session, event.request);
 }
 
 const QUEUE_OF: Readonly<Record<Event['kind'], EventQueue>> = {

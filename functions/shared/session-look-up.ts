@@ -9,7 +9,9 @@ import {
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { sessionKeyOf, sessionPartitionKey, TABLE } from '../../core/cloud/table.ts';
 import {
+  type BarrierOf,
   choose,
+  type Found,
   type LookUpKey,
   lookUpKeys,
   MAX_CANDIDATES,
@@ -18,7 +20,7 @@ import {
 } from '../../core/look-up.ts';
 import type { SessionKey } from '../../core/messages.ts';
 import type { Sought } from '../../core/requests/identification.ts';
-import type { Reading, Refusal } from '../../core/requests/reading.ts';
+import type { Refusal } from '../../core/requests/reading.ts';
 import { keyOf } from '../../core/subscriber/key.ts';
 import type { SessionStore } from './session-store.ts';
 
@@ -26,10 +28,15 @@ import type { SessionStore } from './session-store.ts';
 export interface SessionLookUp {
   /**
    * The session that has all of `identity`, stored under one of `nasNames`. Refused where there is none, or where there are
-   * several. The indexes are eventually consistent; the sessions that they name are read as of now. `queuedAtMs` is when the
+   * several; with a barrier where `barrierOf` has one for each that is found. The indexes are eventually consistent; the sessions that they name are read as of now. `queuedAtMs` is when the
    * queue took the request, milliseconds since 1970-01-01 UTC.
    */
-  find(sought: Sought, queuedAtMs: number, signal: AbortSignal): Promise<Reading<SessionKey>>;
+  find(
+    sought: Sought,
+    queuedAtMs: number,
+    signal: AbortSignal,
+    barrierOf?: BarrierOf,
+  ): Promise<Found<SessionKey>>;
   /** Keeps the refusal of a request for an hour, so that the request is refused again should it be delivered again. */
   remember(correlationId: string, refusal: Refusal, signal: AbortSignal): Promise<void>;
   /**
@@ -65,7 +72,11 @@ const REFUSALS_KEPT_SECONDS = 3_600;
 export function createSessionLookUp(options: SessionLookUpOptions): SessionLookUp {
   const { dynamodb, tableName: TableName, store, now, pause, standingOf } = options;
 
-  async function look({ identity, nasNames }: Sought, signal: AbortSignal): Promise<Reading<SessionKey>> {
+  async function look(
+    { identity, nasNames }: Sought,
+    signal: AbortSignal,
+    barrierOf: BarrierOf | undefined,
+  ): Promise<Found<SessionKey>> {
     for (const by of lookUpKeys(identity)) {
       const keys = await candidates(by, nasNames, signal);
       if (keys === undefined) continue;
@@ -74,6 +85,7 @@ export function createSessionLookUp(options: SessionLookUpOptions): SessionLookU
         sessions.filter((session) => session !== undefined),
         identity,
         standingOf,
+        barrierOf,
       );
       return chosen.ok ? { ok: true, value: keyOf(chosen.value) } : chosen;
     }
@@ -122,13 +134,13 @@ export function createSessionLookUp(options: SessionLookUpOptions): SessionLookU
   }
 
   return {
-    async find(sought, queuedAtMs, signal) {
-      const first = await look(sought, signal);
+    async find(sought, queuedAtMs, signal, barrierOf) {
+      const first = await look(sought, signal, barrierOf);
       // What was written before the queue took a request that has waited is in the index.
       const waitMs = Math.min(INDEX_LAG_MS, queuedAtMs + INDEX_LAG_MS - now());
       if (first.ok || first.refusal.errorCause !== 'Session-Context-Not-Found' || waitMs <= 0) return first;
       await pause(waitMs, signal);
-      return look(sought, signal);
+      return look(sought, signal, barrierOf);
     },
 
     async remember(correlationId, { errorCause, reason }, abortSignal) {

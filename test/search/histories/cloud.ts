@@ -14,7 +14,7 @@ import {
 } from '../../../core/cloud/queues.ts';
 import { bucketOf, STATE_SORT_KEY, sessionPartitionKey } from '../../../core/cloud/table.ts';
 import type { Identity } from '../../../core/identity.ts';
-import { choose } from '../../../core/look-up.ts';
+import { choose, type Found } from '../../../core/look-up.ts';
 import {
   type DueMessage,
   FeedQueueMessage,
@@ -24,7 +24,7 @@ import {
   type SessionKey,
   writeMessage,
 } from '../../../core/messages.ts';
-import type { Reading, Refusal } from '../../../core/requests/reading.ts';
+import type { Refusal } from '../../../core/requests/reading.ts';
 import type { HistoryItem } from '../../../core/subscriber/history.ts';
 import { standingOf } from '../../../core/subscriber/life.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
@@ -313,7 +313,7 @@ export class Cloud {
   }
 
   /** Through an index, which may be behind. */
-  async #find(identity: Identity): Promise<Reading<SessionKey>> {
+  async #find(identity: Identity): Promise<Found<SessionKey>> {
     const { choices, subscribers, site } = this.#scene;
     const isBehind = choices.chance(20);
     // What an index has had once, it has from then on.

@@ -513,6 +513,18 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     ignoresNotices,
     /is not stale of which no record has come/,
   ],
+  [
+    'remembers nothing of a session that is over',
+    'switches and deactivations',
+    remembersNothing,
+    /is carried out again/,
+  ],
+  [
+    'knows a request by the port that it came from',
+    'activate-first, Disconnect-Requests',
+    goesByPort,
+    /is carried out again/,
+  ],
   ['never tells again what failed', 'one service a command', givesUp, /never at rest|will not be told/],
 ];
 
@@ -682,6 +694,20 @@ function staysCertain(...given: Parameters<Transition>): ReturnType<Transition> 
 
 function givesUp(...given: Parameters<Transition>): ReturnType<Transition> {
   return withServicesOf(transition(...given), ({ retry: _, ...service }) => service);
+}
+
+function remembersNothing(...given: Parameters<Transition>): ReturnType<Transition> {
+  const result = transition(...given);
+  if (!result.session?.isForgotten) return result;
+  return { ...result, session: { ...result.session, answered: [] } };
+}
+
+/** A repeat comes from another port. */
+function goesByPort(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  if (event.kind !== 'request') return transition(session, event, nowMs);
+  const { request } = event;
+  const origin = { ...request.origin, key: request.correlationId };
+  return transition(session, { ...event, request: { ...request, origin } }, nowMs);
 }
 
 function goesByArrival(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
