@@ -239,7 +239,7 @@ const DISCARDED = {
   nas: 'the client may not touch this NAS',
   realm: 'the client may not touch this realm, or the realm is not known',
   client: 'the site file that was deployed names no such client',
-  replay: 'the request is older than what was carried out',
+  outdated: 'the request is older than what was carried out',
 } as const;
 
 function decideLine(event: DecideReport): Line | undefined {

@@ -122,7 +122,7 @@ async function decideRequest(
     ...(relay !== undefined && clockSkewMs !== undefined && { relayClock: { relay, skewMs: clockSkewMs } }),
   };
   const context = { correlationId, queuedAtMs, sequence, relay, client, catalogue, nases, found };
-  const discard = (reason: Barrier | 'replay') =>
+  const discard = (reason: Barrier | 'outdated') =>
     dependencies.report({ kind: 'discarded', correlationId, client: client.name, reason, ...arrival });
   const rights = rightsOf(dependencies.deployment, site, client.name);
   if (rights === undefined) return discard('client');

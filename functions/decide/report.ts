@@ -21,7 +21,7 @@ export type DecideReport =
       readonly kind: 'discarded';
       readonly correlationId: string;
       readonly client: string;
-      readonly reason: Barrier | 'replay';
+      readonly reason: Barrier | 'outdated';
     } & Arrival)
   /** The session of a request without Acct-Session-Id was found; the request goes to the message group of that. */
   | {

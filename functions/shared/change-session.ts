@@ -40,7 +40,7 @@ export interface Happening extends Partial<Arrival> {
 
 /** Why a request is discarded without an answer, or the reason for which it gets Administratively-Prohibited. */
 export type Bar =
-  | { readonly barrier: Barrier | 'replay'; readonly reason?: undefined }
+  | { readonly barrier: Barrier | 'outdated'; readonly reason?: undefined }
   | { readonly barrier?: undefined; readonly reason: string };
 
 export interface ChangeDependencies {
@@ -78,7 +78,7 @@ export async function changeSession(
     const bar = isDeliveredAgain ? undefined : bars?.(before, name);
     if (bar !== undefined) return bar;
     const { session: after, effects, isOver, isOutdated } = transition(before, event, now());
-    if (isOutdated) return { barrier: 'replay' };
+    if (isOutdated) return { barrier: 'outdated' };
     if (after !== undefined && (await store.write(after, signal)) === 'lost') continue;
 
     const nas = (after ?? before)?.nas.name ?? key.nas;
