@@ -26,6 +26,7 @@
 //
 // The accounting of the NAS says whether there is a session at all. A record opens it, refreshes what is known of it, replaces it
 // by the next one of the same Acct-Session-Id, or ends it: then it is closed, whatever is under way, and remembered for a while.
+// A session that is over is forgotten at last, and its item remembers for some time what must not be carried out again.
 // What has been overtaken is late. A record of a service is a witness of what is there. Where the records of an open session stop,
 // the relay says so, and it is stale until the next one. `life.ts` and `service-records.ts` say what each record means, by
 // when it happened and never by when it came.
@@ -271,7 +272,7 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
 
 /**
  * A session that is over is removed once its effects are sent. Before that it is forgotten, for as long as one of its requests
- * may be replayed: its item remembers these, and nothing of the subscriber.
+ * may be replayed: its item remembers these, and not who the subscriber was.
  */
 function leave(session: Session, result: Result, nowMs: number): Result {
   if (replayableUntilMs(session) <= nowMs) return { ...result, isOver: true };
