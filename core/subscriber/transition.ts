@@ -43,9 +43,18 @@
 //     absent × ended → closed
 //     absent × witnessed → idle
 //     absent × late → absent
+//     forgotten × answered → forgotten
+//     forgotten × due → forgotten
+//     forgotten × ended → closed
+//     forgotten × late → forgotten
+//     forgotten × opened → idle
+//     forgotten × redelivered → forgotten
+//     forgotten × request → forgotten, idle, activating, deactivating, disconnecting
+//     forgotten × stray → forgotten
+//     forgotten × witnessed → idle
 //     closed × request → closed
 //     closed × stray → closed
-//     closed × due → closed
+//     closed × due → forgotten, closed
 //     closed × opened → idle, excluding
 //     closed × ended → closed
 //     closed × witnessed → idle, excluding
@@ -53,21 +62,21 @@
 //     closed × redelivered → closed
 //     idle × answered → idle
 //     idle × stray → idle
-//     idle × due → idle, excluding, restoring
+//     idle × due → forgotten, idle, excluding, restoring
 //     idle × refreshed → idle
 //     idle × replaced → idle
 //     idle × ended → closed, idle
 //     idle × witnessed → idle, excluding
 //     idle × stale → idle
 //     idle × late → idle
-//     idle × redelivered → idle
+//     idle × redelivered → forgotten, idle
 //     activating × request → activating
 //     activating × answered → activating
 //     activating × repeated → activating
 //     activating × ack → idle, activating, deactivating, excluding, disconnecting
-//     activating × nak → closed, idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × nak → forgotten, closed, idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
-//     activating × unsent → idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × unsent → forgotten, idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × stray → activating
 //     activating × due → activating
 //     activating × refreshed → activating
@@ -81,9 +90,9 @@
 //     deactivating × answered → deactivating
 //     deactivating × repeated → deactivating
 //     deactivating × ack → idle, activating, deactivating, excluding
-//     deactivating × nak → idle, activating, deactivating, excluding, restoring
+//     deactivating × nak → forgotten, idle, activating, deactivating, excluding, restoring
 //     deactivating × timeout → idle, activating, deactivating, excluding, restoring
-//     deactivating × unsent → idle, activating, deactivating, excluding, restoring
+//     deactivating × unsent → forgotten, idle, activating, deactivating, excluding, restoring
 //     deactivating × stray → deactivating
 //     deactivating × due → deactivating
 //     deactivating × refreshed → deactivating
@@ -95,8 +104,8 @@
 //     excluding × request → excluding
 //     excluding × answered → excluding
 //     excluding × repeated → excluding
-//     excluding × ack → idle, activating, deactivating, excluding, restoring, disconnecting
-//     excluding × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × ack → forgotten, idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × nak → forgotten, idle, activating, deactivating, excluding, restoring, disconnecting
 //     excluding × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     excluding × unsent → idle, activating, deactivating, disconnecting
 //     excluding × stray → excluding
@@ -112,9 +121,9 @@
 //     restoring × answered → restoring
 //     restoring × repeated → restoring
 //     restoring × ack → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × nak → closed, idle, activating, deactivating, excluding, restoring
+//     restoring × nak → closed, idle, activating, deactivating, excluding, restoring, disconnecting
 //     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × unsent → idle, activating, deactivating, excluding
+//     restoring × unsent → idle, activating, deactivating, excluding, disconnecting
 //     restoring × stray → restoring
 //     restoring × due → restoring
 //     restoring × refreshed → restoring
@@ -125,9 +134,9 @@
 //     disconnecting × answered → disconnecting
 //     disconnecting × repeated → disconnecting
 //     disconnecting × ack → idle, activating, disconnecting
-//     disconnecting × nak → idle, activating, disconnecting
-//     disconnecting × timeout → idle, activating, excluding, disconnecting
-//     disconnecting × unsent → idle, activating, disconnecting
+//     disconnecting × nak → forgotten, idle, activating, disconnecting
+//     disconnecting × timeout → forgotten, idle, activating, excluding, disconnecting
+//     disconnecting × unsent → forgotten, idle, activating, disconnecting
 //     disconnecting × stray → disconnecting
 //     disconnecting × due → disconnecting
 //     disconnecting × redelivered → disconnecting
@@ -277,9 +286,10 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
 function leave(session: Session, result: Result, nowMs: number): Result {
   if (replayableUntilMs(session) <= nowMs) return { ...result, isOver: true };
   if (session.isForgotten) return result;
+  if (result.session !== undefined) return { ...result, session: forgotten(session, session.recentEvents) };
   // What has not been delivered again for 300 s is not delivered again.
-  const events = result.session === undefined ? [] : session.recentEvents;
-  return { ...result, session: forgotten(session, events) };
+  const over = { ...forgotten(session, []), ended: {}, version: session.version + 1, changedAtMs: nowMs };
+  return { ...result, session: over };
 }
 
 function isIgnored(session: Session | undefined, event: Event): boolean {

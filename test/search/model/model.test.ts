@@ -415,7 +415,7 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     'removes a session with its answers as soon as it is empty',
     'a deactivation of what is there from log-in',
     removesAtOnce,
-    /heard ack and then nak/,
+    /is carried out again/,
   ],
   [
     'undoes an activation under the first of its names alone',
