@@ -3,15 +3,15 @@ import { type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { type IndexedAttribute, sessionKeyOf, TABLE } from '../core/cloud/table.ts';
 import { canonicalIdentity } from '../core/identity.ts';
-import { claimedKey, LOOK_UP_ATTRIBUTES } from '../core/look-up.ts';
+import { claimedKey, closedKey, LOOK_UP_ATTRIBUTES } from '../core/look-up.ts';
 import { canonicalIpv6, isIpv6 } from '../core/radius/value-types.ts';
 import type { Session } from '../core/subscriber/session.ts';
 import { createSessionStore } from '../functions/shared/session-store.ts';
 
 /**
- * The sessions of which one identification attribute that has an index is `name`, known or claimed, in any spelling of an
- * address; at most `limit`, each read consistently. The indexes are eventually consistent: a session that was created
- * within the last second or so may be missing.
+ * The sessions, also closed ones, of which one identification attribute that has an index is `name`, known or claimed, in any
+ * spelling of an address; at most `limit`, each read consistently. The indexes are eventually consistent: a session that was
+ * created within the last second or so may be missing.
  */
 export async function* findSessions(
   client: DynamoDBClient,
@@ -61,7 +61,7 @@ async function findKeys(
 function lookUps(name: string): readonly { readonly attribute: IndexedAttribute; readonly key: string }[] {
   const ofSubscriber = LOOK_UP_ATTRIBUTES.flatMap((attribute) =>
     [...new Set([spelling(name), canonicalIdentity(attribute, name), ...octetsOf(attribute, name)])]
-      .flatMap((key) => [key, claimedKey(key)])
+      .flatMap((key) => [key, claimedKey(key), closedKey(key)])
       .map((key) => ({ attribute, key })),
   );
   return [{ attribute: 'Acct-Session-Id', key: name }, ...ofSubscriber];

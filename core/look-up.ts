@@ -5,7 +5,7 @@ import { canonicalIdentity, type Identity, unmatched } from './identity.ts';
 import { type Reading, type Refusal, refused } from './requests/reading.ts';
 import type { Session } from './subscriber/session.ts';
 
-/** An identification attribute by which a session is found, besides Acct-Session-Id. */
+/** An identification attribute by which a session is found, besides Acct-Session-Id, which is its key at its NAS. */
 export type LookUpAttribute = Exclude<IndexedAttribute, 'Acct-Session-Id'>;
 
 /** All of them. The one that the fewest sessions of a NAS share comes first: it is asked for first. */
@@ -24,15 +24,31 @@ export const LOOK_UP_ATTRIBUTES: readonly LookUpAttribute[] = [
 
 /** A value of an identification attribute as the text that its index has. */
 export interface LookUpKey {
-  readonly attribute: LookUpAttribute;
+  readonly attribute: IndexedAttribute;
   readonly key: string;
 }
 
+/** What a session is to have. */
+export interface SoughtValues {
+  readonly identity: Identity;
+  readonly acctSessionId?: string;
+}
+
 /**
- * What to look for where a session is to have all of `identity`; none where that does not identify a subscriber: NAS-Port,
+ * What to look for where a session is to have all of these values; none where that does not identify a subscriber: NAS-Port,
  * Framed-Interface-Id, Called-Station-Id and ERX-Virtual-Router-Name do not by themselves.
  */
-export function lookUpKeys(identity: Identity): readonly LookUpKey[] {
+export function lookUpKeys({ identity, acctSessionId }: SoughtValues): readonly LookUpKey[] {
+  const ofSession =
+    acctSessionId === undefined ? [] : [{ attribute: 'Acct-Session-Id', key: acctSessionId } as const];
+  return [...ofSession, ...keysOf(identity)];
+}
+
+interface IdentityKey extends LookUpKey {
+  readonly attribute: LookUpAttribute;
+}
+
+function keysOf(identity: Identity): readonly IdentityKey[] {
   return LOOK_UP_ATTRIBUTES.flatMap((attribute) => {
     const value = identity[attribute];
     return value === undefined ? [] : [{ attribute, key: canonicalIdentity(attribute, value) }];
@@ -44,13 +60,26 @@ export function claimedKey(key: string): string {
   return `unchecked ${key}`;
 }
 
+/**
+ * The text that the index of an attribute has for a value of a session that is closed. Requests do not look for it: the
+ * sessions of a line that redials every 20 s would else be more than a look-up reads.
+ */
+export function closedKey(key: string): string {
+  return `closed ${key}`;
+}
+
 /** What the indexes have of a session. */
 export function indexedKeys({
   identity,
   claimed,
-}: Pick<Session, 'identity' | 'claimed'>): readonly LookUpKey[] {
-  const known = lookUpKeys(identity);
-  const unchecked = lookUpKeys(claimed).filter(({ attribute }) => !(attribute in identity));
+  life,
+}: Pick<Session, 'identity' | 'claimed' | 'life'>): readonly IdentityKey[] {
+  const isClosed = life?.closed !== undefined;
+  const known = keysOf(identity).map(({ attribute, key }) => ({
+    attribute,
+    key: isClosed ? closedKey(key) : key,
+  }));
+  const unchecked = keysOf(claimed).filter(({ attribute }) => !(attribute in identity));
   return [...known, ...unchecked.map(({ attribute, key }) => ({ attribute, key: claimedKey(key) }))];
 }
 
@@ -58,10 +87,10 @@ export function indexedKeys({
 export const MAX_CANDIDATES = 25;
 
 /**
- * How a session stands in a look-up: `stale` sessions give way to others, because one of which the end was lost must not lock
- * its subscriber out; `closed` ones are not there.
+ * How a session stands in a look-up: `unheard` ones give way to `open` ones, and `stale` ones to both, because one of which the end
+ * was lost must not lock its subscriber out; `closed` ones are not there.
  */
-export type Standing = 'open' | 'stale' | 'closed';
+export type Standing = 'open' | 'unheard' | 'stale' | 'closed';
 /** The standing of a session. */
 export type StandingOf = (session: Session) => Standing;
 
@@ -74,46 +103,54 @@ export type Found<T> =
   | { readonly ok: false; readonly refusal: Refusal; readonly barrier: Barrier };
 
 /**
- * The one of `candidates` that has all of `identity`, as the NAS has confirmed it. Refused with Session-Context-Not-Found where
+ * The one of `candidates` that has all of these values, as the NAS has confirmed it. Refused with Session-Context-Not-Found where
  * none has, and with Multiple-Session-Selection-Unsupported where several have. Of several, those count that the client may touch.
  */
 export function choose(
   candidates: readonly Session[],
-  identity: Identity,
+  sought: SoughtValues,
   standingOf: StandingOf = () => 'open',
   barrierOf: BarrierOf = () => undefined,
 ): Found<Session> {
+  const { identity, acctSessionId } = sought;
   const all = candidates.filter(
-    (session) => standingOf(session) !== 'closed' && unmatched(identity, session.identity) === undefined,
+    (session) =>
+      standingOf(session) !== 'closed' &&
+      !session.isForgotten &&
+      unmatched(identity, session.identity) === undefined &&
+      (acctSessionId === undefined || session.acctSessionId === acctSessionId),
   );
   const matching = all.filter((session) => barrierOf(session) === undefined);
   const barrier = all[0] && barrierOf(all[0]);
   if (matching.length === 0 && barrier !== undefined) {
-    const reason = `the client may not touch the session that has ${describe(identity)}`;
+    const reason = `the client may not touch the session that has ${describe(sought)}`;
     return { ok: false, refusal: { errorCause: 'Administratively-Prohibited', reason }, barrier };
   }
-  const open = matching.filter((session) => standingOf(session) === 'open');
-  const [session, ...others] = open.length === 0 ? matching : open;
+  const [session, ...others] =
+    (['open', 'unheard', 'stale'] as const)
+      .map((standing) => matching.filter((session) => standingOf(session) === standing))
+      .find(({ length }) => length > 0) ?? [];
   if (session === undefined)
-    return refused('Session-Context-Not-Found', `no session has ${describe(identity)}`);
+    return refused('Session-Context-Not-Found', `no session has ${describe(sought)}`);
   return others.length === 0
     ? { ok: true, value: session }
     : refused(
         'Multiple-Session-Selection-Unsupported',
-        `${others.length + 1} sessions have ${describe(identity)}`,
+        `${others.length + 1} sessions have ${describe(sought)}`,
       );
 }
 
 /** The refusal where each value that a request gives is one that more than MAX_CANDIDATES sessions share. */
-export function tooMany(identity: Identity): Reading<never> {
+export function tooMany(sought: SoughtValues): Reading<never> {
   return refused(
     'Multiple-Session-Selection-Unsupported',
-    `more than ${MAX_CANDIDATES} sessions have ${describe(identity)}`,
+    `more than ${MAX_CANDIDATES} sessions have ${describe(sought)}`,
   );
 }
 
-function describe(identity: Identity): string {
-  return Object.entries(identity)
+function describe({ identity, acctSessionId }: SoughtValues): string {
+  const id = acctSessionId === undefined ? {} : { 'Acct-Session-Id': acctSessionId };
+  return Object.entries({ ...id, ...identity })
     .map(([name, value]) => `${name} ${value}`)
     .join(' and ');
 }

@@ -6,7 +6,8 @@
 // `interrupted`, and the cloud undoes it. While this relay holds a command, no other relay receives it: the queue hides
 // it for 60 s, its transmission begins within the first 30 s and is repeated for at most 30 s more, and the visibility
 // timeout is renewed until its outcome is in the inbox.
-import type { CommandMessage } from '../core/messages.ts';
+import type { CommandMessage, SessionKey } from '../core/messages.ts';
+import { ERROR_CAUSE } from '../core/radius/attributes.ts';
 import type { Clock } from './clock.ts';
 import type { CloudClock } from './cloud-clock.ts';
 import { outcomeMessage } from './messages.ts';
@@ -28,6 +29,8 @@ export interface CommandsOptions {
   readonly clock: Clock;
   readonly cloudClock: Pick<CloudClock, 'pastMs'>;
   readonly report: Report;
+  /** Called when a NAS has said that it has no such session, or that it has ended it. */
+  readonly onGone?: (session: SessionKey) => void;
   /** How long the outbox hides a message from other receivers. */
   readonly visibilitySeconds: number;
   /** @default 4096 */
@@ -108,7 +111,11 @@ export class Commands {
         : nas === undefined
           ? ({ unsent: 'unknown-nas' } as const)
           : await nas.carryOut(command, isLate, abandon);
-    if (result === undefined || !('unsent' in result)) return result;
+    if (result === undefined || !('unsent' in result)) {
+      if (nas !== undefined && result !== undefined && endsSession(command, result))
+        this.#options.onGone?.({ ...session, nas: nas.name });
+      return result;
+    }
     const { unsent: reason, ...detail } = result;
     const outcome: ReportedOutcome = UNSENT[reason];
     const about = { correlationId, commandId, nas: session.nas };
@@ -129,4 +136,11 @@ export class Commands {
     }
     return true;
   }
+}
+
+/** Whether the cloud may have ended a session because of what its NAS has answered. */
+function endsSession({ operation }: CommandMessage, { result, errorCause }: ReportedOutcome): boolean {
+  if (operation === 'disconnect' && result === 'ack') return true;
+  const isNotFound = result === 'nak' && errorCause === ERROR_CAUSE['Session-Context-Not-Found'];
+  return isNotFound && operation !== 'deactivate';
 }

@@ -107,6 +107,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     report({ kind: 'reply-ignored', server: formatEndpoint(server), reason });
   const radiusClient = new RadiusClient({ transport, clock, random, onIgnored });
   const { outboxVisibilitySeconds: visibilitySeconds = QUEUES.outbox.visibilityTimeoutSeconds } = timings;
+  const knownSessions = new KnownSessions();
   const commands = new Commands({
     outbox,
     inbox,
@@ -115,6 +116,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     ),
     clock,
     cloudClock,
+    onGone: (session) => knownSessions.doubt(session, cloudClock.now()),
     report,
     visibilitySeconds,
   });
@@ -141,7 +143,6 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   // Apart from the other client: a burst of NASes must not take the Identifiers of Interlock's own records.
   const proxyClient = new RadiusClient({ transport, clock, random, onIgnored });
   const feedInbox = feedQueue && new Inbox(feedQueue, { clock, maxWaiting: MAX_WAITING_RECORDS });
-  const knownSessions = new KnownSessions();
   const feedServer = feedInbox && feedServerOf(feedInbox);
   const queuesInUse = [
     inboxQueue,

@@ -20,7 +20,7 @@ export const cisco: Dialect<NoOptions> = {
   mayBeGone: ({ errorCause }) => errorCause === undefined,
   // A second activation is answered with an ACK.
   isThere: () => false,
-  serviceRecordOf: ciscoServiceRecord,
+  serviceRecords: () => ciscoServiceRecord,
 };
 
 function command(command: string, service: string): Attribute[] {

@@ -72,6 +72,6 @@ export interface Dialect<Options = DialectOptions> {
   mayBeGone(refusal: NasRefusal): boolean;
   /** Whether a NAK says that the service to activate is there already, which is as good as an ACK. */
   isThere(refusal: NasRefusal): boolean;
-  /** The service that an Accounting-Request of such a NAS accounts; absent where it accounts no services. */
-  readonly serviceRecordOf?: ReadServiceRecord;
+  /** Reads which service an Accounting-Request of such a NAS accounts; undefined where it accounts no services. */
+  serviceRecords(options: Options): ReadServiceRecord | undefined;
 }

@@ -37,7 +37,7 @@ export const erx: Dialect<ErxOptions> = {
     errorCause === undefined || (errorCause === ERROR_CAUSE['Invalid-Request'] && text !== undefined),
   // Either make answers a second activation with an ACK.
   isThere: () => false,
-  serviceRecordOf: erxServiceRecord,
+  serviceRecords: () => erxServiceRecord,
 };
 
 function deactivations(names: readonly string[], { options }: CommandContext<ErxOptions>): Attribute[] {

@@ -8,6 +8,7 @@ import { NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
 import { ERROR_CAUSE } from '../radius/attributes.ts';
 import type { Attribute } from '../radius/codec.ts';
 import type { CommandContext, Dialect, TermsAtNas } from './dialect.ts';
+import { huaweiServiceRecord, nokiaServiceRecord, redbackServiceRecord } from './service-records.ts';
 
 /** The Filter-Id of a session without services, where the site file has no other: one without Filter-Id changes nothing. */
 export const NO_SERVICE = 'none';
@@ -30,7 +31,16 @@ export type GenericOptions = {
   readonly noService: string;
   /** The NAS has one Filter-Id for a session. */
   readonly oneAtATime: boolean;
+  /** The make whose way the NAS has of accounting services. */
+  readonly serviceRecords: keyof typeof SERVICE_RECORDS;
 };
+
+const SERVICE_RECORDS = {
+  none: undefined,
+  nokia: nokiaServiceRecord,
+  huawei: huaweiServiceRecord,
+  redback: redbackServiceRecord,
+} as const;
 
 type Context = CommandContext<GenericOptions>;
 
@@ -38,6 +48,10 @@ export const generic: Dialect<GenericOptions> = {
   options: {
     noService: v.optional(NoService, NO_SERVICE),
     oneAtATime: v.optional(v.boolean('expected true or false'), false),
+    serviceRecords: v.optional(
+      v.picklist(['none', 'nokia', 'huawei', 'redback'], 'expected none, nokia, huawei or redback'),
+      'none',
+    ),
   },
   identification: ['Acct-Session-Id', 'User-Name', ...NAS_IDENTITY_ATTRIBUTES],
   tellsStatistics: false,
@@ -52,6 +66,7 @@ export const generic: Dialect<GenericOptions> = {
   mayBeGone: () => false,
   // A list that the session has already is no error.
   isThere: () => false,
+  serviceRecords: ({ serviceRecords }) => SERVICE_RECORDS[serviceRecords],
 };
 
 /** @throws RangeError where a service is called as the NAS calls that there is none */

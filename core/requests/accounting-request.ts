@@ -2,6 +2,7 @@
 // about, what it says of it, and when that happened. A record that is not understood is still answered and forwarded;
 // nothing is learned from it. An attribute that is malformed counts as absent: it must not cost the record.
 
+import type { DialectOptions } from '../dialects/dialect.ts';
 import { DIALECTS, type DialectName } from '../dialects/dialects.ts';
 import { erxServiceRecord, type ServiceRecord } from '../dialects/service-records.ts';
 import {
@@ -103,6 +104,7 @@ export interface AccountingNas {
   /** Every value of a NAS identification attribute that identifies it. */
   readonly identifiedBy: readonly string[];
   readonly dialect: DialectName;
+  readonly options: DialectOptions;
 }
 
 export interface RecordContext {
@@ -127,7 +129,7 @@ export function readAccountingRequest(packet: Packet, context: RecordContext): R
 
   const nasIdentity = valuesOf(attributes, NAS_IDENTITY_ATTRIBUTES) as NasIdentity;
   const nas = nasNamed(Object.values(nasIdentity), context.nases);
-  const readService = nas && DIALECTS[nas.dialect].serviceRecordOf;
+  const readService = nas && DIALECTS[nas.dialect].serviceRecords(nas.options);
   const service = needsId ? readService?.(attributes) : undefined;
   const acctSessionId = 'value' in id ? id.value : undefined;
   // Interlock's own records come back where a server copies everything that it gets.
@@ -211,7 +213,19 @@ function one<N extends AttributeName>(packet: Packet, attributes: readonly Attri
   return value === undefined ? { fault: 'malformed' } : { value };
 }
 
-/** The first value of each attribute that is there: text and addresses as text, integers as numbers, octets in hex. */
+const ADDRESSES: ReadonlySet<string> = new Set<IdentityAttribute>([
+  'Framed-IP-Address',
+  'Framed-IPv6-Address',
+  'Framed-IPv6-Prefix',
+  'Delegated-IPv6-Prefix',
+]);
+/** What a NAS sends where it has given no address yet, or has taken it back: it identifies no subscriber. */
+const NO_ADDRESS = /^(?:0\.0\.0\.0|::(?:\/\d+)?)$/;
+
+/**
+ * The first value of each attribute that is there: text and addresses as text, integers as numbers, octets in hex. An address
+ * of zeros counts as absent.
+ */
 function valuesOf(
   attributes: readonly Attribute[],
   names: readonly (IdentityAttribute | NasIdentityAttribute)[],
@@ -219,7 +233,7 @@ function valuesOf(
   return Object.fromEntries(
     names.flatMap((name) => {
       const value = firstValue(attributes, name);
-      if (value === undefined) return [];
+      if (value === undefined || (ADDRESSES.has(name) && NO_ADDRESS.test(String(value)))) return [];
       return [[name, value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value]];
     }),
   );

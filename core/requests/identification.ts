@@ -87,6 +87,8 @@ export function identityOf(attributes: readonly Attribute[]): Reading<Identity> 
 /** What identifies a session that has to be looked up. */
 export interface Sought {
   readonly identity: Identity;
+  /** Where a request names no NAS and the site has several: two of them may have given it. */
+  readonly acctSessionId?: string;
   /** The names under which sessions of the NAS may be stored; of all NASes of the site where the request names none. */
   readonly nasNames: readonly string[];
 }
@@ -101,8 +103,8 @@ export interface Subject {
 }
 
 /**
- * The session that a request means: that of its Acct-Session-Id, else `found`, where it is one of a NAS that the request may
- * mean, else what to look for. Refused as by the functions above, and with Missing-Attribute if nothing identifies the
+ * The session that a request means: that of its Acct-Session-Id, where it names the NAS or the site has one, else `found`,
+ * where it is one of a NAS that the request may mean, else what to look for. Refused as by the functions above, and with Missing-Attribute if nothing identifies the
  * subscriber.
  * @param found the session that a look-up has found for this request
  */
@@ -117,27 +119,30 @@ export function subjectOf(
   if (!read.ok) return read;
   const identity = read.value;
   const isNasNamed = NAS_IDENTITY_ATTRIBUTES.some((name) => allValues(attributes, name).length > 0);
-  if (acctSessionId.value !== undefined || isNasNamed) {
+  const isOfOneNas = isNasNamed || nases.length === 1;
+  if (isNasNamed || (acctSessionId.value !== undefined && isOfOneNas)) {
     const nas = nasOf(attributes, nases);
     if (!nas.ok) return nas;
     if (acctSessionId.value !== undefined)
       return { ok: true, value: { nas: nas.value, acctSessionId: acctSessionId.value, identity } };
     return soughtAt(
       nases.filter(({ profile }) => profile.name === nas.value.name),
-      identity,
+      { identity },
       found,
     );
   }
-  return soughtAt(nases, identity, found);
+  const named = acctSessionId.value === undefined ? {} : { acctSessionId: acctSessionId.value };
+  return soughtAt(nases, { identity, ...named }, found);
 }
 
 /** What is looked for at these NASes, or `found`, where that is at one of them. */
 function soughtAt(
   nases: readonly KnownNas[],
-  identity: Identity,
+  sought: Omit<Sought, 'nasNames'>,
   found: SessionKey | undefined,
 ): Reading<Subject | Sought> {
-  if (lookUpKeys(identity).length === 0) {
+  const { identity } = sought;
+  if (lookUpKeys(sought).length === 0) {
     return refused(
       'Missing-Attribute',
       'neither Acct-Session-Id nor another attribute identifies the session',
@@ -145,7 +150,7 @@ function soughtAt(
   }
   const nas = found && nases.find((known) => namesOf(known).includes(found.nas));
   if (found === undefined || nas === undefined)
-    return { ok: true, value: { identity, nasNames: nases.flatMap(namesOf) } };
+    return { ok: true, value: { ...sought, nasNames: nases.flatMap(namesOf) } };
   const { nas: lookedUpAt, acctSessionId } = found;
   return { ok: true, value: { nas: nas.profile, acctSessionId, identity, lookedUpAt } };
 }
@@ -163,7 +168,7 @@ export function namesOf({ profile, formerly }: KnownNas): readonly string[] {
 export function requestGroup(packet: Packet): string {
   const session = packet.attributes.find(({ type }) => type === ATTRIBUTES['Acct-Session-Id'].number);
   const identity = session === undefined ? identityOf(decodeAttributes(packet)) : undefined;
-  const keys = identity?.ok ? lookUpKeys(identity.value) : [];
+  const keys = identity?.ok ? lookUpKeys({ identity: identity.value }) : [];
   const by = keys.find(({ attribute }) => attribute === 'User-Name') ?? keys[0];
   if (by === undefined) return messageGroup(session?.value);
   // No group of a session has a colon. What is cut off makes two groups one, which costs time and nothing else.

@@ -41,6 +41,16 @@ export function disconnectConfirmed(draft: Draft<States['disconnecting']>, _: Ou
   return proceed(answer(ended, { request, ...ACK }), request.correlationId);
 }
 
+/**
+ * The Acct-Stop of the session has overtaken the reply to the command, as it may: it says as much as an ACK. What the NAS replies
+ * is not waited for.
+ */
+export function disconnectWitnessed(draft: Draft): Draft {
+  const { transition, ...session } = draft.session;
+  if (transition?.step !== 'disconnect') return draft;
+  return answer({ ...draft, session }, { request: transition.request, ...ACK });
+}
+
 /** The session stays as it is, unless the NAS says that it is not there. */
 export function disconnectRefused(draft: Draft<States['disconnecting']>, event: OutcomeEvent): Draft {
   const { session } = draft;

@@ -90,9 +90,13 @@ export function isStale({ life }: Pick<Session, 'life'>, nowMs: number): boolean
 }
 
 /** How a session stands in a look-up. */
-export function standingOf(session: Pick<Session, 'life'>, nowMs: number): Standing {
+export function standingOf(session: Pick<Session, 'nas' | 'services' | 'life'>, nowMs: number): Standing {
   if (isClosed(session)) return 'closed';
-  return isStale(session, nowMs) ? 'stale' : 'open';
+  if (isStale(session, nowMs)) return 'stale';
+  const sinceMs = nowMs - UNHEARD_FOR_MS;
+  const { life } = session;
+  const isUnheard = life !== undefined && life.heardAtMs < sinceMs && !isConfirmedSince(session, sinceMs);
+  return isUnheard ? 'unheard' : 'open';
 }
 
 /** Why no request is carried out for a session that is not open; undefined when one is. */
@@ -198,12 +202,12 @@ function isOlder({ life }: Session, { eventAtMs }: SessionRecord): boolean {
 
 /** Whether a record is of an earlier session with the same Acct-Session-Id. */
 function precedes(session: Session, record: SessionRecord): boolean {
-  const { life, identity, services } = session;
+  const { life, identity } = session;
   const happened = momentOf(record);
   const isOther = isAnother(identity, record.identity);
   const started = startedAt(record);
   if (life === undefined) {
-    return record.kind === 'stop' && (wereActivatedSince(services, happened.atMs) || isOther);
+    return record.kind === 'stop' && (aliveAt(session) > happened.atMs + CLOCK_TOLERANCE_MS || isOther);
   }
   const { began, latest } = life;
   if (record.kind === 'stop') {
@@ -255,8 +259,10 @@ function isEndedBy(session: Session | undefined, { eventAtMs, scope }: RestartEv
 }
 
 /** When a session that the feed does not know was there for certain, by the clock of the cloud. */
-function aliveAt({ services, createdBy, changedAtMs }: Session): number {
-  return confirmedAtMs(services) ?? createdBy?.atMs ?? changedAtMs;
+function aliveAt({ nas, services, createdBy, changedAtMs }: Session): number {
+  // A NAS that is told nothing confirms nothing.
+  const confirmed = nas.enforcement === 'coa' ? confirmedAtMs(services) : undefined;
+  return confirmed ?? createdBy?.atMs ?? changedAtMs;
 }
 
 /** When the NAS has confirmed a service last. */
@@ -267,11 +273,7 @@ function confirmedAtMs(services: Session['services']): number | undefined {
 
 /** Whether the NAS has confirmed a service after `atMs` for certain, which shows that a session was there then. */
 function isConfirmedSince({ nas, services }: Pick<Session, 'nas' | 'services'>, atMs: number): boolean {
-  return nas.enforcement === 'coa' && wereActivatedSince(services, atMs);
-}
-
-function wereActivatedSince(services: Session['services'], atMs: number): boolean {
-  return (confirmedAtMs(services) ?? atMs) > atMs + CLOCK_TOLERANCE_MS;
+  return nas.enforcement === 'coa' && (confirmedAtMs(services) ?? atMs) > atMs + CLOCK_TOLERANCE_MS;
 }
 
 const TELLING = ['User-Name', 'Calling-Station-Id', 'NAS-Port-Id', 'Framed-IP-Address'] as const;

@@ -151,6 +151,7 @@ import {
   disconnectRefused,
   disconnectUnanswered,
   disconnectUnsent,
+  disconnectWitnessed,
   startDisconnect,
 } from './disconnect.ts';
 import { ACK, activated, answer, type Draft, end, mark, nak, reply, settle, withServices } from './draft.ts';
@@ -774,7 +775,7 @@ function close(draft: Draft, event: RecordEvent | RestartEvent): Change {
   if (isClosed(draft.session)) return { ...draft, session: confirmEnd(draft.session, ending, draft.nowMs) };
   return event.kind === 'nas-restart'
     ? (restartSession(draft, event) ?? ignore())
-    : closeSession(draft, ending, event.id);
+    : closeSession(disconnectWitnessed(draft), ending, event.id);
 }
 
 /** A command that was under way when the session ended, and was refused or not sent, has done nothing to the next one either. */

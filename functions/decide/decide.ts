@@ -157,7 +157,10 @@ async function decideRequest(
       kind: 'found',
       correlationId,
       session: session.value,
-      by: Object.keys(sought.identity),
+      by: [
+        ...(sought.acctSessionId === undefined ? [] : ['Acct-Session-Id']),
+        ...Object.keys(sought.identity),
+      ],
     });
     return dependencies.forward(site, [foundMessage(message, session.value)], signal);
   }

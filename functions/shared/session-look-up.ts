@@ -27,8 +27,9 @@ import type { SessionStore } from './session-store.ts';
 /** Look-ups in the table. All functions reject if DynamoDB fails. */
 export interface SessionLookUp {
   /**
-   * The session that has all of `identity`, stored under one of `nasNames`. Refused where there is none, or where there are
-   * several; with a barrier where `barrierOf` has one for each that is found. The indexes are eventually consistent; the sessions that they name are read as of now. `queuedAtMs` is when the
+   * The session that has all that is sought, stored under one of `nasNames`. Refused where there is none, or where there are
+   * several; with a barrier where `barrierOf` has one for each that is found. The indexes are eventually consistent; the
+   * sessions that they name are read as of now. `queuedAtMs` is when the
    * queue took the request, milliseconds since 1970-01-01 UTC.
    */
   find(
@@ -73,23 +74,23 @@ export function createSessionLookUp(options: SessionLookUpOptions): SessionLookU
   const { dynamodb, tableName: TableName, store, now, pause, standingOf } = options;
 
   async function look(
-    { identity, nasNames }: Sought,
+    { nasNames, ...sought }: Sought,
     signal: AbortSignal,
     barrierOf: BarrierOf | undefined,
   ): Promise<Found<SessionKey>> {
-    for (const by of lookUpKeys(identity)) {
+    for (const by of lookUpKeys(sought)) {
       const keys = await candidates(by, nasNames, signal);
       if (keys === undefined) continue;
       const sessions = await Promise.all(keys.map((key) => store.read(key, signal)));
       const chosen = choose(
         sessions.filter((session) => session !== undefined),
-        identity,
+        sought,
         standingOf,
         barrierOf,
       );
       return chosen.ok ? { ok: true, value: keyOf(chosen.value) } : chosen;
     }
-    return tooMany(identity);
+    return tooMany(sought);
   }
 
   /** The sessions that an index names; undefined where it names more than are read. */

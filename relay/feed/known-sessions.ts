@@ -4,6 +4,7 @@
 // So the relay alone knows whether the records of a session have stopped. A session is stale that has had none for three
 // intervals: the cloud is told, and hears of its next Interim-Update.
 import { IDENTITY_ATTRIBUTES, type Identity } from '../../core/identity.ts';
+import type { SessionKey } from '../../core/messages.ts';
 import type { AccountingRecord } from '../../core/requests/accounting-request.ts';
 
 /** A record whose NAS is known, and with a session id unless it is about the whole NAS. */
@@ -28,6 +29,8 @@ const MIN_INTERVAL_MS = 60_000;
 const RECOMMENDED_INTERVAL_MS = 600_000;
 /** An Interim-Update after so many intervals is not the next one. */
 const MISSED_INTERVALS = 1.5;
+/** As the table of transitions has it: an arrival says only when a record came, and clients repeat one for so long. */
+const ARRIVAL_TOLERANCE_MS = 30_000;
 /** How many entries are looked at in one turn of the event loop: some tenths of a millisecond, even if all are stale. */
 const ENTRIES_A_TURN = 1_000;
 
@@ -58,6 +61,8 @@ interface Known {
   readonly eventAtMs: number;
   readonly isStamped: boolean;
   readonly isOpen: boolean;
+  /** When it has ended, as far as the relay knows; absent where a later record has opened it. */
+  readonly end?: Pick<AccountingRecord, 'eventAtMs' | 'isStamped'>;
   /** How often its NAS had been restarted by then. */
   readonly restarts: number;
   /** Hashes of the identification attributes, packed. */
@@ -81,8 +86,8 @@ export class KnownSessions {
   readonly #capacity: number;
   /** By the key of `keyOf`, the one that was used least recently first. */
   readonly #known = new Map<string, Known>();
-  /** By the name of the NAS: how many Accounting-On and -Off it has sent. */
-  readonly #restarts = new Map<string, number>();
+  /** By the name of the NAS: how many Accounting-On and -Off it has sent, and when the last of them happened. */
+  readonly #restarts = new Map<string, { readonly count: number; readonly lastAtMs: number }>();
   /** No session has a shorter interval. */
   #shortestIntervalMs = Number.POSITIVE_INFINITY;
 
@@ -101,8 +106,11 @@ export class KnownSessions {
     const known = this.#find(record);
     if (known === undefined) return 'new';
     const isInterim = record.kind === 'interim';
-    const isNews = isInterim && hasChanged(unpack(known.identity), hashesOf(record));
-    const isRepeat = record.kind === known.kind && isSameEvent(record, known);
+    const isChange = hasChanged(unpack(known.identity), hashesOf(record));
+    const isNews = isInterim && isChange;
+    // An Acct-Start of another subscriber is not the repeat of one, however soon it comes.
+    const isRepeat =
+      record.kind === known.kind && isSameEvent(record, known) && !(record.kind === 'start' && isChange);
     // A repeat says that the session is there, and nothing of the time between two records.
     this.#hear(isRepeat ? { ...record, kind: 'other' } : record, arrival, known, isNews);
     if (isInterim && (!known.isOpen || isNews)) return 'new';
@@ -114,17 +122,26 @@ export class KnownSessions {
   learn(record: KnownNasRecord, arrival: Arrival): void {
     const { kind, eventAtMs, isStamped, nas } = record;
     const restarts = this.#restartsOf(nas);
+    const lastRestartAtMs = this.#restarts.get(nas)?.lastAtMs ?? Number.NEGATIVE_INFINITY;
     const before = this.#find(record);
     // A late record does not undo what a later one has said.
     if (before !== undefined && eventAtMs < before.eventAtMs) return;
     const isOfNas = kind === 'on' || kind === 'off';
-    if (isOfNas) this.#restarts.set(nas, restarts + 1);
+    if (isOfNas) {
+      this.#restarts.set(nas, { count: restarts + 1, lastAtMs: Math.max(lastRestartAtMs, eventAtMs) });
+    }
     const hashes = hashesOf(record);
+    const isOpen =
+      (kind === 'start' || kind === 'interim') &&
+      eventAtMs > lastRestartAtMs &&
+      isAfterEnd(record, before?.end);
+    const end = kind === 'stop' ? { eventAtMs, isStamped } : isOpen ? undefined : before?.end;
     this.#set(keyOf(record), {
       kind,
       eventAtMs,
       isStamped,
-      isOpen: kind === 'start' || kind === 'interim',
+      isOpen,
+      ...(end !== undefined && { end }),
       restarts: isOfNas ? restarts + 1 : restarts,
       identity: pack(
         kind === 'interim' && before !== undefined ? merged(unpack(before.identity), hashes) : hashes,
@@ -172,6 +189,17 @@ export class KnownSessions {
     };
   }
 
+  /**
+   * The NAS has said at `atMs`, milliseconds since 1970-01-01 UTC, that it has no such session, or that it has ended it. The
+   * cloud may have closed the session, so it hears of the Interim-Updates that come all the same.
+   */
+  doubt({ nas, acctSessionId }: SessionKey, atMs: number): void {
+    const key = `${nas}\0${acctSessionId}`;
+    const known = this.#known.get(key);
+    if (known?.isOpen !== true) return;
+    this.#known.set(key, { ...known, isOpen: false, end: { eventAtMs: atMs, isStamped: false } });
+  }
+
   /** The record of a service shows that its session is there. */
   #hearOfSession(record: KnownNasRecord, arrival: Arrival): void {
     const { parentSessionId } = record.service ?? {};
@@ -202,7 +230,7 @@ export class KnownSessions {
   }
 
   #restartsOf(nas: string): number {
-    return this.#restarts.get(nas) ?? 0;
+    return this.#restarts.get(nas)?.count ?? 0;
   }
 
   #find(record: KnownNasRecord): Known | undefined {
@@ -280,6 +308,16 @@ function isOverdue({ toldAtMs, heard }: Known, { atMs }: Arrival): boolean {
 function split(key: string): readonly string[] {
   const end = key.indexOf('\0');
   return [key.slice(0, end), key.slice(end + 1)];
+}
+
+/**
+ * Whether a record happened after the end of the session for certain. By one of which that is not certain the cloud opens no
+ * session, so it has to hear of the next Interim-Update.
+ */
+function isAfterEnd({ eventAtMs, isStamped }: AccountingRecord, end: Known['end']): boolean {
+  if (end === undefined) return true;
+  const toleranceMs = isStamped && end.isStamped ? 0 : ARRIVAL_TOLERANCE_MS;
+  return eventAtMs > end.eventAtMs + toleranceMs;
 }
 
 /** What a record is about: a session, a service of a session, or a virtual router of a NAS. */

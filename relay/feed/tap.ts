@@ -128,15 +128,11 @@ export class Tap {
    */
   #thatSays(record: KnownNasRecord, key: string): OnItsWay | undefined {
     const same = this.#onTheirWay.get(key);
-    if (same !== undefined && isSameEvent(record, same.record)) return same;
+    const isRepeat = same !== undefined && isSameEvent(record, same.record);
+    if (isRepeat && (record.kind !== 'start' || saysNoMore(record, same.record))) return same;
     if (record.kind !== 'interim') return undefined;
     return [same, this.#onTheirWay.get(`start ${keyOf(record)}`)].find(
-      (other) =>
-        other !== undefined &&
-        IDENTITY_ATTRIBUTES.every((name) => {
-          const value = record.identity[name];
-          return value === undefined || value === other.record.identity[name];
-        }),
+      (other) => other !== undefined && saysNoMore(record, other.record),
     );
   }
 
@@ -154,4 +150,12 @@ export class Tap {
     this.#unknownNases.add(nas);
     this.#options.report({ kind: 'feed-unknown-nas', feed, nas });
   }
+}
+
+/** Whether a record says nothing of who the session is that another one does not say. */
+function saysNoMore({ identity }: AccountingRecord, other: AccountingRecord): boolean {
+  return IDENTITY_ATTRIBUTES.every((name) => {
+    const value = identity[name];
+    return value === undefined || value === other.identity[name];
+  });
 }

@@ -18,12 +18,18 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('finding sessions'), () => {
     identity: Session['identity'],
     nasName = 'bng-1',
     claimed: Session['identity'] = {},
+    life?: Session['life'],
   ) {
     const { session } = play([
       asked(request('r1', { nas: nas({ name: nasName }), acctSessionId, identity, activate: ['gold'] })),
     ]);
     if (session === undefined) throw new Error('a request makes a session');
-    await createSessionStore(table.client, table.name).write({ ...session, claimed, revision: 0 });
+    await createSessionStore(table.client, table.name).write({
+      ...session,
+      claimed,
+      ...(life && { life }),
+      revision: 0,
+    });
   }
   /** NAS and Acct-Session-Id of each. */
   async function find(name: string): Promise<readonly string[][]> {
@@ -99,6 +105,23 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('finding sessions'), () => {
         ['bng-1', 'known'],
       ]);
     }
+  });
+
+  it('finds a session that is closed', async () => {
+    const at = { atMs: 1_000, isStamped: true };
+    const closed = { by: 'stop', at, terminateCause: 1, decidedAtMs: 1_000 } as const;
+    const life = {
+      knownBy: 'start',
+      latest: at,
+      heardAtMs: 1_000,
+      deferred: [],
+      endedServices: [],
+      closed,
+    } as const;
+    const identity = { 'User-Name': 'gone@isp1.com', 'Calling-Station-Id': '00-1A-2B-3C-4D-01' };
+    await store('gone', identity, 'bng-1', { 'Framed-IP-Address': '198.51.100.66' }, life);
+    for (const name of ['gone@isp1.com', '001a.2b3c.4d01', '198.51.100.66'])
+      expect(await find(name), name).toEqual([['bng-1', 'gone']]);
   });
 
   it('stops at a number of sessions that is given', async () => {

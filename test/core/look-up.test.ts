@@ -51,17 +51,17 @@ describe('the session that a request means', () => {
     [{ 'User-Name': 'bob@isp', 'NAS-Port': 7 }, NONE],
     [{ 'User-Name': 'bob@isp', 'ERX-Virtual-Router-Name': 'default' }, NONE],
   ])('with %j: %s', (identity, expected) => {
-    expect(brief(choose(ALL, identity))).toBe(expected);
+    expect(brief(choose(ALL, { identity }))).toBe(expected);
   });
 
   it('is found by a MAC address in any spelling', () => {
     const line = session('0004', { 'Calling-Station-Id': '00-1A-2B-3C-4D-5E' });
     for (const value of ['00:1a:2b:3c:4d:5e', '001a.2b3c.4d5e', '001A2B3C4D5E'])
-      expect(brief(choose([line, bob], { 'Calling-Station-Id': value }))).toBe('0004');
+      expect(brief(choose([line, bob], { identity: { 'Calling-Station-Id': value } }))).toBe('0004');
   });
 
   it('is not one of which a client has only claimed it', () => {
-    expect(brief(choose([session('0004', {}, ANN)], ANN))).toBe(NONE);
+    expect(brief(choose([session('0004', {}, ANN)], { identity: ANN }))).toBe(NONE);
   });
 
   it.each<[string, readonly Standing[], string]>([
@@ -69,15 +69,29 @@ describe('the session that a request means', () => {
     ['one that is stale and one that is open', ['stale', 'open'], '0002'],
     ['one that is closed and one that is open', ['closed', 'open'], '0002'],
     ['one that is closed and one that is stale', ['closed', 'stale'], '0002'],
+    ['one that is unheard and one that is open', ['unheard', 'open'], '0002'],
+    ['one that is stale and one that is unheard', ['stale', 'unheard'], '0002'],
+    ['two that are unheard', ['unheard', 'unheard'], SEVERAL],
     ['two that are stale', ['stale', 'stale'], SEVERAL],
     ['two that are closed', ['closed', 'closed'], NONE],
   ])('of %s', (_, standings, expected) => {
     const standingOf = ({ acctSessionId }: Session) => standings[Number(acctSessionId) - 1] ?? 'open';
-    expect(brief(choose(ALL, { 'User-Name': 'ann@isp' }, standingOf))).toBe(expected);
+    expect(brief(choose(ALL, { identity: { 'User-Name': 'ann@isp' } }, standingOf))).toBe(expected);
+  });
+
+  it('is one of several with its Acct-Session-Id that has the other values, too', () => {
+    const two = [ann, { ...bob, acctSessionId: '0001' }, annToo];
+    const acctSessionId = '0001';
+    expect(brief(choose(two, { identity: { 'User-Name': 'ann@isp' }, acctSessionId }))).toBe('0001');
+    expect(brief(choose(two, { identity: { 'User-Name': 'carol@isp' }, acctSessionId }))).toBe(NONE);
+    expect(choose(two, { identity: {}, acctSessionId })).toEqual({
+      ok: false,
+      refusal: { errorCause: SEVERAL, reason: '2 sessions have Acct-Session-Id 0001' },
+    });
   });
 
   it('says in its refusal how many there are and what was asked', () => {
-    expect(choose(ALL, { 'User-Name': 'ann@isp' })).toEqual({
+    expect(choose(ALL, { identity: { 'User-Name': 'ann@isp' } })).toEqual({
       ok: false,
       refusal: { errorCause: SEVERAL, reason: '2 sessions have User-Name ann@isp' },
     });
@@ -100,13 +114,38 @@ describe('the indexes', () => {
     });
   });
 
+  it('tell what a closed session had from what an open one has', () => {
+    const at = { atMs: 1_000, isStamped: true };
+    const closed = { by: 'stop', at, terminateCause: 1, decidedAtMs: 1_000 } as const;
+    const life = {
+      knownBy: 'start',
+      latest: at,
+      heardAtMs: 1_000,
+      deferred: [],
+      endedServices: [],
+      closed,
+    } as const;
+    const { claimed, identity } = session('0001', ANN, { 'User-Name': 'bob@isp', 'NAS-Port-Id': 'eth0' });
+    const keys = indexedKeys({ claimed, identity, life });
+    expect(Object.fromEntries(keys.map(({ attribute, key }) => [attribute, key]))).toEqual({
+      'User-Name': 'closed ann@isp',
+      'Framed-IP-Address': 'closed 198.51.100.7',
+      'NAS-Port-Id': 'unchecked eth0',
+    });
+  });
+
   it('are asked first for what the fewest sessions share, and never for what is claimed', () => {
-    const keys = lookUpKeys({
+    const identity = {
       'NAS-Port-Id': 'eth0',
       'User-Name': 'ann@isp',
       'Framed-IP-Address': '198.51.100.7',
-    });
+    };
+    const keys = lookUpKeys({ identity });
     expect(keys.map(({ attribute }) => attribute)).toEqual(['Framed-IP-Address', 'User-Name', 'NAS-Port-Id']);
+    expect(lookUpKeys({ identity, acctSessionId: '0001' })).toEqual([
+      { attribute: 'Acct-Session-Id', key: '0001' },
+      ...keys,
+    ]);
     expect(keys.map(({ key }) => key)).not.toContain(claimedKey('ann@isp'));
   });
 

@@ -14,7 +14,14 @@ describe('the walk through the code', () => {
   it('leads from the datagram to the Acct-Stop', () => {
     expect(files.at(0)).toBe('relay/coa-server.ts');
     expect(files).toContain('core/subscriber/transition.ts');
-    expect(files.at(-2)).toBe('relay/accounting-delivery.ts');
+    expect(files.indexOf('relay/accounting-delivery.ts')).toBeGreaterThan(
+      files.indexOf('functions/account/account.ts'),
+    );
+  });
+
+  it('then leads from the Accounting-Request to the same table', () => {
+    const way = ['relay/feed/feed-server.ts', 'functions/ingest/ingest.ts', 'core/subscriber/life.ts'];
+    expect(files.slice(-4, -1)).toEqual(way);
   });
 
   it('visits no file twice', () => {

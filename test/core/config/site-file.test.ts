@@ -125,11 +125,19 @@ describe('the options of a NAS', () => {
     [['options: { tagDeactivations: true }'], 'erx', { tagDeactivations: true }],
     [['dialect: erx', 'options: { tagDeactivations: true }'], 'erx', { tagDeactivations: true }],
     [['dialect: cisco'], 'cisco', {}],
-    [['dialect: generic', 'options: {}'], 'generic', { noService: 'none', oneAtATime: false }],
     [
-      ['dialect: generic', 'order: together', 'options: { noService: "Kein Dienst", oneAtATime: true }'],
+      ['dialect: generic', 'options: {}'],
       'generic',
-      { noService: 'Kein Dienst', oneAtATime: true },
+      { noService: 'none', oneAtATime: false, serviceRecords: 'none' },
+    ],
+    [
+      [
+        'dialect: generic',
+        'order: together',
+        'options: { noService: "Kein Dienst", oneAtATime: true, serviceRecords: nokia }',
+      ],
+      'generic',
+      { noService: 'Kein Dienst', oneAtATime: true, serviceRecords: 'nokia' },
     ],
   ])('are those of its dialect: %j', (lines, dialect, options) => {
     expect(parse(withNas(...lines)).nases[0]).toMatchObject({ dialect, options });

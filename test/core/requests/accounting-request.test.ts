@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { DialectOptions } from '../../../core/dialects/dialect.ts';
 import type { DialectName } from '../../../core/dialects/dialects.ts';
 import { type Attribute, encodeAttributes } from '../../../core/radius/codec.ts';
 import {
@@ -12,10 +13,11 @@ import * as vector from '../radius/accounting-vectors.ts';
 import { attribute, craft, packetOf, vendorSpecific } from '../radius/craft.ts';
 
 const AT_MS = vector.START_SECONDS * 1000 + 400;
-const nas = (dialect: DialectName = 'erx') => ({
+const nas = (dialect: DialectName = 'erx', options: DialectOptions = {}) => ({
   name: 'bng-1',
   identifiedBy: ['192.0.2.1', 'bng-1'],
   dialect,
+  options,
 });
 const context = (over: Partial<RecordContext> = {}): RecordContext => ({
   receivedAtMs: AT_MS,
@@ -150,6 +152,17 @@ describe('what identifies', () => {
       'Acct-Multi-Session-Id': 'm1',
       'ERX-Virtual-Router-Name': 'isp1',
     });
+  });
+
+  it('has no address of zeros: the NAS has given none yet, or has taken it back', () => {
+    const zeros = [
+      attribute(8, Buffer.alloc(4)),
+      attribute(168, Buffer.alloc(16)),
+      attribute(97, Buffer.of(0, 64, 0, 0, 0, 0, 0, 0, 0, 0)),
+      attribute(123, Buffer.alloc(2)),
+    ];
+    const { identity } = recordOf(request(1, [...zeros, attribute(1, Buffer.from('0.0.0.0'))]));
+    expect(identity).toEqual({ 'User-Name': '0.0.0.0' });
   });
 
   it('is the first of several, and absent where it is malformed: the record is not lost for it', () => {
@@ -338,6 +351,20 @@ describe('a record of a service', () => {
       const { service } = recordOf(request(status, more, id), { nases: [nas(dialect)] });
       expect(service).toEqual({ serviceSessionId: id, ...expected });
     }
+  });
+
+  it.each([
+    ['nokia', vendorText(6527, 151, 'gold'), true],
+    ['nokia', vendorText(2011, 185, 'Ngold'), false],
+    ['huawei', vendorText(2011, 185, 'Ngold'), true],
+    ['huawei', vendorText(2352, 190, 'gold'), false],
+    ['redback', vendorText(2352, 190, 'gold'), true],
+    ['redback', vendorText(6527, 151, 'gold'), false],
+  ])('is read as the option of generic says: %s', (serviceRecords, named, isService) => {
+    const { service } = recordOf(request(1, [named], '0002'), {
+      nases: [nas('generic', { serviceRecords })],
+    });
+    expect(service?.name).toBe(isService ? 'gold' : undefined);
   });
 
   it.each<[DialectName, readonly Buffer[]]>([

@@ -258,13 +258,6 @@ describe('a request that is refused', () => {
       reason: /192\.0\.2\.1 and bng-2/,
     },
     {
-      why: 'no NAS at a site of several',
-      attributes: [...SESSION, GOLD],
-      nases: TWO,
-      errorCause: 'Missing-Attribute',
-      reason: /NAS-IP-Address/,
-    },
-    {
       why: 'an unknown service',
       attributes: [...SESSION, activate('platinum')],
       errorCause: 'Invalid-Request',

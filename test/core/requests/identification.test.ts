@@ -164,7 +164,15 @@ describe('the subject of a request', () => {
     expect(sought(identifier('bng-9'))).toMatchObject({
       refusal: { errorCause: 'NAS-Identification-Mismatch' },
     });
-    expect(sought(id('0001'))).toMatchObject({ refusal: { errorCause: 'Missing-Attribute' } });
+    // Both may have given that id.
+    const identity = { 'User-Name': 'client1@isp1.com' };
+    expect(sought(id('0001'))).toEqual({
+      ok: true,
+      value: { acctSessionId: '0001', identity, nasNames: ['bng-1', 'bng-2', 'bng-1'] },
+    });
+    expect(subjectOf([id('0007')], [BNG_1, BNG_2], { nas: 'bng-2', acctSessionId: '0007' })).toMatchObject({
+      value: { nas: BNG_2.profile, acctSessionId: '0007', lookedUpAt: 'bng-2' },
+    });
     const other = { nas: 'bng-1', acctSessionId: '0007' };
     expect(subjectOf([user], [BNG_1, BNG_2], other)).toMatchObject({ value: { nas: BNG_1.profile } });
     expect(subjectOf([user, identifier('bng-2')], [BNG_1, BNG_2], other)).not.toHaveProperty('value.nas');

@@ -8,8 +8,10 @@ import {
   brief,
   COA,
   having,
+  NOW,
   nak,
   play,
+  record,
   request,
   services,
   timeout,
@@ -42,6 +44,21 @@ describe('a Disconnect-Request at a NAS that is told', () => {
   it('passes Class on', () => {
     const { last } = play([disconnect({ classes: ['676f6c64'] })], confirmed());
     expect(told(last).at(-1)).toBe('Class = 0x676f6c64');
+  });
+
+  it('is acknowledged by the Acct-Stop of its session, which may overtake the ACK', () => {
+    const before = confirmed();
+    const waiting = asked(request('r2', { ...COA, activate: ['silver'] }));
+    const played = end(before, waiting, record('stop', 10, { terminateCause: 6 }), ack);
+    expect(played.results.map(brief).slice(-2)).toEqual([['ack', 'nak 503'], []]);
+    expect(accounted(before, played)).toEqual(['Stop gold 6', 'Stop video 6']);
+    expect(played.session?.life?.closed?.by).toBe('stop');
+  });
+
+  it('is refused when the NAS restarts meanwhile, or its Acct-Session-Id begins anew', () => {
+    const restart = { kind: 'nas-restart', id: 'on', eventAtMs: NOW + 600_000, terminateCause: 11 } as const;
+    for (const event of [restart, record('start', 10, { identity: { 'User-Name': 'bob' } })])
+      expect(brief(end(confirmed(), event).last)).toEqual(['nak 503']);
   });
 
   it('ends all services with the ACK of the NAS: Stops with cause 6, Admin-Reset', () => {

@@ -2,7 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../../../core/subscriber/event.ts';
 import { stateOf } from '../../../core/subscriber/event.ts';
-import { areServicesKnown, CLOSED_FOR_MS, isStale, UNHEARD_FOR_MS } from '../../../core/subscriber/life.ts';
+import {
+  areServicesKnown,
+  CLOSED_FOR_MS,
+  isStale,
+  standingOf,
+  UNHEARD_FOR_MS,
+} from '../../../core/subscriber/life.ts';
 import { accountedService, type SessionRecord } from '../../../core/subscriber/record.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
 import { dueAtMs, transition } from '../../../core/subscriber/transition.ts';
@@ -720,4 +726,40 @@ it('a NAS that is told nothing has confirmed nothing: the Acct-Stop ends what a 
   const { session } = play([wanted], undefined, at(400));
   const begun = play([start], session, at(401)).session;
   expect(stateOf(play([record('stop', 10, { nas: profile })], begun, at(402)).session)).toBe('closed');
+});
+
+describe('a session that no record has opened, at a NAS that is told nothing', () => {
+  const profile = nas({ enforcement: 'none' });
+  const asks = (id: string, service: string) =>
+    asked(request(id, { nas: profile, activate: [service], sequence: id }));
+  const stop = record('stop', 10, { nas: profile });
+
+  it('ends by the Acct-Stop, also when a client has activated a service since', () => {
+    const { session } = play([asks('1', 'gold')], undefined, NOW);
+    const since = play([asks('2', 'silver')], session, at(400)).session;
+    expect(stateOf(play([stop], since, at(402)).session)).toBe('closed');
+  });
+
+  it('does not end by an Acct-Stop of long before its first request', () => {
+    const { session } = play([asks('1', 'gold')], undefined, at(400));
+    expect(stateOf(play([stop], session, at(402)).session)).toBe('idle');
+  });
+});
+
+describe('in a look-up, a session whose NAS sends no Interim-Updates', () => {
+  const DAYS = 24 * 60 * 60;
+  const { session } = play([record('start', 0)]);
+  const standing = (one: Session | undefined, seconds: number) => one && standingOf(one, at(seconds));
+
+  it('is unheard 3 days after its latest record', () => {
+    expect(standing(session, 3 * DAYS)).toBe('open');
+    expect(standing(session, 3 * DAYS + 1000)).toBe('unheard');
+  });
+
+  it('is open when its NAS has confirmed an activation since', () => {
+    const asks = play([asked(request('r1', { ...COA, activate: ['gold'] }))], session, at(2 * DAYS)).session;
+    const later = play([ack], asks, at(2 * DAYS + 1)).session;
+    expect(standing(later, 3 * DAYS + 1000)).toBe('open');
+    expect(standing(later, 5 * DAYS + 1000)).toBe('unheard');
+  });
 });

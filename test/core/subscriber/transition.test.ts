@@ -767,7 +767,7 @@ describe('every cell of the table', () => {
       due: '-',
       refreshed: 'stored',
       replaced: 'nak 503',
-      ended: 'nak 503',
+      ended: 'ack',
       witnessed: 'stored',
       stale: 'stored',
       late: '-',

@@ -95,9 +95,9 @@ async function outcomeOf(message: RequestMessage, kept: readonly Session[]) {
       remove: async (one) => void table.delete(JSON.stringify(keyOf(one))),
     },
     lookUp: {
-      find: async ({ identity, nasNames }, _, __, barrierOf) => {
+      find: async ({ nasNames, ...sought }, _, __, barrierOf) => {
         const candidates = [...table.values()].filter((one) => nasNames.includes(keyOf(one).nas));
-        const found = choose(candidates, identity, undefined, barrierOf);
+        const found = choose(candidates, sought, undefined, barrierOf);
         return found.ok ? { ok: true, value: keyOf(found.value) } : found;
       },
       remember: async () => {},
@@ -156,6 +156,7 @@ const WAYS: Readonly<Record<string, (nas: string, userName: string | undefined) 
   'Acct-Session-Id alone': (nas) => [at(nas), byId],
   'a look-up at the NAS': (nas) => [at(nas), byAddress],
   'a look-up at any NAS': () => [byAddress],
+  'Acct-Session-Id at any NAS': () => [byId],
   'a look-up by User-Name': (_, userName) => [byAddress, ...named(userName)],
 };
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Identity } from '../../../core/identity.ts';
 import { LOOK_UP_ATTRIBUTES, MAX_CANDIDATES, type StandingOf } from '../../../core/look-up.ts';
+import { standingOf } from '../../../core/subscriber/life.ts';
 import { createSessionLookUp } from '../../../functions/shared/session-look-up.ts';
 import { createSessionStore, type SessionStore } from '../../../functions/shared/session-store.ts';
 import { having, NOW, nas } from '../../core/support.ts';
@@ -56,8 +57,12 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a look-up'), () => {
       ...(standingOf && { standingOf }),
     });
     const { signal } = new AbortController();
-    const find = async (identity: Identity, nasNames: readonly string[] = ['bng-1']) => {
-      const found = await made.find({ identity, nasNames }, queuedAtMs, signal);
+    const find = async (
+      identity: Identity,
+      nasNames: readonly string[] = ['bng-1'],
+      named: { readonly acctSessionId?: string } = {},
+    ) => {
+      const found = await made.find({ identity, nasNames, ...named }, queuedAtMs, signal);
       return found.ok ? `${found.value.nas} ${found.value.acctSessionId}` : found.refusal.errorCause;
     };
     return { ...made, find, reads, signal };
@@ -75,6 +80,19 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a look-up'), () => {
     expect(await find(identity, [`${nasName}-too`])).toBe(NONE);
     // The names of a NAS whose name is the beginning of another's.
     expect(await find(identity, [nasName.slice(0, -1)])).toBe(NONE);
+  });
+
+  it('finds the NAS of an Acct-Session-Id, and tells two with equal ones apart by what else is given', async () => {
+    const nasNames = ['bng-a', 'bng-b'];
+    await put('0000a1', { 'User-Name': 'a@isp' }, 'bng-a');
+    await put('0000a2', { 'User-Name': 'a2@isp' }, 'bng-a');
+    await put('0000a2', { 'User-Name': 'b2@isp' }, 'bng-b');
+    const { find } = lookUp();
+    expect(await find({}, nasNames, { acctSessionId: '0000a1' })).toBe('bng-a 0000a1');
+    expect(await find({}, nasNames, { acctSessionId: '0000a2' })).toBe(SEVERAL);
+    expect(await find({ 'User-Name': 'b2@isp' }, nasNames, { acctSessionId: '0000a2' })).toBe('bng-b 0000a2');
+    expect(await find({ 'User-Name': 'a@isp' }, nasNames, { acctSessionId: '0000a2' })).toBe(NONE);
+    expect(await find({}, nasNames, { acctSessionId: '0000a3' })).toBe(NONE);
   });
 
   it('refuses several, and one value that is right beside one that is not', async () => {
@@ -124,6 +142,35 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a look-up'), () => {
       acctSessionId === 'stale' || acctSessionId === 'closed' ? acctSessionId : 'open';
     expect(await lookUp({ standingOf }).find({ 'User-Name': 'dora@isp' })).toBe('bng-1 open');
     expect(await lookUp().find({ 'User-Name': 'dora@isp' })).toBe(SEVERAL);
+  });
+
+  it('finds the open session of a line that has redialled more often than a look-up reads sessions', async () => {
+    const identity = { 'User-Name': 'flapping@isp', 'Calling-Station-Id': '00-1A-2B-3C-4D-00' };
+    const at = { atMs: NOW, isStamped: true };
+    const closed = { by: 'stop', at, terminateCause: 1, decidedAtMs: NOW } as const;
+    const life = {
+      knownBy: 'start',
+      latest: at,
+      heardAtMs: NOW,
+      deferred: [],
+      endedServices: [],
+      closed,
+    } as const;
+    for (let index = 0; index <= MAX_CANDIDATES; index++) {
+      const session = {
+        ...having(['gold'], { acctSessionId: `redialled ${index}` }),
+        identity,
+        life,
+        revision: 0,
+      };
+      expect(await store.write(session)).toBe('written');
+    }
+    const { find, reads } = lookUp({ standingOf: (session) => standingOf(session, NOW) });
+    expect(await find({ 'User-Name': 'flapping@isp' })).toBe(NONE);
+    await put('redialled last', identity);
+    for (const one of [{ 'User-Name': 'flapping@isp' }, { 'Calling-Station-Id': '001a.2b3c.4d00' }])
+      expect(await find(one)).toBe('bng-1 redialled last');
+    expect([...new Set(reads)]).toEqual(['redialled last']);
   });
 
   it('reads no more than a bounded number of sessions, and finds one by what fewer share', async () => {

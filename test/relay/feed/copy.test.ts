@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
-import type { FeedMessage } from '../../../core/messages.ts';
+import { type CommandMessage, type FeedMessage, messageGroup } from '../../../core/messages.ts';
+import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
 import { prepareSecret, verifyReply } from '../../../core/radius/authenticator.ts';
 import { CODE, type Packet } from '../../../core/radius/packet.ts';
 import { systemClock } from '../../../relay/clock.ts';
@@ -7,10 +8,14 @@ import { type Relay, type RelayOptions, startRelay } from '../../../relay/relay.
 import * as vector from '../../core/radius/accounting-vectors.ts';
 import { attribute, craft, MESSAGE_AUTHENTICATOR } from '../../core/radius/craft.ts';
 import {
+  answer,
   type Cloud,
+  command,
   EventRecorder,
+  localNas,
   OLD_SECRET,
   packetOf,
+  type ReplyParts,
   SECRET,
   type SqsCall,
   STRANGE_SECRET,
@@ -23,6 +28,7 @@ import {
 import { accountingRequest, delayed, queuedIn, siteWithFeed, stamped, takeFrom } from './support.ts';
 
 const NOW_SECONDS = Math.floor(Date.now() / 1000);
+const NOT_FOUND = { name: 'Error-Cause', value: ERROR_CAUSE['Session-Context-Not-Found'] } as const;
 
 let cloud: Cloud;
 let nas: UdpPeer;
@@ -101,6 +107,37 @@ test('answers a Start when the cloud has it, with all that it says', async () =>
     interimIntervalSeconds: 600,
   });
   expect(events.of('feed-queued')).toMatchObject([{ correlationId: message.correlationId, status: 'start' }]);
+});
+
+test.each<[string, Partial<CommandMessage>, ReplyParts, readonly string[]]>([
+  ['refused an activation with 503', {}, { code: CODE.CoaNak, attributes: [NOT_FOUND] }, ['interim']],
+  [
+    'acknowledged a Disconnect-Request',
+    { operation: 'disconnect', services: [] },
+    { code: CODE.DisconnectAck },
+    ['interim'],
+  ],
+  [
+    'refused a deactivation with 503, which means the service',
+    { operation: 'deactivate' },
+    { code: CODE.CoaNak, attributes: [NOT_FOUND] },
+    [],
+  ],
+  ['acknowledged an activation', {}, {}, []],
+])('after its NAS has %s, the cloud hears of a session: %#', async (_, told, reply, expected) => {
+  const bng = await udpPeer();
+  bng.received.onEach((received) => void answer(bng, received, reply));
+  const site = siteWithFeed({}, { nases: [localNas(bng.endpoint, { formerly: ['old'] })] });
+  const relay = await start({ site });
+  await ask(relay, accountingRequest({ more: [stamped(NOW_SECONDS)] }));
+  await takeFrom(cloud);
+  const message = command({ session: { nas: 'old', acctSessionId: '0001' }, ...told });
+  await cloud.send('outbox', message, messageGroup(Buffer.from('0001')));
+  await cloud.takeFromInbox();
+  const later = { more: [stamped(NOW_SECONDS + 60)], status: 'Interim-Update', identifier: 2 } as const;
+  await ask(relay, accountingRequest(later));
+  expect(statuses()).toEqual(expected);
+  await bng.close();
 });
 
 test.each([

@@ -65,6 +65,50 @@ describe('what the cloud has to hear', () => {
       'unchanged',
     ],
     [
+      'an Interim after a Start that may have happened before the Stop',
+      [
+        record({ isStamped: false }),
+        record({ kind: 'stop', eventAtMs: 150_000, isStamped: false }),
+        record({ eventAtMs: 160_000, isStamped: false }),
+      ],
+      interim(),
+      'new',
+    ],
+    [
+      'an Interim after an Interim that may have happened before the Stop',
+      [
+        record({ kind: 'stop', eventAtMs: 150_000 }),
+        record({ isStamped: false, eventAtMs: 160_000 }),
+        interim({ isStamped: false, eventAtMs: 180_000 }),
+      ],
+      interim(),
+      'new',
+    ],
+    [
+      'an Interim after a Start that happened after the Stop',
+      [record({ kind: 'stop', eventAtMs: 150_000 }), record({ eventAtMs: 151_000 })],
+      interim(),
+      'unchanged',
+    ],
+    [
+      'an Interim after a Start that happened before an Accounting-On',
+      [record({ kind: 'on', eventAtMs: 150_000 }), record()],
+      interim(),
+      'new',
+    ],
+    [
+      'an Interim after a Start that happened after an Accounting-On',
+      [record({ kind: 'on', eventAtMs: 150_000 }), record({ eventAtMs: 151_000 })],
+      interim(),
+      'unchanged',
+    ],
+    [
+      'the Start of another subscriber, 2 s later and without a stamp',
+      [record({ isStamped: false })],
+      record({ isStamped: false, eventAtMs: 102_000, identity: { 'User-Name': 'bob' } }),
+      'new',
+    ],
+    [
       'an Interim of a service whose session moves',
       [record({ service: { name: 'gold', serviceSessionId: '1:1' } })],
       interim({ service: { name: 'gold', serviceSessionId: '1:1' }, identity: { 'User-Name': 'bob' } }),
@@ -104,6 +148,25 @@ it('forgets the session that was used least recently', () => {
   expect(known.size).toBe(2);
   expect(known.judge(interim({ acctSessionId: '1' }), arrival())).toBe('unchanged');
   expect(known.judge(interim({ acctSessionId: '2' }), arrival())).toBe('new');
+});
+
+it('a session that its NAS has denied is heard of until it has gone on for certain', () => {
+  const known = having(record(), record({ acctSessionId: '2' }));
+  known.doubt({ nas: 'bng-1', acctSessionId: '1' }, 200_000);
+  known.doubt({ nas: 'bng-2', acctSessionId: '2' }, 200_000);
+  known.doubt({ nas: 'bng-1', acctSessionId: 'unknown' }, 200_000);
+  for (const [eventAtMs, expected] of [
+    [190_000, 'new'],
+    [230_000, 'new'],
+    [290_000, 'new'],
+    [350_000, 'unchanged'],
+  ] as const) {
+    const one = interim({ eventAtMs });
+    expect(known.judge(one, arrival()), String(eventAtMs)).toBe(expected);
+    if (expected === 'new') known.learn(one, arrival());
+  }
+  expect(known.judge(interim({ acctSessionId: '2' }), arrival())).toBe('unchanged');
+  expect(known.size).toBe(2);
 });
 
 /** What a relay makes of records that come one after the other, and which sessions it then calls stale. */
@@ -216,7 +279,7 @@ describe('a session is stale', () => {
     const site = new Site();
     happens(site);
     // Another one, so that there is an interval to search by.
-    site.takeEach(EVERY_TEN, { acctSessionId: 'other' });
+    site.takeEach([22, 32, 42], { acctSessionId: 'other' });
     expect(site.ids(100_000 * MINUTE)).toEqual(['other']);
   });
 

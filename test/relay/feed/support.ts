@@ -62,8 +62,8 @@ export function siteWithFeed(changes: Partial<Feed> = {}, site: Partial<RelaySit
       address: { address: LOCALHOST, port: 0 },
       feeds: [feed],
       nases: [
-        { name: 'bng-1', identifiedBy: ['192.0.2.1', 'bng-1'], dialect: 'erx' },
-        { name: 'bng-2', identifiedBy: ['192.0.2.2'], dialect: 'cisco' },
+        { name: 'bng-1', identifiedBy: ['192.0.2.1', 'bng-1'], dialect: 'erx', options: {} },
+        { name: 'bng-2', identifiedBy: ['192.0.2.2'], dialect: 'cisco', options: {} },
       ],
     },
     ...site,

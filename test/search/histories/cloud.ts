@@ -320,7 +320,7 @@ export class Cloud {
     const among = subscribers.filter(({ key }) => !isBehind || this.#indexed.has(key.acctSessionId));
     const sessions = among.flatMap(({ item }) => (item === undefined ? [] : [item.session]));
     if (hasFeed(site)) for (const { acctSessionId } of sessions) this.#indexed.add(acctSessionId);
-    const chosen = choose(sessions, identity, (session) => standingOf(session, this.#scene.nowMs));
+    const chosen = choose(sessions, { identity }, (session) => standingOf(session, this.#scene.nowMs));
     return chosen.ok ? { ok: true, value: keyOf(chosen.value) } : chosen;
   }
 

@@ -35,6 +35,12 @@ const ANSWERED_WITHIN_MS = 300_000;
 const AT_REST_WITHIN_MS = 15 * 60_000 + ANSWERED_WITHIN_MS;
 
 /**
+ * A relay that takes accounting looks for stale sessions for as long as it runs. When nothing else has happened for this time, it
+ * has told of those that it can.
+ */
+const IDLE_MS = 5 * 60_000;
+
+/**
  * Plays `history`; then faults stop, what is under way is finished, and what has to be done later is done.
  * @throws Violation as soon as a promise is not kept.
  */
@@ -67,10 +73,12 @@ export async function play(
   scene.choices = new Choices();
   scene.tell('from here on nothing goes wrong');
   const calmAtMs = scene.nowMs;
+  let idleSinceMs = calmAtMs;
   for (let turn = 0; turn < MAX_TURNS; turn++) {
     const isOver = await goOnCalmly(world);
     check(world);
-    if (isOver && isAtRest(world)) return scene.tally;
+    if (!isAtRest(world) || cloud.nextMs !== undefined) idleSinceMs = scene.nowMs;
+    if (isAtRest(world) && (isOver || scene.nowMs - idleSinceMs > IDLE_MS)) return scene.tally;
     if (isOver) break;
     expectInTime(scene, scene.nowMs - calmAtMs);
   }

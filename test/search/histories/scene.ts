@@ -164,7 +164,9 @@ export class Scene {
   /** What a look-up finds, once the indexes have all. Sessions that only clients have made are aside. */
   #find(userName: string): string | undefined {
     const sessions = this.subscribers.flatMap(({ item }) => (item?.session.life ? [item.session] : []));
-    const chosen = choose(sessions, { 'User-Name': userName }, (session) => standingOf(session, this.nowMs));
+    const chosen = choose(sessions, { identity: { 'User-Name': userName } }, (session) =>
+      standingOf(session, this.nowMs),
+    );
     return chosen.ok ? chosen.value.acctSessionId : undefined;
   }
 

@@ -2,6 +2,8 @@
 // own answers.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type ScriptedNas, startScriptedNas } from '../../../local/peers/scripted-nas.ts';
+import { type Clock, systemClock } from '../../../relay/clock.ts';
+import { SEARCH_EVERY_MS } from '../../../relay/feed/stale-sessions.ts';
 import { dynoxide } from '../../local/cloud/emulators.ts';
 import { closedPort } from '../../relay/support.ts';
 import { radclient, radclientPeer } from '../peers/radclient.ts';
@@ -21,6 +23,22 @@ const title = dynoxide.title(radclientPeer.title('a subscriber whose NAS account
 describe.skipIf(skip)(title, () => {
   let nas: ScriptedNas;
   let system: TestSystem;
+  /** Has the relay look for stale sessions as it would after so many milliseconds. */
+  let searchAfter = (_delayMs: number): void => expect.fail('the relay does not look for stale sessions');
+  let aheadMs = 0;
+  const relayClock: Clock = {
+    ...systemClock,
+    monotonicNow: () => systemClock.monotonicNow() + aheadMs,
+    setInterval: (callback, intervalMs) => {
+      if (intervalMs === SEARCH_EVERY_MS)
+        searchAfter = (delayMs) => {
+          aheadMs = delayMs;
+          callback();
+          aheadMs = 0;
+        };
+      return systemClock.setInterval(callback, intervalMs);
+    },
+  };
   beforeAll(async () => {
     nas = await startScriptedNas({
       address: { address: '127.0.0.1', port: 0 },
@@ -33,6 +51,7 @@ describe.skipIf(skip)(title, () => {
       nasPort: nas.address.port,
       accountingPort: await closedPort(),
       takesAccounting: true,
+      relayClock,
     });
   });
   afterAll(async () => {
@@ -201,7 +220,7 @@ describe.skipIf(skip)(title, () => {
     await known('later', isOpen);
     expect(isOpen(await system.session('late'))).toBe(false);
     expect(services(await system.session('r7'))).toEqual({});
-  });
+  }, 60_000);
 
   it('is disconnected: the NAS says so first, and the Stop that follows changes nothing', async () => {
     nas.logIn('f1', { identity: { 'User-Name': 'fay@isp' } });
@@ -213,5 +232,24 @@ describe.skipIf(skip)(title, () => {
     expect(await system.events.untilRecorded('f1', 2)).toEqual(['Start gold', 'Stop gold']);
     await known('f1', isClosed);
     expect(await ask('disconnect', 'User-Name = "fay@isp"')).toBe('Disconnect-NAK Session-Context-Not-Found');
+  });
+
+  it('has no record for three intervals: it is stale, gives way to the next one, and its next record ends that', async () => {
+    const who = ['User-Name = "gil@isp"', 'Framed-IP-Address = 198.51.100.9'];
+    for (const id of ['g1', 'g2']) nas.logIn(id, { identity: { 'User-Name': 'gil@isp' } });
+    const every = 'Acct-Interim-Interval = 600';
+    await account('Start', 'g1', ...who, every, `Event-Timestamp = ${nowSeconds() - 20}`);
+    await known('g1', isOpen);
+    searchAfter(31 * 60_000);
+    await known('g1', (session) => session?.life?.staleSinceMs !== undefined);
+    await account('Start', 'g2', ...who);
+    await known('g2', isOpen);
+    expect(await ask('coa', 'User-Name = "gil@isp"', 'ERX-Service-Activate:1 = "gold"')).toBe('CoA-ACK');
+    expect(nas.services('g2')).toEqual(['gold']);
+    await account('Interim-Update', 'g1', ...who);
+    await known('g1', (session) => isOpen(session) && session?.life?.staleSinceMs === undefined);
+    expect(await ask('coa', 'User-Name = "gil@isp"', 'ERX-Service-Activate:1 = "gold"')).toBe(
+      'CoA-NAK Multiple-Session-Selection-Unsupported',
+    );
   });
 });
