@@ -520,7 +520,7 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
   ],
   [
     'knows a request by the port that it came from',
-    'activate-first, Disconnect-Requests',
+    'Disconnect-Requests',
     goesByPort,
     /is carried out again/,
   ],
