@@ -34,9 +34,10 @@ export class Dashboard extends cloudwatch.Dashboard {
     }
     this.addWidgets(
       graph('Requests decided', [latency(cloudwatch.Stats.SAMPLE_COUNT, 'requests')]),
-      graph('Answers', [
+      graph('Answers, and requests without one', [
         everySeries(METRICS.answers, ['Answer']),
         everySeries(METRICS.answers, ['Answer', 'ErrorCause']),
+        everySeries(METRICS.discarded, ['Reason']),
       ]),
       graph('From the relay to the decision, ms', [
         latency(cloudwatch.Stats.percentile(50), 'half within'),

@@ -22,7 +22,7 @@ export async function* findSessions(
   const { read } = createSessionStore(client, tableName);
   for (const key of await findKeys(client, tableName, name, limit)) {
     const session = await read(sessionKeyOf(key));
-    if (session !== undefined) yield session;
+    if (session !== undefined && !session.isForgotten) yield session;
   }
 }
 

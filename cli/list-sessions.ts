@@ -59,7 +59,7 @@ export async function listSessions(
         return { sessions, read, ...(last && { last }) };
       read++;
       last = key;
-      if (session !== undefined && isWanted(session)) sessions.push(session);
+      if (session !== undefined && !session.isForgotten && isWanted(session)) sessions.push(session);
     }
   }
   return { sessions, read };

@@ -13,7 +13,7 @@ export type Scanned = { readonly key: SessionKey } & (
   | { readonly session?: undefined; readonly problem: string }
 );
 
-/** All sessions, each as it was within the last second or so. It reads the history, too: DynamoDB reads before it filters. */
+/** All sessions but those that are over, each as it was within the last second or so. It reads the history, too: DynamoDB reads before it filters. */
 export async function* scanSessions(client: DynamoDBClient, tableName: string): AsyncGenerator<Scanned> {
   const pages = paginateScan(
     { client },
@@ -28,7 +28,8 @@ export async function* scanSessions(client: DynamoDBClient, tableName: string): 
     for (const item of Items) {
       const key = sessionKeyOf(String(unmarshall(item)[TABLE.partitionKey]));
       try {
-        yield { key, session: sessionFromImage(item) };
+        const session = sessionFromImage(item);
+        if (!session.isForgotten) yield { key, session };
       } catch (error) {
         if (!(error instanceof UnreadableItem)) throw error;
         yield { key, problem: error.message };

@@ -1,7 +1,8 @@
 // Which subscriber session a request means that does not name it by Acct-Session-Id (RFC 5176 section 3).
+import type { Barrier } from './client-rights.ts';
 import type { IndexedAttribute } from './cloud/table.ts';
 import { canonicalIdentity, type Identity, unmatched } from './identity.ts';
-import { type Reading, refused } from './requests/reading.ts';
+import { type Reading, type Refusal, refused } from './requests/reading.ts';
 import type { Session } from './subscriber/session.ts';
 
 /** An identification attribute by which a session is found, besides Acct-Session-Id, which is its key at its NAS. */
@@ -93,22 +94,38 @@ export type Standing = 'open' | 'unheard' | 'stale' | 'closed';
 /** The standing of a session. */
 export type StandingOf = (session: Session) => Standing;
 
+/** What keeps the client of a request from a session; undefined if nothing does. */
+export type BarrierOf = (session: Session) => Barrier | undefined;
+
+/** What was found; or the refusal; or, with it, that the client may touch none of what was found, so that it gets no answer. */
+export type Found<T> =
+  | Reading<T>
+  | { readonly ok: false; readonly refusal: Refusal; readonly barrier: Barrier };
+
 /**
  * The one of `candidates` that has all of these values, as the NAS has confirmed it. Refused with Session-Context-Not-Found where
- * none has, and with Multiple-Session-Selection-Unsupported where several have.
+ * none has, and with Multiple-Session-Selection-Unsupported where several have. Of several, those count that the client may touch.
  */
 export function choose(
   candidates: readonly Session[],
   sought: SoughtValues,
   standingOf: StandingOf = () => 'open',
-): Reading<Session> {
+  barrierOf: BarrierOf = () => undefined,
+): Found<Session> {
   const { identity, acctSessionId } = sought;
-  const matching = candidates.filter(
+  const all = candidates.filter(
     (session) =>
       standingOf(session) !== 'closed' &&
+      !session.isForgotten &&
       unmatched(identity, session.identity) === undefined &&
       (acctSessionId === undefined || session.acctSessionId === acctSessionId),
   );
+  const matching = all.filter((session) => barrierOf(session) === undefined);
+  const barrier = all[0] && barrierOf(all[0]);
+  if (matching.length === 0 && barrier !== undefined) {
+    const reason = `the client may not touch the session that has ${describe(sought)}`;
+    return { ok: false, refusal: { errorCause: 'Administratively-Prohibited', reason }, barrier };
+  }
   const [session, ...others] =
     (['open', 'unheard', 'stale'] as const)
       .map((standing) => matching.filter((session) => standingOf(session) === standing))

@@ -20,10 +20,15 @@ export interface RadiusOrigin {
    * Proxy-State, and signs it with the secret that verifies the packet.
    */
   readonly packet: string;
-  /** Address and port of the client, Identifier and Request Authenticator: equal for byte-identical requests. */
+  /**
+   * The Request Authenticator, in hexadecimal. All octets of the request and the secret of its client are in it (RFC 5176 section
+   * 2.3), so it is equal for byte-identical requests of one client, from whatever address and port.
+   */
   readonly key: string;
   /** Whether it has an Event-Timestamp, which tells a new request from a repeat (RFC 5176 section 6.3). */
   readonly timestamped: boolean;
+  /** The Event-Timestamp, seconds since 1970-01-01 UTC. Absent also in requests from before it was kept. */
+  readonly eventAtSeconds?: number;
 }
 
 /** Where a request comes from. */
@@ -35,16 +40,16 @@ export type Asker = Pick<RadiusOrigin, 'kind' | 'client'>;
 /** The origin of a verified RADIUS request. */
 export function radiusOrigin(
   packet: Packet,
-  { relay, client, timestamped }: Pick<RadiusOrigin, 'relay' | 'client' | 'timestamped'>,
+  { relay, client, eventAtSeconds }: Pick<RadiusOrigin, 'relay' | 'client' | 'eventAtSeconds'>,
 ): RadiusOrigin {
-  const authenticator = Buffer.from(packet.authenticator).toString('hex');
   return {
     kind: 'radius',
     ...(relay !== undefined && { relay }),
     client,
     packet: Buffer.from(packet.bytes).toString('base64'),
-    key: `${client.address} ${client.port} ${packet.identifier} ${authenticator}`,
-    timestamped,
+    key: Buffer.from(packet.authenticator).toString('hex'),
+    timestamped: eventAtSeconds !== undefined,
+    ...(eventAtSeconds !== undefined && { eventAtSeconds }),
   };
 }
 
@@ -59,6 +64,19 @@ export function repeatKeyOf(origin: Origin): string {
  */
 export function isUniqueRequest(origin: Origin): boolean {
   return origin.timestamped;
+}
+
+/** When a client says that it made a request, and which client: what tells an old request from a new one. */
+export interface Stamp {
+  /** Its name in the site file. */
+  readonly client: string;
+  /** Event-Timestamp, seconds since 1970-01-01 UTC. */
+  readonly atSeconds: number;
+}
+
+/** The Event-Timestamp of a request; undefined where it has none. */
+export function stampOf({ client, eventAtSeconds }: Origin): Stamp | undefined {
+  return eventAtSeconds === undefined ? undefined : { client: client.name, atSeconds: eventAtSeconds };
 }
 
 /** Who asked, from the origin of a request. */

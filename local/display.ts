@@ -239,6 +239,13 @@ const IGNORED = {
   'no-service': 'the name of the service is no activation string',
 } as const;
 
+const DISCARDED = {
+  nas: 'the client may not touch this NAS',
+  realm: 'the client may not touch this realm, or the realm is not known',
+  client: 'the site file that was deployed names no such client',
+  outdated: 'the request is older than what was carried out',
+} as const;
+
 function decideLine(event: DecideReport): Line | undefined {
   switch (event.kind) {
     case 'not-scheduled':
@@ -248,6 +255,8 @@ function decideLine(event: DecideReport): Line | undefined {
       return ['found', event.correlationId, `${event.session.acctSessionId} by ${event.by.join(', ')}`];
     case 'refused':
       return ['refused', event.correlationId, `${describeErrorCause(event.errorCause)}: ${event.reason}`];
+    case 'discarded':
+      return ['discarded', event.correlationId, `${event.client}: ${DISCARDED[event.reason]}`];
     case 'decided':
       return transitionLine(event);
   }

@@ -4,9 +4,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { volumeWarnings } from '../core/config/accounting-warnings.ts';
+import { unknownServiceWarnings } from '../core/config/client-warnings.ts';
 import { ConfigurationError } from '../core/config/problems.ts';
 import { parseServicesWithPlaces } from '../core/config/services-file.ts';
-import { parseSiteFile } from '../core/config/site-file.ts';
+import { parseSiteWithPlaces } from '../core/config/site-file.ts';
 import { deploymentOf } from '../core/deployment.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import type { Attribute } from '../core/radius/codec.ts';
@@ -101,8 +102,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   } = options;
   const services = parseServicesWithPlaces(servicesFile, await readText(servicesFile));
   const catalogue = services.value;
-  const siteDefinition = parseSiteFile(siteFile, await readText(siteFile));
-  for (const warning of volumeWarnings(services, [siteDefinition]))
+  const parsedSite = parseSiteWithPlaces(siteFile, await readText(siteFile));
+  const siteDefinition = parsedSite.value;
+  for (const warning of [
+    ...volumeWarnings(services, [siteDefinition]),
+    ...unknownServiceWarnings(parsedSite, catalogue),
+  ])
     report({ source: 'configuration', event: { kind: 'warning', warning } });
   const nases: BuiltInNas[] = [];
   const { logIdentity } = siteDefinition;

@@ -81,7 +81,7 @@ export class CoaServer {
     }
     const { packet, secret, client } = request;
     const reply = encodeReply(packet, secret, answer, errorCause);
-    const began = this.#end(destination, packet);
+    const began = this.#end(packet);
     try {
       await send(reply, destination);
     } catch (error) {
@@ -123,7 +123,7 @@ export class CoaServer {
     if (!request.ok) return { reason: request.reason };
     const { packet } = request;
     const correlationId = newId();
-    const repeated = this.#inProgress.begin(source, packet, correlationId, clock.monotonicNow());
+    const repeated = this.#inProgress.begin(packet, correlationId, clock.monotonicNow());
     if (repeated !== undefined) {
       return { reason: 'repeat-in-progress', correlationId: repeated.correlationId };
     }
@@ -132,7 +132,7 @@ export class CoaServer {
     const accepted = { correlationId, receivedAtMs: nowMs, client: name, source, packet, group };
     const forwarded = inbox.offer(requestMessage(relay, accepted, clockSkewMs()));
     if (forwarded === undefined) {
-      this.#end(source, packet);
+      this.#end(packet);
       return { reason: 'inbox-full', correlationId };
     }
     void forwarded.then((isForwarded) => this.#settle(accepted, isForwarded));
@@ -146,13 +146,13 @@ export class CoaServer {
       report({ kind: 'request-forwarded', correlationId, client, source, code, identifier });
     } else {
       // The client's next retransmission is forwarded.
-      this.#end(source, packet);
+      this.#end(packet);
       report({ kind: 'discarded', reason: 'inbox-unavailable', source, client, correlationId });
     }
   }
 
-  #end(source: Endpoint, packet: Packet): RequestInProgress | undefined {
-    const ended = this.#inProgress.end(source, packet);
+  #end(packet: Packet): RequestInProgress | undefined {
+    const ended = this.#inProgress.end(packet);
     this.#checkDrained();
     return ended;
   }

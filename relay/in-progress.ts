@@ -1,7 +1,9 @@
 // Requests that were forwarded and not answered yet. A client retransmits until it has a reply; the relay drops the
 // retransmissions here (RFC 5080 section 2.2.2). After the reply, the same bytes may be a retransmission or a new
 // request. Only the cloud can tell, so the relay remembers nothing of a request that it has answered.
-import type { Endpoint } from '../core/endpoint.ts';
+//
+// A request is known by its Request Authenticator, which all its octets and the secret of its client are in, and never by the
+// port that it came from: the same bytes from another port are a repeat, too (RFC 5176 section 6.3).
 import type { Packet } from '../core/radius/packet.ts';
 
 /** A request without a reply. */
@@ -11,14 +13,10 @@ export interface RequestInProgress {
   readonly beganAtMs: number;
 }
 
-interface Entry extends RequestInProgress {
-  readonly authenticator: string;
-}
-
 /** The requests in progress of all clients. */
 export class InProgress {
-  /** By client address, port and Identifier, the oldest first. */
-  readonly #entries = new Map<string, Entry>();
+  /** By Request Authenticator, the oldest first. */
+  readonly #entries = new Map<string, RequestInProgress>();
   readonly #expiresAfterMs: number;
   readonly #capacity: number;
 
@@ -40,31 +38,22 @@ export class InProgress {
 
   /**
    * Begins a request at the monotonic time `nowMs`. Returns the request in progress that it retransmits byte for byte,
-   * if there is one. The same Identifier with another Request Authenticator is a new request: the client has given up
-   * the old one (RFC 5080 section 2.2.2).
+   * if there is one.
    */
-  begin(
-    source: Endpoint,
-    packet: Packet,
-    correlationId: string,
-    nowMs: number,
-  ): RequestInProgress | undefined {
+  begin(packet: Packet, correlationId: string, nowMs: number): RequestInProgress | undefined {
     this.#expire(nowMs);
-    const key = keyOf(source, packet);
-    const authenticator = authenticatorOf(packet);
+    const key = keyOf(packet);
     const current = this.#entries.get(key);
-    if (current?.authenticator === authenticator) return current;
-    this.#entries.delete(key);
-    this.#entries.set(key, { correlationId, beganAtMs: nowMs, authenticator });
+    if (current !== undefined) return current;
+    this.#entries.set(key, { correlationId, beganAtMs: nowMs });
     if (this.#entries.size > this.#capacity) this.#dropOldest();
     return undefined;
   }
 
   /** Ends a request and returns what was known of it; undefined when it is not in progress. */
-  end(source: Endpoint, packet: Packet): RequestInProgress | undefined {
-    const key = keyOf(source, packet);
+  end(packet: Packet): RequestInProgress | undefined {
+    const key = keyOf(packet);
     const entry = this.#entries.get(key);
-    if (entry?.authenticator !== authenticatorOf(packet)) return undefined;
     this.#entries.delete(key);
     return entry;
   }
@@ -84,7 +73,5 @@ export class InProgress {
   }
 }
 
-const keyOf = ({ address, port }: Endpoint, { identifier }: Packet) => `${address} ${port} ${identifier}`;
-
 /** As text, so that an entry does not keep the whole datagram in memory. */
-const authenticatorOf = ({ authenticator }: Packet) => Buffer.from(authenticator).toString('latin1');
+const keyOf = ({ authenticator }: Packet) => Buffer.from(authenticator).toString('latin1');

@@ -14,6 +14,8 @@ export const METRICS = {
   decisionLatency: 'DecisionLatency',
   /** Replies, by `Answer` and, for a CoA-NAK, `ErrorCause`. */
   answers: 'Answers',
+  /** Requests that decide did not answer, by `Reason`: what their clients may not touch, and replays. */
+  discarded: 'DiscardedRequests',
   /** Outcomes of commands, by `Nas` and `Result`. */
   nasOutcomes: 'NasOutcomes',
   /** Milliseconds by which the clock of a relay differs from the cloud's, ahead or behind, in all and by `Relay`. */

@@ -1,6 +1,7 @@
 // All files of a deployment together: the services file and the site files.
 import type { Catalogue } from '../services/catalogue.ts';
 import { nasAccountingWarnings, volumeWarnings } from './accounting-warnings.ts';
+import { clientWarnings, unknownServiceWarnings } from './client-warnings.ts';
 import { ConfigurationError } from './problems.ts';
 import { parseServicesWithPlaces } from './services-file.ts';
 import { parseSiteWithPlaces, type Site } from './site-file.ts';
@@ -68,6 +69,11 @@ export function parseConfiguration(
   return {
     catalogue: catalogueFile.value,
     sites,
-    warnings: [...volumeWarnings(catalogueFile, sites), ...parsedSites.flatMap(nasAccountingWarnings)],
+    warnings: [
+      ...volumeWarnings(catalogueFile, sites),
+      ...parsedSites.flatMap(nasAccountingWarnings),
+      ...parsedSites.flatMap(clientWarnings),
+      ...parsedSites.flatMap((site) => unknownServiceWarnings(site, catalogueFile.value)),
+    ],
   };
 }

@@ -1,9 +1,11 @@
 // The site file: the addresses of the relay, the clients, the accounting servers and the NASes of one site.
 import * as v from 'valibot';
+import { OPERATIONS } from '../client-rights.ts';
 import { DIALECT_NAMES, DIALECTS, type DialectName } from '../dialects/dialects.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { ORDERS, SERVICE_ACCOUNTING, SESSIONS } from '../nas.ts';
 import { canonicalIpv6, isIpv6 } from '../radius/value-types.ts';
+import { nameProblem } from '../services/activation.ts';
 import { optionsSchema, unknownNasKey } from './dialect-options.ts';
 import { networkKey } from './network.ts';
 import { ConfigurationError, expectText, type ParsedFile, parseFile } from './problems.ts';
@@ -102,12 +104,47 @@ const Networks = v.pipe(
   v.transform((value) => (Array.isArray(value) ? value : [value])),
 );
 
+/** A list of what a client may touch, each once. */
+const some = <S extends v.GenericSchema<unknown, string>>(item: S, expected: string) =>
+  v.exactOptional(
+    v.pipe(
+      v.array(item, `expected a list of ${expected}`),
+      v.minLength(1, `expected at least one of: ${expected}`),
+      v.check((list) => new Set(list).size === list.length, 'expected each once'),
+    ),
+  );
+
+const Realm = v.pipe(
+  v.string(expectText('expected a realm such as isp1.com')),
+  v.regex(
+    /^[^\s@]{1,253}$/u,
+    'expected a realm such as isp1.com, which is what follows the "@" of a User-Name',
+  ),
+  v.transform((realm) => realm.toLowerCase()),
+);
+
+const ServiceName = v.pipe(
+  v.string(expectText('expected the name of a service')),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const problem = dataset.typed ? nameProblem(dataset.value) : undefined;
+    if (problem !== undefined) addIssue({ message: problem });
+  }),
+);
+
 const Client = v.strictObject({
   name: Name,
   source: Networks,
   secret: Secrets,
   requireMessageAuthenticator: flag(false),
   requireEventTimestamp: flag(false),
+  /** What it may touch (RFC 5176 section 6.1); what is absent is not restricted. NASes by a name of today or before. */
+  nases: some(Name, 'names of NASes'),
+  realms: some(Realm, 'realms'),
+  services: some(ServiceName, 'names of services'),
+  operations: some(
+    v.picklist(OPERATIONS, `expected an operation: ${OPERATIONS.join(', ')}`),
+    OPERATIONS.join(', '),
+  ),
 });
 
 const AccountingServer = v.strictObject({
@@ -350,6 +387,7 @@ export function parseSiteWithPlaces(file: string, text: string): ParsedFile<Site
           problems.push(parsed.problem([kind, index, 'source'], `${what} belongs to ${owner} already`));
       }
   }
+  problems.push(...problemsOfRights(site).map(({ path, reason }) => parsed.problem(path, reason)));
   problems.push(...problemsOfFeeds(site).map(({ path, reason }) => parsed.problem(path, reason)));
   if (site.relay.vpc !== undefined) {
     problems.push(...problemsInVpc(site).map(({ path, reason }) => parsed.problem(path, reason)));
@@ -361,6 +399,17 @@ export function parseSiteWithPlaces(file: string, text: string): ParsedFile<Site
 interface Problem {
   readonly path: Path;
   readonly reason: string;
+}
+
+/** What a client may touch is there. */
+function problemsOfRights({ clients, nases }: Site): readonly Problem[] {
+  const known = nases.flatMap(({ name, formerly }) => [name, ...formerly]);
+  const reason = `expected a NAS of this site: ${nases.map(({ name }) => name).join(', ')}`;
+  return clients.flatMap((client, index) =>
+    (client.nases ?? []).flatMap((name, position) =>
+      known.includes(name) ? [] : [{ path: ['clients', index, 'nases', position], reason }],
+    ),
+  );
 }
 
 function problemsOfFeeds({ relay, accounting, accountingFrom }: Site): readonly Problem[] {

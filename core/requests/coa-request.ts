@@ -3,6 +3,7 @@
 
 import { ERX_MAX_TAG, ERX_STATISTICS } from '../dialects/erx.ts';
 import { IDENTITY_ATTRIBUTES, NAS_IDENTITY_ATTRIBUTES } from '../identity.ts';
+import type { Origin } from '../origin.ts';
 import type { AttributeName } from '../radius/attributes.ts';
 import { type Attribute, decodeAttributes, type KnownAttribute } from '../radius/codec.ts';
 import { CODE, type Packet } from '../radius/packet.ts';
@@ -18,7 +19,7 @@ import { aboutRequest, classesOf, oneOf, type RequestContext } from './request-c
 /** What a request asks for, and of which session; or that the session has to be looked up; or why the request is refused. */
 export type Understood =
   | { readonly ok: true; readonly request: ServiceRequest }
-  | { readonly ok: true; readonly request?: undefined; readonly sought: Sought }
+  | { readonly ok: true; readonly request?: undefined; readonly sought: Sought; readonly origin: Origin }
   | { readonly ok: false; readonly refusal: Refusal };
 
 /**
@@ -29,7 +30,9 @@ export function understandRequest(packet: Packet, context: RequestContext): Unde
   try {
     const isDisconnect = packet.code === CODE.DisconnectRequest;
     const read = isDisconnect ? readDisconnect(packet, context) : readCoa(packet, context);
-    return 'nasNames' in read ? { ok: true, sought: read } : { ok: true, request: read };
+    if (!('nasNames' in read)) return { ok: true, request: read };
+    const { origin } = aboutRequest(packet, decodeAttributes(packet), context);
+    return { ok: true, sought: read, origin };
   } catch (error) {
     if (error instanceof Refused) return { ok: false, refusal: error.refusal };
     throw error;

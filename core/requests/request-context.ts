@@ -35,12 +35,16 @@ export function aboutRequest(
   attributes: readonly Attribute[],
   { correlationId, queuedAtMs, sequence, relay, client }: RequestContext,
 ): Pick<ServiceRequest, 'correlationId' | 'queuedAtMs' | 'sequence' | 'origin'> {
-  const timestamped = orRefuse(atMostOne(attributes, 'Event-Timestamp')) !== undefined;
+  const eventAtSeconds = orRefuse(atMostOne(attributes, 'Event-Timestamp'));
   return {
     correlationId,
     queuedAtMs,
     ...(sequence !== undefined && { sequence }),
-    origin: radiusOrigin(packet, { ...(relay !== undefined && { relay }), client, timestamped }),
+    origin: radiusOrigin(packet, {
+      ...(relay !== undefined && { relay }),
+      client,
+      ...(eventAtSeconds !== undefined && { eventAtSeconds }),
+    }),
   };
 }
 

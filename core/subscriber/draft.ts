@@ -1,8 +1,8 @@
 // A session on its way to the next one, and the small steps out of which the transitions are made.
 import type { Identity } from '../identity.ts';
-import { repeatKeyOf } from '../origin.ts';
+import { repeatKeyOf, stampOf } from '../origin.ts';
 import { ERROR_CAUSE, TERMINATE_CAUSE } from '../radius/attributes.ts';
-import { ANSWERS_KEPT } from './duplicates.ts';
+import { withAnswer } from './duplicates.ts';
 import type {
   Answer,
   Effect,
@@ -44,6 +44,7 @@ export function answer(draft: Draft, { request, ...given }: Owed): Draft {
   const { session, effects, nowMs } = draft;
   const { origin, correlationId, sequence } = request;
   const { answer, errorCause, reason } = given;
+  const stamp = stampOf(origin);
   const entry = {
     key: repeatKeyOf(origin),
     correlationId,
@@ -52,12 +53,13 @@ export function answer(draft: Draft, { request, ...given }: Owed): Draft {
     answer,
     ...(errorCause !== undefined && { errorCause }),
     ...(reason !== undefined && { reason }),
+    ...(stamp !== undefined && { stamp }),
     version: session.version + 1,
     atMs: nowMs,
   };
   return {
     ...draft,
-    session: { ...session, answered: [...session.answered, entry].slice(-ANSWERS_KEPT) },
+    session: withAnswer(session, entry, nowMs),
     effects: [...effects, reply(request, given)],
   };
 }

@@ -1,9 +1,16 @@
 // The same request again: a client that repeats itself, or a queue that delivers twice. Neither may act twice.
-import { isUniqueRequest, repeatKeyOf } from '../origin.ts';
+import { isUniqueRequest, repeatKeyOf, type Stamp, stampOf } from '../origin.ts';
 import type { GivenAnswer, ServiceRequest, Session, Transition } from './session.ts';
 
-/** RFC 5176 section 6.3: within this time the relay takes a packet that carries an Event-Timestamp for current. */
-export const REPLAY_WINDOW_MS = 300_000;
+/**
+ * RFC 5176 section 6.3: no relay takes a packet for current whose Event-Timestamp is further away than this, by its clock: what
+ * `eventTimestampWindowSeconds` may be at most.
+ */
+export const MAX_REPLAY_WINDOW_MS = 3_600_000;
+/** So far the clock of a relay may be behind that of the cloud, and nothing that was carried out is carried out again. */
+const RELAY_BEHIND_MS = 300_000;
+/** Packets of one client overtake each other by less than this, or several hosts of it have clocks that differ so much. */
+export const OVERTAKING_SECONDS = 5;
 /** RFC 5080 section 2.2.1: a client goes on to repeat a request for so long at most (MRD). */
 export const RETRANSMISSION_WINDOW_MS = 30_000;
 /** More than one batch of the queue, so that a batch delivered again is recognised as a whole. */
@@ -31,6 +38,98 @@ export function answerGiven(session: Session, request: ServiceRequest): GivenAns
   const stillHolds =
     isUniqueRequest(request.origin) || isUnchanged(session, request, latest) || isOvertaken(session, request);
   return stillHolds ? latest : undefined;
+}
+
+/**
+ * Whether a request is older than what was carried out for its client, by their Event-Timestamps (RFC 5176 section 6.3): it is a
+ * replay, or has come so late that others have overtaken it. One that is ahead of the clock raises the bar no further than to
+ * the time of its arrival, because another host of the client may have the right time.
+ */
+export function isOutdated(session: Session, { origin }: ServiceRequest): boolean {
+  const stamp = stampOf(origin);
+  if (stamp === undefined) return false;
+  const known = session.outdatedUntilSeconds?.[stamp.client] ?? Number.NEGATIVE_INFINITY;
+  const underWayUntil = underWay(session).flatMap((other) => {
+    const begun = stampOf(other.origin);
+    return begun?.client === stamp.client ? [outdatedBy(begun, other.queuedAtMs)] : [];
+  });
+  return stamp.atSeconds <= Math.max(known, ...underWayUntil);
+}
+
+/** What is outdated by a request that came at `atMs`, seconds since 1970-01-01 UTC. */
+function outdatedBy({ atSeconds }: Stamp, atMs: number): number {
+  return Math.min(atSeconds, Math.floor(atMs / 1000)) - OVERTAKING_SECONDS - 1;
+}
+
+/**
+ * A session with one answer more. Those that it keeps no longer leave the Event-Timestamp of their requests behind: a replay of
+ * one is not carried out, though its answer is forgotten. So no number of answers makes the item grow.
+ */
+export function withAnswer(session: Session, entry: GivenAnswer, nowMs: number): Session {
+  const all = [...session.answered, entry];
+  const until: Record<string, number> = { ...session.outdatedUntilSeconds };
+  const raise = (client: string, seconds: number) => {
+    until[client] = Math.max(until[client] ?? seconds, seconds);
+  };
+  if (entry.stamp !== undefined) raise(entry.stamp.client, outdatedBy(entry.stamp, nowMs));
+  for (const { stamp } of all.slice(0, -ANSWERS_KEPT)) {
+    // One further ahead is due to a wrong clock of the relay: once that is right, the client must not be locked out.
+    if (stamp !== undefined && stamp.atSeconds * 1000 <= nowMs + MAX_REPLAY_WINDOW_MS + RELAY_BEHIND_MS)
+      raise(stamp.client, stamp.atSeconds);
+  }
+  return {
+    ...session,
+    answered: all.slice(-ANSWERS_KEPT),
+    ...(Object.keys(until).length > 0 && { outdatedUntilSeconds: until }),
+  };
+}
+
+/**
+ * Until when a relay may take a request for current that the session has answered; 0 where none had an Event-Timestamp. One that
+ * was ahead of the clock is remembered until its time is past, and the window after it.
+ */
+export function replayableUntilMs({ answered, outdatedUntilSeconds = {} }: Session): number {
+  const times = [
+    ...answered.flatMap(({ stamp, atMs }) => (stamp === undefined ? [] : [currentUntilMs(stamp, atMs)])),
+    ...Object.values(outdatedUntilSeconds).map((seconds) => currentUntilMs({ atSeconds: seconds }, 0)),
+  ];
+  return Math.max(0, ...times);
+}
+
+/** Until when a relay may take a request for current that came at `atMs`, both milliseconds since 1970-01-01 UTC. */
+export function currentUntilMs({ atSeconds }: Pick<Stamp, 'atSeconds'>, atMs: number): number {
+  return Math.max(atSeconds * 1000, atMs) + MAX_REPLAY_WINDOW_MS + RELAY_BEHIND_MS;
+}
+
+/**
+ * What is left of a session that is over: the answers to requests with Event-Timestamps, and under which key its item is. `events`
+ * are those that may be delivered again.
+ */
+export function forgotten(session: Session, events: Session['recentEvents']): Session {
+  const { nas, storedUnder, acctSessionId, answered, outdatedUntilSeconds, nextServiceNumber } = session;
+  const { changedAtMs, version, revision, createdBy } = session;
+  return {
+    nas,
+    ...(storedUnder !== undefined && { storedUnder }),
+    acctSessionId,
+    ...(createdBy !== undefined && { createdBy }),
+    identity: {},
+    claimed: {},
+    classes: [],
+    services: {},
+    nextServiceNumber,
+    accountedAs: {},
+    clearedGroups: [],
+    waiting: [],
+    ended: session.ended,
+    answered: answered.filter(({ stamp }) => stamp !== undefined),
+    ...(outdatedUntilSeconds !== undefined && { outdatedUntilSeconds }),
+    isForgotten: true,
+    changedAtMs,
+    recentEvents: events,
+    version,
+    revision,
+  };
 }
 
 /** Whether nothing has changed since an answer, or is about to. What the NAS said or did not say holds no longer than clients

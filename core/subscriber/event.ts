@@ -1,6 +1,6 @@
 // What can happen to a session, and what each event is called in the state that it meets.
 import type { CommandOutcome, CommandResult } from './command-outcome.ts';
-import { answerGiven, isUnderWay, precedesSession } from './duplicates.ts';
+import { answerGiven, isOutdated, isUnderWay, precedesSession } from './duplicates.ts';
 import { isClosed, type Meaning, meaningOf } from './life.ts';
 import type { RecordEvent, RestartEvent } from './record.ts';
 import type {
@@ -49,6 +49,8 @@ export function outcomeOf(event: OutcomeEvent | DueEvent): CommandOutcome {
 /** The session that a state means. */
 export interface States {
   absent: undefined;
+  /** There is none any more; its item remembers what it has answered. */
+  forgotten: Session;
   closed: Session;
   idle: Session;
   activating: Session & { readonly transition: Activating };
@@ -63,7 +65,7 @@ export type State = keyof States;
 export interface Events {
   /** A request to be evaluated. */
   request: RequestEvent;
-  /** A request whose stored answer still holds, or one that was answered before there was an item. */
+  /** A request whose stored answer still holds, one that was answered before there was an item, or one that is outdated. */
   answered: RequestEvent;
   /** A request that is being carried out or waits already. */
   repeated: RequestEvent;
@@ -100,6 +102,7 @@ export type EventName = keyof Events;
 /** The events that can occur in each state. */
 export interface EventsOf {
   absent: 'request' | 'stray' | 'due' | Exclude<OfTheFeed, 'refreshed' | 'replaced' | 'stale'> | 'resync';
+  forgotten: EventsOf['absent'] | 'answered' | 'redelivered';
   closed: EventsOf['absent'] | 'answered' | 'redelivered';
   idle: 'request' | 'answered' | 'stray' | 'due' | 'redelivered' | Exclude<OfTheFeed, 'opened'> | 'resync';
   activating: Exclude<EventName, 'opened'>;
@@ -120,6 +123,7 @@ const STATE_OF = {
 
 export function stateOf(session: Session | undefined): State {
   if (session === undefined) return 'absent';
+  if (session.isForgotten) return 'forgotten';
   if (session.transition === undefined) return isClosed(session) ? 'closed' : 'idle';
   return STATE_OF[session.transition.step];
 }
@@ -134,13 +138,14 @@ export function eventName(session: Session | undefined, event: Event, nowMs: num
       if (session === undefined) return 'request';
       if (isUnderWay(session, event.request)) return 'repeated';
       if (precedesSession(session, event.request)) return 'answered';
-      return answerGiven(session, event.request) === undefined ? 'request' : 'answered';
+      if (answerGiven(session, event.request) !== undefined) return 'answered';
+      return isOutdated(session, event.request) ? 'answered' : 'request';
     case 'outcome':
       if (session?.transition?.commandId !== event.commandId) return 'stray';
       return NAMED_RESULTS.find((name) => name === event.result) ?? 'timeout';
     case 'record':
     case 'nas-restart':
-      return meaningOf(session, event);
+      return meaningOf(session?.isForgotten ? undefined : session, event);
     case 'resync':
       return 'resync';
     case 'due':

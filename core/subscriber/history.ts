@@ -99,9 +99,12 @@ export function historyItem(
   after: Session | undefined,
   recordedAtMs: number,
 ): HistoryItem | undefined {
-  if (after === undefined) return before && removal(before, recordedAtMs);
+  if (after === undefined) return before && !before.isForgotten ? removal(before, recordedAtMs) : undefined;
   if (after.version === before?.version) return undefined;
   const event = after.recentEvents.at(-1);
+  // A session that is over: what is left of its item is removed later, and nothing is said of that.
+  if (after.isForgotten && event === undefined)
+    return { ...frame(after, after.changedAtMs, after.version), cause: 'removal' };
   const requests = [...answeredBy(after), ...newcomers(before, after)];
   const isRequest = requests.some(({ correlationId }) => correlationId === event?.id);
   const correlationId = isRequest ? event?.id : (before?.transition?.correlationId ?? event?.id);

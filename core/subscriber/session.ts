@@ -3,7 +3,7 @@
 
 import type { Identity, NasIdentity } from '../identity.ts';
 import type { NasProfile } from '../nas.ts';
-import type { Origin } from '../origin.ts';
+import type { Origin, Stamp } from '../origin.ts';
 import type { PlannedService, ServiceTerms, Statistics } from '../services/terms.ts';
 import type { CommandOutcome } from './command-outcome.ts';
 
@@ -142,6 +142,8 @@ export interface GivenAnswer extends Answer {
   /** What was asked and why it was refused, in words, for operators. */
   readonly asked: string;
   readonly reason?: string;
+  /** Of a request with Event-Timestamp: that, and its client. */
+  readonly stamp?: Stamp;
   /** The version of the session that holds this answer first. */
   readonly version: number;
   readonly atMs: number;
@@ -396,6 +398,13 @@ export interface Session {
   >;
   /** The last requests that were answered, oldest first. */
   readonly answered: readonly GivenAnswer[];
+  /**
+   * By the name of a client, seconds since 1970-01-01 UTC: a request with this Event-Timestamp or an earlier one, of which no
+   * answer is in `answered`, is not carried out any more.
+   */
+  readonly outdatedUntilSeconds?: Readonly<Record<string, number>>;
+  /** There is no session any more; its item remembers what must not be carried out again. */
+  readonly isForgotten?: true;
   /** When the latest write was decided. */
   readonly changedAtMs: number;
   /** The events of the latest writes; the very latest comes last. */

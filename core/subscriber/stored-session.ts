@@ -84,6 +84,7 @@ const Origin = v.strictObject({
   packet: Text,
   key: Text,
   timestamped: Flag,
+  eventAtSeconds: v.exactOptional(v.number()),
 });
 
 const Deactivation = {
@@ -244,10 +245,13 @@ const StoredSession: v.GenericSchema<unknown, Session> = v.strictObject({
       sequence: v.exactOptional(Text),
       asked: Text,
       reason: v.exactOptional(Text),
+      stamp: v.exactOptional(v.strictObject({ client: Text, atSeconds: v.number() })),
       version: Count,
       atMs: TimeMs,
     }),
   ),
+  outdatedUntilSeconds: v.exactOptional(v.record(Text, v.number())),
+  isForgotten: v.exactOptional(v.literal(true)),
   changedAtMs: TimeMs,
   recentEvents: v.array(
     v.strictObject({

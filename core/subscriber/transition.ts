@@ -26,6 +26,7 @@
 //
 // The accounting of the NAS says whether there is a session at all. A record opens it, refreshes what is known of it, replaces it
 // by the next one of the same Acct-Session-Id, or ends it: then it is closed, whatever is under way, and remembered for a while.
+// A session that is over is forgotten at last, and its item remembers for some time what must not be carried out again.
 // What has been overtaken is late. A record of a service is a witness of what is there. Where the records of an open session stop,
 // the relay says so, and it is stale until the next one. `life.ts` and `service-records.ts` say what each record means, by
 // when it happened and never by when it came.
@@ -42,9 +43,18 @@
 //     absent × ended → closed
 //     absent × witnessed → idle
 //     absent × late → absent
+//     forgotten × answered → forgotten
+//     forgotten × due → forgotten
+//     forgotten × ended → closed
+//     forgotten × late → forgotten
+//     forgotten × opened → idle
+//     forgotten × redelivered → forgotten
+//     forgotten × request → forgotten, idle, activating, deactivating, disconnecting
+//     forgotten × stray → forgotten
+//     forgotten × witnessed → idle
 //     closed × request → closed
 //     closed × stray → closed
-//     closed × due → closed
+//     closed × due → forgotten, closed
 //     closed × opened → idle, excluding
 //     closed × ended → closed
 //     closed × witnessed → idle, excluding
@@ -52,21 +62,21 @@
 //     closed × redelivered → closed
 //     idle × answered → idle
 //     idle × stray → idle
-//     idle × due → idle, excluding, restoring
+//     idle × due → forgotten, idle, excluding, restoring
 //     idle × refreshed → idle
 //     idle × replaced → idle
 //     idle × ended → closed, idle
 //     idle × witnessed → idle, excluding
 //     idle × stale → idle
 //     idle × late → idle
-//     idle × redelivered → idle
+//     idle × redelivered → forgotten, idle
 //     activating × request → activating
 //     activating × answered → activating
 //     activating × repeated → activating
 //     activating × ack → idle, activating, deactivating, excluding, disconnecting
-//     activating × nak → closed, idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × nak → forgotten, closed, idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
-//     activating × unsent → idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × unsent → forgotten, idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × stray → activating
 //     activating × due → activating
 //     activating × refreshed → activating
@@ -80,9 +90,9 @@
 //     deactivating × answered → deactivating
 //     deactivating × repeated → deactivating
 //     deactivating × ack → idle, activating, deactivating, excluding
-//     deactivating × nak → idle, activating, deactivating, excluding, restoring
+//     deactivating × nak → forgotten, idle, activating, deactivating, excluding, restoring
 //     deactivating × timeout → idle, activating, deactivating, excluding, restoring
-//     deactivating × unsent → idle, activating, deactivating, excluding, restoring
+//     deactivating × unsent → forgotten, idle, activating, deactivating, excluding, restoring
 //     deactivating × stray → deactivating
 //     deactivating × due → deactivating
 //     deactivating × refreshed → deactivating
@@ -94,8 +104,8 @@
 //     excluding × request → excluding
 //     excluding × answered → excluding
 //     excluding × repeated → excluding
-//     excluding × ack → idle, activating, deactivating, excluding, restoring, disconnecting
-//     excluding × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × ack → forgotten, idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × nak → forgotten, idle, activating, deactivating, excluding, restoring, disconnecting
 //     excluding × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     excluding × unsent → idle, activating, deactivating, disconnecting
 //     excluding × stray → excluding
@@ -124,12 +134,13 @@
 //     disconnecting × answered → disconnecting
 //     disconnecting × repeated → disconnecting
 //     disconnecting × ack → idle, activating, disconnecting
-//     disconnecting × nak → idle, activating, disconnecting
-//     disconnecting × timeout → idle, activating, excluding, disconnecting
-//     disconnecting × unsent → idle, activating, disconnecting
+//     disconnecting × nak → forgotten, idle, activating, disconnecting
+//     disconnecting × timeout → forgotten, idle, activating, excluding, disconnecting
+//     disconnecting × unsent → forgotten, idle, activating, disconnecting
 //     disconnecting × stray → disconnecting
 //     disconnecting × due → disconnecting
 //     disconnecting × redelivered → disconnecting
+import type { NasProfile } from '../nas.ts';
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { accountingRefusal } from './accounting-refusal.ts';
 import { settleAccounts } from './accounts.ts';
@@ -144,7 +155,7 @@ import {
   startDisconnect,
 } from './disconnect.ts';
 import { ACK, activated, answer, type Draft, end, mark, nak, reply, settle, withServices } from './draft.ts';
-import { answerGiven, REPLAY_WINDOW_MS } from './duplicates.ts';
+import { answerGiven, forgotten, isOutdated, replayableUntilMs } from './duplicates.ts';
 import {
   type DueEvent,
   type Event,
@@ -222,6 +233,8 @@ export interface Result {
   readonly effects: readonly Effect[];
   /** Nothing is in the session any more: it is to be removed once the effects are sent. */
   readonly isOver?: true;
+  /** A request that is older than what was carried out for its client: nothing is done, and it gets no answer. */
+  readonly isOutdated?: true;
 }
 
 /** Requests that may wait for one subscriber session; one more is refused with 506. */
@@ -241,7 +254,9 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   const change = cell[name]?.({ session: session && { ...session, ended: {} }, effects: [], nowMs }, event);
   if (change === undefined) throw new Error(`${name} cannot occur in the state ${stateOf(session)}`);
   if (change.session === undefined) {
-    return { effects: change.effects, ...(session && canGo(session, event, nowMs) && { isOver: true }) };
+    const { effects } = change;
+    if (name === 'answered' && isIgnored(session, event)) return { effects, isOutdated: true };
+    return session && canGo(session, event, nowMs) ? leave(session, { effects }, nowMs) : { effects };
   }
 
   const worked = workOff({ ...change, session: rememberEnds(session, change.session, nowMs) });
@@ -249,7 +264,8 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   const settled = { ...worked, session: settleRecords(session, worked.session, nowMs) };
   const next = settleAccounts(session, settled);
   // A refusal that was found without the NAS leaves no trace of an unknown session.
-  if (session === undefined && next.life === undefined && isEmpty(next)) return { effects };
+  if ((session === undefined || session.isForgotten) && next.life === undefined && isEmpty(next))
+    return { effects };
   const recentEvents = remember(next.recentEvents, {
     id: event.id,
     queue: QUEUE_OF[event.kind],
@@ -260,7 +276,26 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
   });
   const version = next.version + (changesServices(session, next) ? 1 : 0);
   const decided = { ...next, version, changedAtMs: nowMs, recentEvents };
-  return { session: decided, effects, ...(canGo(decided, event, nowMs) && { isOver: true }) };
+  const result = { session: decided, effects };
+  return canGo(decided, event, nowMs) ? leave(decided, result, nowMs) : result;
+}
+
+/**
+ * A session that is over is removed once its effects are sent. Before that it is forgotten, for as long as one of its requests
+ * may be replayed: its item remembers these, and not who the subscriber was.
+ */
+function leave(session: Session, result: Result, nowMs: number): Result {
+  if (replayableUntilMs(session) <= nowMs) return { ...result, isOver: true };
+  if (session.isForgotten) return result;
+  if (result.session !== undefined) return { ...result, session: forgotten(session, session.recentEvents) };
+  // What has not been delivered again for 300 s is not delivered again.
+  const over = { ...forgotten(session, []), ended: {}, version: session.version + 1, changedAtMs: nowMs };
+  return { ...result, session: over };
+}
+
+function isIgnored(session: Session | undefined, event: Event): boolean {
+  if (session === undefined || event.kind !== 'request') return false;
+  return answerGiven(session, event.request) === undefined && isOutdated(session, event.request);
 }
 
 const QUEUE_OF: Readonly<Record<Event['kind'], EventQueue>> = {
@@ -279,7 +314,7 @@ function isEmpty({ services, transition, waiting, life }: Session): boolean {
 }
 
 /** For so long a repeat of an acknowledged request finds its answer, also in a session that is empty since. */
-const EMPTY_FOR_MS = REPLAY_WINDOW_MS;
+const EMPTY_FOR_MS = 300_000;
 
 /**
  * Whether the session is removed: it has been empty for 300 s, or `event`, perhaps delivered again, has made it empty and none
@@ -294,7 +329,9 @@ function canGo(session: Session, event: Event, nowMs: number): boolean {
 }
 
 /** Until when an empty session is kept. One that its NAS has ended is remembered for late records. */
-function emptyUntilMs({ life, changedAtMs }: Session): number {
+function emptyUntilMs(session: Session): number {
+  const { life, changedAtMs, isForgotten } = session;
+  if (isForgotten) return replayableUntilMs(session);
   return life?.closed === undefined ? changedAtMs + EMPTY_FOR_MS : life.closed.decidedAtMs + CLOSED_FOR_MS;
 }
 
@@ -370,6 +407,18 @@ const TABLE: Table = {
     witnessed:   openWitnessed,
     late:        ignore,
     resync:      ignore,
+  },
+  forgotten: {
+    request:     create,
+    answered:    answerAgain,
+    stray:       ignore,
+    due:         ignore,
+    opened:      openAgain,
+    ended:       rememberEnd,
+    witnessed:   openWitnessedAgain,
+    late:        ignore,
+    resync:      ignore,
+    redelivered: repeatEffects,
   },
   closed: {
     request:     begun,
@@ -508,9 +557,9 @@ function repeatEffects({ session }: Draft, event: Event): Change {
 
 // --- Requests -------------------------------------------------------------------------------------------------
 
-function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change {
+function create({ session: former, nowMs }: Draft<Session | undefined>, { request }: RequestEvent): Change {
   const session: Session = {
-    ...newSession(request.nas, request.acctSessionId, nowMs),
+    ...madeAgain(former, request.nas, request.acctSessionId, nowMs),
     ...(request.sequence !== undefined && {
       createdBy: {
         site: request.nas.site,
@@ -528,6 +577,19 @@ function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change 
     return answer(draft, { request, ...unknown });
   }
   return begin(draft, request);
+}
+
+/** A session of which nothing is known yet but what a former one under its key has answered, if there is one. */
+function madeAgain(
+  former: Session | undefined,
+  nas: NasProfile,
+  acctSessionId: string,
+  nowMs: number,
+): Session {
+  const made = newSession(nas, acctSessionId, nowMs);
+  if (former === undefined) return made;
+  const { isForgotten: _, ...rest } = former;
+  return atNas({ ...rest, nextServiceNumber: Math.max(made.nextServiceNumber, rest.nextServiceNumber) }, nas);
 }
 
 function begun(draft: Draft, { request }: RequestEvent): Draft {
@@ -658,6 +720,18 @@ function openWitnessed(draft: Draft<Session | undefined>, event: RecordEvent): D
   return takeWitness(openSession(draft, event), event);
 }
 
+function openAgain(draft: Draft, event: RecordEvent): Draft {
+  return openSession(recalled(draft, event), event);
+}
+
+function openWitnessedAgain(draft: Draft, event: RecordEvent): Draft {
+  return openWitnessed(recalled(draft, event), event);
+}
+
+function recalled(draft: Draft, { record: { nas, acctSessionId } }: RecordEvent): Draft {
+  return { ...draft, session: madeAgain(draft.session, nas, acctSessionId, draft.nowMs) };
+}
+
 function refresh(draft: Draft, { record }: RecordEvent): Change {
   const session = refreshed(draft.session, record);
   return session === draft.session ? ignore() : { ...draft, session };
@@ -686,10 +760,13 @@ function replace(draft: Draft, event: RecordEvent): Draft {
 }
 
 /** The Acct-Stop of a session that is not known: its Acct-Start may still come. */
-function rememberEnd({ nowMs }: Draft<undefined>, event: RecordEvent | RestartEvent): Change {
+function rememberEnd(
+  { session: former, nowMs }: Draft<Session | undefined>,
+  event: RecordEvent | RestartEvent,
+): Change {
   if (event.kind === 'nas-restart') return ignore();
   const { nas, acctSessionId, identity, classes } = event.record;
-  const session = { ...newSession(nas, acctSessionId, nowMs), identity, classes };
+  const session = { ...madeAgain(former, nas, acctSessionId, nowMs), identity, classes };
   return closeSession({ session, effects: [], nowMs }, endingOf(event), event.id);
 }
 

@@ -26,7 +26,7 @@ export function upgrade({ shape = 0, ...item }: Json, key: string): Session {
       `${key}: shape ${shape} is later than ${SHAPE}, the latest that this release reads`,
     );
   }
-  const checked = checkSession(shape === 0 ? from010(item) : withoutRetired(item));
+  const checked = checkSession(withoutRetired(shape === 0 ? from010(item) : item));
   if (!checked.ok) throw new UnreadableItem(`${key}: ${checked.problem}`);
   const { session } = checked;
   // Where nothing says with what the Starts were made, it was with what the session has.
@@ -72,9 +72,18 @@ function from010({
   };
 }
 
-/** Before accounts were kept, items had `wasAccounted`, and services `claimed`. */
+/**
+ * Before accounts were kept, items had `wasAccounted`, and services `claimed`. Keys of requests had the client's address, port and
+ * Identifier before the Request Authenticator.
+ */
 function withoutRetired({ wasAccounted: _, services, ...rest }: Json): Json {
-  const item: Json = { ...rest, ...(isObject(rest['life']) && { life: lifeWithoutRetired(rest['life']) }) };
+  const item: Json = {
+    ...rest,
+    ...(isObject(rest['life']) && { life: lifeWithoutRetired(rest['life']) }),
+    answered: each(rest['answered'], keyedByAuthenticator),
+    waiting: each(rest['waiting'], requestByAuthenticator),
+    ...(isObject(rest['transition']) && { transition: transitionByAuthenticator(rest['transition']) }),
+  };
   if (item['accountedAs'] !== undefined || !isObject(services)) return { ...item, services };
   const entries = Object.entries(services).map(([activation, service]) => {
     if (!isObject(service)) return [activation, service];
@@ -82,6 +91,27 @@ function withoutRetired({ wasAccounted: _, services, ...rest }: Json): Json {
     return [activation, kept];
   });
   return { ...item, services: Object.fromEntries(entries) };
+}
+
+function keyedByAuthenticator(keyed: Json): Json {
+  const key = keyed['key'];
+  return typeof key === 'string' ? { ...keyed, key: key.replace(/^\S+ \d+ \d+ /, '') } : keyed;
+}
+
+function requestByAuthenticator(request: Json): Json {
+  const origin = request['origin'];
+  return isObject(origin) ? { ...request, origin: keyedByAuthenticator(origin) } : request;
+}
+
+function transitionByAuthenticator({ request, job, owed, ...step }: Json): Json {
+  const under = (one: Json) =>
+    isObject(one['request']) ? { ...one, request: requestByAuthenticator(one['request']) } : one;
+  return {
+    ...step,
+    ...(isObject(request) && { request: requestByAuthenticator(request) }),
+    ...(isObject(job) && { job: under(job) }),
+    ...(isObject(owed) && { owed: under(owed) }),
+  };
 }
 
 /** That an interval is known means that there were Interim-Updates. */
@@ -146,6 +176,11 @@ function nasFrom010(nas: unknown): unknown {
 
 function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null;
+}
+
+/** A list with each object in it changed; what is no list stays, and is refused later. */
+function each(value: unknown, change: (one: Json) => Json): unknown {
+  return Array.isArray(value) ? value.map((one) => (isObject(one) ? change(one) : one)) : value;
 }
 
 /** The objects in a list; an absent list is an empty one. */

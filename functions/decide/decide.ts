@@ -2,7 +2,17 @@
 // A request without Acct-Session-Id comes twice: its session is found first, and decides the message group in which it is then
 // carried out. Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord, SQSRecordAttributes } from 'aws-lambda';
+import {
+  type Barrier,
+  barrierTo,
+  type ClientRights,
+  mayTouchNas,
+  mayTouchRealm,
+  prohibited,
+} from '../../core/client-rights.ts';
 import { DUE_QUEUE, isDueQueue, QUEUES, siteOfInbox } from '../../core/cloud/queues.ts';
+import { nasNames, rightsOf } from '../../core/deployment.ts';
+import type { BarrierOf, Found } from '../../core/look-up.ts';
 import {
   DueQueueMessage,
   InboxMessage,
@@ -15,17 +25,22 @@ import {
   readMessage,
   type SessionKey,
 } from '../../core/messages.ts';
-import { radiusOrigin } from '../../core/origin.ts';
+import type { KnownNas } from '../../core/nas.ts';
+import { type Origin, radiusOrigin, repeatKeyOf, stampOf } from '../../core/origin.ts';
 import { boundedWords } from '../../core/printable.ts';
 import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
-import { parsePacket } from '../../core/radius/packet.ts';
+import { allValues, decodeAttributes } from '../../core/radius/codec.ts';
+import { type Packet, parsePacket } from '../../core/radius/packet.ts';
 import { understandRequest } from '../../core/requests/coa-request.ts';
-import type { Sought } from '../../core/requests/identification.ts';
-import type { Reading, Refusal } from '../../core/requests/reading.ts';
+import { nasOf, type Sought } from '../../core/requests/identification.ts';
+import type { Refusal } from '../../core/requests/reading.ts';
 import { describeOutcome, speakerOf } from '../../core/subscriber/command-outcome.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
+import { currentUntilMs } from '../../core/subscriber/duplicates.ts';
+import { keyOf } from '../../core/subscriber/key.ts';
+import type { Session } from '../../core/subscriber/session.ts';
 import { processBatch } from '../shared/batch.ts';
-import { type ChangeDependencies, changeSession, type Keys } from '../shared/change-session.ts';
+import { type Bar, type ChangeDependencies, changeSession, type Keys } from '../shared/change-session.ts';
 import { replyMessage } from '../shared/effects.ts';
 import { type DeliverAgain, fateOfMessage } from '../shared/poison-message.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
@@ -75,11 +90,12 @@ async function decide(
     const id = record.messageId;
     const event = message.kind === 'due' ? ({ kind: 'due', id } as const) : resyncEvent(id, message);
     const cause = message.kind === 'due' ? 'its time has come' : describeResync(message);
-    return changeSession(
+    await changeSession(
       { sessions: [message.session], event, correlationId: id, cause },
       dependencies,
       signal,
     );
+    return;
   }
   const site = siteOfInbox(record.eventSourceARN);
   const message = readMessage(InboxMessage, record.body);
@@ -119,6 +135,13 @@ async function decideRequest(
     ...(relay !== undefined && clockSkewMs !== undefined && { relayClock: { relay, skewMs: clockSkewMs } }),
   };
   const context = { correlationId, queuedAtMs, sequence, relay, client, catalogue, nases, found };
+  const discard = (reason: Barrier | 'outdated') =>
+    dependencies.report({ kind: 'discarded', correlationId, client: client.name, reason, ...arrival });
+  const rights = rightsOf(dependencies.deployment, site, client.name);
+  if (rights === undefined) return discard('client');
+  // Before anything that would answer: a client hears nothing of what it may not touch (RFC 5176 section 6.1).
+  const barrier = barrierInPacket(rights, parsed.packet, nases);
+  if (barrier !== undefined) return discard(barrier);
   const understood = understandRequest(parsed.packet, context);
   const refuse = ({ reason, ...refusal }: Refusal) => {
     const errorCause = ERROR_CAUSE[refusal.errorCause];
@@ -126,7 +149,6 @@ async function decideRequest(
     const answered = radiusOrigin(parsed.packet, {
       ...(relay !== undefined && { relay }),
       client,
-      timestamped: false,
     });
     const reply = { kind: 'reply', correlationId, origin: answered, answer: 'nak', errorCause } as const;
     return dependencies.send(site, [replyMessage(reply)], signal);
@@ -135,11 +157,15 @@ async function decideRequest(
 
   const { request } = understood;
   if (request === undefined) {
-    const { sought } = understood;
+    const { sought, origin } = understood;
     const isRedelivered = Number(ApproximateReceiveCount) > 1;
-    const about = { correlationId, sought, queuedAtMs: Number(SentTimestamp), isRedelivered };
-    const session = await lookUp(about, dependencies.lookUp, signal);
-    if (!session.ok) return refuse(session.refusal);
+    const about = { correlationId, sought, origin, queuedAtMs, isRedelivered };
+    const barrierOf = (one: Session) => {
+      const { nas } = keyOf(one);
+      return barrierTo(rights, nasNames(dependencies.deployment).get(nas) ?? nas, one, sought.identity);
+    };
+    const session = await lookUp({ ...about, barrierOf }, dependencies.lookUp, signal);
+    if (!session.ok) return 'barrier' in session ? discard(session.barrier) : refuse(session.refusal);
     dependencies.report({
       kind: 'found',
       correlationId,
@@ -165,11 +191,31 @@ async function decideRequest(
     lookedUpAt === undefined ? [keyAt(request.nas.name), ...formerly.map(keyAt)] : [keyAt(lookedUpAt)];
   const event = { kind: 'request', id: correlationId, request } as const;
   const cause = describeRequest(request);
-  return changeSession(
-    { site, sessions, event, correlationId, cause, ...arrival, ...(isUntraceable && { onUntraced }) },
-    dependencies,
-    signal,
-  );
+  const bars = (session: Session | undefined, nas: string): Bar | undefined => {
+    const barrier = barrierTo(rights, nas, session, request.identity);
+    if (barrier !== undefined) return { barrier };
+    const reason = prohibited(rights, request);
+    return reason === undefined ? undefined : { reason };
+  };
+  const about = { correlationId, cause, ...arrival, bars, ...(isUntraceable && { onUntraced }) };
+  const bar = await changeSession({ site, sessions, event, ...about }, dependencies, signal);
+  if (bar === undefined) return;
+  return bar.barrier === undefined
+    ? refuse({ errorCause: 'Administratively-Prohibited', reason: bar.reason })
+    : discard(bar.barrier);
+}
+
+/** What keeps a client from what a packet names, whatever else is in it: its NAS, or the realm of its User-Name. */
+function barrierInPacket(
+  rights: ClientRights,
+  packet: Packet,
+  nases: readonly KnownNas[],
+): Barrier | undefined {
+  const attributes = decodeAttributes(packet);
+  const nas = nasOf(attributes, nases);
+  if (nas.ok && !mayTouchNas(rights, nas.value.name)) return 'nas';
+  const names = allValues(attributes, 'User-Name');
+  return names.length === 0 || mayTouchRealm(rights, names) ? undefined : 'realm';
 }
 
 const unopened = (acctSessionId: string): Refusal => ({
@@ -185,21 +231,29 @@ async function lookUp(
   about: {
     readonly correlationId: string;
     readonly sought: Sought;
+    readonly origin: Origin;
     readonly queuedAtMs: number;
     readonly isRedelivered: boolean;
+    readonly barrierOf: BarrierOf;
   },
-  { find, remember, recall }: SessionLookUp,
+  { find, remember, recall, bind }: SessionLookUp,
   signal: AbortSignal,
-): Promise<Reading<SessionKey>> {
-  const { correlationId, sought, queuedAtMs, isRedelivered } = about;
+): Promise<Found<SessionKey>> {
+  const { correlationId, sought, origin, queuedAtMs, isRedelivered, barrierOf } = about;
   const refusal = isRedelivered ? await recall(correlationId, signal) : undefined;
   if (refusal !== undefined) return { ok: false, refusal };
-  const found = await find(sought, queuedAtMs, signal);
-  if (!found.ok) await remember(correlationId, found.refusal, signal);
-  return found;
+  const found = await find(sought, queuedAtMs, signal, barrierOf);
+  if (!found.ok) {
+    if (!('barrier' in found)) await remember(correlationId, found.refusal, signal);
+    return found;
+  }
+  const stamp = stampOf(origin);
+  if (stamp === undefined) return found;
+  const untilMs = currentUntilMs(stamp, queuedAtMs);
+  return { ok: true, value: await bind(repeatKeyOf(origin), found.value, untilMs, signal) };
 }
 
-function decideOutcome(
+async function decideOutcome(
   site: string,
   { commandId, correlationId, session, ...message }: OutcomeMessage,
   dependencies: DecideDependencies,
@@ -208,7 +262,7 @@ function decideOutcome(
   const outcome = outcomeIn(message);
   const event = { kind: 'outcome', id: `${commandId}/outcome`, commandId, ...outcome } as const;
   const cause = `the ${speakerOf(outcome)}: ${describeOutcome(outcome)}`;
-  return changeSession(
+  await changeSession(
     { site, sessions: [session], event, correlationId, cause, outcome },
     dependencies,
     signal,

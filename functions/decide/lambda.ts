@@ -70,6 +70,11 @@ function report(whole: DecideReport): void {
       measureArrival(event);
       countAnswer('nak', event.errorCause);
       return;
+    case 'discarded':
+      log(event);
+      measureArrival(event);
+      metrics.add(METRICS.discarded, 'Count', 1, { Reason: event.reason });
+      return;
     case 'decided': {
       const { effects, nas, outcome, lostRaces, unconfirmed, drifted, retryAttempts = 0 } = event;
       log({ ...event, effects: effects.map(({ kind }) => kind) });

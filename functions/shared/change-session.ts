@@ -1,6 +1,8 @@
 // How an event changes a session: the table of transitions between a read and a conditional write, and then its effects.
+
+import type { Barrier } from '../../core/client-rights.ts';
 import { SWEEP_INTERVAL_SECONDS } from '../../core/cloud/queues.ts';
-import { type Deployment, nasSites } from '../../core/deployment.ts';
+import { type Deployment, nasNames, nasSites } from '../../core/deployment.ts';
 import { MalformedMessage, type SessionKey } from '../../core/messages.ts';
 import type { CommandOutcome } from '../../core/subscriber/command-outcome.ts';
 import type { Event } from '../../core/subscriber/event.ts';
@@ -27,9 +29,19 @@ export interface Happening extends Partial<Arrival> {
   readonly correlationId: string;
   readonly cause: string;
   readonly outcome?: CommandOutcome;
+  /**
+   * What keeps a request from being evaluated, given the session as it is stored and the name of its NAS today. An event that has
+   * made one of the latest changes is delivered again, and is not judged anew.
+   */
+  readonly bars?: (session: Session | undefined, nas: string) => Bar | undefined;
   /** Called before a refusal is sent that leaves no session, and so no trace. Rejects where it has to be delivered again. */
   readonly onUntraced?: (signal: AbortSignal) => Promise<void>;
 }
+
+/** Why a request is discarded without an answer, or the reason for which it gets Administratively-Prohibited. */
+export type Bar =
+  | { readonly barrier: Barrier | 'outdated'; readonly reason?: undefined }
+  | { readonly barrier?: undefined; readonly reason: string };
 
 export interface ChangeDependencies {
   readonly deployment: Deployment;
@@ -45,12 +57,13 @@ export interface ChangeDependencies {
 /**
  * Reads, decides and writes until the write wins, and then sends. Written before sent: after a crash in between the event is
  * delivered again, and the transition repeats its effects.
+ * @returns why nothing was done and nothing sent, if so
  */
 export async function changeSession(
-  { site, sessions, event, onUntraced, ...about }: Happening,
+  { site, sessions, event, bars, onUntraced, ...about }: Happening,
   { deployment, store, now, report, send, schedule }: ChangeDependencies,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Bar | undefined> {
   for (let lostRaces = 0; lostRaces < MAX_ATTEMPTS; lostRaces++) {
     const { key, session: before } = await find(store, sessions, signal);
     // A NAS that has moved to another site keeps its sessions, and is told by the relay of that site.
@@ -60,7 +73,12 @@ export async function changeSession(
     if (event.kind === 'outcome' && !isOfSite) {
       throw new MalformedMessage(`session: ${key.nas} is not a NAS of the site ${site}`);
     }
-    const { session: after, effects, isOver } = transition(before, event, now());
+    const isDeliveredAgain = before?.recentEvents.some(({ id }) => id === event.id);
+    const name = nasNames(deployment).get(key.nas) ?? key.nas;
+    const bar = isDeliveredAgain ? undefined : bars?.(before, name);
+    if (bar !== undefined) return bar;
+    const { session: after, effects, isOver, isOutdated } = transition(before, event, now());
+    if (isOutdated) return { barrier: 'outdated' };
     if (after !== undefined && (await store.write(after, signal)) === 'lost') continue;
 
     const nas = (after ?? before)?.nas.name ?? key.nas;
@@ -86,7 +104,7 @@ export async function changeSession(
         report({ kind: 'not-scheduled', session: key, error }),
       );
     }
-    return;
+    return undefined;
   }
   const [{ nas, acctSessionId }] = sessions;
   throw new Error(`${MAX_ATTEMPTS} writes of ${nas} ${acctSessionId} in a row were lost to others`);

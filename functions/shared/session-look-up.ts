@@ -1,9 +1,17 @@
 // Finds the session that a request without Acct-Session-Id means, through the indexes of the table.
-import { type DynamoDBClient, GetItemCommand, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+} from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import { requestPartitionKey, sessionKeyOf, sessionPartitionKey, TABLE } from '../../core/cloud/table.ts';
 import {
+  type BarrierOf,
   choose,
+  type Found,
   type LookUpKey,
   lookUpKeys,
   MAX_CANDIDATES,
@@ -12,7 +20,7 @@ import {
 } from '../../core/look-up.ts';
 import type { SessionKey } from '../../core/messages.ts';
 import type { Sought } from '../../core/requests/identification.ts';
-import type { Reading, Refusal } from '../../core/requests/reading.ts';
+import type { Refusal } from '../../core/requests/reading.ts';
 import { keyOf } from '../../core/subscriber/key.ts';
 import type { SessionStore } from './session-store.ts';
 
@@ -20,12 +28,24 @@ import type { SessionStore } from './session-store.ts';
 export interface SessionLookUp {
   /**
    * The session that has all that is sought, stored under one of `nasNames`. Refused where there is none, or where there are
-   * several. The indexes are eventually consistent; the sessions that they name are read as of now. `queuedAtMs` is when the
+   * several; with a barrier where `barrierOf` has one for each that is found. The indexes are eventually consistent; the
+   * sessions that they name are read as of now. `queuedAtMs` is when the
    * queue took the request, milliseconds since 1970-01-01 UTC.
    */
-  find(sought: Sought, queuedAtMs: number, signal: AbortSignal): Promise<Reading<SessionKey>>;
+  find(
+    sought: Sought,
+    queuedAtMs: number,
+    signal: AbortSignal,
+    barrierOf?: BarrierOf,
+  ): Promise<Found<SessionKey>>;
   /** Keeps the refusal of a request for an hour, so that the request is refused again should it be delivered again. */
   remember(correlationId: string, refusal: Refusal, signal: AbortSignal): Promise<void>;
+  /**
+   * The session that a request was found to mean first, `session` if this is the first time. A replay of it means that one for ever,
+   * and never the next session of its subscriber. `key` names the request; it is kept until `untilMs`, milliseconds since
+   * 1970-01-01 UTC.
+   */
+  bind(key: string, session: SessionKey, untilMs: number, signal: AbortSignal): Promise<SessionKey>;
   /** The refusal that was kept; undefined if there is none. */
   recall(correlationId: string, signal: AbortSignal): Promise<Refusal | undefined>;
 }
@@ -53,7 +73,11 @@ const REFUSALS_KEPT_SECONDS = 3_600;
 export function createSessionLookUp(options: SessionLookUpOptions): SessionLookUp {
   const { dynamodb, tableName: TableName, store, now, pause, standingOf } = options;
 
-  async function look({ nasNames, ...sought }: Sought, signal: AbortSignal): Promise<Reading<SessionKey>> {
+  async function look(
+    { nasNames, ...sought }: Sought,
+    signal: AbortSignal,
+    barrierOf: BarrierOf | undefined,
+  ): Promise<Found<SessionKey>> {
     for (const by of lookUpKeys(sought)) {
       const keys = await candidates(by, nasNames, signal);
       if (keys === undefined) continue;
@@ -62,6 +86,7 @@ export function createSessionLookUp(options: SessionLookUpOptions): SessionLookU
         sessions.filter((session) => session !== undefined),
         sought,
         standingOf,
+        barrierOf,
       );
       return chosen.ok ? { ok: true, value: keyOf(chosen.value) } : chosen;
     }
@@ -110,13 +135,13 @@ export function createSessionLookUp(options: SessionLookUpOptions): SessionLookU
   }
 
   return {
-    async find(sought, queuedAtMs, signal) {
-      const first = await look(sought, signal);
+    async find(sought, queuedAtMs, signal, barrierOf) {
+      const first = await look(sought, signal, barrierOf);
       // What was written before the queue took a request that has waited is in the index.
       const waitMs = Math.min(INDEX_LAG_MS, queuedAtMs + INDEX_LAG_MS - now());
       if (first.ok || first.refusal.errorCause !== 'Session-Context-Not-Found' || waitMs <= 0) return first;
       await pause(waitMs, signal);
-      return look(sought, signal);
+      return look(sought, signal, barrierOf);
     },
 
     async remember(correlationId, { errorCause, reason }, abortSignal) {
@@ -130,6 +155,31 @@ export function createSessionLookUp(options: SessionLookUpOptions): SessionLookU
       await dynamodb.send(new PutItemCommand({ TableName, Item: marshall(item) }), { abortSignal });
     },
 
+    async bind(key, { nas, acctSessionId }, untilMs, abortSignal) {
+      const item = {
+        ...bindingKey(key),
+        nas,
+        session: acctSessionId,
+        [TABLE.timeToLiveAttribute]: Math.ceil(untilMs / 1000),
+      };
+      try {
+        const ConditionExpression = `attribute_not_exists(${TABLE.partitionKey})`;
+        await dynamodb.send(new PutItemCommand({ TableName, Item: marshall(item), ConditionExpression }), {
+          abortSignal,
+        });
+        return { nas, acctSessionId };
+      } catch (error) {
+        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      }
+      const Key = marshall(bindingKey(key));
+      const { Item } = await dynamodb.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }), {
+        abortSignal,
+      });
+      if (Item === undefined) return { nas, acctSessionId };
+      const bound = unmarshall(Item);
+      return { nas: String(bound['nas']), acctSessionId: String(bound['session']) };
+    },
+
     async recall(correlationId, abortSignal) {
       const Key = marshall(refusalKey(correlationId));
       const { Item } = await dynamodb.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }), {
@@ -140,6 +190,10 @@ export function createSessionLookUp(options: SessionLookUpOptions): SessionLookU
       return { errorCause, reason };
     },
   };
+}
+
+function bindingKey(key: string) {
+  return { [TABLE.partitionKey]: `REQUEST#${key}`, [TABLE.sortKey]: 'SESSION' };
 }
 
 function refusalKey(correlationId: string) {

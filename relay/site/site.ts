@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { queueName } from '../../core/cloud/queues.ts';
 import { nasAccountingWarnings } from '../../core/config/accounting-warnings.ts';
+import { clientWarnings } from '../../core/config/client-warnings.ts';
 import { ConfigurationError } from '../../core/config/problems.ts';
 import type { SecretReference } from '../../core/config/secret-reference.ts';
 import { parseSiteWithPlaces, type Site, secretsOf } from '../../core/config/site-file.ts';
@@ -135,7 +136,8 @@ export async function resolveSite(
     feeds.push({ ...feed, sources: source, secrets: secretsFor(secret, 'accountingFrom', index, 'secret') });
   }
   if (problems.length > 0) throw new ConfigurationError(problems);
-  for (const warning of nasAccountingWarnings(parsed)) report({ kind: 'configuration-warning', warning });
+  for (const warning of [...nasAccountingWarnings(parsed), ...clientWarnings(parsed)])
+    report({ kind: 'configuration-warning', warning });
   const { accounting: address, ...relay } = site.relay;
   const intake = address && { address, feeds, nases: site.nases };
   const { logIdentity, queues } = site;

@@ -54,7 +54,7 @@ export function service(activation: string, over: Partial<PlannedService> = {}):
 }
 
 type Wanted = Partial<Omit<ServiceRequest, 'activate' | 'deactivate' | 'origin'>> &
-  Partial<Pick<RadiusOrigin, 'key' | 'timestamped'>> & {
+  Partial<Pick<RadiusOrigin, 'key' | 'timestamped' | 'eventAtSeconds' | 'client'>> & {
     readonly activate?: readonly (string | PlannedService)[] | undefined;
     readonly deactivate?: readonly (string | RequestedDeactivation)[] | undefined;
   };
@@ -71,20 +71,32 @@ export function deactivation(
 export const CLIENT = { name: 'policy', address: '127.0.0.1', port: 4000 };
 
 /** The origin of a request; its packet is the text of `key`. */
-export function origin(key: string, timestamped = false): RadiusOrigin {
+export function origin(
+  key: string,
+  {
+    timestamped = false,
+    eventAtSeconds,
+    client = CLIENT,
+  }: Partial<Pick<RadiusOrigin, 'timestamped' | 'eventAtSeconds' | 'client'>> = {},
+): RadiusOrigin {
   const packet = Buffer.from(key).toString('base64');
-  return { kind: 'radius', relay: 'demo', client: CLIENT, packet, key, timestamped };
+  const stamp = eventAtSeconds === undefined ? { timestamped } : { timestamped: true, eventAtSeconds };
+  return { kind: 'radius', relay: 'demo', client, packet, key, ...stamp };
 }
 
 /** A request. By default all of it follows from `id`, so that an equal id means equal octets. */
 export function request(
   id: string,
-  { activate = [], deactivate = [], key = id, timestamped = false, ...over }: Wanted = {},
+  { activate = [], deactivate = [], key = id, timestamped, eventAtSeconds, client, ...over }: Wanted = {},
 ): ServiceRequest {
   return {
     correlationId: id,
     queuedAtMs: NOW,
-    origin: origin(key, timestamped),
+    origin: origin(key, {
+      ...(timestamped !== undefined && { timestamped }),
+      ...(eventAtSeconds !== undefined && { eventAtSeconds }),
+      ...(client !== undefined && { client }),
+    }),
     nas: nas(),
     acctSessionId: 's1',
     identity: { 'User-Name': 'client1@isp1.com' },

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Barrier } from '../../core/client-rights.ts';
 import { DUE_PER_NAS_AND_SECOND, RETENTION_DAYS } from '../../core/cloud/queues.ts';
 import { HISTORY_RETENTION_DAYS } from '../../core/cloud/table.ts';
 import { FILE_LIMITS } from '../../core/config/problems.ts';
@@ -137,10 +138,17 @@ describe('the tables of accounting of NASes', () => {
     'session-id-too-long': true,
     'service-record-of-interlock': true,
   };
+  const BY_DECIDE: Readonly<Record<Barrier | 'outdated', true>> = {
+    nas: true,
+    realm: true,
+    client: true,
+    outdated: true,
+  };
   const DIALECTS_SAID = Object.fromEntries(Object.keys(DIALECTS).map((name) => [name, true]));
 
   it.each([
     ['Discarded records', DISCARDED],
+    ['Requests that decide discards', BY_DECIDE],
     ['Records without an answer', UNANSWERED],
     ['What goes to the cloud', KEPT],
     ['What is learned', { ...REFUSED, ...DIALECTS_SAID }],
@@ -173,7 +181,7 @@ describe('the table of a site file', () => {
 site: demo
 relay: { coa: "0.0.0.0:3799", http: "0.0.0.0:8080", accounting: "0.0.0.0:1813", vpc: { id: vpc-01234567, subnets: [subnet-01234567] } }
 queues: { inbox: "https://a/1", outbox: "https://a/2", accounting: "https://a/3" }
-clients: [{ name: policy, source: 10.0.0.0/24, secret: &secret "arn:aws:secretsmanager:eu-central-1:123456789012:secret:interlock-a1B2c3" }]
+clients: [{ name: policy, source: 10.0.0.0/24, secret: &secret "arn:aws:secretsmanager:eu-central-1:123456789012:secret:interlock-a1B2c3", nases: [bng-1], realms: [isp1.com], services: [gold], operations: [activate] }]
 accounting: [{ address: "10.0.0.7:1813", secret: *secret }]
 accountingFrom: [{ name: bng-1, source: 10.0.1.1, secret: *secret, mode: proxy }]
 nases: [{ name: bng-1, address: "10.0.1.1:3799", secret: *secret, identifiedBy: [10.0.1.1] }]

@@ -340,6 +340,16 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
           clockSkewMs: -31_000,
         }),
         inboxRecord(requestMessage({ acctSessionId: 'measured', activate: ['lead'], identifier: 2 })),
+        ...[60, 0].map((seconds, index) =>
+          inboxRecord(
+            requestMessage({
+              acctSessionId: 'measured',
+              activate: ['gold'],
+              identifier: 3 + index,
+              more: [{ name: 'Event-Timestamp', value: 1_700_000_000 + seconds }],
+            }),
+          ),
+        ),
         inboxRecord(await stuck('measured and stuck')),
         inboxRecord(await unanswered('measured and unconfirmed')),
         inboxRecord(await drifting('measured and drifting')),
@@ -363,7 +373,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       .flatMap(embeddedMetrics)
       .flatMap(seriesAndSchema);
     const wanted = lookedFor();
-    expect(wanted).toHaveLength(15);
+    expect(wanted).toHaveLength(16);
     expect(measured).toEqual(expect.arrayContaining([...wanted]));
   });
 });

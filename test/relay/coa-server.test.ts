@@ -77,10 +77,12 @@ test('sends a request without Acct-Session-Id in the message group of its User-N
 });
 
 test('discards what the inbox has no room for, without taking its repeat for one in progress', async () => {
-  for (let port = 1; port <= 1001; port++) coaServer.receive(signedRequest(), { ...source, port });
+  const numbered = (number: number) =>
+    signedRequest({ attributes: [{ name: 'Acct-Session-Id', value: String(number) }] });
+  for (let number = 1; number <= 1001; number++) coaServer.receive(numbered(number), source);
   expect(events.discards).toEqual(['inbox-full']);
   expect([inbox.size, coaServer.inProgress]).toEqual([1000, 1000]);
-  coaServer.receive(signedRequest(), { ...source, port: 1001 });
+  coaServer.receive(numbered(1001), source);
   expect(events.discards).toEqual(['inbox-full', 'inbox-full']);
 });
 

@@ -139,7 +139,6 @@ function eventOf(
       const origin = radiusOrigin(asking, {
         ...(relay !== undefined && { relay }),
         client: { ...CLIENT, name: client },
-        timestamped: false,
       });
       const asked = request(id, {
         nas: nas(over),

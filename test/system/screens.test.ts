@@ -177,6 +177,7 @@ const RELAY_KINDS: Readonly<Record<RelayEvent['kind'], true>> = {
 };
 const DECIDE_KINDS: Readonly<Record<DecideReport['kind'], true>> = {
   decided: true,
+  discarded: true,
   refused: true,
   found: true,
   failed: true,

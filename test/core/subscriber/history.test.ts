@@ -4,6 +4,7 @@ import { HISTORY_ATTRIBUTES, historyItem } from '../../../core/subscriber/histor
 import type { Session } from '../../../core/subscriber/session.ts';
 import {
   accountedAs,
+  ack,
   asked,
   CLIENT,
   NOW,
@@ -247,6 +248,22 @@ describe('the history of a session that somebody removes', () => {
       deactivated: ['gold', 'voice'],
       expiresAtSeconds: NOW / 1000 + 60 + HISTORY_RETENTION_DAYS * 86_400,
     });
+  });
+
+  it('says that a session is over when it is forgotten, and nothing when its item is removed', () => {
+    const stamped = { ...COA, eventAtSeconds: NOW / 1000 };
+    const { session } = play([
+      asked(request('r1', { ...stamped, activate: ['gold'] })),
+      ack,
+      asked(request('r2', { ...stamped, deactivate: ['gold'] })),
+      ack,
+    ]);
+    const atMs = NOW + 300_000;
+    const { session: left } = play([{ kind: 'due', id: 'd1' }], session, atMs);
+    expect(left?.isForgotten).toBe(true);
+    const { pk: _, sk: __, expiresAtSeconds: ___, ...item } = historyItem(session, left, 0) ?? {};
+    expect(item).toEqual({ cause: 'removal', atMs, version: (session?.version ?? 0) + 1 });
+    expect(historyItem(left, undefined, atMs)).toBeUndefined();
   });
 
   it('puts the removal behind the last change, though the stream rounds down its times', () => {

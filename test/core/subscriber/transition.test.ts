@@ -593,7 +593,19 @@ describe('every cell of the table', () => {
   const restoring = play([waits, (s) => outcome(s, 'timeout')], deactivating).session;
   const disconnecting = play([asked(request('r1', { ...COA, isDisconnect: true }))], idle).session;
   const closed = play([record('stop', 10)], idle).session;
-  const states = { absent, closed, idle, activating, deactivating, excluding, restoring, disconnecting };
+  const stamped = request('r0', { ...COA, activate: ['gold'], eventAtSeconds: NOW / 1000 });
+  const forgotten = play([asked(stamped), (s) => outcome(s, 'nak', 503)]).session;
+  const states = {
+    absent,
+    forgotten,
+    closed,
+    idle,
+    activating,
+    deactivating,
+    excluding,
+    restoring,
+    disconnecting,
+  };
   const events = (session: Session | undefined): Readonly<Record<EventName, Event>> => ({
     request: asked(request('new', { ...COA, activate: ['bronze'] })),
     answered: asked(
@@ -627,6 +639,18 @@ describe('every cell of the table', () => {
       witnessed: 'stored',
       late: '-',
       resync: '-',
+    },
+    forgotten: {
+      request: 'activate bronze',
+      answered: 'nak 503',
+      stray: '-',
+      due: '-',
+      opened: 'stored',
+      ended: 'stored',
+      witnessed: 'stored',
+      late: '-',
+      resync: '-',
+      redelivered: 'nak 503',
     },
     closed: {
       request: 'nak 503',

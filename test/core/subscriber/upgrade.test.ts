@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Session } from '../../../core/subscriber/session.ts';
+import type { ServiceRequest, Session } from '../../../core/subscriber/session.ts';
 import { dueAtMs } from '../../../core/subscriber/transition.ts';
 import { SHAPE, UnreadableItem, upgrade } from '../../../core/subscriber/upgrade.ts';
-import { asked, brief, outcome, play, request, services, stored } from '../support.ts';
+import { asked, brief, COA, having, outcome, play, request, services, stored } from '../support.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 
@@ -40,7 +40,7 @@ describe('an item of 0.1.0', () => {
       kind: 'radius',
       client: { name: '127.0.0.1', address: '127.0.0.1', port: 4000 },
       packet: Buffer.from('r3').toString('base64'),
-      key: '127.0.0.1 4000 1 r3',
+      key: 'r3',
       timestamped: false,
     });
   });
@@ -127,6 +127,30 @@ it('an item from before accounts were kept is read without what it had for them'
   ]);
   const item = { ...session, services: Object.fromEntries(entries), wasAccounted: true, shape: SHAPE };
   expect(upgrade(item, 'before')).toStrictEqual(read('idle'));
+});
+
+it('an item from before requests were known by their authenticators alone has these as keys', () => {
+  const AUTHENTICATOR = '0123456789abcdef0123456789abcdef';
+  const keyed = (one: ServiceRequest, key: string) => ({ ...one, origin: { ...one.origin, key } });
+  const [asking, waits] = [
+    request('r1', { ...COA, activate: ['gold'] }),
+    request('r2', { ...COA, activate: ['silver'] }),
+  ];
+  const before = having(['bronze']);
+  const of = (key: string) => {
+    const { session } = play(
+      [asked(keyed(asking, key)), asked(keyed(waits, key.replace(/.$/, '0')))],
+      before,
+    );
+    const answered = before.answered.map((given) => ({ ...given, key }));
+    return { ...session, answered, shape: SHAPE };
+  };
+  const item = of(`2001:db8::1 50000 7 ${AUTHENTICATOR}`);
+  expect(item.waiting).toHaveLength(1);
+  const { shape: _, recentEvents: __, ...expected } = of(AUTHENTICATOR);
+  const read = upgrade(JSON.parse(JSON.stringify(item)), 'keyed');
+  expect(read).toMatchObject({ answered: expected.answered, transition: expected.transition });
+  expect(read.waiting[0]?.origin.key).toBe(AUTHENTICATOR.replace(/.$/, '0'));
 });
 
 it('a session that has just been written is read as it was', () => {

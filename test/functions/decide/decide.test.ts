@@ -338,11 +338,41 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
           find: async () => ({ ok: false, refusal: { errorCause: 'Session-Context-Not-Found', reason: '' } }),
           remember: () => Promise.reject(new Error('the table is away')),
           recall: async () => undefined,
+          bind: async (_, session) => session,
         },
       });
       const record = inboxRecord(requestMessage(by('away@isp', ['gold'])));
       expect(await deliver(record)).toEqual([record]);
       expect(said()).toEqual([]);
+    });
+
+    const stamped = (userName: string, activate: readonly string[], port: number): Asked => ({
+      ...by(userName, activate, 9),
+      port,
+      more: [{ name: 'Event-Timestamp', value: NOW / 1000 }],
+    });
+
+    it('is carried out once, whichever session of its subscriber there is when it is replayed', async () => {
+      const { deliver, said, forwarded, read, images } = startDecide();
+      const store = createSessionStore(table.client, table.name);
+      await deliver(asking({ acctSessionId: 'first-of', userName: 'again@isp', activate: ['gold'] }));
+      await deliver(asking(stamped('again@isp', ['silver'], 4000)));
+      for (const one of forwarded.splice(0)) await deliver(comesBack(one));
+      // The subscriber has dialled in again.
+      const session = images.at(-1);
+      if (session === undefined) throw new Error('a request makes a session');
+      await store.write({ ...session, identity: {} });
+      await deliver(
+        asking({ acctSessionId: 'next-of', userName: 'again@isp', activate: ['gold'], identifier: 2 }),
+      );
+      await deliver(asking(stamped('again@isp', ['silver'], 4001)));
+      expect(forwarded.map(({ group }) => group)).toEqual([messageGroup(Buffer.from('first-of'))]);
+      for (const one of forwarded) await deliver(comesBack(one));
+      expect(said()).toEqual(['ack', 'ack', 'ack', 'ack']);
+      expect(services(await read('next-of'))).toEqual({ gold: 'active' });
+      // Another request of the same second is for the session that is there.
+      await deliver(asking({ ...stamped('again@isp', ['bronze'], 4000), identifier: 10 }));
+      expect(forwarded.at(-1)?.group).toBe(messageGroup(Buffer.from('next-of')));
     });
 
     it('is refused with 503 where its session has gone between the two', async () => {

@@ -217,6 +217,17 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('a look-up'), () => {
     expect(pauses).toEqual(expected === undefined ? [] : [expected]);
   });
 
+  it('keeps to the session that a request was found to mean first', async () => {
+    const { bind, signal } = lookUp();
+    const [first, next] = [
+      { nas: 'bng-1', acctSessionId: 's#1' },
+      { nas: 'bng-2', acctSessionId: 's2' },
+    ];
+    expect(await bind('k1', first, NOW, signal)).toEqual(first);
+    expect(await bind('k1', next, NOW, signal)).toEqual(first);
+    expect(await bind('k2', next, NOW, signal)).toEqual(next);
+  });
+
   it('keeps a refusal by the request', async () => {
     const { remember, recall, signal } = lookUp();
     await remember('r1', { errorCause: NONE, reason: 'no session has it' }, signal);

@@ -14,7 +14,7 @@ import {
 } from '../../../core/cloud/queues.ts';
 import { bucketOf, historyPartitionKey, STATE_SORT_KEY } from '../../../core/cloud/table.ts';
 import type { Identity } from '../../../core/identity.ts';
-import { choose } from '../../../core/look-up.ts';
+import { choose, type Found } from '../../../core/look-up.ts';
 import {
   type DueMessage,
   FeedQueueMessage,
@@ -24,7 +24,7 @@ import {
   type SessionKey,
   writeMessage,
 } from '../../../core/messages.ts';
-import type { Reading, Refusal } from '../../../core/requests/reading.ts';
+import type { Refusal } from '../../../core/requests/reading.ts';
 import type { HistoryItem } from '../../../core/subscriber/history.ts';
 import { standingOf } from '../../../core/subscriber/life.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
@@ -91,6 +91,7 @@ export class Cloud {
   #restartedAtMs: number | undefined;
   /** By correlation id. */
   readonly #refusals = new Map<string, Refusal>();
+  readonly #bindings = new Map<string, SessionKey>();
 
   constructor(scene: Scene, site: Site, system: System) {
     this.#scene = scene;
@@ -282,6 +283,18 @@ export class Cloud {
             ['remembers a refusal, but hears an error', () => remember().then(fail)],
           ]);
         },
+        bind: (key, session) => {
+          const bind = async () => {
+            const bound = this.#bindings.get(key) ?? session;
+            this.#bindings.set(key, bound);
+            return bound;
+          };
+          return call([
+            ['binds a request to its session', bind],
+            ['cannot bind a request', fail],
+            ['binds a request, but hears an error', () => bind().then(fail)],
+          ]);
+        },
         recall: (correlationId) =>
           call([
             ['recalls a refusal', async () => this.#refusals.get(correlationId)],
@@ -300,7 +313,7 @@ export class Cloud {
   }
 
   /** Through an index, which may be behind. */
-  async #find(identity: Identity): Promise<Reading<SessionKey>> {
+  async #find(identity: Identity): Promise<Found<SessionKey>> {
     const { choices, subscribers, site } = this.#scene;
     const isBehind = choices.chance(20);
     // What an index has had once, it has from then on.

@@ -6,6 +6,7 @@ import type { Transition } from './subscriber-world.ts';
 
 const ORDER: readonly State[] = [
   'absent',
+  'forgotten',
   'closed',
   'idle',
   'activating',

@@ -45,6 +45,8 @@ export function keyOf(subscriber: Subscriber): string {
     subscriber.asked.map(wishOf),
     subscriber.heard,
     subscriber.expected,
+    subscriber.outdated,
+    subscriber.asked.map(({ origin: { key } }) => subscriber.carriedOutAs[key]),
     started
       .filter((id) => !stopped.includes(id))
       .map((id) => serviceOf(session, id))
@@ -106,6 +108,7 @@ function sessionParts(
       .sort(),
     identity,
     storedUnder,
+    session.isForgotten,
     transition && [
       clockMs !== undefined && transition.deadlineMs <= clockMs,
       transition.step,

@@ -423,7 +423,7 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     'removes a session with its answers as soon as it is empty',
     'a deactivation of what is there from log-in',
     removesAtOnce,
-    /heard ack and then nak/,
+    /is carried out again/,
   ],
   [
     'undoes an activation under the first of its names alone',
@@ -520,6 +520,18 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     'the Acct-Stop is lost, and other records',
     ignoresNotices,
     /is not stale of which no record has come/,
+  ],
+  [
+    'remembers nothing of a session that is over',
+    'switches and deactivations',
+    remembersNothing,
+    /is carried out again/,
+  ],
+  [
+    'knows a request by the port that it came from',
+    'Disconnect-Requests',
+    goesByPort,
+    /is carried out again/,
   ],
   ['never tells again what failed', 'one service a command', givesUp, /never at rest|will not be told/],
   [
@@ -696,6 +708,20 @@ function staysCertain(...given: Parameters<Transition>): ReturnType<Transition> 
 
 function givesUp(...given: Parameters<Transition>): ReturnType<Transition> {
   return withServicesOf(transition(...given), ({ retry: _, ...service }) => service);
+}
+
+function remembersNothing(...given: Parameters<Transition>): ReturnType<Transition> {
+  const result = transition(...given);
+  if (!result.session?.isForgotten) return result;
+  return { ...result, session: { ...result.session, answered: [] } };
+}
+
+/** A repeat comes from another port. */
+function goesByPort(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  if (event.kind !== 'request') return transition(session, event, nowMs);
+  const { request } = event;
+  const origin = { ...request.origin, key: request.correlationId };
+  return transition(session, { ...event, request: { ...request, origin } }, nowMs);
 }
 
 function goesByArrival(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {

@@ -104,6 +104,10 @@ export interface Subscriber {
   readonly heard: readonly string[];
   /** How often one of them was sent again: each has a correlation id of its own. */
   readonly repeats: number;
+  /** How many of them no relay takes for current any more. */
+  readonly outdated: number;
+  /** What was carried out, by the key of the request: under which correlation id. */
+  readonly carriedOutAs: Readonly<Record<string, string>>;
   /** Services that the acknowledged requests add up to, with those from log-in; `known`: the table was asked for them. */
   readonly expected: Readonly<Record<string, 'known' | 'unknown'>>;
   readonly started: readonly string[];
@@ -129,6 +133,8 @@ export function newSubscriber(world: World): Subscriber {
     asked: [],
     heard: [],
     repeats: 0,
+    outdated: 0,
+    carriedOutAs: {},
     expected: Object.fromEntries(fromLogIn.map((name) => [name, 'unknown'])),
     started: [],
     stopped: [],
@@ -210,7 +216,8 @@ function feedMoves(from: Subscriber, feed: Feed, world: World): Move[] {
 function clientMoves(from: Subscriber, { menu, withoutRepeats = false }: World): Move[] {
   const fresh = menu.map((wish): Move => {
     const id = `r${from.asked.length}`;
-    const request = { ...wish, correlationId: id, origin: { ...wish.origin, key: id } };
+    const origin = { ...wish.origin, key: id, eventAtSeconds: from.asked.length };
+    const request = { ...wish, correlationId: id, origin };
     return {
       name: `client: ${id} ${wishOf(wish)}`,
       to: {
@@ -222,7 +229,7 @@ function clientMoves(from: Subscriber, { menu, withoutRepeats = false }: World):
       cost: { requests: 1 },
     };
   });
-  const again = from.asked.map((request): Move => {
+  const again = from.asked.slice(from.outdated).map((request): Move => {
     const id = `${request.origin.key} again ${from.repeats}`;
     return {
       name: `client: ${id}`,
@@ -269,14 +276,17 @@ function decideMoves(from: Subscriber, world: World): Move[] {
 function removed(from: Subscriber, { isOver }: Result, isLater = false): Subscriber {
   if (!isOver) return from;
   const removedAtMs = from.session?.changedAtMs ?? from.removedAtMs;
+  const outdated = from.session?.isForgotten ? from.asked.length : from.outdated;
   const heard = from.heard.map((answer) => (answer === 'ack' && !isLater ? answer : forgotten(answer)));
-  return { ...from, session: undefined, heard, removedAtMs };
+  return { ...from, session: undefined, heard, removedAtMs, outdated };
 }
 
 /** A refusal that was found without the NAS, for a session that is not known, is not kept: a repeat is evaluated again. */
 function withoutTrace(from: Subscriber, event: Event): Subscriber {
-  if (from.session !== undefined || event.kind !== 'request') return from;
+  if (event.kind !== 'request') return from;
   const { key } = event.request.origin;
+  const isKnown = from.session?.answered.some((given) => given.key === key) === true;
+  if (from.session !== undefined && (!from.session.isForgotten || isKnown)) return from;
   const heard = from.heard.map((answer, index) =>
     from.asked[index]?.origin.key === key ? forgotten(answer) : answer,
   );
@@ -293,6 +303,7 @@ function forgotten(answer: string): string {
 function write(from: Subscriber, event: Event, result: Result, world: World): Subscriber {
   const { session: next, effects } = result;
   let { expected } = from;
+  const carriedOutAs = checkOnce(from, event, result);
   for (const effect of effects) {
     if (effect.kind !== 'reply' || isRepeatedEffect(from, event)) continue;
     checkAnswer(from, effect, world);
@@ -303,7 +314,7 @@ function write(from: Subscriber, event: Event, result: Result, world: World): Su
       expected = carriedOut(expected, requestOf(from, effect.correlationId), world);
   }
   if (from.feed !== undefined) checkLife(from.session, event, result, from.feed);
-  if (next === undefined) return from;
+  if (next === undefined) return { ...from, carriedOutAs };
   const session = stored(next);
   checkRetries(from.session, session);
   checkRefusing(session, world);
@@ -323,7 +334,27 @@ function write(from: Subscriber, event: Event, result: Result, world: World): Su
     if (new Set(list).size < list.length)
       throw new Violation(`accounted twice: ${list.join(' ')} at ${event.id}`);
   }
-  return { ...from, session, started, stopped, expected };
+  return { ...from, session, started, stopped, expected, carriedOutAs };
+}
+
+/**
+ * Nothing is carried out twice for the same client and authenticator: only one of the messages with the same octets leads to a
+ * command, or without a NAS to an ACK that is not a stored one.
+ */
+function checkOnce(from: Subscriber, event: Event, { session, effects }: Result): Subscriber['carriedOutAs'] {
+  let { carriedOutAs } = from;
+  for (const effect of effects) {
+    const key = effect.correlationId.replace(/ again.*$/, '');
+    if (!from.asked.some(({ origin }) => origin.key === key) || isRepeatedEffect(from, event)) continue;
+    const isNew =
+      effect.kind === 'command' ||
+      (effect.answer === 'ack' &&
+        session?.answered.some((one) => one.correlationId === effect.correlationId));
+    const by = carriedOutAs[key] ?? effect.correlationId;
+    if (isNew && by !== effect.correlationId) throw new Violation(`${key} is carried out again`);
+    if (isNew) carriedOutAs = { ...carriedOutAs, [key]: by };
+  }
+  return carriedOutAs;
 }
 
 /** Whether the effects of an event are those of its first delivery. */
@@ -632,12 +663,13 @@ function timeMoves(from: Subscriber, world: World): Move[] {
   const due = Math.max(dueMs, from.feed?.clockMs ?? dueMs);
   const event: Event = { kind: 'due', id: `due ${session.revision}` };
   const result = world.decide(session, event, due);
+  const isLeft = result.isOver || result.session?.isForgotten;
   // A session that is closed is remembered for longer than a record may take.
-  if (result.isOver && from.feed !== undefined && from.feed.records.length + from.commands.length > 0)
-    return [];
+  if (isLeft && from.feed !== undefined && from.feed.records.length + from.commands.length > 0) return [];
+  // What is still in the inbox was current when it came.
+  if (result.isOver && from.inbox.some(({ kind }) => kind === 'request')) return [];
   // An empty session is removed after 300 s. The inbox delivers a message again long before that.
-  if (result.isOver && from.inbox.some(({ id }) => session.recentEvents.some((one) => one.id === id)))
-    return [];
+  if (isLeft && from.inbox.some(({ id }) => session.recentEvents.some((one) => one.id === id))) return [];
   const expired =
     session.transition === undefined ? from.expired : [...from.expired, session.transition.commandId];
   const later = from.feed && { feed: { ...from.feed, clockMs: Math.max(from.feed.clockMs, due) } };
@@ -743,7 +775,7 @@ export function checkRest(subscriber: Subscriber, world: World): void {
   if (open !== accounted)
     throw new Violation(`at rest ${accounted} services are accounted and ${open} accounts open`);
   if (subscriber.feed !== undefined) {
-    checkKnown(session, nas, subscriber.feed);
+    checkKnown(session?.isForgotten ? undefined : session, nas, subscriber.feed);
     return;
   }
   const isEnforced = session === undefined || isTold(session);

@@ -9,7 +9,7 @@ export const sentence = 'Every change of a session is in its history, which is k
 export const checker = (_: Facts, expect: Expect): Checker => {
   /** By their sort keys. */
   const history = new Map<string, HistoryItem>();
-  /** The last version of each session that was removed: that of its removal. */
+  /** The last version of each session that was removed: that of its removal, or of what was left of it before that. */
   const removed: number[] = [];
   return {
     written({ before, after }) {
@@ -17,8 +17,8 @@ export const checker = (_: Facts, expect: Expect): Checker => {
       const isSame = after.version === version && before !== undefined && hasOnlyHeard(before, after);
       expect(isSame || after.version === version + 1, `the version after ${version} is ${after.version}`);
     },
-    removed({ version }) {
-      removed.push(version + 1);
+    removed({ version, isForgotten }) {
+      removed.push(isForgotten ? version : version + 1);
     },
     historyWritten(item) {
       const known = history.get(item.sk);

@@ -178,7 +178,7 @@ export class Observer {
       this.#carryOut(this.#forward(transition.owed.request.correlationId), change);
     const wasOverlooked = this.#isOverlooked();
     this.#session = after;
-    if (before === undefined) this.#hasEnded = false;
+    if (before === undefined || before.isForgotten) this.#hasEnded = false;
     // A repeat that names no Acct-Session-Id does not find a session that has ended, nor its answer.
     if (endsSession(change))
       for (const { bytes, wish } of this.#forwards) if (wish.isByName) this.#forgotten.add(bytes);
@@ -191,15 +191,23 @@ export class Observer {
     }
     for (const checker of this.#checkers) checker.written?.(change);
     this.#told(after, []);
+    // What is left of the session remembers requests with Event-Timestamp.
+    if (after.isForgotten) this.#over(nowMs, ({ wish }) => wish.timestampMs === undefined);
   }
 
   /** The item was removed. */
   removed(session: Session, nowMs: number): void {
     for (const checker of this.#checkers) checker.removed?.(session);
+    this.#over(nowMs, () => true);
+  }
+
+  /** The session is over, and these requests are remembered no longer. */
+  #over(nowMs: number, isLost: (forward: Forward) => boolean): void {
     for (const { forward, atMs } of this.#evaluations)
       if (nowMs - atMs >= ANSWER_OWED_FOR_MS) this.#lapsed.add(forward.correlationId);
-    this.#evaluations.length = 0;
-    for (const { bytes } of this.#forwards) this.#forgotten.add(bytes);
+    const kept = this.#evaluations.filter(({ forward }) => !isLost(forward));
+    this.#evaluations.splice(0, this.#evaluations.length, ...kept);
+    for (const forward of this.#forwards) if (isLost(forward)) this.#forgotten.add(forward.bytes);
     this.#session = undefined;
     this.#hasEnded = false;
     if (this.#facts.hasFeed) this.#beginAgain(undefined);

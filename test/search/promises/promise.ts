@@ -175,12 +175,22 @@ export function expectSame(
 
 export const brief = ({ answer, errorCause }: Answer) => [answer, errorCause].join(' ').trim();
 
+/** Event-Timestamps that are so far apart, and a second for what a second does not say. */
+const OUTDATED_MS = 4_000;
+
 /** Whether a request has an answer, or a repeat of it got one that it would have got, too, or it is too late for one. */
 export function hasAnswer(
-  { replies, lapsed, forward }: Pick<Facts, 'replies' | 'lapsed' | 'forward'>,
-  { correlationId, bytes, repliesBefore }: Forward,
+  { replies, lapsed, forward, forwards }: Pick<Facts, 'replies' | 'lapsed' | 'forward' | 'forwards'>,
+  request: Forward,
 ): boolean {
+  const { correlationId, bytes, repliesBefore, wish } = request;
+  const { timestampMs = Number.POSITIVE_INFINITY } = wish;
+  // One that newer requests have overtaken gets none.
+  const isOutdated = forwards
+    .slice(0, forwards.indexOf(request))
+    .some((other) => (other.wish.timestampMs ?? 0) > timestampMs + OUTDATED_MS);
   return (
+    isOutdated ||
     lapsed.has(correlationId) ||
     replies.some(
       (reply, index) =>
