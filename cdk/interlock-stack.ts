@@ -66,7 +66,7 @@ export class InterlockStack extends Stack {
     const operators = new Operators(this, 'Operators', {
       queues: this.node.findAll().filter((construct) => construct instanceof GuardedQueue),
     });
-    sessions.grantRead(operators.role);
+    sessions.grantReadAndDelete(operators.role);
 
     // A writer is updated after account, or account would get items of a shape that it cannot read yet.
     for (const writer of [decide, ingest]) writer.node.addDependency(account);

@@ -18,7 +18,7 @@ export class Operators extends Construct {
     this.role = new iam.Role(this, 'Role', {
       // Of a Region: the names of roles are those of the whole account.
       roleName: `interlock-operators-${Stack.of(this).region}`,
-      description: 'Operators of Interlock: its queues, and reading its table',
+      description: 'Operators of Interlock: its queues, reading its table and deleting items',
       assumedBy: new iam.AccountRootPrincipal(),
     });
     for (const queue of queues) queue.allowOperators(this.role);

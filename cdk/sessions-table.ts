@@ -117,8 +117,13 @@ export class SessionsTable extends Construct {
     user.addEnvironment('TABLE_NAME', this.table.tableName);
   }
 
-  /** Lets operators read every item and every index. */
-  grantRead(operators: iam.IRole): void {
+  /** Lets operators read every item and every index, and delete items: those of a subscriber who is to be forgotten. */
+  grantReadAndDelete(operators: iam.IRole): void {
+    iam.Grant.addToPrincipal({
+      grantee: operators,
+      actions: ['dynamodb:DeleteItem'],
+      resourceArns: [this.table.tableArn],
+    });
     iam.Grant.addToPrincipal({
       grantee: operators,
       actions: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:Scan'],

@@ -1,5 +1,5 @@
 // `npx interlock forget NAME`: removes what the table has of a subscriber's sessions.
-import { BatchWriteItemCommand, type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall } from '@aws-sdk/util-dynamodb';
 import {
   HISTORY_SORT_KEY_PREFIX,
@@ -51,7 +51,6 @@ interface HistoryKey {
 const WAIT_MS = 30_000;
 const POLL_MS = 500;
 /** DynamoDB takes so many in one call. */
-const BATCH = 25;
 
 /**
  * Prints what the table has of the sessions of that name, and removes it with `yes`. Where a command of one of them is under
@@ -176,18 +175,13 @@ async function removeHistory(
   tableName: string,
   history: readonly HistoryKey[],
 ): Promise<void> {
-  let left = history.map(({ pk, sk }) => ({
-    DeleteRequest: { Key: marshall({ [TABLE.partitionKey]: pk, [TABLE.sortKey]: sk }) },
-  }));
-  while (left.length > 0) {
-    const { UnprocessedItems = {} } = await client.send(
-      new BatchWriteItemCommand({ RequestItems: { [tableName]: left.slice(0, BATCH) } }),
+  for (const { pk, sk } of history)
+    await client.send(
+      new DeleteItemCommand({
+        TableName: tableName,
+        Key: marshall({ [TABLE.partitionKey]: pk, [TABLE.sortKey]: sk }),
+      }),
     );
-    const refused = UnprocessedItems[tableName]?.flatMap(({ DeleteRequest }) =>
-      DeleteRequest?.Key === undefined ? [] : [{ DeleteRequest: { Key: DeleteRequest.Key } }],
-    );
-    left = [...(refused ?? []), ...left.slice(BATCH)];
-  }
 }
 
 function rowOf({ key, session, history }: Kept): readonly string[] {

@@ -356,7 +356,9 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       ],
     });
     await ingest.invoke({ Records: await driftingRecords('measured at the feed') });
-    await account.invoke({ Records: [unmakeable('measured and too long')] });
+    await account.invoke({
+      Records: [unmakeable('measured and too long'), unmakeable('measured and of later', SHAPE + 1)],
+    });
     await sweep.invoke({});
     await Promise.all([decide, ingest, account, sweep].map((one) => one.stop()));
 
@@ -373,7 +375,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('deployed'), () => {
       .flatMap(embeddedMetrics)
       .flatMap(seriesAndSchema);
     const wanted = lookedFor();
-    expect(wanted).toHaveLength(16);
+    expect(wanted).toHaveLength(17);
     expect(measured).toEqual(expect.arrayContaining([...wanted]));
   });
 });
@@ -388,13 +390,13 @@ function fieldsOfRunbook(kind: string, word = ''): ReadonlySet<string> {
 }
 
 /** The removal of a session whose Acct-Stop fits into no packet. */
-function unmakeable(acctSessionId: string): object {
+function unmakeable(acctSessionId: string, shape = SHAPE): object {
   const { session } = play([asked(request('r1', { acctSessionId, activate: ['gold'] }))]);
   if (session === undefined) throw new Error('a request always makes a session');
   const big = { identity: {}, classes: Array.from({ length: 17 }, () => 'ab'.repeat(250)) };
   const accountedAs = Object.fromEntries(Object.keys(session.accountedAs).map((key) => [key, big]));
   const keys = { pk: `SESSION#bng-1#${acctSessionId}`, sk: STATE_SORT_KEY };
-  const OldImage = marshall({ ...keys, shape: SHAPE, ...session, accountedAs });
+  const OldImage = marshall({ ...keys, shape, ...session, accountedAs });
   return { eventName: 'REMOVE', dynamodb: { Keys: marshall(keys), SequenceNumber: '9', OldImage } };
 }
 

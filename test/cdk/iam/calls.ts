@@ -226,7 +226,7 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
     [[...MESSAGE_ACTIONS, ...POLL], QUEUE_NAMES],
     [MOVE, DEAD_LETTERS],
     [
-      ['dynamodb:GetItem', 'dynamodb:Query'],
+      ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:DeleteItem'],
       [...EVERYTHING_KEYED, ...HISTORIES],
     ],
     [['dynamodb:Scan'], ['all items']],
