@@ -128,8 +128,16 @@ export class CoaServer {
       return { reason: 'repeat-in-progress', correlationId: repeated.correlationId };
     }
     const group = requestGroup(packet);
-    const { name } = request.client;
-    const accepted = { correlationId, receivedAtMs: nowMs, client: name, source, packet, group };
+    const { name, patienceSeconds } = request.client;
+    const accepted = {
+      correlationId,
+      receivedAtMs: nowMs,
+      client: name,
+      patienceSeconds,
+      source,
+      packet,
+      group,
+    };
     const forwarded = inbox.offer(requestMessage(relay, accepted, clockSkewMs()));
     if (forwarded === undefined) {
       this.#end(source, packet);

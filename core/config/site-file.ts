@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { DIALECT_NAMES, DIALECTS, type DialectName } from '../dialects/dialects.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
+import { CLIENT_PATIENCE_SECONDS } from '../messages.ts';
 import { ORDERS, SERVICE_ACCOUNTING, SESSIONS } from '../nas.ts';
 import { canonicalIpv6, isIpv6 } from '../radius/value-types.ts';
 import { optionsSchema, unknownNasKey } from './dialect-options.ts';
@@ -74,6 +75,8 @@ const seconds = (min: number, max: number) =>
     v.minValue(min, `expected at least ${min} seconds`),
     v.maxValue(max, `expected at most ${max} seconds`),
   );
+/** Shorter than the inbox keeps a request. */
+const PatienceSeconds = seconds(1, 120);
 const flag = (fallback: boolean) => v.optional(v.boolean('expected true or false'), fallback);
 
 /** `10.0.0.0/8`, `2001:db8::/32` or a single address. */
@@ -108,6 +111,16 @@ const Client = v.strictObject({
   secret: Secrets,
   requireMessageAuthenticator: flag(false),
   requireEventTimestamp: flag(false),
+  /** How long it waits for an answer, where that is not what `clientPatienceSeconds` of the site says. */
+  clientPatienceSeconds: v.optional(PatienceSeconds),
+  /** Requests a second that it may send, over any second; further ones get CoA-NAK 506. */
+  ratePerSecond: v.optional(
+    v.pipe(
+      v.number('expected a number of requests a second'),
+      v.minValue(0.1, 'expected at least 0.1 requests a second'),
+      v.maxValue(100_000, 'expected at most 100000 requests a second'),
+    ),
+  ),
 });
 
 const AccountingServer = v.strictObject({
@@ -242,6 +255,8 @@ const SiteFile = v.strictObject({
   ),
   /** What opens a session: the first acknowledged request as well, or the accounting of its NAS alone. */
   sessions: v.optional(v.picklist(SESSIONS, `expected ${SESSIONS.join(' or ')}`), 'implicit'),
+  /** How long clients wait for an answer: an older request is not begun any more. */
+  clientPatienceSeconds: v.optional(PatienceSeconds, CLIENT_PATIENCE_SECONDS),
   clients: v.pipe(v.array(Client), v.minLength(1, 'expected at least one client')),
   accounting: v.optional(v.array(AccountingServer), []),
   accountingFrom: v.optional(v.array(Feed), []),

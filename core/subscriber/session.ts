@@ -106,6 +106,8 @@ export interface ServiceRequest {
   readonly queuedAtMs: number;
   /** The sequence number of its message in the inbox of its site, decimal: it grows within a session's message group. */
   readonly sequence?: string;
+  /** When its client gives up, milliseconds since 1970-01-01 UTC by the cloud's clock: it is not begun from then on. */
+  readonly answerByMs?: number;
   readonly origin: Origin;
   readonly nas: NasProfile;
   readonly acctSessionId: string;

@@ -19,7 +19,8 @@
 //
 // With `enforcement: none` there is no NAS to confirm anything, and all of it is one step. With `coa` each arrow is one
 // conditional write of the session, and one command to the NAS is under way at a time. What the NAS does not confirm is told
-// again, each service with growing pauses of its own. Requests that arrive meanwhile wait in order.
+// again, each service with growing pauses of its own. Requests that arrive meanwhile wait in order. A request whose client has
+// given up by the time that it would begin is refused.
 //
 // A Disconnect-Request is a request like the others. Its one command makes the state `disconnecting`, and all services end
 // with the ACK: `disconnect.ts`.
@@ -161,7 +162,7 @@ import {
   type States,
   stateOf,
 } from './event.ts';
-import { jobOf, overCapacity, refusalOf } from './exclusion.ts';
+import { jobOf, overCapacity, refusalOf, tooLate } from './exclusion.ts';
 import { atNas } from './key.ts';
 import {
   absenceOf,
@@ -519,7 +520,7 @@ function create({ nowMs }: Draft<undefined>, { request }: RequestEvent): Change 
     }),
   };
   const draft = { session, effects: [], nowMs };
-  const absence = absenceOf(session, request.nas);
+  const absence = absenceOf(session, request.nas) ?? tooLate(request, nowMs);
   if (absence !== undefined) return answer(draft, { request, ...absence });
   const isGone = request.lookedUpAt !== undefined;
   if (isGone || (request.nas.enforcement === 'none' && request.activate.length === 0)) {
@@ -540,6 +541,8 @@ function answerAgain({ session }: Draft, { request }: RequestEvent): Change {
 
 function wait(draft: Draft, { request }: RequestEvent): Draft {
   const { session } = draft;
+  const late = tooLate(request, draft.nowMs);
+  if (late !== undefined) return answer(draft, { request, ...late });
   if (session.waiting.length < MAX_WAITING) {
     return { ...draft, session: { ...session, waiting: [...session.waiting, request] } };
   }
@@ -553,6 +556,7 @@ function wait(draft: Draft, { request }: RequestEvent): Draft {
 function begin(draft: Draft, request: ServiceRequest): Draft {
   const { isDisconnect } = request;
   const refusal =
+    tooLate(request, draft.nowMs) ??
     absenceOf(draft.session, request.nas) ??
     refusalOf(draft.session, request) ??
     (isDisconnect ? undefined : accountingRefusal(draft.session, request));

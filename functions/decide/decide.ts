@@ -23,6 +23,7 @@ import type { Sought } from '../../core/requests/identification.ts';
 import type { Reading, Refusal } from '../../core/requests/reading.ts';
 import { describeOutcome, speakerOf } from '../../core/subscriber/command-outcome.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
+import { tooLate } from '../../core/subscriber/exclusion.ts';
 import { processBatch } from '../shared/batch.ts';
 import { type ChangeDependencies, changeSession, type Keys } from '../shared/change-session.ts';
 import { replyMessage } from '../shared/effects.ts';
@@ -92,7 +93,7 @@ async function decideRequest(
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const { correlationId, clockSkewMs, origin, session: found } = message;
+  const { correlationId, clockSkewMs, origin, session: found, patienceSeconds } = message;
   const parsed = parsePacket(Buffer.from(origin.packet, 'base64'));
   if (!parsed.ok) throw new MalformedMessage(`packet: ${parsed.reason}`);
   const { catalogue, nasesBySite } = dependencies.deployment;
@@ -105,7 +106,8 @@ async function decideRequest(
     queuedAtMs,
     ...(relay !== undefined && clockSkewMs !== undefined && { relayClock: { relay, skewMs: clockSkewMs } }),
   };
-  const context = { correlationId, queuedAtMs, sequence, relay, client, catalogue, nases, found };
+  const answerByMs = arrivedAtMs(message, queuedAtMs) + patienceSeconds * 1000;
+  const context = { correlationId, queuedAtMs, sequence, answerByMs, relay, client, catalogue, nases, found };
   const understood = understandRequest(parsed.packet, context);
   const refuse = ({ reason, ...refusal }: Refusal) => {
     const errorCause = ERROR_CAUSE[refusal.errorCause];
@@ -124,6 +126,9 @@ async function decideRequest(
   if (request === undefined) {
     const { sought } = understood;
     const isRedelivered = Number(ApproximateReceiveCount) > 1;
+    // One that is delivered again may have been sent on: the session that was found for it tells.
+    const late = isRedelivered ? undefined : tooLate({ answerByMs }, dependencies.now());
+    if (late !== undefined) return refuse({ errorCause: 'Resources-Unavailable', reason: late.reason });
     const about = { correlationId, sought, queuedAtMs: Number(SentTimestamp), isRedelivered };
     const session = await lookUp(about, dependencies.lookUp, signal);
     if (!session.ok) return refuse(session.refusal);
@@ -154,6 +159,14 @@ async function decideRequest(
     dependencies,
     signal,
   );
+}
+
+/**
+ * When the relay received a request, milliseconds since 1970-01-01 UTC by the cloud's clock. Where the relay does not know what
+ * that is, the inbox's receipt stands for it; the request is no younger than that.
+ */
+function arrivedAtMs({ receivedAtMs, clockSkewMs }: RequestMessage, queuedAtMs: number): number {
+  return clockSkewMs === undefined ? queuedAtMs : Math.min(queuedAtMs, receivedAtMs - clockSkewMs);
 }
 
 const unopened = (acctSessionId: string): Refusal => ({

@@ -100,9 +100,10 @@ export async function resolveSite(
     });
 
   const clients: Client[] = [];
-  for (const [index, { source, secret, ...client }] of site.clients.entries()) {
+  for (const [index, { source, secret, clientPatienceSeconds, ...client }] of site.clients.entries()) {
     const secrets = secretsFor(secret, 'clients', index, 'secret');
-    clients.push({ ...client, sources: source, secrets });
+    const patienceSeconds = clientPatienceSeconds ?? site.clientPatienceSeconds;
+    clients.push({ ...client, sources: source, secrets, patienceSeconds });
   }
   const accounting: AccountingServer[] = [];
   for (const [index, { address, secret, messageAuthenticator }] of site.accounting.entries()) {

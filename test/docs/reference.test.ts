@@ -165,7 +165,7 @@ describe('the table of a site file', () => {
 site: demo
 relay: { coa: "0.0.0.0:3799", http: "0.0.0.0:8080", accounting: "0.0.0.0:1813", vpc: { id: vpc-01234567, subnets: [subnet-01234567] } }
 queues: { inbox: "https://a/1", outbox: "https://a/2", accounting: "https://a/3" }
-clients: [{ name: policy, source: 10.0.0.0/24, secret: &secret "arn:aws:secretsmanager:eu-central-1:123456789012:secret:interlock-a1B2c3" }]
+clients: [{ name: policy, source: 10.0.0.0/24, clientPatienceSeconds: 5, ratePerSecond: 50, secret: &secret "arn:aws:secretsmanager:eu-central-1:123456789012:secret:interlock-a1B2c3" }]
 accounting: [{ address: "10.0.0.7:1813", secret: *secret }]
 accountingFrom: [{ name: bng-1, source: 10.0.1.1, secret: *secret, mode: proxy }]
 nases: [{ name: bng-1, address: "10.0.1.1:3799", secret: *secret, identifiedBy: [10.0.1.1] }]

@@ -4,7 +4,7 @@
 import type { Event } from '../../../core/subscriber/event.ts';
 import type { Effect, Job, Session } from '../../../core/subscriber/session.ts';
 import { feedKeyOf } from './feed-world.ts';
-import { type Subscriber, wishOf } from './subscriber-world.ts';
+import { hasGivenUp, type Subscriber, wishOf } from './subscriber-world.ts';
 
 export function keyOf(subscriber: Subscriber): string {
   const names = new Map<string, number>();
@@ -15,7 +15,7 @@ export function keyOf(subscriber: Subscriber): string {
   };
   const event = (one: Event) => {
     if (one.kind === 'outcome') return [command(one.commandId), one.result, one.errorCause];
-    return one.kind === 'request' ? one.id : one.kind;
+    return one.kind === 'request' ? [one.id, hasGivenUp(subscriber, one.id)] : one.kind;
   };
   const effect = (one: Effect) =>
     one.kind === 'command' ? command(one.commandId) : [one.correlationId, one.answer, one.errorCause];
@@ -42,6 +42,11 @@ export function keyOf(subscriber: Subscriber): string {
       ids.filter(known).map(command),
     ),
     subscriber.feed && feedKeyOf(subscriber.feed, session),
+    session?.waiting.map(({ correlationId }) => hasGivenUp(subscriber, correlationId)),
+    subscriber.clockMs !== undefined &&
+      Object.values(session?.services ?? {}).map(
+        ({ retry }) => retry !== undefined && retry.atMs <= (subscriber.clockMs ?? 0),
+      ),
     subscriber.asked.map(wishOf),
     subscriber.heard,
     subscriber.expected,

@@ -73,6 +73,8 @@ export interface World {
   readonly isStrict?: boolean;
   /** No client sends anything twice. */
   readonly withoutRepeats?: boolean;
+  /** How long a client waits for an answer. @default for ever */
+  readonly patienceMs?: number;
   /** Refuses to activate a second member of a group. */
   readonly refusesCoexistence?: boolean;
   /** Has what the Filter-Ids of a command say, and nothing else; with `one`, a single one. */
@@ -103,6 +105,9 @@ export interface Subscriber {
   readonly heard: readonly string[];
   /** How often one of them was sent again: each has a correlation id of its own. */
   readonly repeats: number;
+  /** When the client gives up, by correlation id, and what the time is where it has passed without a write. */
+  readonly givesUpAtMs: Readonly<Record<string, number>>;
+  readonly clockMs?: number;
   /** Services that the acknowledged requests add up to, with those from log-in; `known`: the table was asked for them. */
   readonly expected: Readonly<Record<string, 'known' | 'unknown'>>;
   readonly started: readonly string[];
@@ -128,6 +133,7 @@ export function newSubscriber(world: World): Subscriber {
     asked: [],
     heard: [],
     repeats: 0,
+    givesUpAtMs: {},
     expected: Object.fromEntries(fromLogIn.map((name) => [name, 'unknown'])),
     started: [],
     stopped: [],
@@ -206,14 +212,23 @@ function feedMoves(from: Subscriber, feed: Feed, world: World): Move[] {
   return [...happening, ...arriving];
 }
 
-function clientMoves(from: Subscriber, { menu, withoutRepeats = false }: World): Move[] {
+function clientMoves(from: Subscriber, world: World): Move[] {
+  const { menu, withoutRepeats = false, patienceMs } = world;
+  const patient = patienceMs === undefined ? {} : { answerByMs: timeOf(from) + patienceMs };
+  const givesUp = (id: string) => ({
+    givesUpAtMs: {
+      ...from.givesUpAtMs,
+      ...(patient.answerByMs !== undefined && { [id]: patient.answerByMs }),
+    },
+  });
   const fresh = menu.map((wish): Move => {
     const id = `r${from.asked.length}`;
-    const request = { ...wish, correlationId: id, origin: { ...wish.origin, key: id } };
+    const request = { ...wish, ...patient, correlationId: id, origin: { ...wish.origin, key: id } };
     return {
       name: `client: ${id} ${wishOf(wish)}`,
       to: {
         ...from,
+        ...givesUp(id),
         asked: [...from.asked, request],
         heard: [...from.heard, ''],
         inbox: [...from.inbox, { kind: 'request', id, request }],
@@ -227,13 +242,36 @@ function clientMoves(from: Subscriber, { menu, withoutRepeats = false }: World):
       name: `client: ${id}`,
       to: {
         ...from,
+        ...givesUp(id),
         repeats: from.repeats + 1,
-        inbox: [...from.inbox, { kind: 'request', id, request: { ...request, correlationId: id } }],
+        inbox: [
+          ...from.inbox,
+          { kind: 'request', id, request: { ...request, ...patient, correlationId: id } },
+        ],
       },
       cost: FAULT,
     };
   });
-  return withoutRepeats ? fresh : [...fresh, ...again];
+  const asking = withoutRepeats ? fresh : [...fresh, ...again];
+  return patienceMs === undefined ? asking : [...asking, ...impatience(from, patienceMs)];
+}
+
+/** So much time passes that the clients of what has not begun give up, and no command is unanswered by that. */
+function impatience(from: Subscriber, patienceMs: number): Move[] {
+  const clockMs = timeOf(from) + patienceMs;
+  const { inbox, session } = from;
+  const requests = inbox.flatMap((event) => (event.kind === 'request' ? [event.request] : []));
+  const isAwaited = [...requests, ...(session?.waiting ?? [])].some(
+    ({ correlationId }) => !hasGivenUp(from, correlationId),
+  );
+  const isOverdue = (session?.transition?.deadlineMs ?? Number.POSITIVE_INFINITY) <= clockMs;
+  if (!isAwaited || isOverdue) return [];
+  return [{ name: 'the clients give up', to: { ...from, clockMs }, cost: FAULT }];
+}
+
+/** Whether the client of a request waits for its answer no longer. */
+export function hasGivenUp(subscriber: Subscriber, correlationId: string): boolean {
+  return (subscriber.givesUpAtMs[correlationId] ?? Number.POSITIVE_INFINITY) <= timeOf(subscriber);
 }
 
 /** decide takes the head of the inbox: all of it, or it crashes after the write and `sent` of the effects. */
@@ -301,6 +339,7 @@ function write(from: Subscriber, event: Event, result: Result, world: World): Su
       expected = carriedOut(expected, requestOf(from, effect.correlationId), world);
   }
   if (from.feed !== undefined) checkLife(from.session, event, result, from.feed);
+  if (!isRepeatedEffect(from, event)) checkBegun(from, result);
   if (next === undefined) return from;
   const session = stored(next);
   checkRetries(from.session, session);
@@ -322,6 +361,36 @@ function write(from: Subscriber, event: Event, result: Result, world: World): Su
       throw new Violation(`accounted twice: ${list.join(' ')} at ${event.id}`);
   }
   return { ...from, session, started, stopped, expected };
+}
+
+/** Work whose client has given up is not begun. */
+function checkBegun(from: Subscriber, { session, effects }: Result): void {
+  const nowMs = session?.changedAtMs ?? timeOf(from);
+  const before = currentOf(from.session);
+  const acknowledged = effects.flatMap((effect) =>
+    effect.kind === 'reply' && effect.answer === 'ack' ? [effect.correlationId] : [],
+  );
+  for (const id of [currentOf(session), ...acknowledged]) {
+    if (id === undefined || id === before) continue;
+    const lateMs = nowMs - (from.givesUpAtMs[id] ?? Number.POSITIVE_INFINITY);
+    if (lateMs >= 0) throw new Violation(`${id} is begun ${lateMs} ms after its client has given up`);
+  }
+}
+
+/** The request that is being carried out. */
+function currentOf(session: Session | undefined): string | undefined {
+  const transition = session?.transition;
+  switch (transition?.step) {
+    case 'activate':
+    case 'deactivate':
+      return transition.job.request.correlationId;
+    case 'exclude':
+      return transition.owed?.request.correlationId;
+    case 'disconnect':
+      return transition.request.correlationId;
+    default:
+      return undefined;
+  }
 }
 
 /** Whether the effects of an event are those of its first delivery. */
@@ -609,7 +678,7 @@ function timeMoves(from: Subscriber, world: World): Move[] {
   const { session } = from;
   const dueMs = session && dueAtMs(session);
   if (session === undefined || dueMs === undefined) return [];
-  const due = Math.max(dueMs, from.feed?.clockMs ?? dueMs);
+  const due = Math.max(dueMs, from.feed?.clockMs ?? dueMs, from.clockMs ?? dueMs);
   const event: Event = { kind: 'due', id: `due ${session.revision}` };
   const result = world.decide(session, event, due);
   // A session that is closed is remembered for longer than a record may take.
@@ -789,6 +858,6 @@ function requestOf({ asked }: Subscriber, id: string): ServiceRequest {
 }
 
 /** decide runs long before the deadline of the command that it waits for. A session that is made again begins later. */
-function timeOf({ session, removedAtMs, feed }: Subscriber): number {
-  return Math.max(session?.changedAtMs ?? removedAtMs + 1_000, feed?.clockMs ?? 0);
+function timeOf({ session, removedAtMs, feed, clockMs = 0 }: Subscriber): number {
+  return Math.max(session?.changedAtMs ?? removedAtMs + 1_000, feed?.clockMs ?? 0, clockMs);
 }
