@@ -14,10 +14,13 @@ export interface WorkQueueProps {
 
 /** A queue with its dead-letter queue. A FIFO queue is set for high throughput. */
 export class WorkQueue extends sqs.Queue {
+  readonly #maxConcurrency: number | undefined;
+
   constructor(scope: Construct, id: string, { queueName, deadLetters, shape }: WorkQueueProps) {
-    const { fifo, visibilityTimeoutSeconds, maxReceiveCount } = shape;
+    const { fifo, visibilityTimeoutSeconds, maxReceiveCount, retentionSeconds } = shape;
     super(scope, id, {
       ...PROTECTED_AND_KEPT,
+      ...(retentionSeconds !== undefined && { retentionPeriod: Duration.seconds(retentionSeconds) }),
       queueName,
       visibilityTimeout: Duration.seconds(visibilityTimeoutSeconds),
       deadLetterQueue: {
@@ -30,6 +33,7 @@ export class WorkQueue extends sqs.Queue {
         fifoThroughputLimit: sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
       }),
     });
+    this.#maxConcurrency = shape.maxConcurrency;
   }
 
   /** Invokes `consumer` with batches of messages; SQS delivers again those that fail. */
@@ -39,6 +43,7 @@ export class WorkQueue extends sqs.Queue {
       eventSourceArn: this.queueArn,
       batchSize: INBOX_BATCH_SIZE,
       reportBatchItemFailures: true,
+      ...(this.#maxConcurrency !== undefined && { maxConcurrency: this.#maxConcurrency }),
     });
   }
 

@@ -76,7 +76,8 @@ export const UNKNOWN_RESULTS = ['timeout', 'unreachable', 'interrupted'] as cons
 /** The outcome of a command that the relay did not send: the NAS knows nothing of it. */
 export const NOT_SENT = 'expired';
 
-const OutcomeMessage = v.object({
+/** The schema of a site's queue of outcomes. */
+export const OutcomeMessage = v.object({
   version: Version,
   kind: v.literal('outcome'),
   correlationId: Text,
@@ -94,7 +95,7 @@ const OutcomeMessage = v.object({
   isUnsent: v.exactOptional(v.literal(true)),
   atMs: TimeMs,
 });
-/** Inbox: the outcome of a command. */
+/** Queue of outcomes, or inbox, where relays of before send it: the outcome of a command. */
 export type OutcomeMessage = v.InferOutput<typeof OutcomeMessage>;
 
 /** The schema of a site's inbox. */

@@ -1,11 +1,11 @@
 // The commands of the outbox. A command is sent to its NAS at most once over all relays, and its message is deleted after
-// its outcome is in the inbox.
+// SQS has its outcome.
 //
 // Why at most once: a command that SQS has delivered before may have been carried out and reported. If it were carried
 // out again, the NAS could end up with services that the cloud believes gone. Such a command is reported as
 // `interrupted`, and the cloud undoes it. While this relay holds a command, no other relay receives it: the queue hides
 // it for 60 s, its transmission begins within the first 30 s and is repeated for at most 30 s more, and the visibility
-// timeout is renewed until its outcome is in the inbox.
+// timeout is renewed until SQS has its outcome.
 import type { CommandMessage } from '../core/messages.ts';
 import type { Clock } from './clock.ts';
 import type { CloudClock } from './cloud-clock.ts';
@@ -23,6 +23,9 @@ const MAX_HELD = 4096;
 
 export interface CommandsOptions {
   readonly outbox: Queue;
+  /** Where outcomes go. */
+  readonly outcomes: Inbox;
+  /** Where they go in turns with that while SQS does not take them: a stack of before has no queue of outcomes. */
   readonly inbox: Inbox;
   readonly nases: readonly NasClient[];
   readonly clock: Clock;
@@ -122,8 +125,9 @@ export class Commands {
     outcome: ReportedOutcome,
     abandon: AbortSignal,
   ): Promise<boolean> {
+    const { outcomes, inbox } = this.#options;
     const message = outcomeMessage(command, outcome, this.#options.clock.now());
-    for (let failures = 0; !(await (this.#options.inbox.offer(message) ?? false)); ) {
+    for (let failures = 0; !(await ((failures % 2 === 0 ? outcomes : inbox).offer(message) ?? false)); ) {
       await backOff(this.#options.clock, ++failures, abandon);
       if (abandon.aborted) return false;
     }

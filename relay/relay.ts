@@ -25,7 +25,7 @@ import { Queue, type SqsClient } from './queues/queue.ts';
 import { type IgnoredReply, RadiusClient } from './radius/client.ts';
 import type { ServerEndpoint, Transport } from './radius/transport.ts';
 import { findClientBySource } from './site/clients.ts';
-import { feedBeside, type QueueUrls, type RelaySite } from './site/site.ts';
+import { type QueueUrls, queueBeside, type RelaySite } from './site/site.ts';
 import { Counters } from './telemetry/counters.ts';
 import type { Report } from './telemetry/events.ts';
 import { problemsOf } from './telemetry/health.ts';
@@ -92,6 +92,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const outbox = new Queue('outbox', queues.outbox, { sqs, clock, report });
   const accountingQueue = new Queue('accounting', queues.accounting, { sqs, clock, report });
   const inbox = new Inbox(inboxQueue, { clock });
+  const outcomesUrl = queues.outcomes ?? queueBeside(queues.inbox, site.name, 'outcomes');
+  const outcomesQueue =
+    outcomesUrl === undefined ? undefined : new Queue('outcomes', outcomesUrl, { sqs, clock, report });
+  // Never full: no more commands are held than that.
+  const outcomes = outcomesQueue && new Inbox(outcomesQueue, { clock, maxWaiting: MAX_WAITING_RECORDS });
   const coaServer = new CoaServer({
     relay: site.name,
     findClient: findClientBySource(site.clients),
@@ -109,6 +114,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const { outboxVisibilitySeconds: visibilitySeconds = QUEUES.outbox.visibilityTimeoutSeconds } = timings;
   const commands = new Commands({
     outbox,
+    outcomes: outcomes ?? inbox,
     inbox,
     nases: site.nases.map(
       (nas) => new NasClient(nas, { client: radiusClient, clock, report, timings: timings.commands }),
@@ -145,6 +151,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const feedServer = feedInbox && feedServerOf(feedInbox);
   const queuesInUse = [
     inboxQueue,
+    ...(outcomesQueue === undefined ? [] : [outcomesQueue]),
     outbox,
     ...(accounting === undefined ? [] : [accountingQueue]),
     ...(feedQueue === undefined ? [] : [feedQueue]),
@@ -282,7 +289,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 
 /** @throws ConfigurationError when there is none. */
 function feedUrl({ inbox, ...urls }: QueueUrls, site: string): string {
-  const feed = urls.feed ?? feedBeside(inbox, site);
+  const feed = urls.feed ?? queueBeside(inbox, site, 'feed');
   if (feed !== undefined) return feed;
   throw new ConfigurationError([
     'queues: expected feed, the URL of the queue for what accountingFrom brings',

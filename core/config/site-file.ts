@@ -247,6 +247,8 @@ const SiteFile = v.strictObject({
   queues: v.optional(
     v.strictObject({
       inbox: QueueUrl,
+      /** Without it, and where none is beside the inbox, outcomes go to the inbox. */
+      outcomes: v.exactOptional(QueueUrl),
       outbox: QueueUrl,
       accounting: QueueUrl,
       /** Needed with `accountingFrom`. */

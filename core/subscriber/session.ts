@@ -248,8 +248,8 @@ export interface Disconnecting extends Step {
 
 export type Transition = Activating | Deactivating | Excluding | Restoring | Disconnecting;
 
-/** Where an event comes from: the relay, time, the accounting of a session, that of a NAS, or an operator. */
-export const EVENT_QUEUES = ['inbox', 'due', 'feed', 'restart', 'operator'] as const;
+/** Where an event comes from: a client, the relay, time, the accounting of a session, that of a NAS, or an operator. */
+export const EVENT_QUEUES = ['inbox', 'outcomes', 'due', 'feed', 'restart', 'operator'] as const;
 export type EventQueue = (typeof EVENT_QUEUES)[number];
 
 /** An event that led to a write, and the effects to be repeated should it be delivered again. */

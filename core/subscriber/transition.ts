@@ -265,7 +265,7 @@ export function transition(session: Session | undefined, event: Event, nowMs: nu
 
 const QUEUE_OF: Readonly<Record<Event['kind'], EventQueue>> = {
   request: 'inbox',
-  outcome: 'inbox',
+  outcome: 'outcomes',
   resync: 'operator',
   due: 'due',
   record: 'feed',

@@ -1,14 +1,14 @@
-// decide: a message of a site's inbox becomes a change of its session, and then messages in the site's outbox.
+// decide: a message of a site's inbox, or of its queue of outcomes, becomes a change of its session, and then messages in the site's outbox.
 // A request without Acct-Session-Id comes twice: its session is found first, and decides the message group in which it is then
 // carried out. Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord, SQSRecordAttributes } from 'aws-lambda';
-import { isDueQueue, siteOfInbox } from '../../core/cloud/queues.ts';
+import { isDueQueue, isOutcomesQueue, siteOfInbox, siteOfOutcomes } from '../../core/cloud/queues.ts';
 import {
   DueQueueMessage,
   InboxMessage,
   MalformedMessage,
   NOT_SENT,
-  type OutcomeMessage,
+  OutcomeMessage,
   type RequestMessage,
   type ResyncMessage,
   readMessage,
@@ -68,6 +68,10 @@ async function decide(
       dependencies,
       signal,
     );
+  }
+  if (isOutcomesQueue(record.eventSourceARN)) {
+    const outcome = readMessage(OutcomeMessage, record.body);
+    return decideOutcome(siteOfOutcomes(record.eventSourceARN), outcome, dependencies, signal);
   }
   const site = siteOfInbox(record.eventSourceARN);
   const message = readMessage(InboxMessage, record.body);

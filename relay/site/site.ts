@@ -1,7 +1,7 @@
 // The site file with its secrets, which only the relay has.
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { queueName } from '../../core/cloud/queues.ts';
+import { type QueueName, queueName } from '../../core/cloud/queues.ts';
 import { nasAccountingWarnings } from '../../core/config/accounting-warnings.ts';
 import { ConfigurationError } from '../../core/config/problems.ts';
 import type { SecretReference } from '../../core/config/secret-reference.ts';
@@ -19,10 +19,10 @@ import { type Environment, type ReadStoredSecret, resolveSecrets } from './secre
 /** The URLs of the site's queues. That of the feed is needed only where the relay takes Accounting-Requests. */
 export type QueueUrls = NonNullable<Site['queues']>;
 
-/** The URL of the feed queue of a site, from that of its inbox; undefined if this has another name than on AWS. */
-export function feedBeside(inbox: string, site: string): string | undefined {
+/** The URL of another queue of a site, from that of its inbox; undefined if this has another name than on AWS. */
+export function queueBeside(inbox: string, site: string, queue: QueueName): string | undefined {
   const name = `/${queueName(site, 'inbox')}`;
-  return inbox.endsWith(name) ? `${inbox.slice(0, -name.length)}/${queueName(site, 'feed')}` : undefined;
+  return inbox.endsWith(name) ? `${inbox.slice(0, -name.length)}/${queueName(site, queue)}` : undefined;
 }
 
 /** What the relay needs to take Accounting-Requests. */

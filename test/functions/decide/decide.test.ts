@@ -123,6 +123,35 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
 
   const asking = (asked: Asked, group?: string) => inboxRecord(requestMessage(asked), group ? { group } : {});
 
+  describe('given a message of the queue of outcomes', () => {
+    const queueArn = 'arn:aws:sqs:us-east-1:000000000000:told-outcomes.fifo';
+    const outcomeOf = ({ correlationId, commandId, session }: CommandMessage) => ({
+      version: 1,
+      kind: 'outcome',
+      correlationId,
+      commandId,
+      session,
+      result: 'ack',
+      atMs: NOW,
+    });
+
+    it('goes on with what waits for that outcome', async () => {
+      const { deliver, sent, said } = startDecide();
+      const request = requestMessage({ acctSessionId: randomUUID(), activate: ['gold'] });
+      await deliver(inboxRecord(request, { queueArn: TOLD_ARN }));
+      const command = sent[0]?.message.body as CommandMessage;
+      expect(await deliver(inboxRecord(outcomeOf(command), { queueArn }))).toEqual([]);
+      expect(said()).toEqual(['activate gold', 'ack']);
+    });
+
+    it('takes no request from there, whose order would be that of another queue', async () => {
+      const { deliver, failures } = startDecide();
+      const record = inboxRecord(requestMessage({ acctSessionId: 'x', activate: ['gold'] }), { queueArn });
+      expect(await deliver(record)).toEqual([record]);
+      expect(failures()).toEqual([expect.stringContaining('MalformedMessage')]);
+    });
+  });
+
   describe('given a request that its client waits for no longer', () => {
     const patient = (over: object) => {
       const message = requestMessage({ acctSessionId: randomUUID(), activate: ['gold'] });

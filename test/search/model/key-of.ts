@@ -19,19 +19,20 @@ export function keyOf(subscriber: Subscriber): string {
   };
   const effect = (one: Effect) =>
     one.kind === 'command' ? command(one.commandId) : [one.correlationId, one.answer, one.errorCause];
-  const { session, commands, inbox, replies, started, stopped } = subscriber;
+  const { session, commands, inbox, outcomes, replies, started, stopped } = subscriber;
   const parts = [
     session &&
       sessionParts(
         session,
         command,
         effect,
-        [...inbox, ...(subscriber.feed?.records ?? [])],
+        [...inbox, ...outcomes, ...(subscriber.feed?.records ?? [])],
         subscriber.feed?.clockMs,
       ),
     subscriber.nas,
     subscriber.isOffline,
     inbox.map(event),
+    outcomes.map(event),
     commands.map((one) => [command(one.commandId), one.operation, one.services, one.deactivates]),
     replies.map((reply) => JSON.stringify(effect(reply))).sort(),
   ];

@@ -1,7 +1,8 @@
 // One subscriber as a small world: the session's item, the queues, the relay and the NAS, with everything that can go wrong
 // between them. Every function here is pure; `moves` lists all that can happen next, faults included.
 //
-// What is modelled: the inbox is FIFO and delivers a message again when decide crashed before deleting it; a crash can come
+// What is modelled: the inbox is FIFO, and so is the queue of outcomes beside it. Each delivers a message again when decide
+// crashed before deleting it, and decide may meanwhile take one of the other; a crash can come
 // before the write, between the write and the first sending, between any two sendings, and before an empty session is
 // removed. The outbox keeps the order of commands, drops one that is sent twice (SQS does for five minutes, by its
 // deduplication id), and delivers one again when the relay crashed before deleting it; a relay that receives a command for
@@ -93,6 +94,8 @@ export interface Subscriber {
   /** The NAS has ended the session. */
   readonly isOffline?: true;
   readonly inbox: readonly Event[];
+  /** Of commands. */
+  readonly outcomes: readonly Event[];
   readonly commands: readonly CommandEffect[];
   /** Commands that were sent to the outbox, and those that a relay has received before. */
   readonly sent: readonly string[];
@@ -125,6 +128,7 @@ export function newSubscriber(world: World): Subscriber {
     ...(world.feed && { feed: newFeed(world.feed, fromLogIn) }),
     nas: world.feed?.isOffline ? [] : fromLogIn.toSorted(),
     inbox: [],
+    outcomes: [],
     commands: [],
     sent: [],
     received: [],
@@ -167,7 +171,7 @@ function feedMoves(from: Subscriber, feed: Feed, world: World): Move[] {
   // What decide has not finished it is given again long before the next thing happens.
   const isHalfDone =
     feed.received.length > 0 ||
-    from.inbox.some(({ id }) => from.session?.recentEvents.some((one) => one.id === id));
+    queued(from).some(({ id }) => from.session?.recentEvents.some((one) => one.id === id));
   const happening = (
     isHalfDone ? [] : happenings(from.nas, from.session?.transition?.deadlineMs, feed, world)
   ).map(({ name, to }): Move => ({ name: `NAS: ${name}`, to: { ...from, ...to }, cost: { events: 1 } }));
@@ -274,9 +278,21 @@ export function hasGivenUp(subscriber: Subscriber, correlationId: string): boole
   return (subscriber.givesUpAtMs[correlationId] ?? Number.POSITIVE_INFINITY) <= timeOf(subscriber);
 }
 
-/** decide takes the head of the inbox: all of it, or it crashes after the write and `sent` of the effects. */
+/** What decide has not finished. */
+function queued({ inbox, outcomes }: Subscriber): readonly Event[] {
+  return [...inbox, ...outcomes];
+}
+
+/**
+ * decide takes the head of the inbox or of the queue of outcomes: all of it, or it crashes after the write and `sent` of the
+ * effects.
+ */
 function decideMoves(from: Subscriber, world: World): Move[] {
-  const [event, ...inbox] = from.inbox;
+  return [...decideMovesOf('outcomes', from, world), ...decideMovesOf('inbox', from, world)];
+}
+
+function decideMovesOf(queue: 'inbox' | 'outcomes', from: Subscriber, world: World): Move[] {
+  const [event, ...rest] = from[queue];
   if (event === undefined) return [];
   const result = world.decide(from.session, event, timeOf(from));
   const written = withoutTrace(write(from, event, result, world), event);
@@ -289,7 +305,7 @@ function decideMoves(from: Subscriber, world: World): Move[] {
   );
   const sent = send(written, result.effects);
   return [
-    { name: `decide ${event.id}`, to: { ...removed(sent, result), inbox } },
+    { name: `decide ${event.id}`, to: { ...removed(sent, result), [queue]: rest } },
     {
       name: `decide ${event.id}, crash before the message is deleted`,
       to: removed(sent, result),
@@ -623,7 +639,7 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   const answered = (by: Subscriber, ...outcome: Parameters<typeof report>): Subscriber => ({
     ...by,
     commands,
-    inbox: [...from.inbox, report(...outcome)],
+    outcomes: [...from.outcomes, report(...outcome)],
   });
   if (from.expired.includes(commandId))
     return [{ name: `relay: ${commandId} is too late`, to: answered(from, 'unsent') }];
@@ -685,7 +701,7 @@ function timeMoves(from: Subscriber, world: World): Move[] {
   if (result.isOver && from.feed !== undefined && from.feed.records.length + from.commands.length > 0)
     return [];
   // An empty session is removed after 300 s. The inbox delivers a message again long before that.
-  if (result.isOver && from.inbox.some(({ id }) => session.recentEvents.some((one) => one.id === id)))
+  if (result.isOver && queued(from).some(({ id }) => session.recentEvents.some((one) => one.id === id)))
     return [];
   const expired =
     session.transition === undefined ? from.expired : [...from.expired, session.transition.commandId];
@@ -761,8 +777,9 @@ function lostGroups(
 }
 
 /** Nothing is under way, and nothing is still to be told. */
-export function isAtRest({ session, inbox, commands, replies, feed }: Subscriber): boolean {
-  if (inbox.length + commands.length + replies.length + (feed?.records.length ?? 0) > 0) return false;
+export function isAtRest({ session, inbox, outcomes, commands, replies, feed }: Subscriber): boolean {
+  if (inbox.length + outcomes.length + commands.length + replies.length + (feed?.records.length ?? 0) > 0)
+    return false;
   if (session === undefined) return true;
   const services = Object.values(session.services);
   return session.transition === undefined && services.every(({ retry }) => retry === undefined);
