@@ -31,6 +31,8 @@ export interface CommandsOptions {
   readonly clock: Clock;
   readonly cloudClock: Pick<CloudClock, 'pastMs'>;
   readonly report: Report;
+  /** Told where the command of a request is: from now on with its NAS, or on the way back to the cloud. */
+  readonly onPlace?: (place: 'nas' | 'cloud', correlationId: string) => void;
   /** How long the outbox hides a message from other receivers. */
   readonly visibilitySeconds: number;
   /** @default 4096 */
@@ -64,7 +66,7 @@ export class Commands {
 
   /** Begins a command and returns at once. If `abandon` aborts before it is reported, `finish` reveals it again. */
   take(command: CommandMessage, message: QueueMessage, abandon: AbortSignal): void {
-    const { outbox, report, maxHeld = MAX_HELD } = this.#options;
+    const { outbox, report, onPlace, maxHeld = MAX_HELD } = this.#options;
     const { commandId, correlationId } = command;
     if (this.#messages.size >= maxHeld && !this.#messages.has(commandId)) {
       // SQS delivers it again. By its receive count it may have been sent then, so it is reported as interrupted.
@@ -73,6 +75,7 @@ export class Commands {
       report({ kind: 'message-left', reason: 'overloaded', ...left });
       return;
     }
+    onPlace?.('nas', correlationId);
     this.#messages.take(commandId, message, () => this.#carryOut(command, message, abandon));
   }
 
@@ -83,6 +86,7 @@ export class Commands {
 
   async #carryOut(command: CommandMessage, message: QueueMessage, abandon: AbortSignal): Promise<Ending> {
     const outcome = await this.#outcomeOf(command, message, abandon);
+    this.#options.onPlace?.('cloud', command.correlationId);
     return outcome !== undefined && (await this.#reportOutcome(command, outcome, abandon))
       ? 'done'
       : 'abandoned';

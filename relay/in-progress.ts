@@ -12,6 +12,7 @@ export interface RequestInProgress {
 }
 
 interface Entry extends RequestInProgress {
+  readonly client: string;
   readonly authenticator: string;
 }
 
@@ -19,13 +20,15 @@ interface Entry extends RequestInProgress {
 export class InProgress {
   /** By client address, port and Identifier, the oldest first. */
   readonly #entries = new Map<string, Entry>();
+  /** How many, by client. */
+  readonly #counts = new Map<string, number>();
   readonly #expiresAfterMs: number;
   readonly #capacity: number;
 
   /**
    * A request is forgotten after `expiresAfterMs`, the time for which clients retransmit (RFC 5080 section 2.2.1: MRD
-   * 30 s). If its reply was lost in the cloud, the next retransmission is then forwarded. Above `capacity` entries the
-   * oldest is forgotten.
+   * 30 s). If its reply was lost in the cloud, the next retransmission is then forwarded. There are `capacity` at most, but
+   * for the shares of clients that come when others have taken all.
    */
   constructor({ expiresAfterMs = 30_000, capacity = 16_384 } = {}) {
     this.#expiresAfterMs = expiresAfterMs;
@@ -38,26 +41,37 @@ export class InProgress {
     return this.#entries.size;
   }
 
+  /** Whether `client` may begin another one: while there is room, and then up to an equal share of it. */
+  hasRoom(client: string, nowMs: number): boolean {
+    this.#expire(nowMs);
+    if (this.#entries.size < this.#capacity) return true;
+    const own = this.#counts.get(client) ?? 0;
+    const clients = this.#counts.size + (own === 0 ? 1 : 0);
+    return own < this.#capacity / clients;
+  }
+
+  /** The request in progress that `packet` retransmits byte for byte, if there is one. */
+  find(source: Endpoint, packet: Packet, nowMs: number): RequestInProgress | undefined {
+    this.#expire(nowMs);
+    const current = this.#entries.get(keyOf(source, packet));
+    return current?.authenticator === authenticatorOf(packet) ? current : undefined;
+  }
+
   /**
-   * Begins a request at the monotonic time `nowMs`. Returns the request in progress that it retransmits byte for byte,
-   * if there is one. The same Identifier with another Request Authenticator is a new request: the client has given up
-   * the old one (RFC 5080 section 2.2.2).
+   * Begins a request at the monotonic time `nowMs`. One in progress with the same Identifier and another Request Authenticator
+   * ends with that: the client has given it up (RFC 5080 section 2.2.2).
    */
   begin(
     source: Endpoint,
     packet: Packet,
-    correlationId: string,
+    { correlationId, client }: { readonly correlationId: string; readonly client: string },
     nowMs: number,
-  ): RequestInProgress | undefined {
-    this.#expire(nowMs);
+  ): void {
     const key = keyOf(source, packet);
+    this.#remove(key);
     const authenticator = authenticatorOf(packet);
-    const current = this.#entries.get(key);
-    if (current?.authenticator === authenticator) return current;
-    this.#entries.delete(key);
-    this.#entries.set(key, { correlationId, beganAtMs: nowMs, authenticator });
-    if (this.#entries.size > this.#capacity) this.#dropOldest();
-    return undefined;
+    this.#entries.set(key, { correlationId, client, beganAtMs: nowMs, authenticator });
+    this.#counts.set(client, (this.#counts.get(client) ?? 0) + 1);
   }
 
   /** Ends a request and returns what was known of it; undefined when it is not in progress. */
@@ -65,22 +79,24 @@ export class InProgress {
     const key = keyOf(source, packet);
     const entry = this.#entries.get(key);
     if (entry?.authenticator !== authenticatorOf(packet)) return undefined;
-    this.#entries.delete(key);
+    this.#remove(key);
     return entry;
   }
 
   #expire(nowMs: number): void {
-    for (const { beganAtMs } of this.#entries.values()) {
+    for (const [key, { beganAtMs }] of this.#entries) {
       if (nowMs - beganAtMs < this.#expiresAfterMs) return;
-      this.#dropOldest();
+      this.#remove(key);
     }
   }
 
-  #dropOldest(): void {
-    for (const key of this.#entries.keys()) {
-      this.#entries.delete(key);
-      return;
-    }
+  #remove(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    const left = (this.#counts.get(entry.client) ?? 0) - 1;
+    if (left > 0) this.#counts.set(entry.client, left);
+    else this.#counts.delete(entry.client);
   }
 }
 

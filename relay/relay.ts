@@ -122,6 +122,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     clock,
     cloudClock,
     report,
+    onPlace: (place, correlationId) => coaServer.commandAt(place, correlationId),
     visibilitySeconds,
   });
   const servers = new AccountingServers(site.accounting, report);

@@ -72,7 +72,6 @@ describe('the table of discarded packets', () => {
       'malformed-event-timestamp': true,
       'stale-event-timestamp': true,
       'repeat-in-progress': true,
-      'inbox-full': true,
       'inbox-unavailable': true,
       draining: true,
     };
