@@ -4,20 +4,27 @@
 // A request is in the cloud from when it is forwarded until a command of it comes, and again from the outcome of that until the
 // next command or the reply. What it takes at its NAS is no matter of the cloud.
 
-/** The window has room for what the cloud has worked off in such a time, or in twice its shortest time for a request. */
-const TARGET_MS = 100;
-/** The window is adjusted so often, by a factor of two at most. */
+/**
+ * The window has room for what the cloud works off in twice the time that a request takes there when nothing waits: it then has
+ * always something to do, and nothing waits for longer than it takes. Never for less than this time.
+ */
+const LEAST_TARGET_MS = 50;
+/** The window is adjusted so often, by a factor of two at most, and by so many requests at least. */
 const ADJUSTED_EVERY_MS = 250;
-const LEAST = 16;
+const ADJUSTED_BY = 8;
+const LEAST = 4;
 const INITIAL = 64;
 const MOST = 4096;
-/** The shortest time is that of one such span or two. */
+/** When nothing waits is when requests took least on average, within one such span or two. */
 const SPAN_MS = 30_000;
-/** After so many adjustments the window is halved for once, so that the shortest time is seen also under constant load. */
+/** After so many adjustments the window is halved for once, so that this is seen also under constant load. */
 const PROBED_EVERY = 40;
-/** A request of which nothing is heard for so long has been lost, waits for others of its session, or the cloud is slow: the
- * window is halved for that. */
+/**
+ * A request of which nothing is heard for so long has been lost, or waits for others of its session. Where nothing is heard of any
+ * other one either, the cloud does nothing, and the window is halved.
+ */
 const LOST_AFTER_MS = 5_000;
+const QUIET_AFTER_MS = 1_000;
 /** After so long a request is at no NAS any more. */
 const FORGOTTEN_AFTER_MS = 60_000;
 /** So many requests of a session wait in its item while one of them is at the NAS: they are with the cloud, and cost it nothing. */
@@ -46,6 +53,8 @@ export class CloudWindow {
   /** Since the latest adjustment. */
   #sinceMs = 0;
   #heard = 0;
+  #tookMs = 0;
+  #heardAtMs = Number.NEGATIVE_INFINITY;
   #wasFull = false;
   #lostAtMs = Number.NEGATIVE_INFINITY;
   #span = { sinceMs: 0, leastMs: Number.POSITIVE_INFINITY, leastBeforeMs: Number.POSITIVE_INFINITY };
@@ -124,7 +133,8 @@ export class CloudWindow {
       if (nowMs - sinceMs < LOST_AFTER_MS) break;
       this.#inCloud.delete(id);
       this.#count(group, { inCloud: -1 });
-      if (nowMs - this.#lostAtMs < LOST_AFTER_MS) continue;
+      const isQuiet = nowMs - this.#heardAtMs > QUIET_AFTER_MS;
+      if (!isQuiet || nowMs - this.#lostAtMs < LOST_AFTER_MS) continue;
       this.#lostAtMs = nowMs;
       this.#limit = Math.max(LEAST, Math.round(this.#limit / 2));
     }
@@ -135,26 +145,30 @@ export class CloudWindow {
     }
   }
 
-  /** Learns from one that has been in the cloud for `tookMs`. By Little's law the cloud holds its rate times its time. */
+  /** Learns from one that has been in the cloud for `tookMs`. */
   #hear(tookMs: number, nowMs: number): void {
     this.#heard++;
+    this.#tookMs += tookMs;
+    this.#heardAtMs = nowMs;
+    const elapsedMs = nowMs - this.#sinceMs;
+    if (elapsedMs < ADJUSTED_EVERY_MS || this.#heard < ADJUSTED_BY) return;
     if (nowMs - this.#span.sinceMs >= SPAN_MS) {
       const { leastMs: leastBeforeMs } = this.#span;
       this.#span = { sinceMs: nowMs, leastMs: Number.POSITIVE_INFINITY, leastBeforeMs };
     }
-    this.#span.leastMs = Math.min(this.#span.leastMs, tookMs);
-    const elapsedMs = nowMs - this.#sinceMs;
-    if (elapsedMs < ADJUSTED_EVERY_MS) return;
+    this.#span.leastMs = Math.min(this.#span.leastMs, this.#tookMs / this.#heard);
     // Where there was room all the time, the rate is that of the clients and tells nothing of the cloud.
     if (this.#wasFull) this.#adjust(this.#heard / elapsedMs);
     this.#sinceMs = nowMs;
     this.#heard = 0;
+    this.#tookMs = 0;
     this.#wasFull = false;
   }
 
+  /** By Little's law the cloud holds its rate times the time that a request takes. */
   #adjust(perMs: number): void {
     const { leastMs, leastBeforeMs } = this.#span;
-    const targetMs = Math.max(TARGET_MS, 2 * Math.min(leastMs, leastBeforeMs));
+    const targetMs = Math.max(LEAST_TARGET_MS, 2 * Math.min(leastMs, leastBeforeMs));
     const isProbe = ++this.#adjustments % PROBED_EVERY === 0;
     const wanted = isProbe ? this.#limit / 2 : perMs * targetMs;
     const within = Math.min(Math.max(wanted, this.#limit / 2), this.#limit * 2);

@@ -69,10 +69,7 @@ function request(patienceMs: number): Promise<Outcome> {
     { name: 'Acct-Session-Id', value: `${prefix}${number % sessions}` },
     { name: 'ERX-Service-Activate', tag: 1, value: isSecond ? 'silver' : 'gold' },
   ]);
-  const packet = signRequest(
-    { code: CODE.CoaRequest, identifier: slot % IDENTIFIERS, attributes },
-    secret,
-  );
+  const packet = signRequest({ code: CODE.CoaRequest, identifier: slot % IDENTIFIERS, attributes }, secret);
   return new Promise((settle) => {
     const sentAtMs = performance.now();
     const one = { sentAtMs, settle };

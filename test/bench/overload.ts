@@ -60,9 +60,14 @@ try {
   const goodput = acknowledged(burst) / SECONDS;
   const answered = burst.filter(({ answer }) => answer !== undefined);
   const p99 = percentile(answered, 0.99);
-  print(`ten times as many: ${(burst.length / SECONDS).toFixed(0)} requests/s, refused by the relay: ${reasons()}`);
+  print(
+    `ten times as many: ${(burst.length / SECONDS).toFixed(0)} requests/s, refused by the relay: ${reasons()}`,
+  );
   expect(`goodput ${goodput.toFixed(0)} switches/s, no less than capacity`, goodput >= capacity);
-  expect(`answered ${share(answered.length, burst.length)}, 95 % or more`, answered.length >= 0.95 * burst.length);
+  expect(
+    `answered ${share(answered.length, burst.length)}, 95 % or more`,
+    answered.length >= 0.95 * burst.length,
+  );
   expect(`99 % of the answers within ${p99.toFixed(0)} ms, below ${patienceMs} ms`, p99 < patienceMs);
   expect(`99 % of the ACKs within ${percentile(acks(burst), 0.99).toFixed(0)} ms`, true);
 
@@ -76,12 +81,20 @@ try {
   const own = { perSecond: capacity / 4, seconds: SECONDS, patienceMs };
   const alone = await policy(own);
   const [beside, flooding] = await Promise.all([policy(own), flood({ ...own, perSecond: 10 * capacity })]);
-  const [p99Alone, p99Beside] = [alone, beside].map((outcomes) => percentile(outcomes, 0.99)) as [number, number];
+  const [p99Alone, p99Beside] = [alone, beside].map((outcomes) => percentile(outcomes, 0.99)) as [
+    number,
+    number,
+  ];
   print(`one client floods: it gets ${(acknowledged(flooding) / SECONDS).toFixed(0)} switches/s`);
   print(`the other at a quarter of capacity: ${summary(alone)} alone, ${summary(beside)} beside it`);
-  expect(`its 99 % are ${(p99Beside / p99Alone).toFixed(2)} times those alone, at most 2`, p99Beside <= 2 * p99Alone);
+  expect(
+    `its 99 % are ${(p99Beside / p99Alone).toFixed(2)} times those alone, at most 2`,
+    p99Beside <= 2 * p99Alone,
+  );
   const again = acknowledged(await flood({ atATime: AT_A_TIME, seconds: SECONDS, patienceMs })) / SECONDS;
-  print(`capacity in the end: ${again.toFixed(0)} switches/s; the emulator of DynamoDB may slow down by itself`);
+  print(
+    `capacity in the end: ${again.toFixed(0)} switches/s; the emulator of DynamoDB may slow down by itself`,
+  );
 } finally {
   await Promise.all(workers.map((worker) => worker.terminate()));
   await system.stop();

@@ -16,6 +16,7 @@ import type {
   DiscardReason,
   FeedDiscardReason,
   KeptReason,
+  RefusalReason,
   UnansweredReason,
 } from '../../relay/telemetry/events.ts';
 import { codeWords, ROOT, read, section, tableRows } from './markdown.ts';
@@ -76,6 +77,18 @@ describe('the table of discarded packets', () => {
       draining: true,
     };
     expect(sorted(firstCells('Discarded packets').flatMap(codeWords))).toEqual(sorted(Object.keys(reasons)));
+  });
+});
+
+describe('the table of requests that the relay refuses', () => {
+  it('has each reason, and no other', () => {
+    const reasons: Readonly<Record<RefusalReason, true>> = {
+      rate: true,
+      'in-progress': true,
+      waiting: true,
+      waited: true,
+    };
+    expect(sorted(firstCells('Overload').flatMap(codeWords))).toEqual(sorted(Object.keys(reasons)));
   });
 });
 
