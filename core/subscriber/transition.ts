@@ -81,9 +81,9 @@
 //     deactivating × answered → deactivating
 //     deactivating × repeated → deactivating
 //     deactivating × ack → idle, activating, deactivating, excluding
-//     deactivating × nak → idle, activating, deactivating, excluding, restoring
-//     deactivating × timeout → idle, activating, deactivating, excluding, restoring
-//     deactivating × unsent → idle, activating, deactivating, excluding, restoring
+//     deactivating × nak → idle, activating, deactivating, excluding, restoring, disconnecting
+//     deactivating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     deactivating × unsent → idle, activating, deactivating, excluding, restoring, disconnecting
 //     deactivating × stray → deactivating
 //     deactivating × due → deactivating
 //     deactivating × refreshed → deactivating
@@ -112,9 +112,9 @@
 //     restoring × answered → restoring
 //     restoring × repeated → restoring
 //     restoring × ack → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × nak → closed, idle, activating, deactivating, excluding, restoring
+//     restoring × nak → closed, idle, activating, deactivating, excluding, restoring, disconnecting
 //     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × unsent → idle, activating, deactivating, excluding
+//     restoring × unsent → idle, activating, deactivating, excluding, disconnecting
 //     restoring × stray → restoring
 //     restoring × due → restoring
 //     restoring × refreshed → restoring
