@@ -13,7 +13,7 @@ const LEAST_TARGET_MS = 50;
 const ADJUSTED_EVERY_MS = 250;
 const ADJUSTED_BY = 8;
 const LEAST = 4;
-const INITIAL = 64;
+const INITIAL = 16;
 const MOST = 4096;
 /** When nothing waits is when requests took least on average, within one such span or two. */
 const SPAN_MS = 30_000;
@@ -157,8 +157,7 @@ export class CloudWindow {
       this.#span = { sinceMs: nowMs, leastMs: Number.POSITIVE_INFINITY, leastBeforeMs };
     }
     this.#span.leastMs = Math.min(this.#span.leastMs, this.#tookMs / this.#heard);
-    // Where there was room all the time, the rate is that of the clients and tells nothing of the cloud.
-    if (this.#wasFull) this.#adjust(this.#heard / elapsedMs);
+    this.#adjust(this.#heard / elapsedMs, this.#tookMs / this.#heard);
     this.#sinceMs = nowMs;
     this.#heard = 0;
     this.#tookMs = 0;
@@ -166,13 +165,15 @@ export class CloudWindow {
   }
 
   /** By Little's law the cloud holds its rate times the time that a request takes. */
-  #adjust(perMs: number): void {
+  #adjust(perMs: number, tookMs: number): void {
     const { leastMs, leastBeforeMs } = this.#span;
     const targetMs = Math.max(LEAST_TARGET_MS, 2 * Math.min(leastMs, leastBeforeMs));
-    const isProbe = ++this.#adjustments % PROBED_EVERY === 0;
+    // Where there was room all the time, the rate is that of the clients. Then the time alone tells that requests wait.
+    if (!this.#wasFull && tookMs <= targetMs) return;
+    const isProbe = this.#wasFull && ++this.#adjustments % PROBED_EVERY === 0;
     const wanted = isProbe ? this.#limit / 2 : perMs * targetMs;
-    const within = Math.min(Math.max(wanted, this.#limit / 2), this.#limit * 2);
-    this.#limit = Math.round(Math.min(Math.max(within, LEAST), MOST));
+    const most = this.#wasFull ? Math.min(this.#limit * 2, MOST) : this.#limit;
+    this.#limit = Math.round(Math.max(LEAST, this.#limit / 2, Math.min(wanted, most)));
   }
 }
 

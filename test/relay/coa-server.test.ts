@@ -113,23 +113,23 @@ describe('a relay that is asked for more than the cloud works off', () => {
       { name: 'Acct-Session-Id', value: `${address} ${index}` },
       { name: 'ERX-Service-Activate', tag: 1, value: 'gold' },
     ] as const;
-  const inbox64 = 64;
+  const window = 16;
 
   test('forwards what fits into its window, lets 1,024 wait, and answers others 506 at once', () => {
-    ask(inbox64 + 1024 + 2);
-    expect(inbox.size).toBe(inbox64);
+    ask(window + 1024 + 2);
+    expect(inbox.size).toBe(window);
     expect(coaServer.waiting).toEqual([['policy-server', 1024]]);
     expect(refusals()).toEqual(['policy-server: waiting', 'policy-server: waiting']);
-    expect(coaServer.inProgress).toBe(inbox64 + 1024);
+    expect(coaServer.inProgress).toBe(window + 1024);
     const [reply] = replies.map(({ packet }) => packetOf(packet));
     expect(reply?.code).toBe(CODE.CoaNak);
     expect(firstValue(decodeAttributes(reply as Packet), 'Error-Cause')).toBe(506);
-    expect(replies.map(({ destination }) => destination.port - source.port)).toEqual([1088, 1089]);
+    expect(replies.map(({ destination }) => destination.port - source.port)).toEqual([1040, 1041]);
     expect(events.discards).toEqual([]);
   });
 
   test('keeps half of that for another client, and gives it its turn', async () => {
-    ask(inbox64 + 1024, FLOOD);
+    ask(window + 1024, FLOOD);
     ask(512);
     expect(coaServer.waiting).toEqual([
       ['flood', 512],
@@ -147,21 +147,21 @@ describe('a relay that is asked for more than the cloud works off', () => {
   });
 
   test('answers 506 what has waited for a quarter of the patience of its client', async () => {
-    ask(inbox64 + 3);
+    ask(window + 3);
     await clock.advance(2_400);
     expect(refusals()).toEqual([]);
     await clock.advance(200);
     expect(refusals()).toEqual(Array(3).fill('policy-server: waited'));
-    expect([coaServer.waiting, coaServer.inProgress]).toEqual([[], inbox64]);
+    expect([coaServer.waiting, coaServer.inProgress]).toEqual([[], window]);
   });
 
   test('takes a request that it has refused on as a new one when it comes again', async () => {
-    ask(inbox64 + 1);
+    ask(window + 1);
     await clock.advance(2_600);
     expect(refusals()).toEqual(['policy-server: waited']);
-    coaServer.receive(signedRequest({ attributes: sessionOf(source, inbox64) }), {
+    coaServer.receive(signedRequest({ attributes: sessionOf(source, window) }), {
       ...source,
-      port: source.port + inbox64,
+      port: source.port + window,
     });
     expect(coaServer.waiting).toEqual([['policy-server', 1]]);
   });
@@ -175,8 +175,8 @@ describe('a relay that is asked for more than the cloud works off', () => {
   });
 
   test('forgets what waits when its client uses the Identifier for another request', async () => {
-    ask(inbox64 + 1);
-    const last = { ...source, port: source.port + inbox64 };
+    ask(window + 1);
+    const last = { ...source, port: source.port + window };
     coaServer.receive(signedRequest({ attributes: sessionOf(source, 99_999) }), last);
     expect(coaServer.waiting).toEqual([['policy-server', 2]]);
     await events.first(({ kind }) => kind === 'request-forwarded');

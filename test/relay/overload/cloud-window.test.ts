@@ -69,6 +69,20 @@ describe('the window', () => {
     expect(window.limit).toBe(new CloudWindow().limit);
   });
 
+  test('narrows while clients leave room, where requests wait in the cloud all the same', () => {
+    const window = new CloudWindow();
+    const take = (tookMs: number, fromMs: number, forMs: number) => {
+      for (let nowMs = fromMs; nowMs < fromMs + forMs; nowMs += 30) {
+        window.sent(String(nowMs), String(nowMs), nowMs - tookMs);
+        window.ended(String(nowMs), nowMs);
+      }
+    };
+    take(60, 0, 5_000);
+    expect(window.limit).toBe(new CloudWindow().limit);
+    take(300, 5_000, 5_000);
+    expect(window.limit).toBe(4);
+  });
+
   test('narrows when nothing is heard of the cloud, and gives up what it has lost', () => {
     const window = new CloudWindow();
     for (let index = 0; window.hasRoom(0); index++) window.sent(String(index), String(index), 0);
