@@ -78,7 +78,7 @@ try {
     acknowledged(after) === after.length,
   );
 
-  const own = { perSecond: capacity / 4, seconds: SECONDS, patienceMs };
+  const own = { perSecond: capacity / 10, seconds: SECONDS, patienceMs };
   const alone = await policy(own);
   const [beside, flooding] = await Promise.all([policy(own), flood({ ...own, perSecond: 10 * capacity })]);
   const [p99Alone, p99Beside] = [alone, beside].map((outcomes) => percentile(outcomes, 0.99)) as [
@@ -86,7 +86,7 @@ try {
     number,
   ];
   print(`one client floods: it gets ${(acknowledged(flooding) / SECONDS).toFixed(0)} switches/s`);
-  print(`the other at a quarter of capacity: ${summary(alone)} alone, ${summary(beside)} beside it`);
+  print(`the other at a tenth of capacity: ${summary(alone)} alone, ${summary(beside)} beside it`);
   expect(
     `its 99 % are ${(p99Beside / p99Alone).toFixed(2)} times those alone, at most 2`,
     p99Beside <= 2 * p99Alone,
