@@ -38,8 +38,8 @@ export interface CoaServerOptions {
 
 /** How many requests may wait for their turn to be forwarded. */
 const MAX_WAITING = 1024;
-/** A request waits for a quarter of the time for which its client does, so that the cloud has the rest. */
-const WAITING_SHARE = 1 / 4;
+/** A request waits for half of the time for which its client does, so that the cloud has the rest. */
+const WAITING_SHARE = 1 / 2;
 /** How often the relay looks for requests that have waited too long, while any wait. */
 const CHECKED_EVERY_MS = 100;
 

@@ -13,7 +13,7 @@ export type DiscardReason = CheckFailure | 'repeat-in-progress' | 'inbox-unavail
 
 /**
  * Why the relay answers a request with 506 by itself: its client sends more than `ratePerSecond`; too many are in progress, or
- * wait to be forwarded; or it has waited for a quarter of the time for which its client waits.
+ * wait to be forwarded; or it has waited for half of the time for which its client waits.
  */
 export type RefusalReason = 'rate' | 'in-progress' | 'waiting' | 'waited';
 
