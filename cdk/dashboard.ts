@@ -61,8 +61,10 @@ export class Dashboard extends cloudwatch.Dashboard {
       ]),
       graph(
         'Oldest message in a queue, s',
-        sites.flatMap(({ inbox, outbox, accounting, feed }) =>
-          [inbox, outbox, accounting, feed].map((queue) => queue.metricApproximateAgeOfOldestMessage()),
+        sites.flatMap(({ inbox, outcomes, outbox, accounting, feed }) =>
+          [inbox, outcomes, outbox, accounting, feed].map((queue) =>
+            queue.metricApproximateAgeOfOldestMessage(),
+          ),
         ),
       ),
     );

@@ -152,6 +152,7 @@ export class RelayService extends Construct {
         AWS_REGION: Stack.of(this).region,
         INTERLOCK_SITE: siteFile,
         INTERLOCK_INBOX_URL: queues.inbox.queueUrl,
+        INTERLOCK_OUTCOMES_URL: queues.outcomes.queueUrl,
         INTERLOCK_OUTBOX_URL: queues.outbox.queueUrl,
         INTERLOCK_ACCOUNTING_URL: queues.accounting.queueUrl,
         INTERLOCK_FEED_URL: queues.feed.queueUrl,

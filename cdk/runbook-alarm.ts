@@ -7,6 +7,7 @@ import type { Construct } from 'constructs';
 /** The headings of docs/runbook.md. */
 export type RunbookHeading =
   | 'Dead letters in an inbox'
+  | 'Dead letters of outcomes'
   | 'Dead letters in an outbox'
   | 'Dead letters in accounting'
   | 'Dead letters in a feed'
@@ -14,6 +15,7 @@ export type RunbookHeading =
   | 'Changes that account could not process'
   | 'Accounting records cannot be made'
   | 'An inbox is late'
+  | 'Outcomes are late'
   | 'An outbox is late'
   | 'Accounting is late'
   | 'A feed is late'

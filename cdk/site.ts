@@ -11,10 +11,11 @@ import { WorkQueue } from './work-queue.ts';
 /** A session that logs on is to be known before its first plan change. */
 const FEED_LATE_SECONDS = 120;
 
-/** One site: its four queues, the policy for the credentials of its relay, and the relay itself if it runs in a VPC. The
+/** One site: its five queues, the policy for the credentials of its relay, and the relay itself if it runs in a VPC. The
  * construct's id is the site's name. */
 export class Site extends Construct {
   readonly inbox: WorkQueue;
+  readonly outcomes: WorkQueue;
   readonly outbox: WorkQueue;
   readonly accounting: WorkQueue;
   readonly feed: WorkQueue;
@@ -29,6 +30,8 @@ export class Site extends Construct {
       });
     this.inbox = queue('Inbox', 'inbox', 'Dead letters in an inbox');
     this.inbox.alarmWhenLate('An inbox is late', 2 * QUEUES.inbox.visibilityTimeoutSeconds);
+    this.outcomes = queue('Outcomes', 'outcomes', 'Dead letters of outcomes');
+    this.outcomes.alarmWhenLate('Outcomes are late', 2 * QUEUES.outcomes.visibilityTimeoutSeconds);
     this.outbox = queue('Outbox', 'outbox', 'Dead letters in an outbox');
     this.outbox.alarmWhenLate('An outbox is late', 2 * QUEUES.outbox.visibilityTimeoutSeconds);
     this.accounting = queue('Accounting', 'accounting', 'Dead letters in accounting');
@@ -43,13 +46,18 @@ export class Site extends Construct {
 
     new CfnOutput(this, 'RelayPolicyArn', { value: policy.managedPolicyArn });
     new CfnOutput(this, 'InboxUrl', { value: this.inbox.queueUrl });
+    new CfnOutput(this, 'OutcomesUrl', { value: this.outcomes.queueUrl });
     new CfnOutput(this, 'OutboxUrl', { value: this.outbox.queueUrl });
     new CfnOutput(this, 'AccountingUrl', { value: this.accounting.queueUrl });
     new CfnOutput(this, 'FeedUrl', { value: this.feed.queueUrl });
-    const { inbox, outbox, accounting, feed } = this;
+    const { inbox, outcomes, outbox, accounting, feed } = this;
     const service =
       relay &&
-      new RelayService(this, 'Relay', { ...relay, policy, queues: { inbox, outbox, accounting, feed } });
+      new RelayService(this, 'Relay', {
+        ...relay,
+        policy,
+        queues: { inbox, outcomes, outbox, accounting, feed },
+      });
     // A relay at the site has a role that the operator has made; the queues know it by its name.
     const named = { service: 'iam', region: '', resource: 'role', resourceName: relayRole };
     this.#grantRelay(policy, service?.role.roleArn ?? Stack.of(this).formatArn(named), secretArns);
@@ -76,10 +84,10 @@ export class Site extends Construct {
     });
   }
 
-  /** Lets `relay`, which has the role with this ARN, send to its inbox and its feed queue, receive from its outbox and its
+  /** Lets `relay`, which has the role with this ARN, send to its inbox, its queue of outcomes and its feed queue, receive from its outbox and its
    * accounting queue, and read these secrets. */
   #grantRelay(relay: iam.IGrantable, roleArn: string, secretArns: readonly string[]): void {
-    for (const queue of [this.inbox, this.feed]) queue.allowSend(relay, roleArn);
+    for (const queue of [this.inbox, this.outcomes, this.feed]) queue.allowSend(relay, roleArn);
     for (const queue of [this.outbox, this.accounting]) queue.allowReceive(relay, roleArn);
     if (secretArns.length > 0) {
       iam.Grant.addToPrincipal({

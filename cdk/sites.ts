@@ -18,9 +18,12 @@ export class Sites extends Construct {
     this.all = outlines.map((outline) => new Site(this, outline));
   }
 
-  /** Invokes `consumer` with what the relays send: verified requests, and outcomes of commands. */
+  /** Invokes `consumer` with what the relays send: verified requests, and, apart from them, outcomes of commands. */
   deliverInboxesTo(consumer: NodeFunction): void {
-    for (const { node, inbox } of this.all) inbox.deliverTo(consumer, `Inbox-${node.id}`);
+    for (const { node, inbox, outcomes } of this.all) {
+      inbox.deliverTo(consumer, `Inbox-${node.id}`);
+      outcomes.deliverTo(consumer, `Outcomes-${node.id}`);
+    }
   }
 
   /** Invokes `consumer` with what the relays have learned from accounting. */

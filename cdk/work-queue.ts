@@ -15,9 +15,12 @@ export interface WorkQueueProps {
 
 /** A queue with its dead-letter queue. A FIFO queue is set for high throughput. */
 export class WorkQueue extends GuardedQueue {
+  readonly #maxConcurrency: number | undefined;
+
   constructor(scope: Construct, id: string, { queueName, deadLetters, shape }: WorkQueueProps) {
-    const { fifo, visibilityTimeoutSeconds, maxReceiveCount } = shape;
+    const { fifo, visibilityTimeoutSeconds, maxReceiveCount, retentionSeconds } = shape;
     super(scope, id, {
+      ...(retentionSeconds !== undefined && { retentionPeriod: Duration.seconds(retentionSeconds) }),
       queueName,
       visibilityTimeout: Duration.seconds(visibilityTimeoutSeconds),
       deadLetterQueue: {
@@ -30,6 +33,7 @@ export class WorkQueue extends GuardedQueue {
         fifoThroughputLimit: sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
       }),
     });
+    this.#maxConcurrency = shape.maxConcurrency;
   }
 
   /** Invokes `consumer` with batches of messages; SQS delivers again those that fail. */
@@ -40,6 +44,7 @@ export class WorkQueue extends GuardedQueue {
       eventSourceArn: this.queueArn,
       batchSize: INBOX_BATCH_SIZE,
       reportBatchItemFailures: true,
+      ...(this.#maxConcurrency !== undefined && { maxConcurrency: this.#maxConcurrency }),
     });
   }
 

@@ -1,6 +1,6 @@
 // The messages in the queues, one schema a queue. Octets are base64; times are milliseconds since 1970-01-01 UTC. Times in a
 // message of the relay are by the relay's clock, which may be wrong: they are for people, and nothing is decided by them; those of
-// the feed are by the cloud's, as far as the relay knows that. No message carries a secret: only the relay has the secrets, verifies and signs.
+// the feed, and the age of a request with `clockSkewMs`, are by the cloud's, as far as the relay knows that. No message carries a secret: only the relay has the secrets, verifies and signs.
 //
 // Every message has a version. A relay and functions that are one release apart understand each other: `upgradeMessage`
 // turns each past version into today's, and `replyFor` writes a reply to a relay of 0.1.0 in the only form that it
@@ -8,6 +8,9 @@
 import * as v from 'valibot';
 import type { Endpoint } from './endpoint.ts';
 import { IDENTITY_ATTRIBUTES } from './identity.ts';
+
+/** How long a client waits for the answer to a request, where nothing else is known of it. */
+export const CLIENT_PATIENCE_SECONDS = 10;
 
 /** The version that this release writes. Messages of 0.1.0 have none; they stay readable until 1.0. */
 export const MESSAGE_VERSION = 1;
@@ -54,6 +57,8 @@ const RequestMessage = v.object({
   receivedAtMs: TimeMs,
   /** What the relay's clock is ahead of the cloud's, where the relay knows. */
   clockSkewMs: v.exactOptional(v.pipe(v.number(), v.integer())),
+  /** How long its client waits for the answer, from its arrival at the relay. */
+  patienceSeconds: v.exactOptional(v.pipe(v.number(), v.minValue(1)), CLIENT_PATIENCE_SECONDS),
   origin: Origin,
   /** The session that decide has found for a request without Acct-Session-Id. Such a message comes from decide. */
   session: v.exactOptional(SessionKey),
@@ -71,7 +76,8 @@ export const UNKNOWN_RESULTS = ['timeout', 'unreachable', 'interrupted'] as cons
 /** The outcome of a command that the relay did not send: the NAS knows nothing of it. */
 export const NOT_SENT = 'expired';
 
-const OutcomeMessage = v.object({
+/** The schema of a site's queue of outcomes. */
+export const OutcomeMessage = v.object({
   version: Version,
   kind: v.literal('outcome'),
   correlationId: Text,
@@ -89,7 +95,7 @@ const OutcomeMessage = v.object({
   isUnsent: v.exactOptional(v.literal(true)),
   atMs: TimeMs,
 });
-/** Inbox: the outcome of a command. */
+/** Queue of outcomes, or inbox, where relays of before send it: the outcome of a command. */
 export type OutcomeMessage = v.InferOutput<typeof OutcomeMessage>;
 
 /** The schema of a site's inbox. */

@@ -175,6 +175,12 @@ function relayLine(event: RelayEvent): Line | undefined {
       return ['note', undefined, `the accounting server is now ${event.to}, no longer ${event.from}`];
     case 'queue-entry-refused':
       return ['problem', undefined, `queue ${event.queue}: SQS refused a message: ${event.error}`];
+    case 'request-refused':
+      return [
+        'refused',
+        event.correlationId,
+        `506 to ${event.client}, which asks for more than there is room for: ${event.reason}`,
+      ];
     case 'feed-queued': {
       const { nas, acctSessionId, service, status, feed } = event;
       const what = [nas, acctSessionId, service].filter((part) => part !== undefined).join(' ');

@@ -185,6 +185,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       site: relaySite,
       queues: {
         inbox: queues.inbox.url,
+        outcomes: queues.outcomes.url,
         outbox: queues.outbox.url,
         accounting: queues.accounting.url,
         feed: queues.feed.url,

@@ -1,11 +1,11 @@
 // The commands of the outbox. A command is sent to its NAS at most once over all relays, and its message is deleted after
-// its outcome is in the inbox.
+// SQS has its outcome.
 //
 // Why at most once: a command that SQS has delivered before may have been carried out and reported. If it were carried
 // out again, the NAS could end up with services that the cloud believes gone. Such a command is reported as
 // `interrupted`, and the cloud undoes it. While this relay holds a command, no other relay receives it: the queue hides
 // it for 60 s, its transmission begins within the first 30 s and is repeated for at most 30 s more, and the visibility
-// timeout is renewed until its outcome is in the inbox. A message of a command whose outcome is there is deleted.
+// timeout is renewed until SQS has its outcome. A message of a command whose outcome is there is deleted.
 import type { CommandMessage, SessionKey } from '../core/messages.ts';
 import { ERROR_CAUSE } from '../core/radius/attributes.ts';
 import type { Clock } from './clock.ts';
@@ -25,6 +25,9 @@ const MAX_HELD = 4096;
 
 export interface CommandsOptions {
   readonly outbox: Queue;
+  /** Where outcomes go. */
+  readonly outcomes: Inbox;
+  /** Where they go in turns with that while SQS does not take them: a stack of before has no queue of outcomes. */
   readonly inbox: Inbox;
   readonly nases: readonly NasClient[];
   readonly clock: Clock;
@@ -34,6 +37,8 @@ export interface CommandsOptions {
   readonly report: Report;
   /** Called when a NAS has said that it has no such session, or that it has ended it. */
   readonly onGone?: (session: SessionKey) => void;
+  /** Told where the command of a request is: from now on with its NAS, or on the way back to the cloud. */
+  readonly onPlace?: (place: 'nas' | 'cloud', correlationId: string) => void;
   /** How long the outbox hides a message from other receivers. */
   readonly visibilitySeconds: number;
   /** @default 4096 */
@@ -67,7 +72,7 @@ export class Commands {
 
   /** Begins a command and returns at once. If `abandon` aborts before it is reported, `finish` reveals it again. */
   take(command: CommandMessage, message: QueueMessage, abandon: AbortSignal): void {
-    const { outbox, report, maxHeld = MAX_HELD } = this.#options;
+    const { outbox, report, onPlace, maxHeld = MAX_HELD } = this.#options;
     const { commandId, correlationId } = command;
     if (this.#messages.size >= maxHeld && !this.#messages.has(commandId)) {
       // SQS delivers it again. By its receive count it may have been sent then, so it is reported as interrupted.
@@ -76,6 +81,7 @@ export class Commands {
       report({ kind: 'message-left', reason: 'overloaded', ...left });
       return;
     }
+    onPlace?.('nas', correlationId);
     this.#messages.take(commandId, message, () => this.#carryOut(command, message, abandon));
   }
 
@@ -92,6 +98,7 @@ export class Commands {
       return 'done';
     }
     const outcome = await this.#outcomeOf(command, message, abandon);
+    this.#options.onPlace?.('cloud', correlationId);
     if (outcome === undefined || !(await this.#reportOutcome(command, outcome, abandon))) return 'abandoned';
     handled.add(commandId);
     return 'done';
@@ -138,8 +145,9 @@ export class Commands {
     outcome: ReportedOutcome,
     abandon: AbortSignal,
   ): Promise<boolean> {
+    const { outcomes, inbox } = this.#options;
     const message = outcomeMessage(command, outcome, this.#options.clock.now());
-    for (let failures = 0; !(await (this.#options.inbox.offer(message) ?? false)); ) {
+    for (let failures = 0; !(await ((failures % 2 === 0 ? outcomes : inbox).offer(message) ?? false)); ) {
       await backOff(this.#options.clock, ++failures, abandon);
       if (abandon.aborted) return false;
     }

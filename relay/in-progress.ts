@@ -13,17 +13,23 @@ export interface RequestInProgress {
   readonly beganAtMs: number;
 }
 
+interface Entry extends RequestInProgress {
+  readonly client: string;
+}
+
 /** The requests in progress of all clients. */
 export class InProgress {
   /** By Request Authenticator, the oldest first. */
-  readonly #entries = new Map<string, RequestInProgress>();
+  readonly #entries = new Map<string, Entry>();
+  /** How many, by client. */
+  readonly #counts = new Map<string, number>();
   readonly #expiresAfterMs: number;
   readonly #capacity: number;
 
   /**
    * A request is forgotten after `expiresAfterMs`, the time for which clients retransmit (RFC 5080 section 2.2.1: MRD
-   * 30 s). If its reply was lost in the cloud, the next retransmission is then forwarded. Above `capacity` entries the
-   * oldest is forgotten.
+   * 30 s). If its reply was lost in the cloud, the next retransmission is then forwarded. There are `capacity` at most, but
+   * for the shares of clients that come when others have taken all.
    */
   constructor({ expiresAfterMs = 30_000, capacity = 16_384 } = {}) {
     this.#expiresAfterMs = expiresAfterMs;
@@ -36,40 +42,57 @@ export class InProgress {
     return this.#entries.size;
   }
 
-  /**
-   * Begins a request at the monotonic time `nowMs`. Returns the request in progress that it retransmits byte for byte,
-   * if there is one.
-   */
-  begin(packet: Packet, correlationId: string, nowMs: number): RequestInProgress | undefined {
+  /** Whether `client` may begin another one: while there is room, and then up to an equal share of it. */
+  hasRoom(client: string, nowMs: number): boolean {
     this.#expire(nowMs);
+    if (this.#entries.size < this.#capacity) return true;
+    const own = this.#counts.get(client) ?? 0;
+    const clients = this.#counts.size + (own === 0 ? 1 : 0);
+    return own < this.#capacity / clients;
+  }
+
+  /** The request in progress that `packet` retransmits byte for byte, if there is one. */
+  find(packet: Packet, nowMs: number): RequestInProgress | undefined {
+    this.#expire(nowMs);
+    return this.#entries.get(keyOf(packet));
+  }
+
+  /**
+   * Begins a request at the monotonic time `nowMs`. One in progress with the same Identifier goes on: it still has an answer.
+   */
+  begin(
+    packet: Packet,
+    { correlationId, client }: { readonly correlationId: string; readonly client: string },
+    nowMs: number,
+  ): void {
     const key = keyOf(packet);
-    const current = this.#entries.get(key);
-    if (current !== undefined) return current;
-    this.#entries.set(key, { correlationId, beganAtMs: nowMs });
-    if (this.#entries.size > this.#capacity) this.#dropOldest();
-    return undefined;
+    this.#remove(key);
+    this.#entries.set(key, { correlationId, client, beganAtMs: nowMs });
+    this.#counts.set(client, (this.#counts.get(client) ?? 0) + 1);
   }
 
   /** Ends a request and returns what was known of it; undefined when it is not in progress. */
   end(packet: Packet): RequestInProgress | undefined {
     const key = keyOf(packet);
     const entry = this.#entries.get(key);
-    this.#entries.delete(key);
+    this.#remove(key);
     return entry;
   }
 
   #expire(nowMs: number): void {
-    for (const { beganAtMs } of this.#entries.values()) {
+    for (const [key, { beganAtMs }] of this.#entries) {
       if (nowMs - beganAtMs < this.#expiresAfterMs) return;
-      this.#dropOldest();
+      this.#remove(key);
     }
   }
 
-  #dropOldest(): void {
-    for (const key of this.#entries.keys()) {
-      this.#entries.delete(key);
-      return;
-    }
+  #remove(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    const left = (this.#counts.get(entry.client) ?? 0) - 1;
+    if (left > 0) this.#counts.set(entry.client, left);
+    else this.#counts.delete(entry.client);
   }
 }
 

@@ -10,7 +10,7 @@ import { udpTransport } from './radius/udp.ts';
 import { startRelay } from './relay.ts';
 import type { Environment } from './site/secrets.ts';
 import { secretsManager } from './site/secrets-manager.ts';
-import { feedBeside, type QueueUrls, type RelaySite, readSite, resolveSite } from './site/site.ts';
+import { type QueueUrls, queueBeside, type RelaySite, readSite, resolveSite } from './site/site.ts';
 import { serveHttp } from './telemetry/http.ts';
 import { logEvents } from './telemetry/log.ts';
 import { withoutIdentity } from './telemetry/without-identity.ts';
@@ -60,9 +60,10 @@ function queuesFrom(environment: Environment, file: string, { name, intake }: Re
   };
   const inbox = url('INTERLOCK_INBOX_URL');
   // A relay whose environment is older than its site file finds the feed queue beside the inbox.
-  const feed = environment['INTERLOCK_FEED_URL'] ? undefined : feedBeside(inbox, name);
+  const feed = environment['INTERLOCK_FEED_URL'] ? undefined : queueBeside(inbox, name, 'feed');
   const queues = {
     inbox,
+    ...(environment['INTERLOCK_OUTCOMES_URL'] && { outcomes: url('INTERLOCK_OUTCOMES_URL') }),
     outbox: url('INTERLOCK_OUTBOX_URL'),
     accounting: url('INTERLOCK_ACCOUNTING_URL'),
     ...(intake !== undefined && { feed: feed ?? url('INTERLOCK_FEED_URL') }),

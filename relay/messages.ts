@@ -23,6 +23,8 @@ export interface AcceptedRequest {
   readonly receivedAtMs: number;
   /** Name of the client in the site file. */
   readonly client: string;
+  /** How long the client waits for the answer. */
+  readonly patienceSeconds: number;
   readonly source: Endpoint;
   readonly packet: Packet;
   /** Its message group: that of its session, or of what identifies its subscriber. */
@@ -38,13 +40,14 @@ export function requestMessage(
   request: AcceptedRequest,
   clockSkewMs: number | undefined,
 ): OutgoingMessage {
-  const { correlationId, receivedAtMs, client, source, packet, group } = request;
+  const { correlationId, receivedAtMs, client, patienceSeconds, source, packet, group } = request;
   const message: RequestMessage = {
     version: MESSAGE_VERSION,
     kind: 'request',
     correlationId,
     receivedAtMs,
     ...(clockSkewMs !== undefined && { clockSkewMs: Math.round(clockSkewMs) }),
+    patienceSeconds,
     origin: {
       kind: 'radius',
       relay,

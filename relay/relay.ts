@@ -26,7 +26,7 @@ import { Queue, type SqsClient } from './queues/queue.ts';
 import { type IgnoredReply, RadiusClient } from './radius/client.ts';
 import type { ServerEndpoint, Transport } from './radius/transport.ts';
 import { findClientBySource } from './site/clients.ts';
-import { feedBeside, type QueueUrls, type RelaySite } from './site/site.ts';
+import { type QueueUrls, queueBeside, type RelaySite } from './site/site.ts';
 import { Counters } from './telemetry/counters.ts';
 import type { Report } from './telemetry/events.ts';
 import { problemsOf } from './telemetry/health.ts';
@@ -96,6 +96,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const outbox = new Queue('outbox', queues.outbox, { sqs, clock, report });
   const accountingQueue = new Queue('accounting', queues.accounting, { sqs, clock, report });
   const inbox = new Inbox(inboxQueue, { clock });
+  const outcomesUrl = queues.outcomes ?? queueBeside(queues.inbox, site.name, 'outcomes');
+  const outcomesQueue =
+    outcomesUrl === undefined ? undefined : new Queue('outcomes', outcomesUrl, { sqs, clock, report });
+  // Never full: no more commands are held than that.
+  const outcomes = outcomesQueue && new Inbox(outcomesQueue, { clock, maxWaiting: MAX_WAITING_RECORDS });
   const coaServer = new CoaServer({
     relay: site.name,
     findClient: findClientBySource(site.clients),
@@ -115,6 +120,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const handled = new HandledMessages(HANDLED_MESSAGES);
   const commands = new Commands({
     outbox,
+    outcomes: outcomes ?? inbox,
     inbox,
     handled,
     nases: site.nases.map(
@@ -124,6 +130,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     cloudClock,
     onGone: (session) => knownSessions.doubt(session, cloudClock.now()),
     report,
+    onPlace: (place, correlationId) => coaServer.commandAt(place, correlationId),
     visibilitySeconds,
   });
   const servers = new AccountingServers(site.accounting, report);
@@ -152,6 +159,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const feedServer = feedInbox && feedServerOf(feedInbox);
   const queuesInUse = [
     inboxQueue,
+    ...(outcomesQueue === undefined ? [] : [outcomesQueue]),
     outbox,
     ...(accounting === undefined ? [] : [accountingQueue]),
     ...(feedQueue === undefined ? [] : [feedQueue]),
@@ -290,7 +298,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 
 /** @throws ConfigurationError when there is none. */
 function feedUrl({ inbox, ...urls }: QueueUrls, site: string): string {
-  const feed = urls.feed ?? feedBeside(inbox, site);
+  const feed = urls.feed ?? queueBeside(inbox, site, 'feed');
   if (feed !== undefined) return feed;
   throw new ConfigurationError([
     'queues: expected feed, the URL of the queue for what accountingFrom brings',

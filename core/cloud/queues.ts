@@ -2,7 +2,7 @@
 // on one machine.
 
 /** The queues that each site has. */
-export type QueueName = 'inbox' | 'outbox' | 'accounting' | 'feed';
+export type QueueName = 'inbox' | 'outcomes' | 'outbox' | 'accounting' | 'feed';
 
 /** The attributes of a queue that its consumers rely on. */
 export interface QueueShape {
@@ -12,7 +12,23 @@ export interface QueueShape {
   readonly visibilityTimeoutSeconds: number;
   /** How often SQS delivers a message before it moves it to the dead-letter queue. */
   readonly maxReceiveCount: number;
+  /** How long SQS keeps a message. @default as long as it can: RETENTION_DAYS */
+  readonly retentionSeconds?: number;
+  /** Invocations of its function at a time, at most. Absent where no function works it off. */
+  readonly maxConcurrency?: number;
 }
+
+/**
+ * Requests are kept for minutes: longer than a message that fails takes to become a dead letter, and longer than any client
+ * waits (`clientPatienceSeconds`). What decide could not read by then is nothing to anyone.
+ */
+const REQUESTS_KEPT_SECONDS = 300;
+/**
+ * Of the 1000 concurrent executions that an account has, one site takes 120 at most. decide with 10 messages needs a few tens
+ * of milliseconds, so that 50 at a time are some thousands of requests a second.
+ */
+const DECIDE_CONCURRENCY = 50;
+const INGEST_CONCURRENCY = 20;
 
 /**
  * The timeout of decide: a sixth of its inbox's visibility timeout, as AWS advises. If decide crashes after its write
@@ -27,7 +43,20 @@ export const ACCOUNT_TIMEOUT_SECONDS = 30;
 
 /** The shape of each queue of a site. */
 export const QUEUES: Readonly<Record<QueueName, QueueShape>> = {
-  inbox: { fifo: true, visibilityTimeoutSeconds: 6 * DECIDE_TIMEOUT_SECONDS, maxReceiveCount: 5 },
+  inbox: {
+    fifo: true,
+    visibilityTimeoutSeconds: 6 * DECIDE_TIMEOUT_SECONDS,
+    maxReceiveCount: 5,
+    retentionSeconds: REQUESTS_KEPT_SECONDS,
+    maxConcurrency: DECIDE_CONCURRENCY,
+  },
+  // Apart from the inbox, so that what has begun is finished before anything else begins.
+  outcomes: {
+    fifo: true,
+    visibilityTimeoutSeconds: 6 * DECIDE_TIMEOUT_SECONDS,
+    maxReceiveCount: 5,
+    maxConcurrency: DECIDE_CONCURRENCY,
+  },
   // FIFO, so that a command that is sent or delivered twice is never carried out after a later one.
   outbox: { fifo: true, visibilityTimeoutSeconds: 60, maxReceiveCount: 10 },
   // While the accounting server does not answer, the relay keeps the message and extends its visibility timeout; SQS
@@ -35,7 +64,12 @@ export const QUEUES: Readonly<Record<QueueName, QueueShape>> = {
   accounting: { fifo: true, visibilityTimeoutSeconds: 60, maxReceiveCount: 100 },
   // FIFO: the records of one session come in the order of their arrival, and those of others side by side. A record that
   // the relay sends twice is dropped.
-  feed: { fifo: true, visibilityTimeoutSeconds: 6 * INGEST_TIMEOUT_SECONDS, maxReceiveCount: 5 },
+  feed: {
+    fifo: true,
+    visibilityTimeoutSeconds: 6 * INGEST_TIMEOUT_SECONDS,
+    maxReceiveCount: 5,
+    maxConcurrency: INGEST_CONCURRENCY,
+  },
 };
 
 /** Due sessions, from sweep and decide to decide. Only a queue that is not FIFO can delay each message by itself. */
@@ -43,6 +77,7 @@ export const DUE_QUEUE: QueueShape = {
   fifo: false,
   visibilityTimeoutSeconds: 6 * DECIDE_TIMEOUT_SECONDS,
   maxReceiveCount: 5,
+  maxConcurrency: DECIDE_CONCURRENCY,
 };
 /** The name of the due queue, which all sites share. */
 export const DUE_QUEUE_NAME = 'interlock-due';
@@ -60,7 +95,7 @@ export const DUE_PER_NAS_AND_SECOND = 20;
 /** The timeout of sweep. */
 export const SWEEP_TIMEOUT_SECONDS = 30;
 
-/** How long SQS keeps messages and dead letters; SQS allows no more. */
+/** How long SQS keeps messages and dead letters, unless their queue says otherwise; SQS allows no more. */
 export const RETENTION_DAYS = 14;
 
 /** Messages that decide gets in one invocation, at most. */
@@ -99,6 +134,16 @@ export function isDueQueue(queueArn: string): boolean {
  */
 export function siteOfInbox(queueArn: string): string {
   return siteOf(queueArn, 'inbox');
+}
+
+/** Whether this is the ARN of a queue of outcomes. */
+export function isOutcomesQueue(queueArn: string): boolean {
+  return queueArn.endsWith(queueName('', 'outcomes'));
+}
+
+/** The site whose queue of outcomes has this ARN, likewise. */
+export function siteOfOutcomes(queueArn: string): string {
+  return siteOf(queueArn, 'outcomes');
 }
 
 /** The site whose feed queue has this ARN, likewise. */

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { OPERATIONS } from '../client-rights.ts';
 import { DIALECT_NAMES, DIALECTS, type DialectName } from '../dialects/dialects.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
+import { CLIENT_PATIENCE_SECONDS } from '../messages.ts';
 import { ORDERS, SERVICE_ACCOUNTING, SESSIONS } from '../nas.ts';
 import { canonicalIpv6, isIpv6 } from '../radius/value-types.ts';
 import { nameProblem } from '../services/activation.ts';
@@ -76,6 +77,8 @@ const seconds = (min: number, max: number) =>
     v.minValue(min, `expected at least ${min} seconds`),
     v.maxValue(max, `expected at most ${max} seconds`),
   );
+/** Shorter than the inbox keeps a request. */
+const PatienceSeconds = seconds(1, 120);
 const flag = (fallback: boolean) => v.optional(v.boolean('expected true or false'), fallback);
 
 /** `10.0.0.0/8`, `2001:db8::/32` or a single address. */
@@ -144,6 +147,16 @@ const Client = v.strictObject({
   operations: some(
     v.picklist(OPERATIONS, `expected an operation: ${OPERATIONS.join(', ')}`),
     OPERATIONS.join(', '),
+  ),
+  /** How long it waits for an answer, where that is not what `clientPatienceSeconds` of the site says. */
+  clientPatienceSeconds: v.optional(PatienceSeconds),
+  /** Requests a second that it may send, over any second; further ones get CoA-NAK 506. */
+  ratePerSecond: v.optional(
+    v.pipe(
+      v.number('expected a number of requests a second'),
+      v.minValue(0.1, 'expected at least 0.1 requests a second'),
+      v.maxValue(100_000, 'expected at most 100000 requests a second'),
+    ),
   ),
 });
 
@@ -281,6 +294,8 @@ const SiteFile = v.strictObject({
   queues: v.optional(
     v.strictObject({
       inbox: QueueUrl,
+      /** Without it, and where none is beside the inbox, outcomes go to the inbox. */
+      outcomes: v.exactOptional(QueueUrl),
       outbox: QueueUrl,
       accounting: QueueUrl,
       /** Needed with `accountingFrom`. */
@@ -291,6 +306,8 @@ const SiteFile = v.strictObject({
   sessions: v.optional(v.picklist(SESSIONS, `expected ${SESSIONS.join(' or ')}`), 'implicit'),
   /** Whether names and addresses of subscribers may be logged. */
   logIdentity: flag(true),
+  /** How long clients wait for an answer: an older request is not begun any more. */
+  clientPatienceSeconds: v.optional(PatienceSeconds, CLIENT_PATIENCE_SECONDS),
   clients: v.pipe(v.array(Client), v.minLength(1, 'expected at least one client')),
   accounting: v.optional(v.array(AccountingServer), []),
   accountingFrom: v.optional(v.array(Feed), []),

@@ -16,6 +16,8 @@ export interface RequestContext {
   readonly queuedAtMs: number;
   /** The sequence number of its message in the inbox; absent where SQS gave none. */
   readonly sequence?: string | undefined;
+  /** When its client gives up, milliseconds since 1970-01-01 UTC by the cloud's clock. */
+  readonly answerByMs: number;
   /** The relay that received it; absent for one of 0.1.0. */
   readonly relay?: string | undefined;
   readonly client: RadiusClient;
@@ -33,13 +35,14 @@ export interface RequestContext {
 export function aboutRequest(
   packet: Packet,
   attributes: readonly Attribute[],
-  { correlationId, queuedAtMs, sequence, relay, client }: RequestContext,
-): Pick<ServiceRequest, 'correlationId' | 'queuedAtMs' | 'sequence' | 'origin'> {
+  { correlationId, queuedAtMs, sequence, answerByMs, relay, client }: RequestContext,
+): Pick<ServiceRequest, 'correlationId' | 'queuedAtMs' | 'sequence' | 'answerByMs' | 'origin'> {
   const eventAtSeconds = orRefuse(atMostOne(attributes, 'Event-Timestamp'));
   return {
     correlationId,
     queuedAtMs,
     ...(sequence !== undefined && { sequence }),
+    answerByMs,
     origin: radiusOrigin(packet, {
       ...(relay !== undefined && { relay }),
       client,

@@ -12,6 +12,13 @@ export const MAX_SERVICES = 64;
 /** Names of the subscriber under which a NAS that does not answer may have a service. Its undo takes a command for each. */
 export const MAX_NAMES = 16;
 
+/** Why a request is not begun at `nowMs`: its client waits for the answer no longer, and may have asked anew since. */
+export function tooLate({ answerByMs }: Pick<ServiceRequest, 'answerByMs'>, nowMs: number): Nak | undefined {
+  if (answerByMs === undefined || nowMs < answerByMs) return undefined;
+  const lateSeconds = Math.floor((nowMs - answerByMs) / 1000);
+  return nak('Resources-Unavailable', `the client gave up ${lateSeconds} s before the request could begin`);
+}
+
 /** Why a request cannot be carried out on this session, which stays as it is; undefined when it can. */
 export function refusalOf(session: Session, request: ServiceRequest): Nak | undefined {
   // What it was found by may have changed since: another subscriber has the address, say.

@@ -139,6 +139,7 @@ export function historyItem(
 
 const CAUSE_OF = {
   inbox: 'outcome',
+  outcomes: 'outcome',
   due: 'due',
   feed: 'record',
   restart: 'nas-restart',

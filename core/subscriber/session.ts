@@ -106,6 +106,8 @@ export interface ServiceRequest {
   readonly queuedAtMs: number;
   /** The sequence number of its message in the inbox of its site, decimal: it grows within a session's message group. */
   readonly sequence?: string;
+  /** When its client gives up, milliseconds since 1970-01-01 UTC by the cloud's clock: it is not begun from then on. */
+  readonly answerByMs?: number;
   readonly origin: Origin;
   readonly nas: NasProfile;
   readonly acctSessionId: string;
@@ -248,8 +250,8 @@ export interface Disconnecting extends Step {
 
 export type Transition = Activating | Deactivating | Excluding | Restoring | Disconnecting;
 
-/** Where an event comes from: the relay, time, the accounting of a session, that of a NAS, or an operator. */
-export const EVENT_QUEUES = ['inbox', 'due', 'feed', 'restart', 'operator'] as const;
+/** Where an event comes from: a client, the relay, time, the accounting of a session, that of a NAS, or an operator. */
+export const EVENT_QUEUES = ['inbox', 'outcomes', 'due', 'feed', 'restart', 'operator'] as const;
 export type EventQueue = (typeof EVENT_QUEUES)[number];
 
 /** An event that led to a write, and the effects to be repeated should it be delivered again. */

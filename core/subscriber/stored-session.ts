@@ -98,6 +98,7 @@ const Request = v.strictObject({
   correlationId: Text,
   queuedAtMs: TimeMs,
   sequence: v.exactOptional(Text),
+  answerByMs: v.exactOptional(TimeMs),
   origin: Origin,
   nas: Nas,
   acctSessionId: Text,

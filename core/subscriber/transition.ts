@@ -19,7 +19,8 @@
 //
 // With `enforcement: none` there is no NAS to confirm anything, and all of it is one step. With `coa` each arrow is one
 // conditional write of the session, and one command to the NAS is under way at a time. What the NAS does not confirm is told
-// again, each service with growing pauses of its own. Requests that arrive meanwhile wait in order.
+// again, each service with growing pauses of its own. Requests that arrive meanwhile wait in order. A request whose client has
+// given up by the time that it would begin is refused.
 //
 // A Disconnect-Request is a request like the others. Its one command makes the state `disconnecting`, and all services end
 // with the ACK: `disconnect.ts`.
@@ -90,9 +91,9 @@
 //     deactivating × answered → deactivating
 //     deactivating × repeated → deactivating
 //     deactivating × ack → idle, activating, deactivating, excluding
-//     deactivating × nak → forgotten, idle, activating, deactivating, excluding, restoring
-//     deactivating × timeout → idle, activating, deactivating, excluding, restoring
-//     deactivating × unsent → forgotten, idle, activating, deactivating, excluding, restoring
+//     deactivating × nak → forgotten, idle, activating, deactivating, excluding, restoring, disconnecting
+//     deactivating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     deactivating × unsent → forgotten, idle, activating, deactivating, excluding, restoring, disconnecting
 //     deactivating × stray → deactivating
 //     deactivating × due → deactivating
 //     deactivating × refreshed → deactivating
@@ -173,7 +174,7 @@ import {
   type States,
   stateOf,
 } from './event.ts';
-import { jobOf, overCapacity, refusalOf } from './exclusion.ts';
+import { jobOf, overCapacity, refusalOf, tooLate } from './exclusion.ts';
 import { atNas } from './key.ts';
 import {
   absenceOf,
@@ -300,7 +301,7 @@ function isIgnored(session: Session | undefined, event: Event): boolean {
 
 const QUEUE_OF: Readonly<Record<Event['kind'], EventQueue>> = {
   request: 'inbox',
-  outcome: 'inbox',
+  outcome: 'outcomes',
   resync: 'operator',
   due: 'due',
   record: 'feed',
@@ -569,7 +570,7 @@ function create({ session: former, nowMs }: Draft<Session | undefined>, { reques
     }),
   };
   const draft = { session, effects: [], nowMs };
-  const absence = absenceOf(session, request.nas);
+  const absence = absenceOf(session, request.nas) ?? tooLate(request, nowMs);
   if (absence !== undefined) return answer(draft, { request, ...absence });
   const isGone = request.lookedUpAt !== undefined;
   if (isGone || (request.nas.enforcement === 'none' && request.activate.length === 0)) {
@@ -603,6 +604,8 @@ function answerAgain({ session }: Draft, { request }: RequestEvent): Change {
 
 function wait(draft: Draft, { request }: RequestEvent): Draft {
   const { session } = draft;
+  const late = tooLate(request, draft.nowMs);
+  if (late !== undefined) return answer(draft, { request, ...late });
   if (session.waiting.length < MAX_WAITING) {
     return { ...draft, session: { ...session, waiting: [...session.waiting, request] } };
   }
@@ -616,6 +619,7 @@ function wait(draft: Draft, { request }: RequestEvent): Draft {
 function begin(draft: Draft, request: ServiceRequest): Draft {
   const { isDisconnect } = request;
   const refusal =
+    tooLate(request, draft.nowMs) ??
     absenceOf(draft.session, request.nas) ??
     refusalOf(draft.session, request) ??
     (isDisconnect ? undefined : accountingRefusal(draft.session, request));

@@ -1,4 +1,4 @@
-// decide: a message of a site's inbox becomes a change of its session, and then messages in the site's outbox.
+// decide: a message of a site's inbox, or of its queue of outcomes, becomes a change of its session, and then messages in the site's outbox.
 // A request without Acct-Session-Id comes twice: its session is found first, and decides the message group in which it is then
 // carried out. Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord, SQSRecordAttributes } from 'aws-lambda';
@@ -10,7 +10,14 @@ import {
   mayTouchRealm,
   prohibited,
 } from '../../core/client-rights.ts';
-import { DUE_QUEUE, isDueQueue, QUEUES, siteOfInbox } from '../../core/cloud/queues.ts';
+import {
+  DUE_QUEUE,
+  isDueQueue,
+  isOutcomesQueue,
+  QUEUES,
+  siteOfInbox,
+  siteOfOutcomes,
+} from '../../core/cloud/queues.ts';
 import { nasNames, rightsOf } from '../../core/deployment.ts';
 import type { BarrierOf, Found } from '../../core/look-up.ts';
 import {
@@ -19,7 +26,7 @@ import {
   MalformedMessage,
   NOT_SENT,
   NotInDeployment,
-  type OutcomeMessage,
+  OutcomeMessage,
   type RequestMessage,
   type ResyncMessage,
   readMessage,
@@ -37,6 +44,7 @@ import type { Refusal } from '../../core/requests/reading.ts';
 import { describeOutcome, speakerOf } from '../../core/subscriber/command-outcome.ts';
 import { describeRequest } from '../../core/subscriber/draft.ts';
 import { currentUntilMs } from '../../core/subscriber/duplicates.ts';
+import { tooLate } from '../../core/subscriber/exclusion.ts';
 import { keyOf } from '../../core/subscriber/key.ts';
 import type { Session } from '../../core/subscriber/session.ts';
 import { processBatch } from '../shared/batch.ts';
@@ -97,6 +105,10 @@ async function decide(
     );
     return;
   }
+  if (isOutcomesQueue(record.eventSourceARN)) {
+    const outcome = readMessage(OutcomeMessage, record.body);
+    return decideOutcome(siteOfOutcomes(record.eventSourceARN), outcome, dependencies, signal);
+  }
   const site = siteOfInbox(record.eventSourceARN);
   const message = readMessage(InboxMessage, record.body);
   return message.kind === 'request'
@@ -121,7 +133,7 @@ async function decideRequest(
   dependencies: DecideDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const { correlationId, clockSkewMs, origin, session: found } = message;
+  const { correlationId, clockSkewMs, origin, session: found, patienceSeconds } = message;
   const parsed = parsePacket(Buffer.from(origin.packet, 'base64'));
   if (!parsed.ok) throw new MalformedMessage(`packet: ${parsed.reason}`);
   const { catalogue, nasesBySite } = dependencies.deployment;
@@ -134,7 +146,8 @@ async function decideRequest(
     queuedAtMs,
     ...(relay !== undefined && clockSkewMs !== undefined && { relayClock: { relay, skewMs: clockSkewMs } }),
   };
-  const context = { correlationId, queuedAtMs, sequence, relay, client, catalogue, nases, found };
+  const answerByMs = arrivedAtMs(message, queuedAtMs) + patienceSeconds * 1000;
+  const context = { correlationId, queuedAtMs, sequence, answerByMs, relay, client, catalogue, nases, found };
   const discard = (reason: Barrier | 'outdated') =>
     dependencies.report({ kind: 'discarded', correlationId, client: client.name, reason, ...arrival });
   const rights = rightsOf(dependencies.deployment, site, client.name);
@@ -159,6 +172,9 @@ async function decideRequest(
   if (request === undefined) {
     const { sought, origin } = understood;
     const isRedelivered = Number(ApproximateReceiveCount) > 1;
+    // One that is delivered again may have been sent on: the session that was found for it tells.
+    const late = isRedelivered ? undefined : tooLate({ answerByMs }, dependencies.now());
+    if (late !== undefined) return refuse({ errorCause: 'Resources-Unavailable', reason: late.reason });
     const about = { correlationId, sought, origin, queuedAtMs, isRedelivered };
     const barrierOf = (one: Session) => {
       const { nas } = keyOf(one);
@@ -216,6 +232,14 @@ function barrierInPacket(
   if (nas.ok && !mayTouchNas(rights, nas.value.name)) return 'nas';
   const names = allValues(attributes, 'User-Name');
   return names.length === 0 || mayTouchRealm(rights, names) ? undefined : 'realm';
+}
+
+/**
+ * When the relay received a request, milliseconds since 1970-01-01 UTC by the cloud's clock. Where the relay does not know what
+ * that is, the inbox's receipt stands for it; the request is no younger than that.
+ */
+function arrivedAtMs({ receivedAtMs, clockSkewMs }: RequestMessage, queuedAtMs: number): number {
+  return clockSkewMs === undefined ? queuedAtMs : Math.min(queuedAtMs, receivedAtMs - clockSkewMs);
 }
 
 const unopened = (acctSessionId: string): Refusal => ({

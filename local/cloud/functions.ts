@@ -84,7 +84,11 @@ export function startFunctions({
 
   const parts: readonly Part[] = [
     accountOnStream,
-    ...Object.values(cloud.queues).flatMap(({ inbox, feed }) => [on(inbox, decide), on(feed, ingest)]),
+    ...Object.values(cloud.queues).flatMap(({ inbox, outcomes, feed }) => [
+      on(outcomes, decide),
+      on(inbox, decide),
+      on(feed, ingest),
+    ]),
     on(cloud.due, decide),
     startSchedule(handlers.sweep, sweepIntervalSeconds, (error) => problem(`sweep: ${error}`)),
   ];

@@ -64,9 +64,10 @@ export async function ensureQueues(
     deadLettersName: string,
     shape: QueueShape,
   ): Promise<WorkQueue> => {
-    const { visibilityTimeoutSeconds, maxReceiveCount } = shape;
+    const { visibilityTimeoutSeconds, maxReceiveCount, retentionSeconds = RETENTION_SECONDS } = shape;
     const deadLetters = await ensure(deadLettersName);
     const work = await ensure(name, {
+      MessageRetentionPeriod: String(retentionSeconds),
       VisibilityTimeout: String(visibilityTimeoutSeconds),
       RedrivePolicy: JSON.stringify({ deadLetterTargetArn: deadLetters.arn, maxReceiveCount }),
     });
@@ -78,6 +79,7 @@ export async function ensureQueues(
   for (const site of sites) {
     queues[site] = {
       inbox: await ensureOfSite(site, 'inbox'),
+      outcomes: await ensureOfSite(site, 'outcomes'),
       outbox: await ensureOfSite(site, 'outbox'),
       accounting: await ensureOfSite(site, 'accounting'),
       feed: await ensureOfSite(site, 'feed'),

@@ -11,6 +11,9 @@ import {
 import { CODE, type Packet, type ParseFailure, parsePacket } from '../../core/radius/packet.ts';
 import type { Client, Feed } from '../site/clients.ts';
 
+/** What the checks need to know of a client. */
+export type Checked = Pick<Client, 'secrets' | 'requireMessageAuthenticator' | 'requireEventTimestamp'>;
+
 /** Why a datagram is no request of its client. */
 export type AuthenticationFailure = 'unknown-source' | ParseFailure | 'unexpected-code' | RequestFailure;
 /** Why a datagram is discarded. */
@@ -37,12 +40,12 @@ interface Failure<Reason> {
  * All checks of RFC 5176 section 6.3. `client` is the client with the source address; undefined when there is none. An
  * Event-Timestamp may differ from the wall time `nowMs` by `windowSeconds`, to either side.
  */
-export function checkRequest(
+export function checkRequest<C extends Checked>(
   datagram: Uint8Array,
-  client: Client | undefined,
+  client: C | undefined,
   nowMs: number,
   windowSeconds: number,
-): AuthenticRequest | Failure<CheckFailure> {
+): AuthenticRequest<C> | Failure<CheckFailure> {
   const request = authenticate(datagram, client);
   if (!request.ok) return request;
   const reason = checkEventTimestamp(request, nowMs, windowSeconds);
@@ -53,10 +56,10 @@ export function checkRequest(
  * Checks that `datagram` is a CoA-Request or Disconnect-Request of `client` (RFC 5176 section 2.3). Each secret of the
  * client is tried.
  */
-export function authenticate(
+export function authenticate<C extends Checked>(
   datagram: Uint8Array,
-  client: Client | undefined,
-): AuthenticRequest | Failure<AuthenticationFailure> {
+  client: C | undefined,
+): AuthenticRequest<C> | Failure<AuthenticationFailure> {
   return authenticateWith(datagram, client, [CODE.CoaRequest, CODE.DisconnectRequest], verifyRequest);
 }
 
@@ -96,7 +99,7 @@ function authenticateWith<Sender extends { readonly secrets: readonly Secret[] }
 }
 
 function checkEventTimestamp(
-  { packet, client }: AuthenticRequest,
+  { packet, client }: AuthenticRequest<Checked>,
   nowMs: number,
   windowSeconds: number,
 ): CheckFailure | undefined {

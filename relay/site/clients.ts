@@ -11,6 +11,10 @@ export interface Client {
   readonly secrets: readonly Secret[];
   readonly requireMessageAuthenticator: boolean;
   readonly requireEventTimestamp: boolean;
+  /** How long it waits for an answer. */
+  readonly patienceSeconds: number;
+  /** @default none: it may send as many as there is room for */
+  readonly ratePerSecond?: number | undefined;
 }
 
 /** A source of Accounting-Requests in the site file, with its secrets as those of a client. */

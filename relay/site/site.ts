@@ -1,7 +1,7 @@
 // The site file with its secrets, which only the relay has.
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { queueName } from '../../core/cloud/queues.ts';
+import { type QueueName, queueName } from '../../core/cloud/queues.ts';
 import { nasAccountingWarnings } from '../../core/config/accounting-warnings.ts';
 import { clientWarnings } from '../../core/config/client-warnings.ts';
 import { ConfigurationError } from '../../core/config/problems.ts';
@@ -20,10 +20,10 @@ import { type Environment, type ReadStoredSecret, resolveSecrets } from './secre
 /** The URLs of the site's queues. That of the feed is needed only where the relay takes Accounting-Requests. */
 export type QueueUrls = NonNullable<Site['queues']>;
 
-/** The URL of the feed queue of a site, from that of its inbox; undefined if this has another name than on AWS. */
-export function feedBeside(inbox: string, site: string): string | undefined {
+/** The URL of another queue of a site, from that of its inbox; undefined if this has another name than on AWS. */
+export function queueBeside(inbox: string, site: string, queue: QueueName): string | undefined {
   const name = `/${queueName(site, 'inbox')}`;
-  return inbox.endsWith(name) ? `${inbox.slice(0, -name.length)}/${queueName(site, 'feed')}` : undefined;
+  return inbox.endsWith(name) ? `${inbox.slice(0, -name.length)}/${queueName(site, queue)}` : undefined;
 }
 
 /** What the relay needs to take Accounting-Requests. */
@@ -103,9 +103,10 @@ export async function resolveSite(
     });
 
   const clients: Client[] = [];
-  for (const [index, { source, secret, ...client }] of site.clients.entries()) {
+  for (const [index, { source, secret, clientPatienceSeconds, ...client }] of site.clients.entries()) {
     const secrets = secretsFor(secret, 'clients', index, 'secret');
-    clients.push({ ...client, sources: source, secrets });
+    const patienceSeconds = clientPatienceSeconds ?? site.clientPatienceSeconds;
+    clients.push({ ...client, sources: source, secrets, patienceSeconds });
   }
   const accounting: AccountingServer[] = [];
   for (const [index, { address, secret, messageAuthenticator }] of site.accounting.entries()) {

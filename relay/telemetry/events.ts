@@ -9,12 +9,13 @@ import type { Unsent } from '../outcome.ts';
 import type { AuthenticationFailure, CheckFailure } from '../radius/checks.ts';
 
 /** Why a datagram to the CoA port is not forwarded. */
-export type DiscardReason =
-  | CheckFailure
-  | 'repeat-in-progress'
-  | 'inbox-full'
-  | 'inbox-unavailable'
-  | 'draining';
+export type DiscardReason = CheckFailure | 'repeat-in-progress' | 'inbox-unavailable' | 'draining';
+
+/**
+ * Why the relay answers a request with 506 by itself: its client sends more than `ratePerSecond`; too many are in progress, or
+ * wait to be forwarded; or it has waited for half of the time for which its client waits.
+ */
+export type RefusalReason = 'rate' | 'in-progress' | 'waiting' | 'waited';
 
 /** Why a datagram to the accounting port is neither answered nor forwarded. */
 export type FeedDiscardReason = AuthenticationFailure | 'repeat-in-progress' | 'loop' | 'draining';
@@ -66,6 +67,13 @@ export type RelayEvent =
       readonly client?: string;
       /** Of the request that was not forwarded; for a retransmission, of the request in progress. */
       readonly correlationId?: string;
+    }
+  | {
+      readonly kind: 'request-refused';
+      readonly correlationId: string;
+      readonly client: string;
+      readonly reason: RefusalReason;
+      readonly source: Endpoint;
     }
   | {
       readonly kind: 'request-forwarded';

@@ -8,6 +8,7 @@ const SPAN_MS = 10_000;
 
 const SUPPRESSED: ReadonlySet<RelayEvent['kind']> = new Set([
   'discarded',
+  'request-refused',
   'reply-ignored',
   'feed-discarded',
   'feed-refused',
@@ -26,6 +27,7 @@ const LEVEL = {
   draining: 'INFO',
   stopped: 'INFO',
   discarded: 'WARN',
+  'request-refused': 'WARN',
   'request-forwarded': 'INFO',
   'reply-sent': 'INFO',
   'reply-not-sent': 'ERROR',
@@ -74,7 +76,8 @@ export function logEvents(write: (line: string) => void, clock: Pick<Clock, 'now
     let suppressed: number | undefined;
     if (SUPPRESSED.has(kind)) {
       const about = 'reason' in details ? details.reason : 'nas' in details ? details.nas : '';
-      const reason = `${kind} ${about}`;
+      // Not by client where anyone may be one; one that is refused is known.
+      const reason = `${kind} ${about} ${kind === 'request-refused' && 'client' in details ? details.client : ''}`;
       const span = spans.get(reason);
       if (span !== undefined && nowMs < span.endsAtMs) {
         span.suppressed++;

@@ -19,6 +19,10 @@ export function countEvents(counters: Counters): Report {
     'interlock_relay_requests_forwarded_total',
     'Requests that reached the inbox, by client.',
   );
+  const requestsRefused = counters.counter(
+    'interlock_relay_requests_refused_total',
+    'Requests that the relay itself answered with 506, by client and reason.',
+  );
   const discarded = counters.counter(
     'interlock_relay_discarded_total',
     'Datagrams to the CoA port that got no further, by reason.',
@@ -136,6 +140,8 @@ export function countEvents(counters: Counters): Report {
     switch (event.kind) {
       case 'request-forwarded':
         return forwarded({ client: event.client });
+      case 'request-refused':
+        return requestsRefused({ client: event.client, reason: event.reason });
       case 'discarded':
         return discarded({ reason: event.reason });
       case 'reply-sent':
@@ -219,6 +225,11 @@ export function showLoad(
   counters.gauge('interlock_relay_requests_in_progress', 'Requests without a reply so far.', () => [
     [{}, coaServer.inProgress],
   ]);
+  counters.gauge(
+    'interlock_relay_requests_waiting',
+    'Requests that wait for their turn to be forwarded, by client.',
+    () => coaServer.waiting.map(([client, waiting]) => [{ client }, waiting]),
+  );
   counters.gauge('interlock_relay_inbox_waiting', 'Messages that wait for a call to SQS.', () => [
     [{}, inbox.size],
   ]);

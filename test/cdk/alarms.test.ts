@@ -33,7 +33,7 @@ describe('an alarm', () => {
   });
 
   it('comes when a message waits too long, each queue by its own measure', () => {
-    const seconds = { inbox: 48, outbox: 120, accounting: 900, feed: 120 };
+    const seconds = { inbox: 48, outcomes: 48, outbox: 120, accounting: 900, feed: 120 };
     const ofSite = (site: string) =>
       Object.entries(seconds).map(([queue, threshold]) => [`${site}-${queue}.fifo`, threshold]);
 

@@ -58,6 +58,7 @@ describe('the relay in a VPC', () => {
       'AWS_REGION',
       'INTERLOCK_SITE',
       'INTERLOCK_INBOX_URL',
+      'INTERLOCK_OUTCOMES_URL',
       'INTERLOCK_OUTBOX_URL',
       'INTERLOCK_ACCOUNTING_URL',
       'INTERLOCK_FEED_URL',

@@ -38,6 +38,7 @@ function mapping(source: string): JsonObject | undefined {
 
 const WORK_QUEUES = ['north', 'south'].flatMap((site) => [
   `${site}-inbox.fifo`,
+  `${site}-outcomes.fifo`,
   `${site}-outbox.fifo`,
   `${site}-accounting.fifo`,
   `${site}-feed.fifo`,
@@ -64,10 +65,17 @@ describe('a work queue', () => {
 });
 
 describe('every queue', () => {
-  it('keeps messages for 14 days, encrypted', () => {
+  it('keeps messages for 14 days, encrypted, and requests for five minutes', () => {
     for (const properties of QUEUES.values()) {
-      expect(properties).toMatchObject({ MessageRetentionPeriod: 1_209_600, SqsManagedSseEnabled: true });
+      const isInbox = String(properties['QueueName']).endsWith('-inbox.fifo');
+      const seconds = isInbox ? 300 : 1_209_600;
+      expect(properties).toMatchObject({ MessageRetentionPeriod: seconds, SqsManagedSseEnabled: true });
     }
+  });
+
+  it('moves a request that fails to the dead letters before it forgets it', () => {
+    const { visibilityTimeoutSeconds, maxReceiveCount, retentionSeconds = 0 } = SHAPES.inbox;
+    expect(visibilityTimeoutSeconds * maxReceiveCount).toBeLessThan(retentionSeconds);
   });
 
   it('refuses whoever comes without TLS, and who has no work with its messages', () => {
@@ -192,11 +200,26 @@ describe('the sessions table', () => {
 });
 
 describe('decide', () => {
-  it.each(['north', 'south'])('gets the inbox of %s in batches of 10 and may fail in part', (site) => {
-    expect(mapping(`${site}-inbox.fifo`)).toMatchObject({
+  it.each([
+    'north-inbox.fifo',
+    'north-outcomes.fifo',
+    'south-inbox.fifo',
+    'south-outcomes.fifo',
+    'interlock-due',
+  ])('gets %s in batches of 10, may fail in part, and has 50 invocations at a time for it', (name) => {
+    expect(mapping(name)).toMatchObject({
       BatchSize: 10,
       FunctionResponseTypes: ['ReportBatchItemFailures'],
+      ScalingConfig: { MaximumConcurrency: 50 },
     });
+  });
+
+  it('leaves others most of the 1000 concurrent executions of an account, with ingest, whatever one site sends', () => {
+    const ofNorth = MAPPINGS.filter(({ EventSourceArn }) =>
+      String(target(EventSourceArn)).startsWith('north-'),
+    );
+    const concurrency = ofNorth.map((one) => Number(at(one, 'ScalingConfig', 'MaximumConcurrency')));
+    expect(concurrency.toSorted((a, b) => a - b)).toEqual([20, 50, 50]);
   });
 
   it('has a sixth of the time for which its inbox hides a message', () => {
@@ -209,7 +232,10 @@ describe('decide', () => {
   });
 
   it('may get, look up, put and delete sessions, work off inboxes and what is due, send to inboxes and outboxes, log, and nothing else', () => {
-    const inboxes = ['interlock-due', 'north-inbox.fifo', 'south-inbox.fifo'];
+    const inboxes = [
+      'interlock-due',
+      ...['north', 'south'].flatMap((site) => [`${site}-inbox.fifo`, `${site}-outcomes.fifo`]),
+    ];
     expect(allowedBy('DecideRoleDefaultPolicy')).toEqual({
       'dynamodb:DeleteItem': ['SessionsTable'],
       'dynamodb:GetItem': ['SessionsTable'],
@@ -356,7 +382,7 @@ describe('a relay', () => {
     (site, secrets) => {
       const workedOff = [`${site}-accounting.fifo`, `${site}-outbox.fifo`];
       expect(allowedBy(`Sites${site}RelayPolicy`)).toEqual({
-        'sqs:SendMessage': [`${site}-feed.fifo`, `${site}-inbox.fifo`],
+        'sqs:SendMessage': [`${site}-feed.fifo`, `${site}-inbox.fifo`, `${site}-outcomes.fifo`],
         'sqs:ReceiveMessage': workedOff,
         'sqs:DeleteMessage': workedOff,
         'sqs:ChangeMessageVisibility': workedOff,

@@ -27,6 +27,7 @@ import type {
   DiscardReason,
   FeedDiscardReason,
   KeptReason,
+  RefusalReason,
   UnansweredReason,
 } from '../../relay/telemetry/events.ts';
 import { codeWords, ROOT, read, section, tableRows } from './markdown.ts';
@@ -83,11 +84,22 @@ describe('the table of discarded packets', () => {
       'malformed-event-timestamp': true,
       'stale-event-timestamp': true,
       'repeat-in-progress': true,
-      'inbox-full': true,
       'inbox-unavailable': true,
       draining: true,
     };
     expect(sorted(firstCells('Discarded packets').flatMap(codeWords))).toEqual(sorted(Object.keys(reasons)));
+  });
+});
+
+describe('the table of requests that the relay refuses', () => {
+  it('has each reason, and no other', () => {
+    const reasons: Readonly<Record<RefusalReason, true>> = {
+      rate: true,
+      'in-progress': true,
+      waiting: true,
+      waited: true,
+    };
+    expect(sorted(firstCells('Overload').flatMap(codeWords))).toEqual(sorted(Object.keys(reasons)));
   });
 });
 
@@ -181,7 +193,7 @@ describe('the table of a site file', () => {
 site: demo
 relay: { coa: "0.0.0.0:3799", http: "0.0.0.0:8080", accounting: "0.0.0.0:1813", vpc: { id: vpc-01234567, subnets: [subnet-01234567] } }
 queues: { inbox: "https://a/1", outbox: "https://a/2", accounting: "https://a/3" }
-clients: [{ name: policy, source: 10.0.0.0/24, secret: &secret "arn:aws:secretsmanager:eu-central-1:123456789012:secret:interlock-a1B2c3", nases: [bng-1], realms: [isp1.com], services: [gold], operations: [activate] }]
+clients: [{ name: policy, source: 10.0.0.0/24, clientPatienceSeconds: 5, ratePerSecond: 50, secret: &secret "arn:aws:secretsmanager:eu-central-1:123456789012:secret:interlock-a1B2c3", nases: [bng-1], realms: [isp1.com], services: [gold], operations: [activate] }]
 accounting: [{ address: "10.0.0.7:1813", secret: *secret }]
 accountingFrom: [{ name: bng-1, source: 10.0.1.1, secret: *secret, mode: proxy }]
 nases: [{ name: bng-1, address: "10.0.1.1:3799", secret: *secret, identifiedBy: [10.0.1.1] }]

@@ -79,7 +79,8 @@ export function requestMessage({
     version: MESSAGE_VERSION,
     kind: 'request',
     correlationId,
-    receivedAtMs: 1_800_000_000_000,
+    receivedAtMs: 4_000_000_000_000,
+    patienceSeconds: 10,
     origin: {
       kind: 'radius',
       relay: 'demo',
@@ -140,7 +141,7 @@ export function inboxRecord(
     attributes: {
       MessageGroupId: group,
       ApproximateReceiveCount: '1',
-      SentTimestamp: '1800000000000',
+      SentTimestamp: '4000000000000',
       SenderId: '',
       ApproximateFirstReceiveTimestamp: '0',
     },

@@ -298,6 +298,22 @@ test('keeps a command until SQS has its outcome, hidden from others, and reports
   expect(events.of('command-sent').length).toBe(1);
 });
 
+test('sends outcomes to their queue, and to the inbox where that is not there yet', async () => {
+  const outcomes = cloud.queues.inbox.replace('inbox.fifo', 'outcomes.fifo');
+  await start({ queues: { ...cloud.queues, outcomes } });
+  answerAll(nas);
+  await send(commandOf('before the update'));
+  expect(await outcome()).toMatchObject({ session: { acctSessionId: 'before the update' }, result: 'ack' });
+  await eventually(isEmpty);
+
+  cloud.server.createQueue('outcomes.fifo', { attributes: { FifoQueue: 'true' }, region: 'eu-central-1' });
+  await send(commandOf('after it'));
+  await events.first((event) => event.kind === 'queue-recovered' && event.queue === 'outcomes');
+  await eventually(isEmpty);
+  const reported = cloud.server.inspectQueue('outcomes.fifo')?.messages.ready ?? [];
+  expect(reported.map(({ body }) => JSON.parse(body).session.acctSessionId)).toEqual(['after it']);
+});
+
 test('carries out the commands of one NAS while another is silent', async () => {
   await start();
   answerAll(other);
@@ -370,9 +386,11 @@ test('answers clients while 300 commands hang', async () => {
 test('leaves a command in its queue when it holds too many, but knows those that it holds', async () => {
   const queue = (name: 'inbox' | 'outbox') =>
     new Queue(name, cloud.queues[name], { sqs: cloud.sqs, clock: systemClock, report: events.add });
+  const inbox = new Inbox(queue('inbox'), { clock: systemClock });
   const commands = new Commands({
     outbox: queue('outbox'),
-    inbox: new Inbox(queue('inbox'), { clock: systemClock }),
+    outcomes: inbox,
+    inbox,
     nases: [],
     handled: new HandledMessages(10),
     clock: systemClock,

@@ -100,6 +100,7 @@ test('puts a verified request into the inbox, with its bytes, its client and its
     kind: 'request',
     correlationId: event?.correlationId,
     receivedAtMs: 1_700_000_000_123,
+    patienceSeconds: 10,
     origin: {
       kind: 'radius',
       relay: 'test',

@@ -39,6 +39,7 @@ export function localClient(changes: Partial<Client> = {}): Client {
     secrets: [SECRET],
     requireMessageAuthenticator: false,
     requireEventTimestamp: false,
+    patienceSeconds: 10,
     ...changes,
   };
 }

@@ -90,12 +90,14 @@ it('every message that the relay writes is one that decide reads', () => {
         const attributes = encodeAttributes(octets.length === 0 ? [] : [{ name: 'State', value: octets }]);
         const packet = packetOf(signRequest({ code: CODE.CoaRequest, identifier: 1, attributes }, SECRET));
         const source = { address: '192.0.2.7', port: 1 + (atMs % 65535) };
-        const accepted = { correlationId: 'c', receivedAtMs: atMs, client, source, packet, group: 'g' };
+        const about = { correlationId: 'c', receivedAtMs: atMs, client, patienceSeconds: 20 };
+        const accepted = { ...about, source, packet, group: 'g' };
         const asked = requestMessage('demo', accepted, -1 - atMs);
         expect(readMessage(InboxMessage, asked.body)).toMatchObject({
           kind: 'request',
           receivedAtMs: atMs,
           clockSkewMs: -1 - atMs,
+          patienceSeconds: 20,
           origin: { relay: 'demo', client: { name: client, ...source } },
         });
 

@@ -174,6 +174,7 @@ const RELAY_KINDS: Readonly<Record<RelayEvent['kind'], true>> = {
   'queue-entry-refused': true,
   'message-left': true,
   'message-repeated': true,
+  'request-refused': true,
 };
 const DECIDE_KINDS: Readonly<Record<DecideReport['kind'], true>> = {
   decided: true,

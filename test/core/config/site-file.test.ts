@@ -53,6 +53,7 @@ describe('a site file', () => {
           requireEventTimestamp: false,
         },
       ],
+      clientPatienceSeconds: 10,
       accounting: [
         {
           address: { address: '127.0.0.1', port: 1813 },
@@ -314,6 +315,8 @@ describe('a site file is refused, with line and path, for', () => {
     ['    answerTimeoutSeconds: 4', 'nases.0.answerTimeoutSeconds: expected at least 5 seconds'],
     ['    answerTimeoutSeconds: 31', 'nases.0.answerTimeoutSeconds: expected at most 30 seconds'],
     ['    answerTimeoutSeconds: 7.5', 'nases.0.answerTimeoutSeconds: expected whole seconds'],
+    ['clientPatienceSeconds: 0', 'clientPatienceSeconds: expected at least 1 seconds'],
+    ['clientPatienceSeconds: 121', 'clientPatienceSeconds: expected at most 120 seconds'],
     ['sessions: explicit', 'sessions: expected implicit or accounting'],
     ['queues: demo', 'queues: expected keys with values'],
     ['color: blue', 'color: this key is not known here'],

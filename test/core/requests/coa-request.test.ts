@@ -58,6 +58,7 @@ function understand(
   return understandRequest(parsed.packet, {
     correlationId: 'c1',
     queuedAtMs: 1_700_000_000_250,
+    answerByMs: 1_700_000_010_000,
     relay: 'demo',
     client: { name: 'policy', address: '127.0.0.1', port: 4000 },
     catalogue,
@@ -114,6 +115,7 @@ describe('a request that can be carried out', () => {
       request: {
         correlationId: 'c1',
         queuedAtMs: 1_700_000_000_250,
+        answerByMs: 1_700_000_010_000,
         origin: {
           kind: 'radius',
           relay: 'demo',

@@ -123,6 +123,84 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
 
   const asking = (asked: Asked, group?: string) => inboxRecord(requestMessage(asked), group ? { group } : {});
 
+  describe('given a message of the queue of outcomes', () => {
+    const queueArn = 'arn:aws:sqs:us-east-1:000000000000:told-outcomes.fifo';
+    const outcomeOf = ({ correlationId, commandId, session }: CommandMessage) => ({
+      version: 1,
+      kind: 'outcome',
+      correlationId,
+      commandId,
+      session,
+      result: 'ack',
+      atMs: NOW,
+    });
+
+    it('goes on with what waits for that outcome', async () => {
+      const { deliver, sent, said } = startDecide();
+      const request = requestMessage({ acctSessionId: randomUUID(), activate: ['gold'] });
+      await deliver(inboxRecord(request, { queueArn: TOLD_ARN }));
+      const command = sent[0]?.message.body as CommandMessage;
+      expect(await deliver(inboxRecord(outcomeOf(command), { queueArn }))).toEqual([]);
+      expect(said()).toEqual(['activate gold', 'ack']);
+    });
+
+    it('takes no request from there, whose order would be that of another queue', async () => {
+      const { deliver, failures } = startDecide();
+      const record = inboxRecord(requestMessage({ acctSessionId: 'x', activate: ['gold'] }), { queueArn });
+      expect(await deliver(record)).toEqual([record]);
+      expect(failures()).toEqual([expect.stringContaining('MalformedMessage')]);
+    });
+  });
+
+  describe('given a request that its client waits for no longer', () => {
+    const patient = (over: object) => {
+      const message = requestMessage({ acctSessionId: randomUUID(), activate: ['gold'] });
+      return inboxRecord({ ...message, ...over });
+    };
+    const sentAt = (record: SQSRecord, atMs: number): SQSRecord => ({
+      ...record,
+      attributes: { ...record.attributes, SentTimestamp: String(atMs) },
+    });
+
+    it.each<[what: string, over: object, queuedAtMs: number, answer: string]>([
+      ['10 s after the inbox took it', {}, NOW - 10_000, 'nak 506'],
+      ['less', {}, NOW - 9_999, 'ack'],
+      ['what the site file says of the client', { patienceSeconds: 30 }, NOW - 29_999, 'ack'],
+      ['a relay of before has no say', { patienceSeconds: undefined }, NOW - 10_000, 'nak 506'],
+      ['the relay has had it for long', { receivedAtMs: NOW - 9_000, clockSkewMs: 1_000 }, NOW, 'nak 506'],
+      ['the clock of the relay is behind', { receivedAtMs: NOW - 60_000, clockSkewMs: -60_000 }, NOW, 'ack'],
+      [
+        'the clock of the relay is ahead',
+        { receivedAtMs: NOW + 60_000, clockSkewMs: 0 },
+        NOW - 10_000,
+        'nak 506',
+      ],
+      ['nothing is known of the clock of the relay', { receivedAtMs: NOW - 60_000 }, NOW, 'ack'],
+    ])('tells its age: %s', async (_, over, queuedAtMs, answer) => {
+      const { deliver, said } = startDecide();
+      expect(await deliver(sentAt(patient(over), queuedAtMs))).toEqual([]);
+      expect(said()).toEqual([answer]);
+    });
+
+    it('looks no session up for it, and sends on what was delivered before', async () => {
+      const unused = () => Promise.reject(new Error('a session was looked up'));
+      const key = { nas: 'bng-1', acctSessionId: 'found' };
+      const find = async () => ({ ok: true, value: key }) as const;
+      const record = sentAt(asking({ activate: ['gold'] }), NOW - 10_000);
+      const first = startDecide({
+        lookUp: { find: unused, bind: unused, remember: unused, recall: unused },
+      });
+      expect(await first.deliver(record)).toEqual([]);
+      expect(first.said()).toEqual(['nak 506']);
+      const again = startDecide({
+        lookUp: { find, bind: async () => key, remember: async () => {}, recall: async () => undefined },
+      });
+      const attributes = { ...record.attributes, ApproximateReceiveCount: '2' };
+      await again.deliver({ ...record, attributes });
+      expect([again.said(), again.forwarded.length]).toEqual([[], 1]);
+    });
+  });
+
   describe('given a request', () => {
     it('stores the session, then answers through the outbox of the site', async () => {
       const { deliver, read, sent, reports } = startDecide();

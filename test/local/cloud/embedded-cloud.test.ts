@@ -57,8 +57,8 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the embedded cloud'), () => {
     });
   });
 
-  it.each(['inbox', 'outbox', 'accounting'] as const)('has the %s of a site', async (role) => {
-    const { fifo, visibilityTimeoutSeconds, maxReceiveCount } = QUEUES[role];
+  it.each(['inbox', 'outcomes', 'outbox', 'accounting'] as const)('has the %s of a site', async (role) => {
+    const { fifo, visibilityTimeoutSeconds, maxReceiveCount, retentionSeconds } = QUEUES[role];
     const queue = cloud.queues['east']?.[role];
     const { Attributes } = await new SQSClient(cloud.sqs).send(
       new GetQueueAttributesCommand({ QueueUrl: queue?.url, AttributeNames: ['All'] }),
@@ -69,7 +69,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('the embedded cloud'), () => {
     expect(Attributes).toMatchObject({
       QueueArn: `${account}:${queueName('east', role)}`,
       VisibilityTimeout: String(visibilityTimeoutSeconds),
-      MessageRetentionPeriod: String(14 * 24 * 60 * 60),
+      MessageRetentionPeriod: String(retentionSeconds ?? 14 * 24 * 60 * 60),
       RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount }),
     });
     expect(Attributes?.FifoQueue).toBe(fifo ? 'true' : undefined);

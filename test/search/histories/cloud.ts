@@ -61,6 +61,8 @@ interface Delivery {
   readonly receives: number;
   /** Of a message of the inbox. */
   readonly inbox?: Delivered;
+  /** Of a message of the queue of outcomes. */
+  readonly outcome?: Delivered;
   /** Of a message of the feed queue. */
   readonly feed?: Delivered;
 }
@@ -100,7 +102,8 @@ export class Cloud {
   }
 
   get hasMessages(): boolean {
-    return this.#site.inbox.hasVisible || this.#site.feed.hasVisible || this.#available.length > 0;
+    const { inbox, outcomes, feed } = this.#site;
+    return [inbox, outcomes, feed].some(({ hasVisible }) => hasVisible) || this.#available.length > 0;
   }
 
   get hasChanges(): boolean {
@@ -116,11 +119,14 @@ export class Cloud {
 
   // --- decide -------------------------------------------------------------------------------------------------
 
-  /** decide gets a batch of its inbox, messages of the due queue, or both side by side; ingest gets one of the feed queue. */
+  /**
+   * decide gets a batch of its inbox, one of outcomes, messages of the due queue, or several of these side by side; ingest gets
+   * one of the feed queue.
+   */
   async decide(choices: Choices): Promise<void> {
     const leftOut = this.#scene.subscribers.filter(() => choices.chance(15)).map(({ group }) => group);
     const most = INBOX_BATCH_SIZE - choices.below(INBOX_BATCH_SIZE);
-    const { inbox } = this.#site;
+    const { inbox, outcomes } = this.#site;
     const requests: readonly Delivery[] = inbox
       .receive(most, QUEUES.inbox.visibilityTimeoutSeconds * 1000, leftOut)
       .map((message) => ({
@@ -129,6 +135,17 @@ export class Cloud {
         receives: message.receiveCount,
         inbox: message,
       }));
+    const reported: readonly Delivery[] =
+      requests.length === 0 || choices.chance(60)
+        ? outcomes
+            .receive(INBOX_BATCH_SIZE, QUEUES.outcomes.visibilityTimeoutSeconds * 1000)
+            .map((message) => ({
+              id: `outcome in ${message.id}`,
+              body: message.body,
+              receives: message.receiveCount,
+              outcome: message,
+            }))
+        : [];
     const due = choices.chance(50) ? this.#available.map((one) => [one]) : [this.#available];
     const beside = requests.length === 0 || choices.chance(60) ? due : [];
     const twice = choices.chance(20) ? beside.slice(0, 1) : [];
@@ -147,7 +164,7 @@ export class Cloud {
           }))
       : [];
     for (const { feed: message } of records) if (message !== undefined) this.#noteOverdue(message);
-    const batches = [requests, ...beside, ...twice, records].filter((batch) => batch.length > 0);
+    const batches = [requests, reported, ...beside, ...twice, records].filter((batch) => batch.length > 0);
     if (batches.length === 0) return;
     for (const message of beside.flat()) message.receives++;
 
@@ -177,6 +194,9 @@ export class Cloud {
     for (const { id, inbox: { receipt } = { receipt: '' } } of requests)
       if (isDone(id)) inbox.delete(receipt);
       else if (!staysHidden) inbox.setVisibility(receipt, 0);
+    for (const { id, outcome: { receipt } = { receipt: '' } } of reported)
+      if (isDone(id)) outcomes.delete(receipt);
+      else if (!staysHidden) outcomes.setVisibility(receipt, 0);
     for (const { id, feed: { receipt } = { receipt: '' } } of records)
       if (isDone(id)) feed.delete(receipt);
       else if (!staysHidden) feed.setVisibility(receipt, 0);
@@ -447,12 +467,10 @@ export class Cloud {
 
   // --- Small things -------------------------------------------------------------------------------------------
 
-  #record({ id, body, inbox, feed, receives }: Delivery): SQSRecord {
-    const message = inbox ?? feed;
-    const queue =
-      message === undefined
-        ? DUE_QUEUE_NAME
-        : queueName(this.#scene.site, feed === undefined ? 'inbox' : 'feed');
+  #record({ id, body, inbox, outcome, feed, receives }: Delivery): SQSRecord {
+    const message = inbox ?? outcome ?? feed;
+    const kind = inbox !== undefined ? 'inbox' : outcome !== undefined ? 'outcomes' : 'feed';
+    const queue = message === undefined ? DUE_QUEUE_NAME : queueName(this.#scene.site, kind);
     return {
       messageId: id,
       body,
@@ -502,12 +520,12 @@ function attributesOf({ group, sequence, sentAtMs }: Delivered): Partial<SQSReco
   return { MessageGroupId: group, SequenceNumber: String(sequence), SentTimestamp: String(sentAtMs) };
 }
 
-function nameOf({ id, inbox, feed, body }: Delivery): string {
+function nameOf({ id, inbox, outcome, feed, body }: Delivery): string {
   if (feed !== undefined) {
     const message = readMessage(FeedQueueMessage, body);
     return message.kind === 'restart' ? `${message.correlationId}/${message.bucket}` : message.correlationId;
   }
-  if (inbox === undefined) return id;
+  if (inbox === undefined && outcome === undefined) return id;
   const message = readMessage(InboxMessage, body);
   return message.kind === 'outcome' ? `${message.commandId}/${message.result}` : message.correlationId;
 }

@@ -164,8 +164,12 @@ export const SECRET = {
 const feedText = `  accounting: "${formatEndpoint(HOSTS.relayAccounting)}"
 accountingFrom: [{ name: nas, source: ${HOSTS.nasAccounting.address}, secret: ${SECRETS.feed}, mode: copy }]`;
 
+/** Sites whose clients give up soon. Where all did, most requests would do nothing: a message that fails comes late. */
+const IMPATIENT: readonly SiteName[] = ['erx', 'cisco-alone', 'generic-one', 'fed'];
+
 const siteText = (site: SiteName) => `
 site: ${site}
+clientPatienceSeconds: ${IMPATIENT.includes(site) ? 10 : 120}
 relay:
   coa: "${formatEndpoint(HOSTS.relay)}"
   http: "192.0.2.10:9464"

@@ -17,6 +17,7 @@ export interface RelayProcessOptions extends Pick<RelayOptions, 'site' | 'newId'
   readonly network: MemoryNetwork;
   readonly queues: {
     readonly inbox: MemoryQueue;
+    readonly outcomes: MemoryQueue;
     readonly outbox: MemoryQueue;
     readonly accounting: MemoryQueue;
     readonly feed: MemoryQueue;
@@ -33,7 +34,13 @@ export interface RelayProcess {
   kill(): void;
 }
 
-const URLS = { inbox: 'inbox', outbox: 'outbox', accounting: 'accounting', feed: 'feed' } as const;
+const URLS = {
+  inbox: 'inbox',
+  outcomes: 'outcomes',
+  outbox: 'outbox',
+  accounting: 'accounting',
+  feed: 'feed',
+} as const;
 
 export async function startRelayProcess({
   start = startRelay,

@@ -70,6 +70,7 @@ const readFeed = (body: string) => readMessage(FeedQueueMessage, body);
 
 export class Site {
   readonly inbox: MemoryQueue;
+  readonly outcomes: MemoryQueue;
   readonly outbox: MemoryQueue;
   readonly accounting: MemoryQueue;
   readonly feed: MemoryQueue;
@@ -104,6 +105,7 @@ export class Site {
       if (scene.nas.beganAtMs(key.acctSessionId) === clock.now()) scene.nas.announce(key.acctSessionId);
     listenForAccounting(this.#network, (record) => this.#seeRecord(record));
     this.inbox = new MemoryQueue(clock, ({ body }) => this.#seeInbox(readMessage(InboxMessage, body)));
+    this.outcomes = new MemoryQueue(clock, ({ body }) => this.#seeInbox(readMessage(InboxMessage, body)));
     this.outbox = new MemoryQueue(clock, ({ body }) => this.#seeOutbox(readMessage(OutboxMessage, body)));
     this.accounting = new MemoryQueue(clock, ({ body }) => {
       const record = readMessage(AccountingMessage, body);
@@ -126,7 +128,8 @@ export class Site {
 
   /** Whether nothing is under way here. */
   get isQuiet(): boolean {
-    const queued = this.inbox.size + this.outbox.size + this.accounting.size + this.feed.size;
+    const queued =
+      this.inbox.size + this.outcomes.size + this.outbox.size + this.accounting.size + this.feed.size;
     const isAnswered = (this.#records?.pending ?? 0) === 0 && this.#scene.nas.isUp;
     return queued === 0 && isAnswered && this.#network.inFlight === 0 && this.#relay !== undefined;
   }
@@ -142,7 +145,13 @@ export class Site {
       clock,
       skewMs: () => this.#skewMs,
       network: this.#network,
-      queues: { inbox: this.inbox, outbox: this.outbox, accounting: this.accounting, feed: this.feed },
+      queues: {
+        inbox: this.inbox,
+        outcomes: this.outcomes,
+        outbox: this.outbox,
+        accounting: this.accounting,
+        feed: this.feed,
+      },
       fateOf: (action) => this.#fateOfCall(action),
       report: (event) => this.#seeEvent(event),
     });

@@ -4,7 +4,7 @@
 import type { Event } from '../../../core/subscriber/event.ts';
 import type { Effect, Job, Session } from '../../../core/subscriber/session.ts';
 import { feedKeyOf } from './feed-world.ts';
-import { type Subscriber, wishOf } from './subscriber-world.ts';
+import { hasGivenUp, type Subscriber, wishOf } from './subscriber-world.ts';
 
 export function keyOf(subscriber: Subscriber): string {
   const names = new Map<string, number>();
@@ -15,23 +15,24 @@ export function keyOf(subscriber: Subscriber): string {
   };
   const event = (one: Event) => {
     if (one.kind === 'outcome') return [command(one.commandId), one.result, one.errorCause];
-    return one.kind === 'request' ? one.id : one.kind;
+    return one.kind === 'request' ? [one.id, hasGivenUp(subscriber, one.id)] : one.kind;
   };
   const effect = (one: Effect) =>
     one.kind === 'command' ? command(one.commandId) : [one.correlationId, one.answer, one.errorCause];
-  const { session, commands, inbox, replies, started, stopped } = subscriber;
+  const { session, commands, inbox, outcomes, replies, started, stopped } = subscriber;
   const parts = [
     session &&
       sessionParts(
         session,
         command,
         effect,
-        [...inbox, ...(subscriber.feed?.records ?? [])],
+        [...inbox, ...outcomes, ...(subscriber.feed?.records ?? [])],
         subscriber.feed?.clockMs,
       ),
     subscriber.nas,
     subscriber.isOffline,
     inbox.map(event),
+    outcomes.map(event),
     commands.map((one) => [command(one.commandId), one.operation, one.services, one.deactivates]),
     replies.map((reply) => JSON.stringify(effect(reply))).sort(),
   ];
@@ -42,6 +43,11 @@ export function keyOf(subscriber: Subscriber): string {
       ids.filter(known).map(command),
     ),
     subscriber.feed && feedKeyOf(subscriber.feed, session),
+    session?.waiting.map(({ correlationId }) => hasGivenUp(subscriber, correlationId)),
+    subscriber.clockMs !== undefined &&
+      Object.values(session?.services ?? {}).map(
+        ({ retry }) => retry !== undefined && retry.atMs <= (subscriber.clockMs ?? 0),
+      ),
     subscriber.asked.map(wishOf),
     subscriber.heard,
     subscriber.expected,

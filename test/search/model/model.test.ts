@@ -316,6 +316,19 @@ const SETTINGS: readonly Setting[] = [
     budget: { requests: 1, faults: 1, crashes: 1, events: 2 },
   },
   {
+    name: 'clients that give up',
+    patienceMs: 10_000,
+    wishes: ['+gold', '+silver -video', '!'],
+    budget: { requests: 2, faults: 2, crashes: 1 },
+  },
+  {
+    name: 'clients that give up, without confirmation',
+    profile: { enforcement: 'none' },
+    patienceMs: 10_000,
+    wishes: ['+gold', '+silver -video', '!'],
+    budget: { requests: 2, faults: 2, crashes: 1 },
+  },
+  {
     name: 'no confirmation',
     profile: { enforcement: 'none' },
     wishes: ['+gold', '+silver -video', '!'],
@@ -533,6 +546,18 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     goesByPort,
     /is carried out again/,
   ],
+  [
+    'begins what its client waits for no longer',
+    'clients that give up',
+    hasAllTheTime,
+    /is begun \d+ ms after its client has given up/,
+  ],
+  [
+    'carries out at once what its client waits for no longer',
+    'clients that give up, without confirmation',
+    hasAllTheTime,
+    /is begun \d+ ms after its client has given up/,
+  ],
   ['never tells again what failed', 'one service a command', givesUp, /never at rest|will not be told/],
   [
     'refuses a Disconnect-Request that the NAS has obeyed',
@@ -722,6 +747,13 @@ function goesByPort(...[session, event, nowMs]: Parameters<Transition>): ReturnT
   const { request } = event;
   const origin = { ...request.origin, key: request.correlationId };
   return transition(session, { ...event, request: { ...request, origin } }, nowMs);
+}
+
+function hasAllTheTime(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const patient = ({ answerByMs: _, ...request }: ServiceRequest): ServiceRequest => request;
+  const waiting = session && { ...session, waiting: session.waiting.map(patient) };
+  const asked = event.kind === 'request' ? { ...event, request: patient(event.request) } : event;
+  return transition(waiting, asked, nowMs);
 }
 
 function goesByArrival(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {

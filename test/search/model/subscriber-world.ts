@@ -1,7 +1,8 @@
 // One subscriber as a small world: the session's item, the queues, the relay and the NAS, with everything that can go wrong
 // between them. Every function here is pure; `moves` lists all that can happen next, faults included.
 //
-// What is modelled: the inbox is FIFO and delivers a message again when decide crashed before deleting it; a crash can come
+// What is modelled: the inbox is FIFO, and so is the queue of outcomes beside it. Each delivers a message again when decide
+// crashed before deleting it, and decide may meanwhile take one of the other; a crash can come
 // before the write, between the write and the first sending, between any two sendings, and before an empty session is
 // removed. The outbox keeps the order of commands, drops one that is sent twice (SQS does for five minutes, by its
 // deduplication id), and delivers one again when the relay crashed before deleting it; a relay that receives a command for
@@ -74,6 +75,8 @@ export interface World {
   readonly isStrict?: boolean;
   /** No client sends anything twice. */
   readonly withoutRepeats?: boolean;
+  /** How long a client waits for an answer. @default for ever */
+  readonly patienceMs?: number;
   /** Refuses to activate a second member of a group. */
   readonly refusesCoexistence?: boolean;
   /** Has what the Filter-Ids of a command say, and nothing else; with `one`, a single one. */
@@ -92,6 +95,8 @@ export interface Subscriber {
   /** The NAS has ended the session. */
   readonly isOffline?: true;
   readonly inbox: readonly Event[];
+  /** Of commands. */
+  readonly outcomes: readonly Event[];
   readonly commands: readonly CommandEffect[];
   /** Commands that were sent to the outbox, and those that a relay has received before. */
   readonly sent: readonly string[];
@@ -108,6 +113,9 @@ export interface Subscriber {
   readonly outdated: number;
   /** What was carried out, by the key of the request: under which correlation id. */
   readonly carriedOutAs: Readonly<Record<string, string>>;
+  /** When the client gives up, by correlation id, and what the time is where it has passed without a write. */
+  readonly givesUpAtMs: Readonly<Record<string, number>>;
+  readonly clockMs?: number;
   /** Services that the acknowledged requests add up to, with those from log-in; `known`: the table was asked for them. */
   readonly expected: Readonly<Record<string, 'known' | 'unknown'>>;
   readonly started: readonly string[];
@@ -125,6 +133,7 @@ export function newSubscriber(world: World): Subscriber {
     ...(world.feed && { feed: newFeed(world.feed, fromLogIn) }),
     nas: world.feed?.isOffline ? [] : fromLogIn.toSorted(),
     inbox: [],
+    outcomes: [],
     commands: [],
     sent: [],
     received: [],
@@ -135,6 +144,7 @@ export function newSubscriber(world: World): Subscriber {
     repeats: 0,
     outdated: 0,
     carriedOutAs: {},
+    givesUpAtMs: {},
     expected: Object.fromEntries(fromLogIn.map((name) => [name, 'unknown'])),
     started: [],
     stopped: [],
@@ -168,7 +178,7 @@ function feedMoves(from: Subscriber, feed: Feed, world: World): Move[] {
   // What decide has not finished it is given again long before the next thing happens.
   const isHalfDone =
     feed.received.length > 0 ||
-    from.inbox.some(({ id }) => from.session?.recentEvents.some((one) => one.id === id));
+    queued(from).some(({ id }) => from.session?.recentEvents.some((one) => one.id === id));
   const happening = (
     isHalfDone ? [] : happenings(from.nas, from.session?.transition?.deadlineMs, feed, world)
   ).map(({ name, to }): Move => ({ name: `NAS: ${name}`, to: { ...from, ...to }, cost: { events: 1 } }));
@@ -213,15 +223,24 @@ function feedMoves(from: Subscriber, feed: Feed, world: World): Move[] {
   return [...happening, ...arriving];
 }
 
-function clientMoves(from: Subscriber, { menu, withoutRepeats = false }: World): Move[] {
+function clientMoves(from: Subscriber, world: World): Move[] {
+  const { menu, withoutRepeats = false, patienceMs } = world;
+  const patient = patienceMs === undefined ? {} : { answerByMs: timeOf(from) + patienceMs };
+  const givesUp = (id: string) => ({
+    givesUpAtMs: {
+      ...from.givesUpAtMs,
+      ...(patient.answerByMs !== undefined && { [id]: patient.answerByMs }),
+    },
+  });
   const fresh = menu.map((wish): Move => {
     const id = `r${from.asked.length}`;
     const origin = { ...wish.origin, key: id, eventAtSeconds: from.asked.length };
-    const request = { ...wish, correlationId: id, origin };
+    const request = { ...wish, ...patient, correlationId: id, origin };
     return {
       name: `client: ${id} ${wishOf(wish)}`,
       to: {
         ...from,
+        ...givesUp(id),
         asked: [...from.asked, request],
         heard: [...from.heard, ''],
         inbox: [...from.inbox, { kind: 'request', id, request }],
@@ -235,18 +254,53 @@ function clientMoves(from: Subscriber, { menu, withoutRepeats = false }: World):
       name: `client: ${id}`,
       to: {
         ...from,
+        ...givesUp(id),
         repeats: from.repeats + 1,
-        inbox: [...from.inbox, { kind: 'request', id, request: { ...request, correlationId: id } }],
+        inbox: [
+          ...from.inbox,
+          { kind: 'request', id, request: { ...request, ...patient, correlationId: id } },
+        ],
       },
       cost: FAULT,
     };
   });
-  return withoutRepeats ? fresh : [...fresh, ...again];
+  const asking = withoutRepeats ? fresh : [...fresh, ...again];
+  return patienceMs === undefined ? asking : [...asking, ...impatience(from, patienceMs)];
 }
 
-/** decide takes the head of the inbox: all of it, or it crashes after the write and `sent` of the effects. */
+/** So much time passes that the clients of what has not begun give up, and no command is unanswered by that. */
+function impatience(from: Subscriber, patienceMs: number): Move[] {
+  const clockMs = timeOf(from) + patienceMs;
+  const { inbox, session } = from;
+  const requests = inbox.flatMap((event) => (event.kind === 'request' ? [event.request] : []));
+  const isAwaited = [...requests, ...(session?.waiting ?? [])].some(
+    ({ correlationId }) => !hasGivenUp(from, correlationId),
+  );
+  const isOverdue = (session?.transition?.deadlineMs ?? Number.POSITIVE_INFINITY) <= clockMs;
+  if (!isAwaited || isOverdue) return [];
+  return [{ name: 'the clients give up', to: { ...from, clockMs }, cost: FAULT }];
+}
+
+/** Whether the client of a request waits for its answer no longer. */
+export function hasGivenUp(subscriber: Subscriber, correlationId: string): boolean {
+  return (subscriber.givesUpAtMs[correlationId] ?? Number.POSITIVE_INFINITY) <= timeOf(subscriber);
+}
+
+/** What decide has not finished. */
+function queued({ inbox, outcomes }: Subscriber): readonly Event[] {
+  return [...inbox, ...outcomes];
+}
+
+/**
+ * decide takes the head of the inbox or of the queue of outcomes: all of it, or it crashes after the write and `sent` of the
+ * effects.
+ */
 function decideMoves(from: Subscriber, world: World): Move[] {
-  const [event, ...inbox] = from.inbox;
+  return [...decideMovesOf('outcomes', from, world), ...decideMovesOf('inbox', from, world)];
+}
+
+function decideMovesOf(queue: 'inbox' | 'outcomes', from: Subscriber, world: World): Move[] {
+  const [event, ...rest] = from[queue];
   if (event === undefined) return [];
   const result = world.decide(from.session, event, timeOf(from));
   const written = withoutTrace(write(from, event, result, world), event);
@@ -259,7 +313,7 @@ function decideMoves(from: Subscriber, world: World): Move[] {
   );
   const sent = send(written, result.effects);
   return [
-    { name: `decide ${event.id}`, to: { ...removed(sent, result), inbox } },
+    { name: `decide ${event.id}`, to: { ...removed(sent, result), [queue]: rest } },
     {
       name: `decide ${event.id}, crash before the message is deleted`,
       to: removed(sent, result),
@@ -314,6 +368,7 @@ function write(from: Subscriber, event: Event, result: Result, world: World): Su
       expected = carriedOut(expected, requestOf(from, effect.correlationId), world);
   }
   if (from.feed !== undefined) checkLife(from.session, event, result, from.feed);
+  if (!isRepeatedEffect(from, event)) checkBegun(from, result);
   if (next === undefined) return { ...from, carriedOutAs };
   const session = stored(next);
   checkRetries(from.session, session);
@@ -355,6 +410,36 @@ function checkOnce(from: Subscriber, event: Event, { session, effects }: Result)
     if (isNew) carriedOutAs = { ...carriedOutAs, [key]: by };
   }
   return carriedOutAs;
+}
+
+/** Work whose client has given up is not begun. */
+function checkBegun(from: Subscriber, { session, effects }: Result): void {
+  const nowMs = session?.changedAtMs ?? timeOf(from);
+  const before = currentOf(from.session);
+  const acknowledged = effects.flatMap((effect) =>
+    effect.kind === 'reply' && effect.answer === 'ack' ? [effect.correlationId] : [],
+  );
+  for (const id of [currentOf(session), ...acknowledged]) {
+    if (id === undefined || id === before) continue;
+    const lateMs = nowMs - (from.givesUpAtMs[id] ?? Number.POSITIVE_INFINITY);
+    if (lateMs >= 0) throw new Violation(`${id} is begun ${lateMs} ms after its client has given up`);
+  }
+}
+
+/** The request that is being carried out. */
+function currentOf(session: Session | undefined): string | undefined {
+  const transition = session?.transition;
+  switch (transition?.step) {
+    case 'activate':
+    case 'deactivate':
+      return transition.job.request.correlationId;
+    case 'exclude':
+      return transition.owed?.request.correlationId;
+    case 'disconnect':
+      return transition.request.correlationId;
+    default:
+      return undefined;
+  }
 }
 
 /** Whether the effects of an event are those of its first delivery. */
@@ -605,7 +690,7 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   const answered = (by: Subscriber, ...outcome: Parameters<typeof report>): Subscriber => ({
     ...by,
     commands,
-    inbox: [...from.inbox, report(...outcome)],
+    outcomes: [...from.outcomes, report(...outcome)],
   });
   if (from.expired.includes(commandId))
     return [{ name: `relay: ${commandId} is too late`, to: answered(from, 'unsent') }];
@@ -660,7 +745,7 @@ function timeMoves(from: Subscriber, world: World): Move[] {
   const { session } = from;
   const dueMs = session && dueAtMs(session);
   if (session === undefined || dueMs === undefined) return [];
-  const due = Math.max(dueMs, from.feed?.clockMs ?? dueMs);
+  const due = Math.max(dueMs, from.feed?.clockMs ?? dueMs, from.clockMs ?? dueMs);
   const event: Event = { kind: 'due', id: `due ${session.revision}` };
   const result = world.decide(session, event, due);
   const isLeft = result.isOver || result.session?.isForgotten;
@@ -669,7 +754,7 @@ function timeMoves(from: Subscriber, world: World): Move[] {
   // What is still in the inbox was current when it came.
   if (result.isOver && from.inbox.some(({ kind }) => kind === 'request')) return [];
   // An empty session is removed after 300 s. The inbox delivers a message again long before that.
-  if (isLeft && from.inbox.some(({ id }) => session.recentEvents.some((one) => one.id === id))) return [];
+  if (isLeft && queued(from).some(({ id }) => session.recentEvents.some((one) => one.id === id))) return [];
   const expired =
     session.transition === undefined ? from.expired : [...from.expired, session.transition.commandId];
   const later = from.feed && { feed: { ...from.feed, clockMs: Math.max(from.feed.clockMs, due) } };
@@ -744,8 +829,9 @@ function lostGroups(
 }
 
 /** Nothing is under way, and nothing is still to be told. */
-export function isAtRest({ session, inbox, commands, replies, feed }: Subscriber): boolean {
-  if (inbox.length + commands.length + replies.length + (feed?.records.length ?? 0) > 0) return false;
+export function isAtRest({ session, inbox, outcomes, commands, replies, feed }: Subscriber): boolean {
+  if (inbox.length + outcomes.length + commands.length + replies.length + (feed?.records.length ?? 0) > 0)
+    return false;
   if (session === undefined) return true;
   const services = Object.values(session.services);
   return session.transition === undefined && services.every(({ retry }) => retry === undefined);
@@ -841,6 +927,6 @@ function requestOf({ asked }: Subscriber, id: string): ServiceRequest {
 }
 
 /** decide runs long before the deadline of the command that it waits for. A session that is made again begins later. */
-function timeOf({ session, removedAtMs, feed }: Subscriber): number {
-  return Math.max(session?.changedAtMs ?? removedAtMs + 1_000, feed?.clockMs ?? 0);
+function timeOf({ session, removedAtMs, feed, clockMs = 0 }: Subscriber): number {
+  return Math.max(session?.changedAtMs ?? removedAtMs + 1_000, feed?.clockMs ?? 0, clockMs);
 }

@@ -1,6 +1,13 @@
 import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
+import type { Session } from '../../../core/subscriber/session.ts';
 import { MAX_WAITING } from '../../../core/subscriber/transition.ts';
 import type { Checker, Expect, Facts } from './promise.ts';
+
+/** Whether the session says that the client of a request gave up before it could begin. */
+const hasGivenUp = ({ answered }: Session, id: string): boolean =>
+  answered.some(
+    ({ correlationId, reason = '' }) => correlationId === id && reason.startsWith('the client gave up'),
+  );
 
 export const sentence =
   'Several requests for one session are carried out in order of arrival. Up to 8 wait; the next one gets CoA-NAK 506.';
@@ -16,8 +23,8 @@ export const checker = (
   evaluated({ forward: { correlationId }, answer, before, after }) {
     if (answer.errorCause === ERROR_CAUSE['Resources-Unavailable'])
       expect(
-        // A NAS with one service at a time is not told of two.
-        (before ?? after).waiting.length >= MAX_WAITING || isOneAtATime,
+        // A NAS with one service at a time is not told of two, and a client that has given up is not waited for.
+        (before ?? after).waiting.length >= MAX_WAITING || isOneAtATime || hasGivenUp(after, correlationId),
         `${correlationId} is refused with 506, and there is room`,
       );
   },

@@ -134,6 +134,8 @@ export function siteFile({
     ...(takesAccounting && {
       accountingFrom: [{ name: 'bng-1', source: '127.0.0.1', secret: SECRET, mode: 'copy' }],
     }),
+    // What hundreds ask at a time takes long where tests run side by side.
+    clientPatienceSeconds: 120,
     clients: [{ name: 'policy', source, secret: SECRET }],
     accounting:
       accountingPort === undefined ? [] : [{ address: `127.0.0.1:${accountingPort}`, secret: SECRET }],
