@@ -133,6 +133,7 @@
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { accountingRefusal } from './accounting-refusal.ts';
 import { settleAccounts } from './accounts.ts';
+import { askAgain } from './ask-again.ts';
 import { chunks, dialect, toldOf, untellable } from './command.ts';
 import { hasBecomeStale } from './difference.ts';
 import {
@@ -403,6 +404,7 @@ const TABLE: Table = {
     ack:         activationConfirmed,
     nak:         activationRefused,
     timeout:     activationUnanswered,
+    interrupted: askAgain,
     unsent:      activationUnsent,
     stray:       ignore,
     due:         ignore,
@@ -422,6 +424,7 @@ const TABLE: Table = {
     ack:         deactivationConfirmed,
     nak:         deactivationRefused,
     timeout:     deactivationUnanswered,
+    interrupted: askAgain,
     unsent:      deactivationUnsent,
     stray:       ignore,
     due:         ignore,
@@ -441,6 +444,7 @@ const TABLE: Table = {
     ack:         exclusionConfirmed,
     nak:         exclusionRefused,
     timeout:     exclusionUnanswered,
+    interrupted: askAgain,
     unsent:      exclusionUnanswered,
     stray:       ignore,
     due:         ignore,
@@ -460,6 +464,7 @@ const TABLE: Table = {
     ack:         restorationConfirmed,
     nak:         restorationRefused,
     timeout:     restorationUnanswered,
+    interrupted: askAgain,
     unsent:      restorationUnanswered,
     stray:       ignore,
     due:         ignore,
@@ -479,6 +484,7 @@ const TABLE: Table = {
     ack:         disconnectConfirmed,
     nak:         disconnectRefused,
     timeout:     disconnectUnanswered,
+    interrupted: askAgain,
     unsent:      disconnectUnsent,
     stray:       ignore,
     due:         ignore,
@@ -705,7 +711,8 @@ function forgetCommand(draft: Draft, { commandId, result }: OutcomeEvent): Chang
   const { life } = draft.session;
   const isRefused = result === 'nak' || result === 'unsent';
   if (life?.closed?.command?.commandId !== commandId || !isRefused) return ignore();
-  const { command: _, ...closed } = life.closed;
+  const { command, ...closed } = life.closed;
+  if (command.isToldAgain) return ignore();
   return { ...draft, session: { ...draft.session, life: { ...life, closed } } };
 }
 

@@ -31,6 +31,7 @@ export function keyOf(subscriber: Subscriber): string {
       ),
     subscriber.nas,
     subscriber.isOffline,
+    subscriber.paused?.map((one) => [one.operation, one.services, one.deactivates]),
     inbox.map(event),
     commands.map((one) => [command(one.commandId), one.operation, one.services, one.deactivates]),
     replies.map((reply) => JSON.stringify(effect(reply))).sort(),
@@ -113,6 +114,7 @@ function sessionParts(
       transition.underWay,
       transition.remaining,
       transition.isConfirmed,
+      transition.tellings,
       'job' in transition && jobParts(transition.job),
       'along' in transition && [transition.along, transition.otherwise],
       'isClearing' in transition,
@@ -128,8 +130,9 @@ function sessionParts(
   ];
 }
 
-function jobParts({ request, planned, explicit, victims, confirmed, ended, isAcknowledged }: Job) {
+function jobParts({ request, planned, explicit, victims, confirmed, ended, isAcknowledged, doubted }: Job) {
   return [
+    doubted,
     request.correlationId,
     Object.values(planned).map(({ activation, statistics }) => [activation, statistics]),
     explicit.map(({ activation, isKnown }) => [activation, isKnown]),
