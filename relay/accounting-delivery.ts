@@ -27,6 +27,7 @@ export class AccountingDelivery {
   readonly #clock: MonotonicClock;
   readonly #report: Report;
   readonly #visibilitySeconds: number;
+  readonly #runId: string;
   /** By message id. While no server answers, a record is neither delivered twice nor does its receive count grow. */
   readonly #messages: VisibilityExtender;
 
@@ -35,12 +36,15 @@ export class AccountingDelivery {
     client,
     clock,
     report,
+    runId,
     visibilitySeconds = QUEUES.accounting.visibilityTimeoutSeconds,
   }: {
     readonly queue: Queue;
     readonly client: AccountingClient;
     readonly clock: MonotonicClock;
     readonly report: Report;
+    /** Unique over all runs of all relays of the site. */
+    readonly runId: string;
     /** How long the queue hides a record from other receivers. */
     readonly visibilitySeconds?: number | undefined;
   }) {
@@ -48,6 +52,7 @@ export class AccountingDelivery {
     this.#client = client;
     this.#clock = clock;
     this.#report = report;
+    this.#runId = runId;
     this.#visibilitySeconds = visibilitySeconds;
     this.#messages = new VisibilityExtender(queue, {
       visibilitySeconds,
@@ -73,6 +78,7 @@ export class AccountingDelivery {
       stopping,
       abandon,
       visibilitySeconds: this.#visibilitySeconds,
+      runId: this.#runId,
     });
     await this.#messages.finish();
   }

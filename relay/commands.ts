@@ -3,9 +3,10 @@
 //
 // Why at most once: a command that SQS has delivered before may have been carried out and reported. If it were carried
 // out again, the NAS could end up with services that the cloud believes gone. Such a command is reported as
-// `interrupted`, and the cloud undoes it. While this relay holds a command, no other relay receives it: the queue hides
-// it for 60 s, its transmission begins within the first 30 s and is repeated for at most 30 s more, and the visibility
-// timeout is renewed until its outcome is in the inbox.
+// `interrupted`, and the cloud, which knows whether it was reported, asks the NAS again with a new one. The queue hides a
+// command for some seconds only, so that those of a relay that stopped come again soon. The relay that holds it renews the
+// timeout until its outcome is in the inbox, and transmits nothing once the timeout may have run out, as after a pause of
+// the process: another relay may have the command then, and the session may have gone on.
 import type { CommandMessage } from '../core/messages.ts';
 import type { Clock } from './clock.ts';
 import type { CloudClock } from './cloud-clock.ts';
@@ -15,7 +16,7 @@ import { type ReportedOutcome, UNSENT } from './outcome.ts';
 import { backOff } from './queues/back-off.ts';
 import type { Inbox } from './queues/inbox.ts';
 import { type Queue, type QueueMessage, queueTimeMs } from './queues/queue.ts';
-import { type Ending, VisibilityExtender } from './queues/visibility-extender.ts';
+import { type Ending, type IsHeld, VisibilityExtender } from './queues/visibility-extender.ts';
 import type { Report } from './telemetry/events.ts';
 
 /** How many commands are held at a time: at their NAS, waiting, or not reported yet. */
@@ -70,7 +71,7 @@ export class Commands {
       report({ kind: 'message-left', reason: 'overloaded', ...left });
       return;
     }
-    this.#messages.take(commandId, message, () => this.#carryOut(command, message, abandon));
+    this.#messages.take(commandId, message, (isHeld) => this.#carryOut(command, message, isHeld, abandon));
   }
 
   /** Waits until all commands are reported or abandoned, then makes the abandoned ones visible again. */
@@ -78,11 +79,27 @@ export class Commands {
     return this.#messages.finish();
   }
 
-  async #carryOut(command: CommandMessage, message: QueueMessage, abandon: AbortSignal): Promise<Ending> {
-    const outcome = await this.#outcomeOf(command, message, abandon);
-    return outcome !== undefined && (await this.#reportOutcome(command, outcome, abandon))
-      ? 'done'
-      : 'abandoned';
+  async #carryOut(
+    command: CommandMessage,
+    message: QueueMessage,
+    isHeld: IsHeld,
+    abandon: AbortSignal,
+  ): Promise<Ending> {
+    const outcome = await this.#outcomeOf(command, message, isHeld, abandon);
+    if (outcome !== undefined && (await this.#reportOutcome(command, outcome, abandon))) return 'done';
+    if (abandon.aborted) return 'abandoned';
+    const { outbox, report } = this.#options;
+    const detail = 'its visibility timeout has run out: SQS delivers it again';
+    const { correlationId } = command;
+    report({
+      kind: 'message-left',
+      reason: 'not-held',
+      queue: outbox.name,
+      messageId: message.id,
+      correlationId,
+      detail,
+    });
+    return 'left';
   }
 
   /**
@@ -97,6 +114,7 @@ export class Commands {
   async #outcomeOf(
     command: CommandMessage,
     message: QueueMessage,
+    isHeld: IsHeld,
     abandon: AbortSignal,
   ): Promise<ReportedOutcome | undefined> {
     const { correlationId, commandId, session } = command;
@@ -107,7 +125,7 @@ export class Commands {
         ? ({ unsent: 'received-before' } as const)
         : nas === undefined
           ? ({ unsent: 'unknown-nas' } as const)
-          : await nas.carryOut(command, isLate, abandon);
+          : await nas.carryOut(command, { isLate, isHeld, abandon });
     if (result === undefined || !('unsent' in result)) return result;
     const { unsent: reason, ...detail } = result;
     const outcome: ReportedOutcome = UNSENT[reason];

@@ -70,10 +70,10 @@ describe('the bundled functions', () => {
     }
   });
 
-  it('are small: decide, which checks each item with a schema, has less than 125,000 bytes, and the others have less', () => {
+  it('are small: decide, which checks each item with a schema, has less than 130,000 bytes, and the others have less', () => {
     const bytes = (folder: string) => statSync(join(folder, 'index.mjs')).size;
 
-    expect(bytes(decide)).toBeLessThan(125_000);
+    expect(bytes(decide)).toBeLessThan(130_000);
     for (const folder of [ingest, account, sweep]) expect(bytes(folder)).toBeLessThan(bytes(decide));
   });
 
