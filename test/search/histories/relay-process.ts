@@ -4,7 +4,6 @@ import type { RelayEvent } from '../../../relay/telemetry/events.ts';
 import type { ManualClock } from '../../relay/manual-clock.ts';
 import type { MemoryNetwork } from '../../relay/memory-network.ts';
 import { type CallFate, type MemoryQueue, memorySqsClient } from '../../relay/memory-sqs.ts';
-import { HOSTS } from './deployment.ts';
 
 /** Starts a relay: the real one, or one that is broken on purpose. */
 export type StartRelay = typeof startRelay;
@@ -12,6 +11,8 @@ export type StartRelay = typeof startRelay;
 export interface RelayProcessOptions extends Pick<RelayOptions, 'site' | 'newId'> {
   readonly start?: StartRelay | undefined;
   readonly clock: ManualClock;
+  /** The address of its host. */
+  readonly address: string;
   /** What its wall clock is ahead of the cloud's; negative when it is behind. */
   readonly skewMs: () => number;
   readonly network: MemoryNetwork;
@@ -31,6 +32,9 @@ export interface RelayProcess {
   drain(): Promise<void>;
   /** Stops it as SIGKILL does. */
   kill(): void;
+  /** Stops it as SIGSTOP does, until `resume`. */
+  pause(): void;
+  resume(): void;
 }
 
 const URLS = { inbox: 'inbox', outbox: 'outbox', accounting: 'accounting', feed: 'feed' } as const;
@@ -40,6 +44,7 @@ export async function startRelayProcess({
   site,
   newId,
   clock,
+  address,
   skewMs,
   network,
   queues,
@@ -47,7 +52,7 @@ export async function startRelayProcess({
   report,
 }: RelayProcessOptions): Promise<RelayProcess> {
   const process = clock.process(skewMs);
-  const host = network.host(HOSTS.relay.address);
+  const host = network.host(address);
   const relay: Relay = await start({
     site,
     queues: URLS,
@@ -65,6 +70,14 @@ export async function startRelayProcess({
     kill: () => {
       process.kill();
       host.crash();
+    },
+    pause: () => {
+      process.pause();
+      host.pause();
+    },
+    resume: () => {
+      process.resume();
+      host.resume();
     },
   };
 }
