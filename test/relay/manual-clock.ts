@@ -57,8 +57,11 @@ export class ManualClock implements Clock {
     return this.#add(this, callback, delayMs, true);
   }
 
-  /** A clock of a process that can be killed. Its wall clock is ahead by `skewMs`, which may change at any time. */
-  process(skewMs = () => 0): ManualProcess {
+  /**
+   * A clock of a process that can be killed. Its wall clock is ahead by `skewMs`, which may change at any time. Time does not
+   * stop for what it does each `idleFromMs` or less often: see `setIdleTimeout`.
+   */
+  process(skewMs = () => 0, idleFromMs = Infinity): ManualProcess {
     const owner = {};
     let isAlive = true;
     /** What has become due while it is paused. */
@@ -79,10 +82,14 @@ export class ManualClock implements Clock {
     };
     const repeat = (callback: () => void, intervalMs: number): Timer => {
       const start = () =>
-        add(() => {
-          current = start();
-          callback();
-        }, intervalMs);
+        add(
+          () => {
+            current = start();
+            callback();
+          },
+          intervalMs,
+          intervalMs >= idleFromMs,
+        );
       let current = start();
       return { cancel: () => current.cancel() };
     };

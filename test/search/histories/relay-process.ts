@@ -5,6 +5,9 @@ import type { ManualClock } from '../../relay/manual-clock.ts';
 import type { MemoryNetwork } from '../../relay/memory-network.ts';
 import { type CallFate, type MemoryQueue, memorySqsClient } from '../../relay/memory-sqs.ts';
 
+/** It searches for stale sessions so often, for ever. */
+const SEARCH_EVERY_MS = 60_000;
+
 /** Starts a relay: the real one, or one that is broken on purpose. */
 export type StartRelay = typeof startRelay;
 
@@ -51,7 +54,7 @@ export async function startRelayProcess({
   fateOf,
   report,
 }: RelayProcessOptions): Promise<RelayProcess> {
-  const process = clock.process(skewMs);
+  const process = clock.process(skewMs, SEARCH_EVERY_MS);
   const host = network.host(address);
   const relay: Relay = await start({
     site,

@@ -428,7 +428,7 @@ function checkExclusion(session: Session | undefined, request: ServiceRequest, w
 
 /**
  * Only the NAS ends what was begun: without an answer of it no restoration ends, and no service that has to go is gone. What
- * the relay did not send has changed nothing that the NAS had confirmed.
+ * the relay did not send has changed nothing that the NAS had confirmed, unless a relay may have sent it before.
  */
 function checkWitness(before: Session | undefined, after: Session, event: Event): void {
   if (event.kind !== 'outcome' || event.result === 'ack' || event.result === 'nak') return;
@@ -436,13 +436,16 @@ function checkWitness(before: Session | undefined, after: Session, event: Event)
   // A record that has waited for the outcome is the word of the NAS, too.
   if ((before.life?.deferred.length ?? 0) > 0) return;
   const { underWay } = before.transition;
+  const doubted = 'job' in before.transition ? before.transition.job.doubted : undefined;
   for (const { activation, state } of Object.values(before.services)) {
     const left = after.services[activation]?.state;
     if (state === 'restoring' && left !== 'restoring' && underWay.includes(activation))
       throw new Violation(`${activation} is restored no longer, and the NAS has not answered`);
     if (state === 'deactivating' && left === undefined)
       throw new Violation(`${activation} counts as gone, and the NAS has not answered`);
-    if (event.result === 'unsent' && state === 'active' && left !== 'active' && underWay.includes(activation))
+    const isToBeAsItWas =
+      event.result === 'unsent' && underWay.includes(activation) && !doubted?.includes(activation);
+    if (isToBeAsItWas && state === 'active' && left !== 'active')
       throw new Violation(`${activation} is ${left}, and the NAS was not told`);
   }
 }
