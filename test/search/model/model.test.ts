@@ -554,6 +554,19 @@ describe('the search tells of a system that', () => {
   );
 });
 
+it('the search tells of a relay that was paused and tells what has gone on without it', () => {
+  const setting = {
+    name: 'switches',
+    wishes: ['+gold', '+silver'],
+    withoutRepeats: true,
+    tellsLate: true,
+    budget: { requests: 2, faults: 1, crashes: 1 },
+  };
+  const { violation } = search(setting, transition);
+  process.stdout.write(`broken on purpose: ${violation?.message}\n  ${violation?.trace.join('\n  ')}\n`);
+  expect(violation?.message).toMatch(/at rest the NAS has gold/);
+}, 300_000);
+
 /** What Junos MX has done since 16.1R4, without the way back. */
 function breaksFirst(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
   if (event.kind !== 'request' || session?.transition !== undefined) return transition(session, event, nowMs);
