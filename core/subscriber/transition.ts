@@ -19,7 +19,8 @@
 //
 // With `enforcement: none` there is no NAS to confirm anything, and all of it is one step. With `coa` each arrow is one
 // conditional write of the session, and one command to the NAS is under way at a time. What the NAS does not confirm is told
-// again, each service with growing pauses of its own. Requests that arrive meanwhile wait in order.
+// again, each service with growing pauses of its own. Requests that arrive meanwhile wait in order. After a relay that stopped
+// before it reported, the NAS is asked the same again at once: `ask-again.ts`.
 //
 // A Disconnect-Request is a request like the others. Its one command makes the state `disconnecting`, and all services end
 // with the ACK: `disconnect.ts`.
@@ -66,6 +67,7 @@
 //     activating × ack → idle, activating, deactivating, excluding, disconnecting
 //     activating × nak → closed, idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × interrupted → activating
 //     activating × unsent → idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × stray → activating
 //     activating × due → activating
@@ -82,6 +84,7 @@
 //     deactivating × ack → idle, activating, deactivating, excluding
 //     deactivating × nak → idle, activating, deactivating, excluding, restoring
 //     deactivating × timeout → idle, activating, deactivating, excluding, restoring
+//     deactivating × interrupted → deactivating
 //     deactivating × unsent → idle, activating, deactivating, excluding, restoring
 //     deactivating × stray → deactivating
 //     deactivating × due → deactivating
@@ -97,6 +100,7 @@
 //     excluding × ack → idle, activating, deactivating, excluding, restoring, disconnecting
 //     excluding × nak → idle, activating, deactivating, excluding, restoring, disconnecting
 //     excluding × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × interrupted → excluding
 //     excluding × unsent → idle, activating, deactivating, disconnecting
 //     excluding × stray → excluding
 //     excluding × due → excluding
@@ -113,6 +117,7 @@
 //     restoring × ack → idle, activating, deactivating, excluding, restoring, disconnecting
 //     restoring × nak → closed, idle, activating, deactivating, excluding, restoring
 //     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × interrupted → restoring
 //     restoring × unsent → idle, activating, deactivating, excluding
 //     restoring × stray → restoring
 //     restoring × due → restoring
@@ -126,6 +131,7 @@
 //     disconnecting × ack → idle, activating, disconnecting
 //     disconnecting × nak → idle, activating, disconnecting
 //     disconnecting × timeout → idle, activating, excluding, disconnecting
+//     disconnecting × interrupted → disconnecting
 //     disconnecting × unsent → idle, activating, disconnecting
 //     disconnecting × stray → disconnecting
 //     disconnecting × due → disconnecting
