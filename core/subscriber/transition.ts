@@ -115,10 +115,10 @@
 //     restoring × answered → restoring
 //     restoring × repeated → restoring
 //     restoring × ack → idle, activating, deactivating, excluding, restoring, disconnecting
-//     restoring × nak → closed, idle, activating, deactivating, excluding, restoring
+//     restoring × nak → closed, idle, activating, deactivating, excluding, restoring, disconnecting
 //     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
 //     restoring × interrupted → restoring
-//     restoring × unsent → idle, activating, deactivating, excluding
+//     restoring × unsent → idle, activating, deactivating, excluding, disconnecting
 //     restoring × stray → restoring
 //     restoring × due → restoring
 //     restoring × refreshed → restoring
