@@ -8,6 +8,8 @@ import { ONE_MINUTE, RunbookAlarm, type RunbookHeading } from './runbook-alarm.t
 import type { SiteOutline } from './site-outline.ts';
 import { WorkQueue } from './work-queue.ts';
 
+/** A relay holds a command for as long as its NAS may take to answer, at most 120 s. */
+const OUTBOX_LATE_SECONDS = 120;
 /** A session that logs on is to be known before its first plan change. */
 const FEED_LATE_SECONDS = 120;
 
@@ -33,7 +35,7 @@ export class Site extends Construct {
     this.outcomes = queue('Outcomes', 'outcomes', 'Dead letters of outcomes');
     this.outcomes.alarmWhenLate('Outcomes are late', 2 * QUEUES.outcomes.visibilityTimeoutSeconds);
     this.outbox = queue('Outbox', 'outbox', 'Dead letters in an outbox');
-    this.outbox.alarmWhenLate('An outbox is late', 2 * QUEUES.outbox.visibilityTimeoutSeconds);
+    this.outbox.alarmWhenLate('An outbox is late', OUTBOX_LATE_SECONDS);
     this.accounting = queue('Accounting', 'accounting', 'Dead letters in accounting');
     this.accounting.alarmWhenLate('Accounting is late', 15 * 60);
     this.feed = queue('Feed', 'feed', 'Dead letters in a feed');

@@ -33,6 +33,7 @@ export class AccountingDelivery {
   readonly #visibilitySeconds: number;
   /** Records that a server has acknowledged. */
   readonly #handled = new HandledMessages(HANDLED_RECORDS);
+  readonly #runId: string;
   /** By message id. While no server answers, a record is neither delivered twice nor does its receive count grow. */
   readonly #messages: VisibilityExtender;
 
@@ -41,12 +42,15 @@ export class AccountingDelivery {
     client,
     clock,
     report,
+    runId,
     visibilitySeconds = QUEUES.accounting.visibilityTimeoutSeconds,
   }: {
     readonly queue: Queue;
     readonly client: AccountingClient;
     readonly clock: MonotonicClock;
     readonly report: Report;
+    /** Unique over all runs of all relays of the site. */
+    readonly runId: string;
     /** How long the queue hides a record from other receivers. */
     readonly visibilitySeconds?: number | undefined;
   }) {
@@ -54,6 +58,7 @@ export class AccountingDelivery {
     this.#client = client;
     this.#clock = clock;
     this.#report = report;
+    this.#runId = runId;
     this.#visibilitySeconds = visibilitySeconds;
     this.#messages = new VisibilityExtender(queue, {
       visibilitySeconds,
@@ -79,6 +84,7 @@ export class AccountingDelivery {
       stopping,
       abandon,
       visibilitySeconds: this.#visibilitySeconds,
+      runId: this.#runId,
     });
     await this.#messages.finish();
   }

@@ -3,9 +3,11 @@
 //
 // Why at most once: a command that SQS has delivered before may have been carried out and reported. If it were carried
 // out again, the NAS could end up with services that the cloud believes gone. Such a command is reported as
-// `interrupted`, and the cloud undoes it. While this relay holds a command, no other relay receives it: the queue hides
-// it for 60 s, its transmission begins within the first 30 s and is repeated for at most 30 s more, and the visibility
-// timeout is renewed until SQS has its outcome. A message of a command whose outcome is there is deleted.
+// `interrupted`, and the cloud, which knows whether it was reported, asks the NAS again with a new one. The queue hides a
+// command for some seconds only, so that those of a relay that stopped come again soon. The relay that holds it renews the
+// timeout until SQS has its outcome, and transmits nothing once the timeout may have run out, as after a pause of
+// the process: another relay may have the command then, and the session may have gone on. A
+// message of a command whose outcome is there is deleted.
 import type { CommandMessage, SessionKey } from '../core/messages.ts';
 import { ERROR_CAUSE } from '../core/radius/attributes.ts';
 import type { Clock } from './clock.ts';
@@ -17,7 +19,7 @@ import { type ReportedOutcome, UNSENT } from './outcome.ts';
 import { backOff } from './queues/back-off.ts';
 import type { Inbox } from './queues/inbox.ts';
 import { type Queue, type QueueMessage, queueTimeMs } from './queues/queue.ts';
-import { type Ending, VisibilityExtender } from './queues/visibility-extender.ts';
+import { type Ending, type IsHeld, VisibilityExtender } from './queues/visibility-extender.ts';
 import type { Report } from './telemetry/events.ts';
 
 /** How many commands are held at a time: at their NAS, waiting, or not reported yet. */
@@ -82,7 +84,7 @@ export class Commands {
       return;
     }
     onPlace?.('nas', correlationId);
-    this.#messages.take(commandId, message, () => this.#carryOut(command, message, abandon));
+    this.#messages.take(commandId, message, (isHeld) => this.#carryOut(command, message, isHeld, abandon));
   }
 
   /** Waits until all commands are reported or abandoned, then makes the abandoned ones visible again. */
@@ -90,18 +92,29 @@ export class Commands {
     return this.#messages.finish();
   }
 
-  async #carryOut(command: CommandMessage, message: QueueMessage, abandon: AbortSignal): Promise<Ending> {
-    const { handled, outbox, report } = this.#options;
+  async #carryOut(
+    command: CommandMessage,
+    message: QueueMessage,
+    isHeld: IsHeld,
+    abandon: AbortSignal,
+  ): Promise<Ending> {
+    const { handled, outbox, report, onPlace } = this.#options;
     const { commandId, correlationId } = command;
+    const about = { queue: outbox.name, messageId: message.id, correlationId };
     if (handled.has(commandId)) {
-      report({ kind: 'message-repeated', queue: outbox.name, messageId: message.id, correlationId });
+      report({ kind: 'message-repeated', ...about });
       return 'done';
     }
-    const outcome = await this.#outcomeOf(command, message, abandon);
-    this.#options.onPlace?.('cloud', correlationId);
-    if (outcome === undefined || !(await this.#reportOutcome(command, outcome, abandon))) return 'abandoned';
-    handled.add(commandId);
-    return 'done';
+    const outcome = await this.#outcomeOf(command, message, isHeld, abandon);
+    onPlace?.('cloud', correlationId);
+    if (outcome !== undefined && (await this.#reportOutcome(command, outcome, abandon))) {
+      handled.add(commandId);
+      return 'done';
+    }
+    if (abandon.aborted) return 'abandoned';
+    const detail = 'its visibility timeout has run out: SQS delivers it again';
+    report({ kind: 'message-left', reason: 'not-held', ...about, detail });
+    return 'left';
   }
 
   /**
@@ -116,6 +129,7 @@ export class Commands {
   async #outcomeOf(
     command: CommandMessage,
     message: QueueMessage,
+    isHeld: IsHeld,
     abandon: AbortSignal,
   ): Promise<ReportedOutcome | undefined> {
     const { correlationId, commandId, session } = command;
@@ -126,7 +140,7 @@ export class Commands {
         ? ({ unsent: 'received-before' } as const)
         : nas === undefined
           ? ({ unsent: 'unknown-nas' } as const)
-          : await nas.carryOut(command, isLate, abandon);
+          : await nas.carryOut(command, { isLate, isHeld, abandon });
     if (result === undefined || !('unsent' in result)) {
       if (nas !== undefined && result !== undefined && endsSession(command, result))
         this.#options.onGone?.({ ...session, nas: nas.name });

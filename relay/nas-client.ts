@@ -6,6 +6,7 @@ import { CODE } from '../core/radius/packet.ts';
 import type { Clock } from './clock.ts';
 import { ConcurrencyLimit, type ConcurrencyLimits } from './concurrency-limit.ts';
 import { type Outcome, outcomeOfReply, type Unsent } from './outcome.ts';
+import type { IsHeld } from './queues/visibility-extender.ts';
 import type { ExchangePolicy, ExchangeResult, RadiusClient, RadiusServer } from './radius/client.ts';
 import type { Report } from './telemetry/events.ts';
 
@@ -17,6 +18,15 @@ export interface Nas extends Omit<RadiusServer, 'secret'> {
   readonly secrets: readonly Secret[];
   /** How long a command is retransmitted before it counts as unanswered (MRD of RFC 5080 section 2.2.1). */
   readonly answerTimeoutSeconds: number;
+}
+
+/** Until when a command may be carried out. */
+export interface Limits {
+  /** Whether the time is over in which it may be sent for the first time. */
+  readonly isLate: () => boolean;
+  /** Whether no other relay can have it: else nothing is transmitted any more. */
+  readonly isHeld: IsHeld;
+  readonly abandon: AbortSignal;
 }
 
 /** Retransmission of a command (RFC 5080 section 2.2.1). Its MRD is the answer timeout of the NAS. */
@@ -80,20 +90,16 @@ export class NasClient {
   }
 
   /**
-   * Sends a command and returns its outcome, or why it was not sent; undefined when `abandon` aborted. It is not sent once
-   * `isLate` says that the time for that is over.
+   * Sends a command and returns its outcome, or why it was not sent; undefined when `abandon` aborted, or it is not held any
+   * more.
    */
-  async carryOut(
-    command: CommandMessage,
-    isLate: () => boolean,
-    abandon: AbortSignal,
-  ): Promise<Outcome | Unsent | undefined> {
+  async carryOut(command: CommandMessage, limits: Limits): Promise<Outcome | Unsent | undefined> {
     const acquired = this.#limit.acquire();
     if (acquired === undefined) return { unsent: 'nas-overloaded' };
     await acquired;
     try {
-      if (isLate()) return { unsent: 'expired' };
-      return await this.#send(command, abandon);
+      if (limits.isLate()) return { unsent: 'expired' };
+      return await this.#send(command, limits);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       return { unsent: 'no-packet', detail: error.message };
@@ -110,7 +116,7 @@ export class NasClient {
    * ACK to the second request holds for the command. A NAK does not: the second request has changed nothing, but the
    * first one may have. The outcome is then a timeout, as without a reply.
    */
-  async #send(command: CommandMessage, abandon: AbortSignal): Promise<Outcome | Unsent | undefined> {
+  async #send(command: CommandMessage, limits: Limits): Promise<Outcome | Unsent | undefined> {
     const { correlationId, commandId, operation, services, session } = command;
     const about = { correlationId, commandId, nas: this.name };
     let isSent = false;
@@ -124,7 +130,7 @@ export class NasClient {
     const { secrets } = this.#nas;
     const order = this.#answersTo === secrets[0] ? secrets : secrets.toReversed();
     for (const secret of order) {
-      const result = await this.#exchange(command, secret, abandon, onSent);
+      const result = await this.#exchange(command, secret, limits, onSent);
       switch (result.kind) {
         case 'aborted':
           return undefined;
@@ -140,6 +146,8 @@ export class NasClient {
         }
       }
     }
+    // While this process stood still, it may have missed the reply; and another relay may have the command.
+    if (!limits.isHeld()) return undefined;
     if (!isSent) return { unsent: 'nas-overloaded' };
     this.#report({ kind: 'command-unanswered', ...about, result: 'timeout' });
     return { result: 'timeout' };
@@ -149,7 +157,7 @@ export class NasClient {
   #exchange(
     { attributes, operation }: CommandMessage,
     secret: Secret,
-    abandon: AbortSignal,
+    { isHeld, abandon }: Limits,
     onSent: () => void,
   ): Promise<ExchangeResult> {
     const stamp = encodeAttributes([
@@ -159,7 +167,8 @@ export class NasClient {
       code: operation === 'disconnect' ? CODE.DisconnectRequest : CODE.CoaRequest,
       attributes: Buffer.concat([stamp, Buffer.from(attributes, 'base64')]),
     };
-    return this.#client.exchange(request, { ...this.#nas, secret }, this.#policy, abandon, onSent);
+    const policy = { ...this.#policy, mayTransmit: isHeld };
+    return this.#client.exchange(request, { ...this.#nas, secret }, policy, abandon, onSent);
   }
 
   #learn(secret: Secret): void {

@@ -34,6 +34,7 @@ export async function runOutbox(
     readonly abandon: AbortSignal;
     /** How long the queue hides a message from other receivers. */
     readonly visibilitySeconds: number;
+    readonly runId: string;
   },
 ): Promise<void> {
   await consume(queue, async (messages) => void (await Promise.all(messages.map(handle))), {

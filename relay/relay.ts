@@ -83,6 +83,7 @@ export interface Relay {
 /** Starts a relay. @throws ConfigurationError when it cannot listen on the addresses of the site file. */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   const { site, queues, sqs, transport, clock, random, newId, timings = {} } = options;
+  const runId = newId();
   const counters = new Counters();
   const count = countEvents(counters);
   const report: Report = (event) => {
@@ -148,6 +149,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
           client: accountingClient,
           clock,
           report,
+          runId,
           visibilitySeconds: timings.accountingVisibilitySeconds,
         });
   const abandon = new AbortController();
@@ -215,6 +217,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     stopping: stopOutbox.signal,
     abandon: abandon.signal,
     visibilitySeconds,
+    runId,
   });
   const accountingRun = accounting?.run(stopAccounting.signal, abandon.signal);
   const stopSearch =

@@ -57,8 +57,10 @@ export const QUEUES: Readonly<Record<QueueName, QueueShape>> = {
     maxReceiveCount: 5,
     maxConcurrency: DECIDE_CONCURRENCY,
   },
-  // FIFO, so that a command that is sent or delivered twice is never carried out after a later one.
-  outbox: { fifo: true, visibilityTimeoutSeconds: 60, maxReceiveCount: 10 },
+  // FIFO, so that a command that is sent or delivered twice is never carried out after a later one. What a relay holds that
+  // was killed is visible again after 6 s at most; a relay renews the timeout of what it holds each 2 s. A receive call waits
+  // for up to 2 s, so of the 6 s at least 2 are left when the first renewal begins.
+  outbox: { fifo: true, visibilityTimeoutSeconds: 6, maxReceiveCount: 10 },
   // While the accounting server does not answer, the relay keeps the message and extends its visibility timeout; SQS
   // allows at most 12 hours.
   accounting: { fifo: true, visibilityTimeoutSeconds: 60, maxReceiveCount: 100 },

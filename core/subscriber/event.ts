@@ -1,4 +1,5 @@
 // What can happen to a session, and what each event is called in the state that it meets.
+
 import type { CommandOutcome, CommandResult } from './command-outcome.ts';
 import { answerGiven, isOutdated, isUnderWay, precedesSession } from './duplicates.ts';
 import { isClosed, type Meaning, meaningOf } from './life.ts';
@@ -73,6 +74,8 @@ export interface Events {
   nak: OutcomeEvent;
   /** The NAS did not answer in time, or the relay did not report: what the NAS did is not known. */
   timeout: OutcomeEvent | DueEvent;
+  /** A relay received the command and stopped before it reported: the NAS is to be asked again. */
+  interrupted: OutcomeEvent;
   /** The relay did not send the command: the NAS has not been told. */
   unsent: OutcomeEvent;
   /** The outcome of a command that is not under way. */
@@ -128,7 +131,10 @@ export function stateOf(session: Session | undefined): State {
   return STATE_OF[session.transition.step];
 }
 
-const NAMED_RESULTS = ['ack', 'nak', 'unsent'] as const;
+/** How often the NAS is told the same thing, where each relay that is to tell it stops before it reports. */
+export const MAX_TELLINGS = 3;
+
+const NAMED_RESULTS = ['ack', 'nak', 'interrupted', 'unsent'] as const;
 
 /** What `event` is called for `session`; always one of `EventsOf[stateOf(session)]`. */
 export function eventName(session: Session | undefined, event: Event, nowMs: number): EventName {
@@ -142,6 +148,8 @@ export function eventName(session: Session | undefined, event: Event, nowMs: num
       return isOutdated(session, event.request) ? 'answered' : 'request';
     case 'outcome':
       if (session?.transition?.commandId !== event.commandId) return 'stray';
+      if (event.result === 'interrupted' && (session.transition.tellings ?? 1) >= MAX_TELLINGS)
+        return 'timeout';
       return NAMED_RESULTS.find((name) => name === event.result) ?? 'timeout';
     case 'record':
     case 'nas-restart':

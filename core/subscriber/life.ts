@@ -518,13 +518,14 @@ export function lastWordMs(
 /** What a command that is under way may activate at the NAS. */
 function commandOf({ transition, services }: Session): Closing['command'] {
   if (transition === undefined) return undefined;
-  const { step, underWay: names, commandId } = transition;
+  const { step, underWay: names, commandId, tellings } = transition;
   const of = step === 'activate' ? transition.job.planned : step === 'restore' ? services : {};
   const activates = names.flatMap((name) => {
     const service = of[name];
     return service === undefined ? [] : [service];
   });
-  return activates.length === 0 ? undefined : { commandId, activates };
+  if (activates.length === 0) return undefined;
+  return { commandId, activates, ...(tellings !== undefined && { isToldAgain: true }) };
 }
 
 /** The services of a session, should it go on: whether the request under way has changed one of them is not known. */
@@ -532,7 +533,7 @@ function interrupted({ services, transition }: Session): Session['services'] {
   if (transition?.step !== 'activate' && transition?.step !== 'deactivate') return services;
   const { job, underWay: names } = transition;
   const along = transition.step === 'activate' ? transition.along : [];
-  const touched = [...names, ...along, ...job.confirmed, ...job.ended];
+  const touched = [...names, ...along, ...job.confirmed, ...job.ended, ...(job.doubted ?? [])];
   return {
     ...services,
     ...Object.fromEntries(

@@ -58,7 +58,9 @@ export function activationRefused(draft: Draft<States['activating']>, event: Out
   const refusal = refusalOf(event);
   // The NAS has refused all of it, perhaps because one of what should go is not there (RFC 5176 section 2.3). Told by itself,
   // A is refused for its own sake only, and E and V are told afterwards.
-  const isInDoubt = along.some((name) => session.services[name]?.state === 'unconfirmed');
+  const isInDoubt = along.some(
+    (name) => session.services[name]?.state === 'unconfirmed' || isDoubted(job, name),
+  );
   const isAboutAlong = along.length > 0 && !make.replacesAll;
   if (isAboutAlong && (isInDoubt || make.isGone(refusal) || make.mayBeGone(refusal))) {
     return tellToActivate(draft, job, [underWay], otherwise);
@@ -143,10 +145,11 @@ export function deactivationRefused(draft: Draft<States['deactivating']>, event:
     : isGone && isConfirmed && known !== undefined && named?.isKnown !== false;
   // A victim that may have been there goes on to be restored if the request fails, until the NAS refuses that.
   const mayReturn = known?.state === 'restoring' && !wasThere(known) && named === undefined;
-  // One that is to be there again is restored if the request fails, as if the NAS had just ended it.
-  if (others.length === 0 && isFine && known?.state === 'restoring' && wasThere(known)) {
-    return deactivationDone(draft, {});
-  }
+  // One that is to be there again is restored if the request fails, as if the NAS had just ended it. So is one that the NAS
+  // may have ended when it was told before.
+  const isToReturn = isFine && known?.state === 'restoring' && wasThere(known);
+  const isDoneBefore = isGone && isConfirmed && isDoubted(job, name);
+  if (others.length === 0 && (isToReturn || isDoneBefore)) return deactivationDone(draft, {});
   if (others.length === 0 && isFine && !mayReturn) return notThere(draft, name);
   // Should the NAS have the victim, and no two of its group side by side, it refuses A. Else a command for the victim follows A.
   // So it is for one in doubt where 503 may be about the subscriber.
@@ -307,6 +310,11 @@ function isService(service: object): service is Session['services'][string] {
   return 'activation' in service;
 }
 
+/** Whether the NAS was told of a service before, and no relay has reported what it said. */
+function isDoubted({ doubted }: Job, activation: string): boolean {
+  return doubted?.includes(activation) === true;
+}
+
 // --- What an outcome means -------------------------------------------------------------------------------------
 
 /**
@@ -314,18 +322,26 @@ function isService(service: object): service is Session['services'][string] {
  * nothing but what the NAS had confirmed, where it had confirmed a service of it or has sent no record for long. To a
  * deactivation 503 says that the service is not there.
  */
-export function isSessionGone({ session, nowMs }: Draft, { errorCause }: OutcomeEvent): boolean {
-  const { transition, services } = session;
+export function isSessionGone(draft: Draft, event: OutcomeEvent): boolean {
+  const { session, nowMs } = draft;
+  return (
+    isSessionMissing(draft, event) &&
+    // One that is lost the NAS had, and has acknowledged its deactivation.
+    (isStale(session, nowMs) ||
+      Object.values(session.services).some(
+        ({ activatedAtMs, isLost }) => activatedAtMs !== undefined || isLost,
+      ))
+  );
+}
+
+/** Likewise, whether or not the NAS ever had it. */
+export function isSessionMissing({ session }: Draft, { errorCause }: OutcomeEvent): boolean {
+  const { transition } = session;
   // Its accounting has told of it since.
   const isHeard =
     transition !== undefined && (session.life?.latest.atMs ?? 0) > commandedAtMs(session.nas, transition);
   return (
-    errorCause === ERROR_CAUSE['Session-Context-Not-Found'] &&
-    transition?.isConfirmed === true &&
-    !isHeard &&
-    // One that is lost the NAS had, and has acknowledged its deactivation.
-    (isStale(session, nowMs) ||
-      Object.values(services).some(({ activatedAtMs, isLost }) => activatedAtMs !== undefined || isLost))
+    errorCause === ERROR_CAUSE['Session-Context-Not-Found'] && transition?.isConfirmed === true && !isHeard
   );
 }
 

@@ -189,6 +189,8 @@ export interface Job {
   readonly ended: readonly string[];
   /** Whether the NAS has acknowledged a command of it, and so what identified the subscriber there. */
   readonly isAcknowledged?: true;
+  /** Of A, E and V, what was told in a command whose outcome no relay has reported: the NAS may have carried it out. */
+  readonly doubted?: readonly string[];
 }
 
 /** One deactivation that the answer to a request depends on. */
@@ -210,6 +212,8 @@ interface Step {
   readonly isConfirmed: boolean;
   /** When the cloud stops waiting for the outcome. */
   readonly deadlineMs: number;
+  /** How often the NAS is told this, where that is more than once: a relay stopped before it reported. */
+  readonly tellings?: number;
 }
 
 /** A command to activate A is in progress. */
@@ -336,7 +340,12 @@ export interface Closing {
   /** What it had, where a later Interim-Update may show that it goes on: of `restart`. */
   readonly services?: Readonly<Record<string, ServiceSession>>;
   /** A command that was under way, and what it may activate in the next session of that Acct-Session-Id. */
-  readonly command?: { readonly commandId: string; readonly activates: readonly ServiceSession[] };
+  readonly command?: {
+    readonly commandId: string;
+    readonly activates: readonly ServiceSession[];
+    /** The NAS was told before, and may have done it then, whatever it says to this command. */
+    readonly isToldAgain?: true;
+  };
   /** What the NAS has confirmed since, as far as the clocks tell: the next session of that Acct-Session-Id may have it. */
   readonly younger?: readonly ServiceSession[];
 }

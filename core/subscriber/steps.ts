@@ -153,7 +153,8 @@ export interface Failure {
 }
 
 /** The request fails: its client is answered, and all that the NAS did or may have done is to be as it was. */
-export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }: Failure): Draft {
+export function failJob(draft: Draft, job: Job, failure: Failure): Draft {
+  const { owed, activated, deactivated } = withDoubted(job, failure);
   const { correlationId } = job.request;
   const answered = answer(draft, owed);
   const session = job.isAcknowledged ? learn(answered.session, job) : answered.session;
@@ -194,9 +195,23 @@ export function failJob(draft: Draft, job: Job, { owed, activated, deactivated }
   const marked = withServices(session, [...undone, ...lost]);
   const unknown = job.explicit.filter(isUnknown);
   const are = (names: readonly string[]) => unknown.filter(({ activation }) => names.includes(activation));
-  const again = withServices(marked, strangers(marked, are(job.ended), correlationId, 'restoring'));
+  // Whether the NAS had what it did not have when it was asked again is not known.
+  const certain = job.ended.filter((activation) => !job.doubted?.includes(activation));
+  const again = withServices(marked, strangers(marked, are(certain), correlationId, 'restoring'));
   const inDoubt = strangers(again, are(deactivated), correlationId, 'unconfirmed');
   return proceed({ ...answered, session: withServices(again, inDoubt) }, correlationId);
+}
+
+/** What a command named whose outcome was not reported, the NAS may have done, whatever it said when it was asked again. */
+function withDoubted({ planned, explicit, victims, doubted = [] }: Job, failure: Failure): Failure {
+  const going = new Set([...explicit.map(({ activation }) => activation), ...victims]);
+  const coming = doubted.filter((activation) => activation in planned);
+  const gone = doubted.filter((activation) => going.has(activation));
+  return {
+    ...failure,
+    activated: [...new Set([...failure.activated, ...coming])],
+    deactivated: [...new Set([...failure.deactivated, ...gone])],
+  };
 }
 
 /** The session is not there any more: all its services end, and what it was known by is forgotten. */

@@ -147,6 +147,7 @@ const Job = v.strictObject({
   confirmed: Texts,
   ended: Texts,
   isAcknowledged: v.exactOptional(v.literal(true)),
+  doubted: v.exactOptional(Texts),
 });
 
 const Step = {
@@ -156,6 +157,7 @@ const Step = {
   remaining: v.array(Texts),
   isConfirmed: Flag,
   deadlineMs: TimeMs,
+  tellings: v.exactOptional(Count),
 };
 
 const Transition = v.variant('step', [
@@ -188,7 +190,13 @@ const Life = v.strictObject({
       terminateCause: v.number(),
       decidedAtMs: TimeMs,
       services: v.exactOptional(v.record(Text, ServiceSession)),
-      command: v.exactOptional(v.strictObject({ commandId: Text, activates: v.array(ServiceSession) })),
+      command: v.exactOptional(
+        v.strictObject({
+          commandId: Text,
+          activates: v.array(ServiceSession),
+          isToldAgain: v.exactOptional(v.literal(true)),
+        }),
+      ),
       younger: v.exactOptional(v.array(ServiceSession)),
     }),
   ),

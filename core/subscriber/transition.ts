@@ -20,7 +20,8 @@
 // With `enforcement: none` there is no NAS to confirm anything, and all of it is one step. With `coa` each arrow is one
 // conditional write of the session, and one command to the NAS is under way at a time. What the NAS does not confirm is told
 // again, each service with growing pauses of its own. Requests that arrive meanwhile wait in order. A request whose client has
-// given up by the time that it would begin is refused.
+// given up by the time that it would begin is refused. After a relay that stopped before it reported, the NAS is asked the same
+// again at once: `ask-again.ts`.
 //
 // A Disconnect-Request is a request like the others. Its one command makes the state `disconnecting`, and all services end
 // with the ACK: `disconnect.ts`.
@@ -77,6 +78,7 @@
 //     activating × ack → idle, activating, deactivating, excluding, disconnecting
 //     activating × nak → forgotten, closed, idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     activating × interrupted → activating
 //     activating × unsent → forgotten, idle, activating, deactivating, excluding, restoring, disconnecting
 //     activating × stray → activating
 //     activating × due → activating
@@ -93,6 +95,7 @@
 //     deactivating × ack → idle, activating, deactivating, excluding
 //     deactivating × nak → forgotten, idle, activating, deactivating, excluding, restoring, disconnecting
 //     deactivating × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     deactivating × interrupted → deactivating
 //     deactivating × unsent → forgotten, idle, activating, deactivating, excluding, restoring, disconnecting
 //     deactivating × stray → deactivating
 //     deactivating × due → deactivating
@@ -108,6 +111,7 @@
 //     excluding × ack → forgotten, idle, activating, deactivating, excluding, restoring, disconnecting
 //     excluding × nak → forgotten, idle, activating, deactivating, excluding, restoring, disconnecting
 //     excluding × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     excluding × interrupted → excluding
 //     excluding × unsent → idle, activating, deactivating, disconnecting
 //     excluding × stray → excluding
 //     excluding × due → excluding
@@ -124,6 +128,7 @@
 //     restoring × ack → idle, activating, deactivating, excluding, restoring, disconnecting
 //     restoring × nak → closed, idle, activating, deactivating, excluding, restoring, disconnecting
 //     restoring × timeout → idle, activating, deactivating, excluding, restoring, disconnecting
+//     restoring × interrupted → restoring
 //     restoring × unsent → idle, activating, deactivating, excluding, disconnecting
 //     restoring × stray → restoring
 //     restoring × due → restoring
@@ -137,6 +142,7 @@
 //     disconnecting × ack → idle, activating, disconnecting
 //     disconnecting × nak → forgotten, idle, activating, disconnecting
 //     disconnecting × timeout → forgotten, idle, activating, excluding, disconnecting
+//     disconnecting × interrupted → disconnecting
 //     disconnecting × unsent → forgotten, idle, activating, disconnecting
 //     disconnecting × stray → disconnecting
 //     disconnecting × due → disconnecting
@@ -145,6 +151,7 @@ import type { NasProfile } from '../nas.ts';
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';
 import { accountingRefusal } from './accounting-refusal.ts';
 import { settleAccounts } from './accounts.ts';
+import { askAgain } from './ask-again.ts';
 import { chunks, dialect, toldOf, untellable } from './command.ts';
 import { hasBecomeStale } from './difference.ts';
 import {
@@ -454,6 +461,7 @@ const TABLE: Table = {
     ack:         activationConfirmed,
     nak:         activationRefused,
     timeout:     activationUnanswered,
+    interrupted: askAgain,
     unsent:      activationUnsent,
     stray:       ignore,
     due:         ignore,
@@ -473,6 +481,7 @@ const TABLE: Table = {
     ack:         deactivationConfirmed,
     nak:         deactivationRefused,
     timeout:     deactivationUnanswered,
+    interrupted: askAgain,
     unsent:      deactivationUnsent,
     stray:       ignore,
     due:         ignore,
@@ -492,6 +501,7 @@ const TABLE: Table = {
     ack:         exclusionConfirmed,
     nak:         exclusionRefused,
     timeout:     exclusionUnanswered,
+    interrupted: askAgain,
     unsent:      exclusionUnanswered,
     stray:       ignore,
     due:         ignore,
@@ -511,6 +521,7 @@ const TABLE: Table = {
     ack:         restorationConfirmed,
     nak:         restorationRefused,
     timeout:     restorationUnanswered,
+    interrupted: askAgain,
     unsent:      restorationUnanswered,
     stray:       ignore,
     due:         ignore,
@@ -530,6 +541,7 @@ const TABLE: Table = {
     ack:         disconnectConfirmed,
     nak:         disconnectRefused,
     timeout:     disconnectUnanswered,
+    interrupted: askAgain,
     unsent:      disconnectUnsent,
     stray:       ignore,
     due:         ignore,
@@ -787,7 +799,8 @@ function forgetCommand(draft: Draft, { commandId, result }: OutcomeEvent): Chang
   const { life } = draft.session;
   const isRefused = result === 'nak' || result === 'unsent';
   if (life?.closed?.command?.commandId !== commandId || !isRefused) return ignore();
-  const { command: _, ...closed } = life.closed;
+  const { command, ...closed } = life.closed;
+  if (command.isToldAgain) return ignore();
   return { ...draft, session: { ...draft.session, life: { ...life, closed } } };
 }
 

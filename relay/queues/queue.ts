@@ -52,6 +52,15 @@ export type QueueHealth =
   | { readonly state: 'unknown' | 'reachable' }
   | { readonly state: 'unreachable'; readonly error: string; readonly atMs: number };
 
+/**
+ * The result of a receive call. `messages` is absent when the call failed. `mayRetry`: SQS may have taken messages for it, and
+ * gives the same ones to a call with the same attempt id.
+ */
+export interface Received {
+  readonly messages?: readonly QueueMessage[];
+  readonly mayRetry: boolean;
+}
+
 /** The part of the SDK's client that the relay uses. A client without HTTP has no middleware. */
 export type SqsClient = Pick<SQSClient, 'send'> & Partial<Pick<SQSClient, 'middlewareStack'>>;
 
@@ -112,22 +121,29 @@ export class Queue {
 
   /**
    * Waits up to `waitSeconds` for messages and returns at most ten of them. SQS hides them from other receivers for
-   * `visibilitySeconds`. Undefined when the call failed or `signal` aborted it.
+   * `visibilitySeconds`. For five minutes it gives a second call with the same `attemptId` the same messages, unless one of
+   * them was deleted or its visibility changed.
    */
   async receive({
     waitSeconds,
     visibilitySeconds,
+    attemptId,
     signal,
+    callTimeoutMs = this.#callTimeoutMs,
   }: {
     readonly waitSeconds: number;
     readonly visibilitySeconds: number;
-    readonly signal: AbortSignal;
-  }): Promise<readonly QueueMessage[] | undefined> {
+    readonly attemptId: string;
+    readonly signal?: AbortSignal;
+    /** What the call may take beyond its wait. */
+    readonly callTimeoutMs?: number;
+  }): Promise<Received> {
     const command = new ReceiveMessageCommand({
       QueueUrl: this.#url,
       MaxNumberOfMessages: BATCH,
       WaitTimeSeconds: waitSeconds,
       VisibilityTimeout: visibilitySeconds,
+      ReceiveRequestAttemptId: attemptId,
       MessageSystemAttributeNames: [
         'MessageGroupId',
         'ApproximateReceiveCount',
@@ -135,13 +151,18 @@ export class Queue {
       ],
     });
     const askedAtMs = this.#clock.monotonicNow();
-    const result = await this.#call((abortSignal) => this.#sqs.send(command, { abortSignal }), {
-      timeoutMs: waitSeconds * 1000 + this.#callTimeoutMs,
-      signal,
-    });
-    return (
-      result &&
-      (result.Messages ?? []).map(({ MessageId = '', Body = '', ReceiptHandle = '', Attributes }) => ({
+    let isRefused = false;
+    const result = await this.#call(
+      (abortSignal) =>
+        this.#sqs.send(command, { abortSignal }).catch((error) => {
+          isRefused = isRefusal(error);
+          throw error;
+        }),
+      { timeoutMs: waitSeconds * 1000 + callTimeoutMs, ...(signal && { signal }) },
+    );
+    if (result === undefined) return { mayRetry: !isRefused };
+    const messages = (result.Messages ?? []).map(
+      ({ MessageId = '', Body = '', ReceiptHandle = '', Attributes }) => ({
         id: MessageId,
         group: Attributes?.MessageGroupId ?? MessageId,
         body: Body,
@@ -149,8 +170,9 @@ export class Queue {
         receipt: ReceiptHandle,
         firstDeliveredAtMs: Number(Attributes?.ApproximateFirstReceiveTimestamp ?? Number.POSITIVE_INFINITY),
         askedAtMs,
-      }))
+      }),
     );
+    return { messages, mayRetry: false };
   }
 
   /**
@@ -162,9 +184,16 @@ export class Queue {
     return new Promise((done) => this.#deletions.push({ receipt, done }));
   }
 
-  /** Hides messages from other receivers for `seconds` from now; zero makes them visible at once. */
-  async setVisibility(receipts: readonly string[], seconds: number): Promise<void> {
-    await Promise.all(
+  /**
+   * Hides messages from other receivers for `seconds` from now; zero makes them visible at once. Returns the receipts of
+   * those that SQS has hidden.
+   */
+  async setVisibility(
+    receipts: readonly string[],
+    seconds: number,
+    timeoutMs = this.#callTimeoutMs,
+  ): Promise<readonly string[]> {
+    const hidden = await Promise.all(
       batches(receipts).map(async (batch) => {
         const Entries = batch.map((receipt, index) => ({
           Id: String(index),
@@ -172,10 +201,15 @@ export class Queue {
           VisibilityTimeout: seconds,
         }));
         const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: this.#url, Entries });
-        const result = await this.#call((abortSignal) => this.#sqs.send(command, { abortSignal }));
+        const result = await this.#call((abortSignal) => this.#sqs.send(command, { abortSignal }), {
+          timeoutMs,
+        });
         this.#reportRefused(result?.Failed);
+        const taken = new Set(result?.Successful?.map(({ Id }) => Id));
+        return batch.filter((_, index) => taken.has(String(index)));
       }),
     );
+    return hidden.flat();
   }
 
   async #deleteAll(): Promise<void> {
@@ -225,6 +259,12 @@ export class Queue {
       this.#report({ kind: 'queue-entry-refused', queue: this.name, error: `${Code}: ${Message ?? ''}` });
     }
   }
+}
+
+/** Whether SQS has answered that it does not take the call, so that it has given no message for it. */
+function isRefusal(error: unknown): boolean {
+  const status = (error as { $metadata?: { httpStatusCode?: unknown } } | null)?.$metadata?.httpStatusCode;
+  return typeof status === 'number' && status >= 400 && status < 500;
 }
 
 function batches<T>(list: readonly T[]): T[][] {

@@ -1,5 +1,9 @@
 // Messages whose work may take longer than the visibility timeout of their queue. They are hidden from other receivers
 // until the work has ended, and the messages of one message group are worked on one after the other.
+//
+// A message is held for as long as SQS hides it for certain: from when the call began that brought it or renewed its
+// timeout. When that is over, because SQS could not be reached or this process stood still, another relay may have it, and
+// what has an effect outside is not to be done any more. The work asks before each step.
 import { EventEmitter, once } from 'node:events';
 import type { MonotonicClock, Timer } from '../clock.ts';
 import type { Queue, QueueMessage } from './queue.ts';
@@ -13,7 +17,12 @@ export type Ending = 'done' | 'left' | 'abandoned';
 interface Held {
   readonly sinceMs: number;
   receipt: string;
+  /** Until when no other receiver gets it, in monotonic time. */
+  hiddenUntilMs: number;
 }
+
+/** Whether no other receiver can have the message yet. */
+export type IsHeld = () => boolean;
 
 /** Holds received messages of one queue while they are worked on. */
 export class VisibilityExtender {
@@ -35,10 +44,10 @@ export class VisibilityExtender {
       clock,
       onExtended = () => undefined,
     }: {
-      /** How long the queue hides a message. The timeout is renewed each time when half of it is over. */
+      /** How long the queue hides a message. The timeout is renewed each time when a third of it is over. */
       readonly visibilitySeconds: number;
       readonly clock: MonotonicClock;
-      /** Called at each renewal with how long the oldest message has been held, if that is half the timeout or more. */
+      /** Called at each renewal with how long the oldest message has been held, if that is a third of the timeout or more. */
       readonly onExtended?: (oldestMs: number) => void;
     },
   ) {
@@ -62,19 +71,26 @@ export class VisibilityExtender {
    * Holds a message and does `work` when the messages before it in its group are done. A message that is held already
    * is not worked on a second time.
    */
-  take(key: string, { group, receipt }: QueueMessage, work: () => Promise<Ending>): void {
+  take(
+    key: string,
+    { group, receipt, askedAtMs }: QueueMessage,
+    work: (isHeld: IsHeld) => Promise<Ending>,
+  ): void {
+    const hiddenUntilMs = askedAtMs + this.#visibilitySeconds * 1000;
     const known = this.#held.get(key);
     if (known !== undefined) {
       // Its visibility timeout ran out and SQS has delivered it again. Only the latest receipt can delete it.
       known.receipt = receipt;
+      known.hiddenUntilMs = hiddenUntilMs;
       return;
     }
-    this.#timer ??= this.#clock.setInterval(() => this.#extend(), this.#extendEveryMs);
-    const held: Held = { sinceMs: this.#clock.monotonicNow(), receipt };
+    this.#timer ??= this.#clock.setInterval(() => void this.#extend(), this.#extendEveryMs);
+    const held: Held = { sinceMs: this.#clock.monotonicNow(), receipt, hiddenUntilMs };
+    const isHeld = () => this.#clock.monotonicNow() < held.hiddenUntilMs;
     this.#held.set(key, held);
     const ended = (this.#lastOfGroup.get(group) ?? Promise.resolve('done')).then(async (before) => {
       // What follows a message that was left stays behind it: the queue delivers them again in their order.
-      const ending = before === 'left' ? before : await work();
+      const ending = before === 'left' ? before : await work(isHeld);
       if (ending === 'done') await this.#queue.delete(held.receipt);
       if (ending !== 'abandoned') this.#held.delete(key);
       if (this.#held.size === 0) this.#stopExtending();
@@ -97,12 +113,17 @@ export class VisibilityExtender {
     await this.#queue.setVisibility(this.#receipts(), 0);
   }
 
-  #extend(): void {
+  async #extend(): Promise<void> {
     const [oldest] = this.#held.values();
     if (oldest === undefined) return;
-    void this.#queue.setVisibility(this.#receipts(), this.#visibilitySeconds);
-    const oldestMs = this.#clock.monotonicNow() - oldest.sinceMs;
+    const askedAtMs = this.#clock.monotonicNow();
+    const oldestMs = askedAtMs - oldest.sinceMs;
     if (oldestMs >= this.#extendEveryMs) this.#onExtended(oldestMs);
+    const hidden = new Set(await this.#queue.setVisibility(this.#receipts(), this.#visibilitySeconds));
+    const hiddenUntilMs = askedAtMs + this.#visibilitySeconds * 1000;
+    for (const held of this.#held.values()) {
+      if (hidden.has(held.receipt)) held.hiddenUntilMs = Math.max(held.hiddenUntilMs, hiddenUntilMs);
+    }
   }
 
   #stopExtending(): void {
@@ -111,7 +132,7 @@ export class VisibilityExtender {
   }
 
   get #extendEveryMs(): number {
-    return (this.#visibilitySeconds * 1000) / 2;
+    return (this.#visibilitySeconds * 1000) / 3;
   }
 
   #receipts(): string[] {

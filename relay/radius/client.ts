@@ -35,11 +35,13 @@ export type ClientRequest =
 export interface ExchangePolicy extends RetransmissionPolicy {
   /** Whether an ICMP port unreachable ends the exchange. Otherwise it goes on: the server may start meanwhile. */
   readonly endsWhenUnreachable: boolean;
+  /** Asked before each transmission. Once it says no, the exchange ends as `aborted`. @default always */
+  readonly mayTransmit?: () => boolean;
 }
 
 /**
  * How an exchange ended. `latencyMs` counts from the first transmission. `busy`: every Identifier of every channel to
- * this server is in use. `aborted`: the caller's signal aborted.
+ * this server is in use. `aborted`: the caller's signal aborted, or the request may not be transmitted any more.
  */
 export type ExchangeResult =
   | { readonly kind: 'reply'; readonly packet: Packet; readonly latencyMs: number }
@@ -190,9 +192,13 @@ export class RadiusClient {
   }
 
   /** Whether the request has left. By the time its channel is open, the exchange may have ended. */
-  async #transmit({ channel, request }: Exchange): Promise<boolean> {
+  async #transmit({ channel, request, policy, settle }: Exchange): Promise<boolean> {
     const opened = await channel.opening;
     if (opened === undefined || channel.exchanges.get(request.identifier)?.request !== request) return false;
+    if (policy.mayTransmit?.() === false) {
+      settle({ kind: 'aborted' });
+      return false;
+    }
     opened.send(request.bytes);
     return true;
   }

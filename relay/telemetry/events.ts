@@ -248,7 +248,8 @@ export type RelayEvent =
   | {
       readonly kind: 'message-left';
       readonly queue: QueueName;
-      readonly reason: 'malformed' | 'overloaded' | 'unanswered';
+      /** `not-held`: its visibility timeout has run out, so another relay may have it. */
+      readonly reason: 'malformed' | 'overloaded' | 'unanswered' | 'not-held';
       readonly messageId: string;
       readonly detail: string;
       readonly correlationId?: string;

@@ -18,6 +18,10 @@ export interface ManualProcess {
   readonly clock: Clock;
   /** Cancels all timers of this process. Timers that it starts later never fire. */
   kill(): void;
+  /** Stops it as SIGSTOP does: what becomes due happens when it goes on. */
+  pause(): void;
+  /** Lets it go on: what became due meanwhile happens now, in the order of its times. */
+  resume(): void;
 }
 
 export class ManualClock implements Clock {
@@ -35,33 +39,80 @@ export class ManualClock implements Clock {
   readonly monotonicNow = (): number => this.#nowMs - this.#startMs;
   readonly setTimeout = (callback: () => void, delayMs: number): Timer =>
     this.#add(this, callback, delayMs, false);
-  readonly setInterval = (callback: () => void, intervalMs: number): Timer =>
-    this.#repeat(this, callback, intervalMs);
+  readonly setInterval = (callback: () => void, intervalMs: number): Timer => {
+    const start = (): Timer =>
+      this.setTimeout(() => {
+        current = start();
+        callback();
+      }, intervalMs);
+    let current = start();
+    return { cancel: () => current.cancel() };
+  };
   readonly setImmediate = (callback: () => void): void => void this.#add(this, callback, 0, false);
-  readonly abortAfter = (delayMs: number): AbortSignal => this.#abortAfter(this, delayMs);
+  readonly abortAfter = (delayMs: number): AbortSignal =>
+    abortAfter((callback, afterMs, isIdle) => this.#add(this, callback, afterMs, isIdle), delayMs);
 
   /** As `setTimeout`, but time does not stop for it: it fires when time has moved past it for some other reason. */
   setIdleTimeout(callback: () => void, delayMs: number): Timer {
     return this.#add(this, callback, delayMs, true);
   }
 
-  /** A clock of a process that can be killed. Its wall clock is ahead by `skewMs`, which may change at any time. */
-  process(skewMs = () => 0): ManualProcess {
+  /**
+   * A clock of a process that can be killed. Its wall clock is ahead by `skewMs`, which may change at any time. Time does not
+   * stop for what it does each `idleFromMs` or less often: see `setIdleTimeout`.
+   */
+  process(skewMs = () => 0, idleFromMs = Infinity): ManualProcess {
     const owner = {};
     let isAlive = true;
-    const add = (callback: () => void, delayMs: number) =>
-      isAlive ? this.#add(owner, callback, delayMs, false) : NEVER;
+    /** What has become due while it is paused. */
+    let due: (() => void)[] | undefined;
+    const add = (callback: () => void, delayMs: number, isIdle = false): Timer => {
+      if (!isAlive) return NEVER;
+      const fire = () => (due === undefined ? callback() : void due.push(again));
+      const again = () => {
+        timer = this.#add(owner, fire, 0, false);
+      };
+      let timer = this.#add(owner, fire, delayMs, isIdle);
+      return {
+        cancel: () => {
+          timer.cancel();
+          due = due?.filter((one) => one !== again);
+        },
+      };
+    };
+    const repeat = (callback: () => void, intervalMs: number): Timer => {
+      const start = () =>
+        add(
+          () => {
+            current = start();
+            callback();
+          },
+          intervalMs,
+          intervalMs >= idleFromMs,
+        );
+      let current = start();
+      return { cancel: () => current.cancel() };
+    };
     return {
       clock: {
         now: () => this.now() + skewMs(),
         monotonicNow: this.monotonicNow,
-        setTimeout: add,
-        setInterval: (callback, intervalMs) => (isAlive ? this.#repeat(owner, callback, intervalMs) : NEVER),
+        setTimeout: (callback, delayMs) => add(callback, delayMs),
+        setInterval: repeat,
         setImmediate: (callback) => void add(callback, 0),
-        abortAfter: (delayMs) => this.#abortAfter(owner, delayMs),
+        abortAfter: (delayMs) => abortAfter(add, delayMs),
+      },
+      pause: () => {
+        due ??= [];
+      },
+      resume: () => {
+        const waiting = due ?? [];
+        due = undefined;
+        for (const again of waiting) again();
       },
       kill: () => {
         isAlive = false;
+        due = undefined;
         this.#entries.splice(0, Infinity, ...this.#entries.filter((entry) => entry.owner !== owner));
       },
     };
@@ -107,28 +158,16 @@ export class ManualClock implements Clock {
       },
     };
   }
+}
 
-  #repeat(owner: object, callback: () => void, intervalMs: number): Timer {
-    const start = (): Timer =>
-      this.#add(
-        owner,
-        () => {
-          current = start();
-          callback();
-        },
-        intervalMs,
-        false,
-      );
-    let current = start();
-    return { cancel: () => current.cancel() };
-  }
-
-  /** Idle: a call that has ended in time does not cancel its timeout. */
-  #abortAfter(owner: object, delayMs: number): AbortSignal {
-    const controller = new AbortController();
-    this.#add(owner, () => controller.abort(TIMED_OUT), delayMs, true);
-    return controller.signal;
-  }
+/** Idle: a call that has ended in time does not cancel its timeout. */
+function abortAfter(
+  add: (callback: () => void, delayMs: number, isIdle: boolean) => Timer,
+  delayMs: number,
+): AbortSignal {
+  const controller = new AbortController();
+  add(() => controller.abort(TIMED_OUT), delayMs, true);
+  return controller.signal;
 }
 
 /** One for all, because the usual one records its stack. */

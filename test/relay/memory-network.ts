@@ -25,6 +25,9 @@ interface Listener {
 export interface Host extends Transport {
   /** Closes everything that the host has opened, at once and without a word to its owner. */
   crash(): void;
+  /** Keeps what arrives until `resume`, as the socket of a process that is stopped does. */
+  pause(): void;
+  resume(): void;
 }
 
 const FIRST_EPHEMERAL_PORT = 49_152;
@@ -60,8 +63,13 @@ export class MemoryNetwork {
   /** A host with this address. */
   host(address: string): Host {
     const opened = new Set<string>();
-    const open = (local: Endpoint, listener: Listener) => {
-      this.#open(local, listener);
+    let kept: (() => void)[] | undefined;
+    const take = (arrive: () => void) => (kept === undefined ? arrive() : void kept.push(arrive));
+    const open = (local: Endpoint, { onPacket, onRefused }: Listener) => {
+      this.#open(local, {
+        onPacket: (packet, source) => take(() => onPacket(packet, source)),
+        ...(onRefused && { onRefused: () => take(onRefused) }),
+      });
       opened.add(formatEndpoint(local));
     };
     const close = async (local: Endpoint) => {
@@ -93,7 +101,17 @@ export class MemoryNetwork {
           close: () => close(local),
         };
       },
+      pause: () => {
+        kept ??= [];
+      },
+      resume: () => {
+        const arrived = kept ?? [];
+        kept = undefined;
+        // A process sees to its timers first.
+        for (const arrive of arrived) this.#clock.setTimeout(arrive, 0);
+      },
       crash: () => {
+        kept = undefined;
         for (const key of opened) this.#listeners.delete(key);
         opened.clear();
       },

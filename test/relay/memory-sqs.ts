@@ -13,6 +13,8 @@ import type { ManualClock } from './manual-clock.ts';
 
 /** Five minutes: a message with the same deduplication id is taken and dropped. */
 export const DEDUPLICATION_MS = 300_000;
+/** Likewise: for so long a receive call can be retried with its attempt id. */
+const ATTEMPT_MS = 300_000;
 
 /** A message as it is delivered. Times are those of the queue's clock, in milliseconds since 1970-01-01 UTC. */
 export interface Delivered extends QueueMessage {
@@ -34,8 +36,15 @@ interface Stored extends OutgoingMessage {
   reveal?: Timer;
 }
 
+/** What a receive call with an attempt id has taken. */
+interface Attempt {
+  readonly atMs: number;
+  readonly receipts: readonly string[];
+}
+
 interface Poll {
   readonly max: number;
+  readonly attemptId: string | undefined;
   readonly visibilityMs: number;
   readonly endsAtMs: number;
   readonly answer: (messages: readonly Delivered[]) => void;
@@ -48,6 +57,8 @@ export class MemoryQueue {
   #polls: readonly Poll[] = [];
   /** When each deduplication id was taken. */
   readonly #takenAtMs = new Map<string, number>();
+  /** By ReceiveRequestAttemptId. */
+  readonly #attempts = new Map<string, Attempt>();
   #names = 0;
 
   /** `onTaken` hears of each message that is not a duplicate. */
@@ -93,22 +104,35 @@ export class MemoryQueue {
         message.receiveCount++;
         message.receipt = `${message.id}, delivery ${message.receiveCount}`;
         this.#hide(message, visibilityMs);
-        const { id, group, body, receiveCount, receipt, sentAtMs, sequence } = message;
-        message.firstDeliveredAtMs ??= this.#clock.now();
-        const { firstDeliveredAtMs } = message;
-        const times = { sentAtMs, firstDeliveredAtMs, askedAtMs: this.#clock.monotonicNow() };
-        return { id, group, body, receiveCount, receipt, sequence, ...times };
+        return this.#delivered(message);
       });
   }
 
-  /** As `receive`, but waits up to `waitMs` when there is nothing. */
-  poll(max: number, visibilityMs: number, waitMs: number, answer: Poll['answer']): void {
-    const messages = this.receive(max, visibilityMs);
+  #delivered(message: Stored): Delivered {
+    const { id, group, body, receiveCount, receipt, sentAtMs, sequence } = message;
+    message.firstDeliveredAtMs ??= this.#clock.now();
+    const { firstDeliveredAtMs } = message;
+    const times = { sentAtMs, firstDeliveredAtMs, askedAtMs: this.#clock.monotonicNow() };
+    return { id, group, body, receiveCount, receipt, sequence, ...times };
+  }
+
+  /**
+   * As `receive`, but waits up to `waitMs` when there is nothing. For five minutes a call with the attempt id of an earlier one
+   * gets what that has taken, with the same receipts and hidden anew, unless a message of it was deleted or its visibility
+   * changed.
+   */
+  poll(max: number, visibilityMs: number, waitMs: number, answer: Poll['answer'], attemptId?: string): void {
+    const again = this.#again(attemptId, visibilityMs);
+    if (again !== undefined) {
+      answer(again);
+      return;
+    }
+    const messages = this.#attempt(attemptId, this.receive(max, visibilityMs));
     if (messages.length > 0 || waitMs === 0) {
       answer(messages);
       return;
     }
-    const poll = { max, visibilityMs, endsAtMs: this.#clock.now() + waitMs, answer };
+    const poll = { max, visibilityMs, attemptId, endsAtMs: this.#clock.now() + waitMs, answer };
     this.#polls = [...this.#polls, poll];
     // Time does not stop for an answer without a message: the caller would only ask again.
     this.#clock.setIdleTimeout(() => {
@@ -130,6 +154,8 @@ export class MemoryQueue {
   setVisibility(receipt: string, visibilityMs: number): boolean {
     const message = this.#inFlight(receipt);
     if (message === undefined) return false;
+    for (const [attemptId, { receipts }] of this.#attempts)
+      if (receipts.includes(receipt)) this.#attempts.delete(attemptId);
     this.#hide(message, visibilityMs);
     this.#servePolls();
     return true;
@@ -139,6 +165,24 @@ export class MemoryQueue {
     return this.#messages.find(
       (message) => message.receipt === receipt && message.hiddenUntilMs > this.#clock.now(),
     );
+  }
+
+  #attempt(attemptId: string | undefined, messages: readonly Delivered[]): readonly Delivered[] {
+    const receipts = messages.map(({ receipt }) => receipt);
+    if (attemptId !== undefined && receipts.length > 0)
+      this.#attempts.set(attemptId, { atMs: this.#clock.now(), receipts });
+    return messages;
+  }
+
+  #again(attemptId: string | undefined, visibilityMs: number): readonly Delivered[] | undefined {
+    const attempt = attemptId === undefined ? undefined : this.#attempts.get(attemptId);
+    if (attempt === undefined || this.#clock.now() - attempt.atMs >= ATTEMPT_MS) return undefined;
+    const messages = attempt.receipts.map((receipt) => this.#inFlight(receipt));
+    if (!messages.every((message) => message !== undefined)) return undefined;
+    return messages.map((message) => {
+      this.#hide(message, visibilityMs);
+      return this.#delivered(message);
+    });
   }
 
   #hide(message: Stored, visibilityMs: number): void {
@@ -158,7 +202,7 @@ export class MemoryQueue {
   #servePolls(): void {
     for (const poll of this.#polls) {
       if (poll.endsAtMs <= this.#clock.now()) continue;
-      const messages = this.receive(poll.max, poll.visibilityMs);
+      const messages = this.#attempt(poll.attemptId, this.receive(poll.max, poll.visibilityMs));
       if (messages.length === 0) return;
       this.#end(poll);
       poll.answer(messages);
@@ -216,6 +260,7 @@ export function memorySqsClient(
           MaxNumberOfMessages = 1,
           VisibilityTimeout = 0,
           WaitTimeSeconds = 0,
+          ReceiveRequestAttemptId,
         } = command.input;
         queueOf(QueueUrl).poll(
           MaxNumberOfMessages,
@@ -225,6 +270,7 @@ export function memorySqsClient(
             const fate = messages.length > 0 ? fateOf('ReceiveMessage') : 'served';
             answer(() => ({ Messages: messages.map(received) }), fate);
           },
+          ReceiveRequestAttemptId,
         );
         return;
       }

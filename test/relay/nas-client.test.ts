@@ -53,10 +53,10 @@ function nasClient(changes: Partial<Nas> = {}, limits = { maxConcurrent: 256, ma
 const timely = (changes: Partial<CommandMessage> = {}) => command({ startBeforeMs: NOW_MS, ...changes });
 
 /** A command that is under way; its outcome is `pending` until there is one. */
-async function carryOut(nas: NasClient, message = timely(), abandon = never) {
+async function carryOut(nas: NasClient, message = timely(), abandon = never, isHeld = () => true) {
   const command: { outcome: Outcome | Unsent | undefined | 'pending' } = { outcome: 'pending' };
   void nas
-    .carryOut(message, () => clock.now() > message.startBeforeMs, abandon)
+    .carryOut(message, { isLate: () => clock.now() > message.startBeforeMs, isHeld, abandon })
     .then((outcome) => {
       command.outcome = outcome;
     });

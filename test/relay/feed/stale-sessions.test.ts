@@ -77,7 +77,7 @@ describe('a session without a record for three intervals', () => {
       message: {
         version: 1,
         kind: 'feed',
-        correlationId: 'id 2',
+        correlationId: 'id 3',
         relay: 'test',
         feed: 'bng-1',
         receivedAtMs: START_MS + 51 * MINUTE_MS,

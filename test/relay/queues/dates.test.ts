@@ -54,8 +54,8 @@ async function sqsAhead(aheadMs: number) {
   watchDates(sqs, systemClock, (response) => cloudClock.observe(response));
   const url = `http://${LOCALHOST}:${port}/000000000000/outbox.fifo`;
   const queue = new Queue('outbox', url, { sqs, clock: systemClock, report: events.add });
-  const receive = () =>
-    queue.receive({ waitSeconds: 0, visibilitySeconds: 1, signal: new AbortController().signal });
+  const receive = async () =>
+    (await queue.receive({ waitSeconds: 0, visibilitySeconds: 1, attemptId: 'attempt' })).messages;
   return { receive, cloudClock, events, refused };
 }
 

@@ -10,12 +10,11 @@ test('gives up a call that nobody answers', async () => {
   const clock = new ManualClock();
   const url = 'http://localhost/000000000000/outbox';
   const queue = new Queue('outbox', url, { sqs, clock, report: events.add });
-  const { signal } = new AbortController();
-  const received = queue.receive({ waitSeconds: 2, visibilitySeconds: 1, signal });
+  const received = queue.receive({ waitSeconds: 2, visibilitySeconds: 1, attemptId: 'attempt' });
   await clock.advance(6_999);
   expect(events.all).toEqual([]);
   await clock.advance(1);
-  expect(await received).toBeUndefined();
+  expect(await received).toEqual({ mayRetry: true });
   const error = 'no answer within 7 seconds';
   expect(events.all).toEqual([{ kind: 'queue-trouble', queue: 'outbox', error }]);
   expect(queue.health).toEqual({ state: 'unreachable', error, atMs: 7_000 });
@@ -34,9 +33,8 @@ test('takes a call that was called off for no trouble', async () => {
     clock: systemClock,
     report: events.add,
   });
-  expect(
-    await queue.receive({ waitSeconds: 20, visibilitySeconds: 1, signal: abort.signal }),
-  ).toBeUndefined();
+  const attempt = { waitSeconds: 20, visibilitySeconds: 1, attemptId: 'attempt', signal: abort.signal };
+  expect(await queue.receive(attempt)).toEqual({ mayRetry: true });
   expect(events.all).toEqual([]);
   expect(queue.health).toEqual({ state: 'unknown' });
   await stop();

@@ -142,6 +142,7 @@ export const hasFeed = (site: SiteName): boolean => SITES_WITH_A_FEED.includes(s
 /** Addresses of RFC 5737. */
 export const HOSTS = {
   relay: { address: '192.0.2.10', port: 3799 },
+  standBy: { address: '192.0.2.11', port: 3799 },
   client: { address: '198.51.100.7', port: 4000 },
   relayAccounting: { address: '192.0.2.10', port: 1813 },
   nas: { address: '203.0.113.1', port: 3799 },

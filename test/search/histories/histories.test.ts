@@ -102,7 +102,7 @@ describe('random histories', () => {
     ['takes an unanswered command for one that was carried out', takingTimeoutForAck()],
     ['deletes a record before the accounting server has it', deletingRecordsFirst()],
     ['acknowledges what the NAS was not told', believingTheTable(), 'gets ACK, and the NAS has'],
-    ['undoes what may be the last of its group', undoingTheLast(), 'left'],
+    ['undoes what may be the last of its group', undoingTheLast(), 'left', 155],
     ['has one back-off for a session', sharingABackOff(), 'put off|waits for|has still to be told', 3_940],
     ['compares the clocks of relays', comparingRelayClocks()],
     ['has commands expire by the clock of the relay', expiringByOwnClock(), 'there is time'],

@@ -120,6 +120,7 @@ async function letRelayGoOn({ clock }: Scene, site: Site, choices: Choices): Pro
     await clock.advance(0);
   } else for (let count = 0; count < events && (await clock.step()); count++);
   if (choices.chance(15)) site.restartRelay(choices);
+  else if (choices.chance(8)) site.pauseRelay(choices);
 }
 
 /** Until something is due, or for long enough that retries, deadlines or windows have passed. The clock of the relay may step. */

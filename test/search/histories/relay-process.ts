@@ -4,7 +4,9 @@ import type { RelayEvent } from '../../../relay/telemetry/events.ts';
 import type { ManualClock } from '../../relay/manual-clock.ts';
 import type { MemoryNetwork } from '../../relay/memory-network.ts';
 import { type CallFate, type MemoryQueue, memorySqsClient } from '../../relay/memory-sqs.ts';
-import { HOSTS } from './deployment.ts';
+
+/** It searches for stale sessions so often, for ever. */
+const SEARCH_EVERY_MS = 60_000;
 
 /** Starts a relay: the real one, or one that is broken on purpose. */
 export type StartRelay = typeof startRelay;
@@ -12,6 +14,8 @@ export type StartRelay = typeof startRelay;
 export interface RelayProcessOptions extends Pick<RelayOptions, 'site' | 'newId'> {
   readonly start?: StartRelay | undefined;
   readonly clock: ManualClock;
+  /** The address of its host. */
+  readonly address: string;
   /** What its wall clock is ahead of the cloud's; negative when it is behind. */
   readonly skewMs: () => number;
   readonly network: MemoryNetwork;
@@ -32,6 +36,9 @@ export interface RelayProcess {
   drain(): Promise<void>;
   /** Stops it as SIGKILL does. */
   kill(): void;
+  /** Stops it as SIGSTOP does, until `resume`. */
+  pause(): void;
+  resume(): void;
 }
 
 const URLS = {
@@ -47,14 +54,15 @@ export async function startRelayProcess({
   site,
   newId,
   clock,
+  address,
   skewMs,
   network,
   queues,
   fateOf,
   report,
 }: RelayProcessOptions): Promise<RelayProcess> {
-  const process = clock.process(skewMs);
-  const host = network.host(HOSTS.relay.address);
+  const process = clock.process(skewMs, SEARCH_EVERY_MS);
+  const host = network.host(address);
   const relay: Relay = await start({
     site,
     queues: URLS,
@@ -72,6 +80,14 @@ export async function startRelayProcess({
     kill: () => {
       process.kill();
       host.crash();
+    },
+    pause: () => {
+      process.pause();
+      host.pause();
+    },
+    resume: () => {
+      process.resume();
+      host.resume();
     },
   };
 }

@@ -2,7 +2,7 @@
 //
 // Datagrams are lost, come twice, late and out of order; a NAS or accounting server is away for a while, or refuses; calls
 // to SQS fail, come late, or their answers get lost; the relay is killed, or stops in good order, and starts anew, perhaps
-// on a host with another clock; its clock is wrong, or steps.
+// on a host with another clock; it is paused, perhaps while another one takes its place; its clock is wrong, or steps.
 import {
   AccountingMessage,
   FeedQueueMessage,
@@ -82,6 +82,8 @@ export class Site {
   readonly #silentUntilMs = new Map<string, number>();
   readonly #records: NasRecords | undefined;
   #relay: RelayProcess | undefined;
+  /** It is paused, or one beside it has not ended yet. */
+  #isPaused = false;
   #skewMs = 0;
   /** When a session ended last at the NAS, by Acct-Session-Id. */
   readonly #endedAtMs = new Map<string, number>();
@@ -131,15 +133,21 @@ export class Site {
     const queued =
       this.inbox.size + this.outcomes.size + this.outbox.size + this.accounting.size + this.feed.size;
     const isAnswered = (this.#records?.pending ?? 0) === 0 && this.#scene.nas.isUp;
-    return queued === 0 && isAnswered && this.#network.inFlight === 0 && this.#relay !== undefined;
+    const isAlone = this.#relay !== undefined && !this.#isPaused;
+    return queued === 0 && isAnswered && this.#network.inFlight === 0 && isAlone;
   }
 
   // --- The relay ----------------------------------------------------------------------------------------------
 
   async startRelay(): Promise<void> {
+    this.#relay = await this.#start(HOSTS.relay.address);
+  }
+
+  #start(address: string): Promise<RelayProcess> {
     const { clock, site } = this.#scene;
-    this.#relay = await startRelayProcess({
+    return startRelayProcess({
       start: this.#relayUnderTest,
+      address,
       site: relaySiteOf(site),
       newId: () => this.#scene.name('r'),
       clock,
@@ -160,7 +168,7 @@ export class Site {
   /** The relay is killed, or stops in good order; after a while another one takes its place. */
   restartRelay(choices: Choices): void {
     const relay = this.#relay;
-    if (relay === undefined) return;
+    if (relay === undefined || this.#isPaused) return;
     const startsAfterMs = choices.oneOf([200, 5_000, 70_000]);
     const replace = () => {
       if (this.#relay !== relay) return;
@@ -179,6 +187,31 @@ export class Site {
     }
   }
 
+  /** The relay stands still for a while, as at a pause of its host. Another one may work meanwhile, and a while beside it. */
+  pauseRelay(choices: Choices): void {
+    const relay = this.#relay;
+    if (relay === undefined || this.#isPaused) return;
+    const { clock } = this.#scene;
+    const pauseMs = choices.oneOf([3_000, 8_000, 20_000, 70_000]);
+    const besideMs = choices.oneOf([0, 2_000, 20_000]);
+    this.#scene.fault(`the relay is paused for ${pauseMs / 1000} s`);
+    this.#scene.tally.restarts++;
+    this.#isPaused = true;
+    relay.pause();
+    const standBy = choices.chance(60) ? this.#start(HOSTS.standBy.address) : undefined;
+    clock.setTimeout(() => {
+      this.#scene.tell('the relay goes on');
+      relay.resume();
+      clock.setTimeout(() => void end(), besideMs);
+    }, pauseMs);
+    const end = async () => {
+      const other = await standBy;
+      await other?.drain();
+      other?.kill();
+      this.#isPaused = false;
+    };
+  }
+
   /** The clock of the relay steps; whether time passes does not depend on it. */
   stepClock(choices: Choices): void {
     this.#skewMs = choices.oneOf(SKEWS_MS);
@@ -192,7 +225,9 @@ export class Site {
         this.#scene.violated(`the relay does not send a reply: ${event.reason}`);
         break;
       case 'message-left':
-        this.#scene.violated(`the relay leaves a message: ${event.detail}`);
+        // Calls to SQS failed for longer than the visibility timeout.
+        if (event.reason === 'not-held') this.#scene.tell(`  the relay leaves a message: ${event.detail}`);
+        else this.#scene.violated(`the relay leaves a message: ${event.detail}`);
         break;
       case 'command-sent':
         this.#scene.tally.commands++;

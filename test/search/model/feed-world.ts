@@ -411,6 +411,7 @@ export function feedKeyOf(feed: Feed, session: Session | undefined): unknown {
       note(life.closed.at.atMs),
       Object.values(life.closed.services ?? {}).map(({ activation, state }) => [activation, state]),
       life.closed.command?.activates.map(({ activation }) => activation),
+      life.closed.command?.isToldAgain,
       life.closed.younger?.map(({ activation }) => activation),
     ],
     life.deferred.map(({ kind, serviceSessionId, atMs }) => [kind, serviceSessionId, note(atMs)]),

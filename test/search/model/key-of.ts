@@ -31,6 +31,7 @@ export function keyOf(subscriber: Subscriber): string {
       ),
     subscriber.nas,
     subscriber.isOffline,
+    subscriber.paused?.map((one) => [one.operation, one.services, one.deactivates]),
     inbox.map(event),
     outcomes.map(event),
     commands.map((one) => [command(one.commandId), one.operation, one.services, one.deactivates]),
@@ -122,6 +123,7 @@ function sessionParts(
       transition.underWay,
       transition.remaining,
       transition.isConfirmed,
+      transition.tellings,
       'job' in transition && jobParts(transition.job),
       'along' in transition && [transition.along, transition.otherwise],
       'isClearing' in transition,
@@ -137,8 +139,9 @@ function sessionParts(
   ];
 }
 
-function jobParts({ request, planned, explicit, victims, confirmed, ended, isAcknowledged }: Job) {
+function jobParts({ request, planned, explicit, victims, confirmed, ended, isAcknowledged, doubted }: Job) {
   return [
+    doubted,
     request.correlationId,
     Object.values(planned).map(({ activation, statistics }) => [activation, statistics]),
     explicit.map(({ activation, isKnown }) => [activation, isKnown]),

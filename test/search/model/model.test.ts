@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { NasProfile, Order } from '../../../core/nas.ts';
 import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
 import type { Statistics } from '../../../core/services/terms.ts';
-import type { Life, ServiceRequest, ServiceSession } from '../../../core/subscriber/session.ts';
+import type { Life, ServiceRequest, ServiceSession, Session } from '../../../core/subscriber/session.ts';
 import { transition } from '../../../core/subscriber/transition.ts';
 import { deactivation, NOW, nas, outcome, request, service } from '../../core/support.ts';
 import { commentedEdges, describeEdges, EdgesSeen } from './edges.ts';
@@ -558,6 +558,30 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
     hasAllTheTime,
     /is begun \d+ ms after its client has given up/,
   ],
+  [
+    'undoes what a relay did not report',
+    'activate-first, services from log-in',
+    undoesWhatIsNotReported,
+    /is answered before the NAS is asked again|before the NAS is asked again/,
+  ],
+  [
+    'asks again under the same name',
+    'activate-first, services from log-in',
+    asksUnderTheSameName,
+    /is not asked again|never at rest/,
+  ],
+  [
+    'takes what the NAS says when it is asked again for what it said before',
+    'activate-first, services from log-in',
+    believesTheSecondAnswer,
+    /at rest the NAS has|503, and the NAS knows/,
+  ],
+  [
+    'ends for certain what the NAS did not have when it was asked again',
+    'deactivate-first, services from log-in',
+    forgetsWhatWasDoubted,
+    /at rest|left/,
+  ],
   ['never tells again what failed', 'one service a command', givesUp, /never at rest|will not be told/],
   [
     'refuses a Disconnect-Request that the NAS has obeyed',
@@ -580,6 +604,19 @@ describe('the search tells of a system that', () => {
     300_000,
   );
 });
+
+it('the search tells of a relay that was paused and tells what has gone on without it', () => {
+  const setting = {
+    name: 'switches',
+    wishes: ['+gold', '+silver'],
+    withoutRepeats: true,
+    tellsLate: true,
+    budget: { requests: 2, faults: 1, crashes: 1 },
+  };
+  const { violation } = search(setting, transition);
+  process.stdout.write(`broken on purpose: ${violation?.message}\n  ${violation?.trace.join('\n  ')}\n`);
+  expect(violation?.message).toMatch(/at rest the NAS has gold/);
+}, 300_000);
 
 /** What Junos MX has done since 16.1R4, without the way back. */
 function breaksFirst(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
@@ -713,6 +750,39 @@ function takesUnsentForNak(...[session, event, nowMs]: Parameters<Transition>): 
 function takesUnsentForTimeout(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
   const isUnsent = event.kind === 'outcome' && event.result === 'unsent';
   return transition(session, isUnsent ? { ...event, result: 'timeout' } : event, nowMs);
+}
+
+function undoesWhatIsNotReported(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const isMeant = event.kind === 'outcome' && event.result === 'interrupted';
+  return transition(session, isMeant ? { ...event, result: 'timeout' } : event, nowMs);
+}
+
+function asksUnderTheSameName(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const result = transition(session, event, nowMs);
+  const commandId = session?.transition?.commandId;
+  const isMeant = event.kind === 'outcome' && event.result === 'interrupted' && event.commandId === commandId;
+  const { transition: step } = result.session ?? {};
+  if (!isMeant || commandId === undefined || result.session === undefined || step === undefined)
+    return result;
+  const effects = result.effects.map((one) => (one.kind === 'command' ? { ...one, commandId } : one));
+  return { ...result, session: { ...result.session, transition: { ...step, commandId } }, effects };
+}
+
+/** As if the first command had not been told. */
+function believesTheSecondAnswer(...[session, ...rest]: Parameters<Transition>): ReturnType<Transition> {
+  return transition(session && withoutDoubt(session), ...rest);
+}
+
+function forgetsWhatWasDoubted(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {
+  const isGone = event.kind === 'outcome' && event.errorCause === 503;
+  return transition(session && isGone ? withoutDoubt(session) : session, event, nowMs);
+}
+
+function withoutDoubt({ transition: step, ...session }: Session): Session {
+  if (step?.step !== 'activate' && step?.step !== 'deactivate')
+    return { ...session, ...(step && { transition: step }) };
+  const { doubted: _, ...job } = step.job;
+  return { ...session, transition: { ...step, job } };
 }
 
 function endsAtOnce(...[session, event, nowMs]: Parameters<Transition>): ReturnType<Transition> {

@@ -6,7 +6,8 @@
 // before the write, between the write and the first sending, between any two sendings, and before an empty session is
 // removed. The outbox keeps the order of commands, drops one that is sent twice (SQS does for five minutes, by its
 // deduplication id), and delivers one again when the relay crashed before deleting it; a relay that receives a command for
-// the second time does not know what became of the first, does not send it, and reports that. UDP loses a command or its
+// the second time does not know what became of the first, does not send it, and reports that. The first relay may only have
+// been paused: its report comes late, but it tells nothing once the visibility timeout of the command has run out. UDP loses a command or its
 // answer and repeats packets, which the NAS recognises by Identifier and authenticator; a packet is not delivered after the
 // exchange it belongs to has been given up. The NAS acknowledges, refuses or does not answer, each command anew. An outcome
 // may be late: the deadline then passes, after which the relay does not start the command.
@@ -21,7 +22,7 @@ import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
 import { allValues, decodeAttributes, firstValue } from '../../../core/radius/codec.ts';
 import { CODE, parsePacket } from '../../../core/radius/packet.ts';
 import { accountingRecords } from '../../../core/service-accounting.ts';
-import type { Event } from '../../../core/subscriber/event.ts';
+import { type Event, MAX_TELLINGS } from '../../../core/subscriber/event.ts';
 import type {
   CommandEffect,
   Effect,
@@ -83,6 +84,8 @@ export interface World {
   readonly replaces?: 'all' | 'one';
   /** The NAS accounts sessions and services, and Interlock gets a copy. */
   readonly feed?: FeedWorld;
+  /** A relay that was paused tells what it holds, whatever has gone on without it. */
+  readonly tellsLate?: boolean;
 }
 
 /** The subscriber's name, as the NAS knows it. */
@@ -104,6 +107,8 @@ export interface Subscriber {
   readonly replies: readonly ReplyEffect[];
   /** Commands that must not be started any more. */
   readonly expired: readonly string[];
+  /** Commands that a paused relay holds and is going to tell. */
+  readonly paused?: readonly CommandEffect[];
   /** Requests that were sent, and the answers that were given to each. */
   readonly asked: readonly ServiceRequest[];
   readonly heard: readonly string[];
@@ -168,6 +173,7 @@ export function moves(from: Subscriber, world: World): readonly Move[] {
     ...decideMoves(from, world),
     ...from.replies.map((_, index) => replyMove(from, index)),
     ...commandMoves(from, world),
+    ...wakeMoves(from, world),
     ...timeMoves(from, world),
     ...(from.feed ? feedMoves(from, from.feed, world) : []),
   ];
@@ -374,6 +380,7 @@ function write(from: Subscriber, event: Event, result: Result, world: World): Su
   checkRetries(from.session, session);
   checkRefusing(session, world);
   checkWitness(from.session, session, event);
+  checkAskedAgain(from.session, session, effects, event);
   const records = accountingRecords(from.session, session);
   const of = (status: 'Start' | 'Stop') =>
     records.filter(({ message }) => message.status === status).map(({ message }) => message.acctSessionId);
@@ -557,7 +564,7 @@ function checkExclusion(session: Session | undefined, request: ServiceRequest, w
 
 /**
  * Only the NAS ends what was begun: without an answer of it no restoration ends, and no service that has to go is gone. What
- * the relay did not send has changed nothing that the NAS had confirmed.
+ * the relay did not send has changed nothing that the NAS had confirmed, unless a relay may have sent it before.
  */
 function checkWitness(before: Session | undefined, after: Session, event: Event): void {
   if (event.kind !== 'outcome' || event.result === 'ack' || event.result === 'nak') return;
@@ -565,14 +572,41 @@ function checkWitness(before: Session | undefined, after: Session, event: Event)
   // A record that has waited for the outcome is the word of the NAS, too.
   if ((before.life?.deferred.length ?? 0) > 0) return;
   const { underWay } = before.transition;
+  const doubted = 'job' in before.transition ? before.transition.job.doubted : undefined;
   for (const { activation, state } of Object.values(before.services)) {
     const left = after.services[activation]?.state;
     if (state === 'restoring' && left !== 'restoring' && underWay.includes(activation))
       throw new Violation(`${activation} is restored no longer, and the NAS has not answered`);
     if (state === 'deactivating' && left === undefined)
       throw new Violation(`${activation} counts as gone, and the NAS has not answered`);
-    if (event.result === 'unsent' && state === 'active' && left !== 'active' && underWay.includes(activation))
+    const isToBeAsItWas =
+      event.result === 'unsent' && underWay.includes(activation) && !doubted?.includes(activation);
+    if (isToBeAsItWas && state === 'active' && left !== 'active')
       throw new Violation(`${activation} is ${left}, and the NAS was not told`);
+  }
+}
+
+/** After a relay stopped before it reported, nothing is decided yet: the NAS is told the same thing again. */
+function checkAskedAgain(
+  before: Session | undefined,
+  after: Session,
+  effects: readonly Effect[],
+  event: Event,
+): void {
+  const asked = before?.transition;
+  if (event.kind !== 'outcome' || event.result !== 'interrupted' || asked?.commandId !== event.commandId)
+    return;
+  if ((asked.tellings ?? 1) >= MAX_TELLINGS) return;
+  const reply = effects.find(({ kind }) => kind === 'reply');
+  if (reply !== undefined)
+    throw new Violation(`${reply.correlationId} is answered before the NAS is asked again`);
+  const now = after.transition;
+  const isSame = now?.step === asked.step && String(now.underWay) === String(asked.underWay);
+  if (!isSame || now.commandId === asked.commandId)
+    throw new Violation(`the NAS is not asked again about ${asked.underWay}`);
+  for (const [name, { state }] of Object.entries(before?.services ?? {})) {
+    if (after.services[name]?.state !== state)
+      throw new Violation(`${name} is ${after.services[name]?.state} before the NAS is asked again`);
   }
 }
 
@@ -680,7 +714,10 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   const [command, ...commands] = from.commands;
   if (command === undefined) return [];
   const { commandId, operation, services, deactivates = [] } = command;
-  const report = (result: 'ack' | 'nak' | 'timeout' | 'unsent', errorCause?: number): Event => ({
+  const report = (
+    result: 'ack' | 'nak' | 'timeout' | 'unsent' | 'interrupted',
+    errorCause?: number,
+  ): Event => ({
     kind: 'outcome',
     id: `${commandId}/outcome`,
     commandId,
@@ -695,7 +732,7 @@ function commandMoves(from: Subscriber, world: World): Move[] {
   if (from.expired.includes(commandId))
     return [{ name: `relay: ${commandId} is too late`, to: answered(from, 'unsent') }];
   if (from.received.includes(commandId)) {
-    return [{ name: `relay: ${commandId} was received before`, to: answered(from, 'timeout') }];
+    return [{ name: `relay: ${commandId} was received before`, to: answered(from, 'interrupted') }];
   }
   const done = from.feed?.isOnline === false ? offline : nasDoes(from, command, world);
   checkStrangers(from, done.nas);
@@ -721,6 +758,11 @@ function commandMoves(from: Subscriber, world: World): Move[] {
     commands: from.commands,
     received: [...from.received, commandId],
   });
+  // Another relay has received the command meanwhile, and has reported.
+  const late = (to: Subscriber): Subscriber => ({
+    ...to,
+    inbox: [...from.inbox, report('interrupted'), ...to.inbox.slice(from.inbox.length)],
+  });
   const what = [operation, ...services, ...deactivates.map((one) => `-${one}`)].join(' ');
   const said = done.errorCause === undefined ? 'ACK' : `NAK ${done.errorCause}`;
   return [
@@ -732,12 +774,34 @@ function commandMoves(from: Subscriber, world: World): Move[] {
     { name: `relay: ${what}, crash before it is sent`, to: crashed(from), cost: CRASH },
     { name: `relay: ${what}, crash before the report`, to: crashed(carriedOut), cost: CRASH },
     { name: `relay: ${what}, ${said}, crash after the report`, to: crashed(told), cost: CRASH },
+    { name: `relay: ${what}, ${said}, the report after a pause`, to: late(told), cost: CRASH },
     {
       name: `relay: ${what}, refused, crash after the report`,
       to: crashed(refused),
       cost: { faults: 2, crashes: 1 },
     },
+    ...(world.tellsLate
+      ? [
+          {
+            name: `relay: ${what}, a pause before it is sent`,
+            to: { ...crashed(from), paused: [...(from.paused ?? []), command] },
+            cost: CRASH,
+          },
+        ]
+      : []),
   ];
+}
+
+/** A relay wakes that was paused, and tells what it holds. Its report is dropped: another one was reported before. */
+function wakeMoves(from: Subscriber, world: World): Move[] {
+  return (from.paused ?? []).map((command, index) => ({
+    name: `relay: awake, ${command.operation} ${command.services}`,
+    to: {
+      ...from,
+      nas: nasDoes(from, command, world).nas,
+      paused: from.paused?.toSpliced(index, 1) ?? [],
+    },
+  }));
 }
 
 /** The sweep: a deadline passes, or what failed is told again. */
@@ -829,9 +893,10 @@ function lostGroups(
 }
 
 /** Nothing is under way, and nothing is still to be told. */
-export function isAtRest({ session, inbox, outcomes, commands, replies, feed }: Subscriber): boolean {
-  if (inbox.length + outcomes.length + commands.length + replies.length + (feed?.records.length ?? 0) > 0)
-    return false;
+export function isAtRest(subscriber: Subscriber): boolean {
+  const { session, inbox, outcomes, commands, replies, feed, paused = [] } = subscriber;
+  const pending = [inbox, outcomes, commands, replies, paused, feed?.records ?? []];
+  if (pending.some(({ length }) => length > 0)) return false;
   if (session === undefined) return true;
   const services = Object.values(session.services);
   return session.transition === undefined && services.every(({ retry }) => retry === undefined);
