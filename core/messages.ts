@@ -62,6 +62,8 @@ const RequestMessage = v.object({
   origin: Origin,
   /** The session that decide has found for a request without Acct-Session-Id. Such a message comes from decide. */
   session: v.exactOptional(SessionKey),
+  /** When the relay received it, by the cloud's clock; in a message of decide, which has come later. */
+  arrivedAtMs: v.exactOptional(TimeMs),
 });
 /** Inbox: a CoA-Request or Disconnect-Request that the relay has verified. */
 export type RequestMessage = v.InferOutput<typeof RequestMessage>;

@@ -139,13 +139,16 @@
 //     disconnecting × request → disconnecting
 //     disconnecting × answered → disconnecting
 //     disconnecting × repeated → disconnecting
-//     disconnecting × ack → idle, activating, disconnecting
-//     disconnecting × nak → forgotten, idle, activating, disconnecting
+//     disconnecting × ack → closed, idle, activating, disconnecting
+//     disconnecting × nak → forgotten, closed, idle, activating, excluding, disconnecting
 //     disconnecting × timeout → forgotten, idle, activating, excluding, disconnecting
 //     disconnecting × interrupted → disconnecting
-//     disconnecting × unsent → forgotten, idle, activating, disconnecting
+//     disconnecting × unsent → forgotten, idle, activating, excluding, disconnecting
 //     disconnecting × stray → disconnecting
 //     disconnecting × due → disconnecting
+//     disconnecting × ended → closed
+//     disconnecting × refreshed → disconnecting
+//     disconnecting × witnessed → disconnecting
 //     disconnecting × redelivered → disconnecting
 import type { NasProfile } from '../nas.ts';
 import { TERMINATE_CAUSE } from '../radius/attributes.ts';

@@ -191,7 +191,11 @@ async function decideRequest(
         ...Object.keys(sought.identity),
       ],
     });
-    return dependencies.forward(site, [foundMessage(message, session.value)], signal);
+    return dependencies.forward(
+      site,
+      [foundMessage(message, session.value, arrivedAtMs(message, queuedAtMs))],
+      signal,
+    );
   }
   const { acctSessionId, lookedUpAt, nas } = request;
   // Nothing but the accounting of the NAS makes its session, and that may have come since it was refused.
@@ -238,7 +242,9 @@ function barrierInPacket(
  * When the relay received a request, milliseconds since 1970-01-01 UTC by the cloud's clock. Where the relay does not know what
  * that is, the inbox's receipt stands for it; the request is no younger than that.
  */
-function arrivedAtMs({ receivedAtMs, clockSkewMs }: RequestMessage, queuedAtMs: number): number {
+function arrivedAtMs(message: RequestMessage, queuedAtMs: number): number {
+  const { arrivedAtMs: knownAtMs, receivedAtMs, clockSkewMs } = message;
+  if (knownAtMs !== undefined) return knownAtMs;
   return clockSkewMs === undefined ? queuedAtMs : Math.min(queuedAtMs, receivedAtMs - clockSkewMs);
 }
 

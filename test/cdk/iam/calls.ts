@@ -168,7 +168,7 @@ const indexes = (...names: string[]) => names.map((name) => `index ${name}`);
 const logs = (name: string) => [['logs:CreateLogStream', 'logs:PutLogEvents'], [`log of ${name}`]] as const;
 const relay = (site: string) =>
   [
-    [['sqs:SendMessage'], [`${site}-inbox.fifo`, `${site}-feed.fifo`]],
+    [['sqs:SendMessage'], [`${site}-inbox.fifo`, `${site}-outcomes.fifo`, `${site}-feed.fifo`]],
     [RECEIVE, [`${site}-outbox.fifo`, `${site}-accounting.fifo`]],
   ] as const;
 const EVERYTHING_KEYED = [
@@ -193,7 +193,7 @@ export const GRANTS: Readonly<Record<string, Grants>> = {
     [['sqs:SendMessage'], [...of('outbox'), ...of('inbox'), 'interlock-due']],
     [
       [...RECEIVE, ...POLL],
-      [...of('inbox'), 'interlock-due'],
+      [...of('inbox'), ...of('outcomes'), 'interlock-due'],
     ],
     [HAS_ITEMS, ['session', 'session in the shape of history', 'request']],
     [['dynamodb:Query'], indexes(...LOOK_UP_ATTRIBUTES.map((attribute) => TABLE.lookUpIndexes[attribute]))],

@@ -165,6 +165,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
     it.each<[what: string, over: object, queuedAtMs: number, answer: string]>([
       ['10 s after the inbox took it', {}, NOW - 10_000, 'nak 506'],
       ['less', {}, NOW - 9_999, 'ack'],
+      ['its session has been found since', { arrivedAtMs: NOW - 10_000 }, NOW, 'nak 506'],
       ['what the site file says of the client', { patienceSeconds: 30 }, NOW - 29_999, 'ack'],
       ['a relay of before has no say', { patienceSeconds: undefined }, NOW - 10_000, 'nak 506'],
       ['the relay has had it for long', { receivedAtMs: NOW - 9_000, clockSkewMs: 1_000 }, NOW, 'nak 506'],
@@ -343,7 +344,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       const session = { nas: 'bng-1', acctSessionId: 'ann' };
       expect(forwarded).toEqual([
         {
-          body: { ...message, session },
+          body: { ...message, session, arrivedAtMs: message.receivedAtMs },
           group: messageGroup(Buffer.from('ann')),
           deduplicationId: `${message.correlationId}/found`,
         },
@@ -491,7 +492,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       const message = requestMessage(by('anywhere@isp', ['silver'], 2));
       await deliver(inboxRecord(message, { queueArn }));
       expect(forwarded.map(({ body }) => body)).toEqual([
-        { ...message, session: { nas: 'bng-b', acctSessionId: 'same' } },
+        { ...message, session: { nas: 'bng-b', acctSessionId: 'same' }, arrivedAtMs: message.receivedAtMs },
       ]);
       for (const { body } of forwarded) await deliver(inboxRecord(body, { queueArn }));
       const other = { ...by('anywhere@isp', ['silver'], 3), more: at('bng-a') };
@@ -519,7 +520,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       const message = requestMessage(by('moved@isp', ['silver'], 2));
       await deliver(inboxRecord({ ...message, session: { nas: 'bng-told', acctSessionId: 'moved' } }));
       expect(forwarded.map(({ body }) => body)).toEqual([
-        { ...message, session: { nas: 'bng-1', acctSessionId: 'moved' } },
+        { ...message, session: { nas: 'bng-1', acctSessionId: 'moved' }, arrivedAtMs: message.receivedAtMs },
       ]);
     });
   });

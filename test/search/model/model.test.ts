@@ -119,6 +119,14 @@ const SETTINGS: readonly Setting[] = [
     },
   ]),
   {
+    name: 'deactivate-first, a relay that stops',
+    profile: { order: 'deactivate-first' },
+    fromLogIn: ['http', 'gold'],
+    wishes: ['+silver -http', '-portal'],
+    withoutRepeats: true,
+    budget: { requests: 1, faults: 3, crashes: 2 },
+  },
+  {
     name: 'three requests',
     wishes: ['+gold', '+silver', '-gold'],
     withoutRepeats: true,
@@ -578,7 +586,7 @@ const MUTANTS: readonly (readonly [what: string, setting: string, decide: Transi
   ],
   [
     'ends for certain what the NAS did not have when it was asked again',
-    'deactivate-first, services from log-in',
+    'deactivate-first, a relay that stops',
     forgetsWhatWasDoubted,
     /at rest|left/,
   ],

@@ -520,11 +520,11 @@ function checkAnswer(from: Subscriber, reply: ReplyEffect, { groups, replaces }:
 }
 
 /** The Acct-Stop that a Disconnect-Request has caused may come before the Disconnect-ACK: it has been carried out all the same. */
-function checkObedience({ session, inbox }: Subscriber, { correlationId, answer }: ReplyEffect): void {
+function checkObedience({ session, outcomes }: Subscriber, { correlationId, answer }: ReplyEffect): void {
   const { transition } = session ?? {};
   if (transition?.step !== 'disconnect') return;
   const { commandId, request } = transition;
-  const isObeyed = inbox.some(
+  const isObeyed = outcomes.some(
     (event) => event.kind === 'outcome' && event.commandId === commandId && event.result === 'ack',
   );
   if (isObeyed && request.correlationId === correlationId && answer === 'nak')

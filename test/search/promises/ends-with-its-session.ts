@@ -1,7 +1,7 @@
 import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
 import { isClosed } from '../../../core/subscriber/life.ts';
 import type { Session } from '../../../core/subscriber/session.ts';
-import { type Checker, type Expect, endsSession, type Facts } from './promise.ts';
+import { type Checker, type Expect, endsSession, type Facts, hasGivenUp } from './promise.ts';
 
 export const sentence = 'then its services end, and a request gets CoA-NAK 503.';
 
@@ -19,8 +19,8 @@ export const checker = (_: Facts, expect: Expect): Checker => ({
     const unsaid = had.filter((activation) => !(activation in after.ended));
     expect(unsaid.length === 0, `the session has ended, and nothing says why ${unsaid} has`);
   },
-  evaluated({ forward: { correlationId }, answer, before }) {
-    if (!isEndedByNas(before)) return;
+  evaluated({ forward: { correlationId }, answer, before, after }) {
+    if (!isEndedByNas(before) || hasGivenUp(after, correlationId)) return;
     const isRefused = answer.errorCause === ERROR_CAUSE['Session-Context-Not-Found'];
     expect(
       isRefused,

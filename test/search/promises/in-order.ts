@@ -1,13 +1,6 @@
 import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
-import type { Session } from '../../../core/subscriber/session.ts';
 import { MAX_WAITING } from '../../../core/subscriber/transition.ts';
-import type { Checker, Expect, Facts } from './promise.ts';
-
-/** Whether the session says that the client of a request gave up before it could begin. */
-const hasGivenUp = ({ answered }: Session, id: string): boolean =>
-  answered.some(
-    ({ correlationId, reason = '' }) => correlationId === id && reason.startsWith('the client gave up'),
-  );
+import { type Checker, type Expect, type Facts, hasGivenUp } from './promise.ts';
 
 export const sentence =
   'Several requests for one session are carried out in order of arrival. Up to 8 wait; the next one gets CoA-NAK 506.';

@@ -47,6 +47,8 @@ export interface ObserverOptions {
 /** Nothing is done about what is not told here; each method tells of one kind of event. */
 export class Observer {
   readonly #forwards: Forward[] = [];
+  /** Those that turned out to be for another session when they came again, perhaps after a refusal. */
+  readonly #givenUp = new Map<string, Forward>();
   /** By correlation id. */
   readonly #found = new Set<string>();
   readonly #replies: Reply[] = [];
@@ -259,6 +261,7 @@ export class Observer {
   giveUp(correlationId: string): Forward {
     const forward = this.#forward(correlationId);
     this.#forwards.splice(this.#forwards.indexOf(forward), 1);
+    this.#givenUp.set(correlationId, forward);
     return forward;
   }
 
@@ -461,7 +464,8 @@ export class Observer {
   }
 
   #forward(correlationId: string): Forward {
-    const forward = this.#forwards.find((one) => one.correlationId === correlationId);
+    const forward =
+      this.#forwards.find((one) => one.correlationId === correlationId) ?? this.#givenUp.get(correlationId);
     if (forward === undefined) throw new Error(`there is no request ${correlationId}`);
     return forward;
   }

@@ -199,3 +199,9 @@ export function hasAnswer(
     )
   );
 }
+
+/** Whether the session says that the client of a request gave up before it could begin. */
+export const hasGivenUp = ({ answered }: Session, id: string): boolean =>
+  answered.some(
+    ({ correlationId, reason = '' }) => correlationId === id && reason.startsWith('the client gave up'),
+  );
