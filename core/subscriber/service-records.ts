@@ -114,8 +114,8 @@ function ended(draft: Draft, one: Witness): Draft {
  * may be of a service that was there before.
  */
 function isOwnRecord(known: ServiceSession, { atMs }: ServiceRecordId): boolean {
-  if (known.state !== 'active') return true;
-  return known.settledAtMs === undefined && (known.isLearned === true || atMs > (known.activatedAtMs ?? 0));
+  if (known.settledAtMs !== undefined) return false;
+  return known.state !== 'active' || known.isLearned === true || atMs > (known.activatedAtMs ?? 0);
 }
 
 // --- The NAS has a service ------------------------------------------------------------------------------------

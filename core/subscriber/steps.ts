@@ -165,7 +165,9 @@ export function failJob(draft: Draft, job: Job, failure: Failure): Draft {
     // The undo of a refresh gives the former terms again.
     if (known !== undefined && isMember(known)) return [restoring(known)];
     const names = unprovenOf(session, job.request);
-    const named = alsoNamed(known, names);
+    // Told twice, it may have come twice: that the NAS has ended it in between says nothing of the second time.
+    const since = job.doubted?.includes(activation) ? { settledAtMs: draft.nowMs } : {};
+    const named = { ...alsoNamed(known, names), ...since };
     if (known?.state === 'deactivating') {
       // Earlier failures say nothing of this activation.
       const { retry: _, ...going } = known;

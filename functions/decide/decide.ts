@@ -266,18 +266,22 @@ async function lookUp(
     readonly isRedelivered: boolean;
     readonly barrierOf: BarrierOf;
   },
-  { find, remember, recall, bind }: SessionLookUp,
+  { find, remember, recall, bind, boundTo }: SessionLookUp,
   signal: AbortSignal,
 ): Promise<Found<SessionKey>> {
   const { correlationId, sought, origin, queuedAtMs, isRedelivered, barrierOf } = about;
   const refusal = isRedelivered ? await recall(correlationId, signal) : undefined;
   if (refusal !== undefined) return { ok: false, refusal };
   const found = await find(sought, queuedAtMs, signal, barrierOf);
+  const stamp = stampOf(origin);
   if (!found.ok) {
-    if (!('barrier' in found)) await remember(correlationId, found.refusal, signal);
+    if ('barrier' in found) return found;
+    // A repeat of what a session has answered, which is over since, gets the answer of that.
+    const bound = stamp && (await boundTo(repeatKeyOf(origin), signal));
+    if (bound !== undefined) return { ok: true, value: bound };
+    await remember(correlationId, found.refusal, signal);
     return found;
   }
-  const stamp = stampOf(origin);
   if (stamp === undefined) return found;
   const untilMs = currentUntilMs(stamp, queuedAtMs);
   return { ok: true, value: await bind(repeatKeyOf(origin), found.value, untilMs, signal) };

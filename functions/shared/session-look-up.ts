@@ -46,6 +46,8 @@ export interface SessionLookUp {
    * 1970-01-01 UTC.
    */
   bind(key: string, session: SessionKey, untilMs: number, signal: AbortSignal): Promise<SessionKey>;
+  /** The session that `bind` has written down for a request; undefined if there is none. */
+  boundTo(key: string, signal: AbortSignal): Promise<SessionKey | undefined>;
   /** The refusal that was kept; undefined if there is none. */
   recall(correlationId: string, signal: AbortSignal): Promise<Refusal | undefined>;
 }
@@ -134,6 +136,16 @@ export function createSessionLookUp(options: SessionLookUpOptions): SessionLookU
     return Items.map((item) => sessionKeyOf(String(unmarshall(item)[partitionKey])));
   }
 
+  async function boundTo(key: string, abortSignal: AbortSignal): Promise<SessionKey | undefined> {
+    const Key = marshall(bindingKey(key));
+    const { Item } = await dynamodb.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }), {
+      abortSignal,
+    });
+    if (Item === undefined) return undefined;
+    const { nas, session } = unmarshall(Item);
+    return { nas: String(nas), acctSessionId: String(session) };
+  }
+
   return {
     async find(sought, queuedAtMs, signal, barrierOf) {
       const first = await look(sought, signal, barrierOf);
@@ -171,14 +183,10 @@ export function createSessionLookUp(options: SessionLookUpOptions): SessionLookU
       } catch (error) {
         if (!(error instanceof ConditionalCheckFailedException)) throw error;
       }
-      const Key = marshall(bindingKey(key));
-      const { Item } = await dynamodb.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }), {
-        abortSignal,
-      });
-      if (Item === undefined) return { nas, acctSessionId };
-      const bound = unmarshall(Item);
-      return { nas: String(bound['nas']), acctSessionId: String(bound['session']) };
+      return (await boundTo(key, abortSignal)) ?? { nas, acctSessionId };
     },
+
+    boundTo,
 
     async recall(correlationId, abortSignal) {
       const Key = marshall(refusalKey(correlationId));

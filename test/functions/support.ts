@@ -118,7 +118,7 @@ export function feedRecord(body: object | string, { group }: { readonly group?: 
 
 /** What decide does not use where each request has an Acct-Session-Id. */
 export const NO_LOOK_UP: Pick<DecideDependencies, 'lookUp' | 'forward'> = {
-  lookUp: { find: isNotUsed, remember: isNotUsed, recall: isNotUsed, bind: isNotUsed },
+  lookUp: { find: isNotUsed, remember: isNotUsed, recall: isNotUsed, bind: isNotUsed, boundTo: isNotUsed },
   forward: isNotUsed,
 };
 

@@ -103,6 +103,7 @@ async function outcomeOf(message: RequestMessage, kept: readonly Session[]) {
       remember: async () => {},
       recall: async () => undefined,
       bind: async (_, key) => key,
+      boundTo: async () => undefined,
     },
     send: async (_, messages) => void sent.push(...messages.map(({ body }) => body as OutboxMessage)),
     forward: async (_, messages) => void forwarded.push(...messages),

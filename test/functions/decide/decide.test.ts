@@ -189,12 +189,18 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
       const find = async () => ({ ok: true, value: key }) as const;
       const record = sentAt(asking({ activate: ['gold'] }), NOW - 10_000);
       const first = startDecide({
-        lookUp: { find: unused, bind: unused, remember: unused, recall: unused },
+        lookUp: { find: unused, bind: unused, boundTo: unused, remember: unused, recall: unused },
       });
       expect(await first.deliver(record)).toEqual([]);
       expect(first.said()).toEqual(['nak 506']);
       const again = startDecide({
-        lookUp: { find, bind: async () => key, remember: async () => {}, recall: async () => undefined },
+        lookUp: {
+          find,
+          bind: async () => key,
+          boundTo: async () => undefined,
+          remember: async () => {},
+          recall: async () => undefined,
+        },
       });
       const attributes = { ...record.attributes, ApproximateReceiveCount: '2' };
       await again.deliver({ ...record, attributes });
@@ -418,6 +424,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
           remember: () => Promise.reject(new Error('the table is away')),
           recall: async () => undefined,
           bind: async (_, session) => session,
+          boundTo: async () => undefined,
         },
       });
       const record = inboxRecord(requestMessage(by('away@isp', ['gold'])));

@@ -315,6 +315,11 @@ export class Cloud {
             ['binds a request, but hears an error', () => bind().then(fail)],
           ]);
         },
+        boundTo: (key) =>
+          call([
+            ['looks for the session that a request was bound to', async () => this.#bindings.get(key)],
+            ['cannot look for the session that a request was bound to', fail],
+          ]),
         recall: (correlationId) =>
           call([
             ['recalls a refusal', async () => this.#refusals.get(correlationId)],

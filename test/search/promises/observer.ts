@@ -257,18 +257,19 @@ export class Observer {
     this.#isOverdue = true;
   }
 
-  /** A request turned out to be for another session of the subscriber. */
-  giveUp(correlationId: string): Forward {
+  /** A request turned out to be for another session of the subscriber: the request, and how it was answered before that. */
+  giveUp(correlationId: string): { readonly forward: Forward; readonly replies: readonly Reply[] } {
     const forward = this.#forward(correlationId);
     this.#forwards.splice(this.#forwards.indexOf(forward), 1);
     this.#givenUp.set(correlationId, forward);
-    return forward;
+    return { forward, replies: this.#replies.filter((reply) => reply.correlationId === correlationId) };
   }
 
   /** A request came for this session, which it names in another way. */
-  takeOver(forward: Forward): void {
+  takeOver({ forward, replies }: ReturnType<Observer['giveUp']>): void {
     this.#found.add(forward.correlationId);
     this.#forwards.push({ ...forward, repliesBefore: this.#replies.length });
+    this.#replies.push(...replies);
   }
 
   /** Whether a request with these bytes had this answer. */
