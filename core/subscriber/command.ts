@@ -177,12 +177,17 @@ function identify(
   });
 }
 
-/** Who the subscriber is: what the NAS has confirmed, and what `request` adds to that. */
+/**
+ * Who the subscriber is: what the NAS has confirmed, and what `request` adds to that. What the accounting has said since the
+ * request began may contradict it: the NAS is to judge what the client has said, and not what Interlock would say in its place.
+ */
 export function identityOf(
   { identity }: Pick<Session, 'identity'>,
   request: Pick<ServiceRequest, 'identity'> | undefined,
 ): Identity {
-  return { ...request?.identity, ...identity };
+  const asked = request?.identity ?? {};
+  const merged = { ...asked, ...identity };
+  return differing(asked, identity) === undefined ? merged : { ...merged, ...asked };
 }
 
 /** Whether `request` identifies the subscriber by nothing that the NAS would be told and has not confirmed. */

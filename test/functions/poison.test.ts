@@ -153,7 +153,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an item of a later shape'), { tim
     });
     expect(Records).toMatchObject([{ eventName: 'INSERT', dynamodb: { Keys: marshall(keys('later')) } }]);
     await vi.waitFor(async () => expect(await historyOf('behind')).toHaveLength(1), PATIENCE);
-    expect(await messagesIn(sqs, queues().accounting)).toBe(2);
+    await vi.waitFor(async () => expect(await messagesIn(sqs, queues().accounting)).toBe(2));
     expect(await historyOf('before')).toHaveLength(1);
     expect(await historyOf('later')).toEqual([]);
     const delivered = batches.flat();

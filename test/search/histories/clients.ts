@@ -1,4 +1,6 @@
 // Clients of a site: they ask, repeat themselves, and hear what a genuine reply says.
+
+import { ERROR_CAUSE } from '../../../core/radius/attributes.ts';
 import { verifyReply } from '../../../core/radius/authenticator.ts';
 import type { Packet } from '../../../core/radius/packet.ts';
 import { outcomeOfReply } from '../../../relay/outcome.ts';
@@ -23,6 +25,7 @@ export class Clients {
   readonly #sendTo: ReturnType<MemoryNetwork['listen']>;
   /** By Identifier. */
   readonly #asks: Ask[] = [];
+  #refusals = 0;
 
   constructor(scene: Scene, network: MemoryNetwork) {
     this.#scene = scene;
@@ -65,6 +68,11 @@ export class Clients {
     this.#sendTo(packet.bytes, HOSTS.relay);
   }
 
+  /** The relay has answered a request itself. */
+  refusedByRelay(): void {
+    this.#refusals++;
+  }
+
   #hear(reply: Packet): void {
     const ask = this.#asks[reply.identifier];
     if (ask === undefined) throw new Error(`nobody asked with the Identifier ${reply.identifier}`);
@@ -76,7 +84,10 @@ export class Clients {
     this.#scene.tally[`${answer}s`]++;
     // A request without Acct-Session-Id, or a repeat of it, may have come to another session of the subscriber.
     const family = this.#scene.subscribers.filter((one) => one.userName === subscriber.userName);
-    const asked = family.find((one) => one.observer.hasAnswered(bytes, { answer, ...cause })) ?? subscriber;
+    const answered = family.find((one) => one.observer.hasAnswered(bytes, { answer, ...cause }));
+    const isOfRelay = cause.errorCause === ERROR_CAUSE['Resources-Unavailable'] && this.#refusals > 0;
+    if (answered === undefined && isOfRelay) return;
+    const asked = answered ?? subscriber;
     asked.observer.heard(wish, bytes, { answer, ...cause });
   }
 }

@@ -109,7 +109,7 @@ describe('random histories', () => {
   ])(
     'tell of a system that %s',
     async (_, system, what = '', seed = 1) => {
-      const { histories, violation } = await search(system, seed, 1_000, { simplifyWithin: 60 });
+      const { histories, violation } = await search(system, seed, 1_000, { simplifyWithin: 25 });
       process.stdout.write(`broken on purpose, seen in history ${histories}: ${violation?.story}\n`);
       expect(violation?.story.split('\n')[0]).toMatch(new RegExp(what));
     },
@@ -123,7 +123,7 @@ describe('random histories', () => {
   ])(
     'tell of a system that %s',
     async (_, system, what) => {
-      const found = await search(system, 1, 1_000, { simplifyWithin: 60, sites: SITES_WITH_A_FEED });
+      const found = await search(system, 1, 1_000, { simplifyWithin: 25, sites: SITES_WITH_A_FEED });
       process.stdout.write(
         `broken on purpose, seen in history ${found.histories}: ${found.violation?.story}\n`,
       );

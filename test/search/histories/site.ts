@@ -237,6 +237,10 @@ export class Site {
           this.#scene.violated(`${event.commandId} is not sent, and there is time for that`);
         this.#scene.tell(`  ${event.commandId} is not sent: ${event.reason}`);
         break;
+      case 'request-refused':
+        this.#scene.tell(`  the relay refuses a request: ${event.reason}`);
+        this.clients.refusedByRelay();
+        break;
       case 'discarded':
         this.#scene.tell(`  the relay discards a datagram: ${event.reason}`);
         break;
