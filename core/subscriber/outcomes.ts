@@ -1,6 +1,8 @@
 // What the NAS said, or did not say, to the command under way.
+
 import type { NasRefusal } from '../dialects/dialect.ts';
 import { ERROR_CAUSE, errorCauseName } from '../radius/attributes.ts';
+import { nameOf } from '../services/activation.ts';
 import { chunks, commandedAtMs, dialect } from './command.ts';
 import { activated, answer, type Draft, end, type Nak, nak, withServices } from './draft.ts';
 import { type DueEvent, type OutcomeEvent, outcomeOf, type States } from './event.ts';
@@ -148,7 +150,9 @@ export function deactivationRefused(draft: Draft<States['deactivating']>, event:
   // One that is to be there again is restored if the request fails, as if the NAS had just ended it. So is one that the NAS
   // may have ended when it was told before.
   const isToReturn = isFine && known?.state === 'restoring' && wasThere(known);
-  const isDoneBefore = isGone && isConfirmed && isDoubted(job, name);
+  // A bare name means every service of that name, and records may have told of one meanwhile.
+  const isAnyLeft = Object.keys(session.services).some((one) => one !== name && nameOf(one) === name);
+  const isDoneBefore = isGone && isConfirmed && isDoubted(job, name) && !isAnyLeft;
   if (others.length === 0 && (isToReturn || isDoneBefore)) return deactivationDone(draft, {});
   if (others.length === 0 && isFine && !mayReturn) return notThere(draft, name);
   // Should the NAS have the victim, and no two of its group side by side, it refuses A. Else a command for the victim follows A.
