@@ -124,10 +124,13 @@ async function letRelayGoOn({ clock }: Scene, site: Site, choices: Choices): Pro
 }
 
 /** Until something is due, or for long enough that retries, deadlines or windows have passed. The clock of the relay may step. */
-async function wait({ scene, site, cloud: { nextMs } }: World, choices: Choices): Promise<void> {
+async function wait({ scene, site, cloud }: World, choices: Choices): Promise<void> {
+  const { nextMs } = cloud;
   const { nowMs, clock } = scene;
   const due = nextMs !== undefined && nextMs > nowMs ? [nextMs - nowMs] : [];
-  await clock.advance(choices.oneOf([...due, ...[1, 16, 31, 61, 121, 301].map((seconds) => seconds * 1000)]));
+  // No queue holds a message for longer than the clock of a NAS may be wrong.
+  const pauses = cloud.hasMessages ? [1, 16, 31, 61, 121] : [1, 16, 31, 61, 121, 301];
+  await clock.advance(choices.oneOf([...due, ...pauses.map((seconds) => seconds * 1000)]));
   if (choices.chance(25)) site.stepClock(choices);
 }
 
