@@ -58,8 +58,10 @@ export function tell(draft: Draft, telling: Telling): Told {
   const command: CommandEffect = {
     kind: 'command',
     correlationId,
-    // One command at most comes of one write, and no two writes have the same revision.
-    commandId: `${correlationId}/${session.revision + 1}`,
+    // One command at most comes of one write, and no two writes have the same revision and time. The revision alone begins anew
+    // when an item has been removed, and the message that made it then may be delivered once more: SQS and the relay would take
+    // the second command for a repeat of the first.
+    commandId: `${correlationId}/${session.revision + 1}/${nowMs}`,
     operation: operationOf(telling),
     services: underWay,
     ...(isSwitch && { deactivates }),

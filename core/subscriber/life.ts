@@ -217,7 +217,9 @@ function precedes(session: Session, record: SessionRecord): boolean {
   }
   if (began === undefined || started === undefined) return false;
   // An Acct-Start says exactly when; one that is the same or almost the same is that of the session.
-  const toleranceMs = isOther && record.kind === 'start' ? 0 : SESSION_TIME_TOLERANCE_MS;
+  const isStart = record.kind === 'start';
+  const isExact = isStart && life.knownBy === 'start' && started.isStamped && began.isStamped;
+  const toleranceMs = isOther && isStart ? 0 : isExact ? REPEAT_TOLERANCE_MS : SESSION_TIME_TOLERANCE_MS;
   return started.atMs < began.atMs - toleranceMs || (isOther && started.atMs === began.atMs);
 }
 

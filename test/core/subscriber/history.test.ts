@@ -71,14 +71,22 @@ describe('the history item of a change', () => {
       {
         cause: 'request',
         correlationId: 'r2',
-        command: { commandId: 'r2/3', operation: 'activate', services: ['silver'] },
+        command: {
+          commandId: expect.stringMatching(/^r2\/3\//),
+          operation: 'activate',
+          services: ['silver'],
+        },
         requests: [asking],
       },
       {
         cause: 'outcome',
         correlationId: 'r2',
         outcome: { result: 'ack' },
-        command: { commandId: 'r2/4', operation: 'deactivate', services: ['voice'] },
+        command: {
+          commandId: expect.stringMatching(/^r2\/4\//),
+          operation: 'deactivate',
+          services: ['voice'],
+        },
       },
       {
         cause: 'outcome',
@@ -87,7 +95,11 @@ describe('the history item of a change', () => {
         activated: ['silver'],
         deactivating: ['gold'],
         deactivated: ['voice'],
-        command: { commandId: 'r2/5', operation: 'deactivate', services: ['gold'] },
+        command: {
+          commandId: expect.stringMatching(/^r2\/5\//),
+          operation: 'deactivate',
+          services: ['gold'],
+        },
       },
       {
         cause: 'outcome',
@@ -126,7 +138,7 @@ describe('the history item of a change', () => {
     expect(told(silence.slice(0, 2), silver)).toMatchObject({
       cause: 'outcome',
       deactivating: ['gold'],
-      command: { commandId: 'r1/3', operation: 'deactivate' },
+      command: { commandId: expect.stringMatching(/^r1\/3\//), operation: 'deactivate' },
       requests: [{ answer: 'nak', errorCause: 505, reason: 'the NAS did not answer' }],
     });
     expect(told(silence, silver)).toEqual({
@@ -177,7 +189,7 @@ describe('the history item of a change', () => {
       correlationId: 'r1',
       outcome: { result: 'ack' },
       activated: ['gold'],
-      command: { commandId: 'r2/3', operation: 'activate', services: ['video'] },
+      command: { commandId: expect.stringMatching(/^r2\/3\//), operation: 'activate', services: ['video'] },
       requests: [{ correlationId: 'r1', origin, asked: 'activate gold', answer: 'ack' }],
     });
   });
