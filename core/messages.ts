@@ -136,6 +136,8 @@ const ReplyMessage = v.object({
   origin: Origin,
   answer: v.picklist(['ack', 'nak']),
   errorCause: v.exactOptional(Integer32),
+  /** When it was decided; with the correlation id, its name. */
+  atMs: v.exactOptional(TimeMs),
 });
 /**
  * Outbox: the answer to a request. The relay makes the reply from the packet of the origin, and signs it with the
@@ -337,6 +339,11 @@ function from010(message: Message010): object {
   const { client, packet, request, ...rest } = message;
   const named = { ...client, name: client?.name ?? client?.address };
   return { ...rest, origin: { kind: 'radius', client: named, packet: packet ?? request } };
+}
+
+/** The name of a reply. A request whose item was removed may be answered twice, when its message is delivered again. */
+export function replyId({ correlationId, atMs }: Pick<ReplyMessage, 'correlationId' | 'atMs'>): string {
+  return atMs === undefined ? `${correlationId}/reply` : `${correlationId}/reply/${atMs}`;
 }
 
 /** The body of a reply in the version that the relay of its origin reads. */

@@ -1,5 +1,5 @@
 // From the cloud to the relay: replies to clients and commands to NASes.
-import { OutboxMessage, readMessage } from '../core/messages.ts';
+import { OutboxMessage, readMessage, replyId } from '../core/messages.ts';
 import type { MonotonicClock } from './clock.ts';
 import type { CoaServer } from './coa-server.ts';
 import type { Commands } from './commands.ts';
@@ -58,11 +58,10 @@ export async function runOutbox(
       return;
     }
     const { correlationId } = message;
-    const replyId = `${correlationId}/reply`;
-    if (handled.has(replyId))
-      report({ kind: 'message-repeated', queue: queue.name, messageId, correlationId });
+    const id = replyId(message);
+    if (handled.has(id)) report({ kind: 'message-repeated', queue: queue.name, messageId, correlationId });
     else await coaServer.answer(message);
-    handled.add(replyId);
+    handled.add(id);
     // Deleted whether it was sent or not. The client waits for some seconds only: a later attempt would be too late, and
     // with the same site file it would fail for the same reason.
     await queue.delete(receipt);

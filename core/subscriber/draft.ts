@@ -60,7 +60,7 @@ export function answer(draft: Draft, { request, ...given }: Owed): Draft {
   return {
     ...draft,
     session: withAnswer(session, entry, nowMs),
-    effects: [...effects, reply(request, given)],
+    effects: [...effects, reply(request, given, draft.nowMs)],
   };
 }
 
@@ -74,6 +74,7 @@ export function settle(draft: Draft, owed: Owed | undefined): Draft {
 export function reply(
   { correlationId, origin }: ServiceRequest,
   { answer, errorCause }: Answer,
+  atMs: number,
 ): ReplyEffect {
   return {
     kind: 'reply',
@@ -81,6 +82,7 @@ export function reply(
     origin,
     answer,
     ...(errorCause !== undefined && { errorCause }),
+    atMs,
   };
 }
 

@@ -157,6 +157,8 @@ export interface ReplyEffect extends Answer {
   readonly correlationId: string;
   /** Where it goes. */
   readonly origin: Origin;
+  /** When it was decided: a request whose item was removed may be answered anew when its message comes again. */
+  readonly atMs?: number;
 }
 
 /** A CoA-Request or Disconnect-Request to the NAS of the session. Its outcome comes back under `commandId`. */

@@ -120,7 +120,13 @@ const Request = v.strictObject({
 const Answer = { answer: v.picklist(['ack', 'nak']), errorCause: v.exactOptional(v.number()) };
 
 const Effect = v.variant('kind', [
-  v.strictObject({ kind: v.literal('reply'), correlationId: Text, origin: Origin, ...Answer }),
+  v.strictObject({
+    kind: v.literal('reply'),
+    correlationId: Text,
+    origin: Origin,
+    ...Answer,
+    atMs: v.exactOptional(TimeMs),
+  }),
   v.strictObject({
     kind: v.literal('command'),
     correlationId: Text,

@@ -614,7 +614,7 @@ function begun(draft: Draft, { request }: RequestEvent): Draft {
 
 function answerAgain({ session }: Draft, { request }: RequestEvent): Change {
   const given = answerGiven(session, request);
-  return { effects: given === undefined ? [] : [reply(request, given)] };
+  return { effects: given === undefined ? [] : [reply(request, given, given.atMs)] };
 }
 
 function wait(draft: Draft, { request }: RequestEvent): Draft {

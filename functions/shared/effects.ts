@@ -4,6 +4,7 @@ import {
   type MessageOrigin,
   messageGroup,
   replyFor,
+  replyId,
   type SessionKey,
 } from '../../core/messages.ts';
 import type { Origin } from '../../core/origin.ts';
@@ -20,7 +21,7 @@ export function replyMessage({ origin, ...reply }: ReplyEffect): OutgoingMessage
   return {
     body: replyFor({ version: MESSAGE_VERSION, ...reply, origin: messageOrigin(origin) }),
     group: reply.correlationId,
-    deduplicationId: `${reply.correlationId}/reply`,
+    deduplicationId: replyId(reply),
   };
 }
 

@@ -225,13 +225,14 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
           site: 'demo',
           message: {
             group: correlationId,
-            deduplicationId: `${correlationId}/reply`,
+            deduplicationId: `${correlationId}/reply/${NOW}`,
             body: {
               version: 1,
               kind: 'reply',
               correlationId,
               origin: message.origin,
               answer: 'ack',
+              atMs: NOW,
             },
           },
         },

@@ -52,13 +52,6 @@ export const sendingFirst = (): System => ({
   },
 });
 
-/** Looks a session up anew for a request that it has refused. */
-export const forgettingRefusals = (): System => ({
-  store: memoryStore(),
-  decide: ({ lookUp, ...rest }) =>
-    createDecide({ ...rest, lookUp: { ...lookUp, recall: async () => undefined } }),
-});
-
 /** Forgets which events it has seen, and what they made it send. */
 export const forgetful = (): System => ({
   store: memoryStore(),
@@ -244,18 +237,6 @@ export const undoingTheLast = (): System =>
       return { ...rest, state: 'deactivating', retry: { attempts: 0, atMs: session.changedAtMs } };
     }),
   );
-
-/** Has one back-off for all services of a session. */
-export const sharingABackOff = (): System =>
-  storing((session) =>
-    mapServices(session, (service, all) => {
-      if (service.retry === undefined) return service;
-      const retries = all.flatMap(({ retry }) => retry ?? []);
-      return { ...service, retry: { ...service.retry, atMs: Math.max(...retries.map(({ atMs }) => atMs)) } };
-    }),
-  );
-
-// --- Systems that misread what a NAS accounts ---------------------------------------------------------------------
 
 /** ingest, with what an Accounting-Request says changed. */
 const reading = (change: (message: Accounted) => Accounted): System => ({
