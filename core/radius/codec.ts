@@ -63,6 +63,17 @@ export function encodeAttributes(list: readonly Attribute[]): Uint8Array {
   return Buffer.concat(list.map(encodeOne));
 }
 
+/** Whether `value` is one that an attribute of that name can have: of its type, and short enough. */
+export function isValueOf(name: AttributeName, value: unknown): boolean {
+  try {
+    encodeOne({ name, value } as KnownAttribute);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof TypeError) return false;
+    throw error;
+  }
+}
+
 /** A test for attributes of one name: `list.filter(isNamed('ERX-Service-Activate'))`. */
 export const isNamed =
   <N extends AttributeName>(name: N) =>

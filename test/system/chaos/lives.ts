@@ -2,8 +2,8 @@
 // What a client knows of a subscriber session is kept as the set of all states that its answers leave open.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ScriptedNas } from '../../../local/peers/scripted-nas.ts';
+import type { Random } from '../../random.ts';
 import { radclient } from '../peers/radclient.ts';
-import type { Random } from './random.ts';
 
 export const GROUP = ['gold', 'silver', 'bronze'] as const;
 const APART = 'voice';

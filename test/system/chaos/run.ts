@@ -14,11 +14,11 @@ import { prepareSecret } from '../../../core/radius/authenticator.ts';
 import { createSessionStore } from '../../../functions/shared/session-store.ts';
 import { type NasRecord, startScriptedNas } from '../../../local/peers/scripted-nas.ts';
 import { messagesIn } from '../../local/cloud/emulators.ts';
+import { type Random, randomOf } from '../../random.ts';
 import { freeUdpPort, startRadiusd } from '../peers/radiusd.ts';
 import { play, type Running, tell } from '../runs/story.ts';
 import { type Life, PATIENCE_SECONDS, SERVICES_FILE, startLoad } from './lives.ts';
 import { type Part, startParts } from './parts.ts';
-import { type Random, randomOf } from './random.ts';
 import { isAtRest, wrong } from './verdict.ts';
 
 const SECRET = 'testing123';

@@ -22,9 +22,8 @@ export function randomOf(seed: number): Random {
     next,
     below,
     pick<T>(from: readonly T[]): T {
-      const one = from[below(from.length)];
-      if (one === undefined) throw new Error('nothing to pick from');
-      return one;
+      if (from.length === 0) throw new RangeError('nothing to pick from');
+      return from[below(from.length)] as T;
     },
   };
 }
