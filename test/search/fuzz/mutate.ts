@@ -195,7 +195,7 @@ function mutateOnce(root: Json, random: Random): void {
         holder[key] = `${value}${random.pick(['x', '(', ')', ',', '\u202e', 'é'])}`;
       return;
     case 5:
-      holder[key] = typeof value === 'string' ? Number(value) : String(value);
+      holder[key] = typeof value === 'string' ? Number(value) : JSON.stringify(value);
       return;
     default:
       if (typeof value === 'string' && value.length > 0) {
