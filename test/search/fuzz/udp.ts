@@ -1,14 +1,13 @@
-// Mutants over UDP to a relay on the SQS emulator, which carries nothing out: what it takes stays in the inbox. At the end the relay
+// Mutants over UDP to a relay whose requests are all answered with CoA-NAK. At the end the relay
 // takes a valid request at once, its counters say what became of each datagram, and its memory has not grown beyond a bound.
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatEndpoint } from '../../../core/endpoint.ts';
+import { InboxMessage, MESSAGE_VERSION, type RequestMessage, readMessage } from '../../../core/messages.ts';
 import { prepareSecret } from '../../../core/radius/authenticator.ts';
-import { CODE } from '../../../core/radius/packet.ts';
 import { startRelay } from '../../../relay/relay.ts';
 import type { RelayEvent } from '../../../relay/telemetry/events.ts';
-import { packetOf } from '../../core/radius/craft.ts';
 import { SECRET as TEXT } from '../../core/radius/vectors.ts';
 import type { Random } from '../../random.ts';
 import {
@@ -39,11 +38,23 @@ export async function fuzzOverUdp(count: number, random: Random): Promise<string
     fates[fate] = (fates[fate] ?? 0) + 1;
     accounted++;
   };
-  const { sqs, stop } = await scriptedSqs(({ action, entries }) =>
-    action === 'SendMessageBatch'
-      ? { Successful: entries.map(({ Id }) => ({ Id, MessageId: Id, MD5OfMessageBody: '' })), Failed: [] }
-      : sleep(1000, {}),
-  );
+  /** Answers to what is in the inbox, as decide gives them. */
+  const outbox: object[] = [];
+  const { sqs, stop } = await scriptedSqs(async ({ action, queueUrl, entries }) => {
+    if (action === 'SendMessageBatch') {
+      for (const { MessageBody } of entries) outbox.push(answerTo(MessageBody));
+      return {
+        Successful: entries.map(({ Id }) => ({ Id, MessageId: Id, MD5OfMessageBody: '' })),
+        Failed: [],
+      };
+    }
+    if (action !== 'ReceiveMessage') return { Successful: entries.map(({ Id }) => ({ Id })), Failed: [] };
+    for (let waits = 0; waits < 200; waits++) {
+      if (queueUrl.includes('outbox') && outbox.length > 0) return { Messages: outbox.splice(0, 10) };
+      await sleep(5);
+    }
+    return {};
+  });
   const queue = (name: string) => `http://127.0.0.1/000000000000/${name}.fifo`;
   const queues = {
     inbox: queue('inbox'),
@@ -60,8 +71,8 @@ export async function fuzzOverUdp(count: number, random: Random): Promise<string
   const socket = createSocket('udp4');
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
-  const answers = new Map<number, () => void>();
-  socket.on('message', (reply) => answers.get(reply.readUInt8(1))?.());
+  let replies = 0;
+  socket.on('message', () => replies++);
   const send = (datagram: Uint8Array) =>
     new Promise<void>((resolve, reject) => {
       socket.send(datagram, port, '127.0.0.1', (error) => (error === null ? resolve() : reject(error)));
@@ -96,20 +107,45 @@ export async function fuzzOverUdp(count: number, random: Random): Promise<string
     if (inMetrics !== sent)
       throw new Error(`of ${sent} datagrams the metrics have ${inMetrics}:\n${metrics}`);
     const valid = signedRequest({ secret: SECRET, identifier: 200 });
-    const before = fates['forwarded'] ?? 0;
+    const before = replies;
     await send(valid);
     await until(
-      () => (fates['forwarded'] ?? 0) > before,
-      () => 'a valid request is not taken on',
+      () => replies > before,
+      () => 'a valid request gets no answer',
     );
-    if (packetOf(valid).code !== CODE.CoaRequest) throw new Error('no request');
     const shown = Object.entries(fates).sort(([, one], [, other]) => other - one);
-    return `${sent} datagrams: ${shown.map(([fate, times]) => `${times} ${fate}`).join(', ')}; the heap has grown by ${growth.toFixed(1)} MB`;
+    return `${sent} datagrams: ${shown.map(([fate, times]) => `${times} ${fate}`).join(', ')}; ${replies} replies; the heap has grown by ${growth.toFixed(1)} MB`;
   } finally {
     socket.close();
     await relay.drain();
     await stop();
   }
+}
+
+let answers = 0;
+
+function answerTo(body: string): object {
+  const { correlationId, origin } = readMessage(InboxMessage, body) as RequestMessage;
+  const reply = {
+    version: MESSAGE_VERSION,
+    kind: 'reply',
+    correlationId,
+    origin,
+    answer: 'nak',
+    errorCause: 404,
+  };
+  const id = String(answers++);
+  return {
+    MessageId: id,
+    ReceiptHandle: id,
+    Body: JSON.stringify(reply),
+    Attributes: {
+      MessageGroupId: id,
+      ApproximateReceiveCount: '1',
+      SentTimestamp: String(Date.now()),
+      SequenceNumber: id,
+    },
+  };
 }
 
 /** What has become of a datagram, where an event says so; the first word on it. */
