@@ -374,7 +374,7 @@ export class Fuzzer {
       const key = next === undefined ? { nas: 'bng-1', acctSessionId: 's1' } : keyOf(next);
       const { body, group } = messageOf(effect, key);
       // The relay makes correlation ids itself, of characters that SQS takes.
-      if (/^[!-~]+$/.test(effect.correlationId)) checkGroup(group);
+      if (/^[!-~]{1,100}$/.test(effect.correlationId)) checkGroup(group);
       const message = readMessage(OutboxMessage, writeMessage(body as object));
       if (message.kind === 'command') {
         const isDisconnect = message.operation === 'disconnect';
