@@ -8,6 +8,8 @@
 import * as v from 'valibot';
 import type { Endpoint } from './endpoint.ts';
 import { IDENTITY_ATTRIBUTES } from './identity.ts';
+import { ATTRIBUTES, type AttributeName } from './radius/attributes.ts';
+import { isValueOf } from './radius/codec.ts';
 
 /** How long a client waits for the answer to a request, where nothing else is known of it. */
 export const CLIENT_PATIENCE_SECONDS = 10;
@@ -18,7 +20,11 @@ export const MESSAGE_VERSION = 1;
 const Version = v.literal(MESSAGE_VERSION);
 const Bytes = v.pipe(v.string(), v.base64());
 const Text = v.pipe(v.string(), v.nonEmpty());
-const TimeMs = v.pipe(v.number(), v.integer(), v.minValue(0));
+/** The latest time that a Date can have; DynamoDB and the 53 bits of a number have room for it. */
+const LATEST_MS = 8.64e15;
+/** More than any site file says, so that a later release may let it say more. */
+const LONGEST_PATIENCE_SECONDS = 86_400;
+const TimeMs = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(LATEST_MS));
 const Integer32 = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff));
 const Port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535));
 const Client = v.object({
@@ -56,9 +62,14 @@ const RequestMessage = v.object({
   correlationId: Text,
   receivedAtMs: TimeMs,
   /** What the relay's clock is ahead of the cloud's, where the relay knows. */
-  clockSkewMs: v.exactOptional(v.pipe(v.number(), v.integer())),
+  clockSkewMs: v.exactOptional(
+    v.pipe(v.number(), v.integer(), v.minValue(-LATEST_MS), v.maxValue(LATEST_MS)),
+  ),
   /** How long its client waits for the answer, from its arrival at the relay. */
-  patienceSeconds: v.exactOptional(v.pipe(v.number(), v.minValue(1)), CLIENT_PATIENCE_SECONDS),
+  patienceSeconds: v.exactOptional(
+    v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_PATIENCE_SECONDS)),
+    CLIENT_PATIENCE_SECONDS,
+  ),
   origin: Origin,
   /** The session that decide has found for a request without Acct-Session-Id. Such a message comes from decide. */
   session: v.exactOptional(SessionKey),
@@ -187,6 +198,15 @@ export const AccountingMessage = v.object({
 export type AccountingMessage = v.InferOutput<typeof AccountingMessage>;
 
 const Hexadecimal = v.pipe(v.string(), v.hexadecimal());
+/** Octets are in hexadecimal here; anything else is what the codec has. */
+const octetsOr = (name: AttributeName, value: string | number) =>
+  ATTRIBUTES[name].type === 'octets' && v.is(Hexadecimal, value) ? Buffer.from(value, 'hex') : value;
+/** One that an Accounting-Request can have: the accounting of the session's services says the same. */
+const identityValue = (name: AttributeName) =>
+  v.pipe(
+    v.union([Text, v.number()]),
+    v.check((value) => isValueOf(name, octetsOr(name, value)), `expected a value of ${name}`),
+  );
 const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
 /** The schema of a site's feed queue. */
@@ -215,7 +235,14 @@ export const FeedMessage = v.object({
   wrongStampMs: v.exactOptional(TimeMs),
   /** The identification attributes of the session; ERX-Virtual-Router-Name is the scope of `on` and `off`. */
   identity: v.exactOptional(
-    v.object(v.entriesFromList(IDENTITY_ATTRIBUTES, v.exactOptional(v.union([Text, v.number()])))),
+    v.object(
+      Object.fromEntries(IDENTITY_ATTRIBUTES.map((name) => [name, v.exactOptional(identityValue(name))])) as {
+        [N in (typeof IDENTITY_ATTRIBUTES)[number]]: v.ExactOptionalSchema<
+          ReturnType<typeof identityValue>,
+          undefined
+        >;
+      },
+    ),
     {},
   ),
   /** The values of Class. */

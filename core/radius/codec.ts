@@ -8,7 +8,7 @@ import {
   attributeNameAt,
 } from './attributes.ts';
 import type { Packet } from './packet.ts';
-import { hex, mismatch, VALUE_CODECS, type ValueCodec } from './value-types.ts';
+import { hex, mismatch, VALUE_CODECS, type ValueCodec, type ValueType } from './value-types.ts';
 
 const VENDOR_SPECIFIC = 26;
 const MAX_VALUE_OCTETS = 253;
@@ -61,6 +61,17 @@ export function decodeAttributes(packet: Pick<Packet, 'attributes'>): readonly A
  */
 export function encodeAttributes(list: readonly Attribute[]): Uint8Array {
   return Buffer.concat(list.map(encodeOne));
+}
+
+/** Whether `value` is one that an attribute of that name can have: of its type, and short enough. */
+export function isValueOf(name: AttributeName, value: unknown): boolean {
+  try {
+    encodeOne({ name, value } as KnownAttribute);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
 }
 
 /** A test for attributes of one name: `list.filter(isNamed('ERX-Service-Activate'))`. */
@@ -147,6 +158,14 @@ function decodeOne(place: AttributePlace, octets: Uint8Array): Attribute {
   return (tag === 0 ? { name, value } : { name, tag, value }) as KnownAttribute;
 }
 
+/** What TypeScript promises; but names and values may come from an item or a message. */
+function isOfType(type: ValueType, value: unknown): boolean {
+  if (type === 'octets') return value instanceof Uint8Array;
+  return typeof value === (NUMERIC.has(type) ? 'number' : 'string');
+}
+
+const NUMERIC: ReadonlySet<ValueType> = new Set(['integer', 'integer24', 'time']);
+
 function encodeOne(attribute: Attribute): Uint8Array {
   if ('unknown' in attribute) return wrap(attribute.unknown, attribute.value);
   if ('malformed' in attribute) return wrap(attribute.malformed, attribute.value);
@@ -154,7 +173,9 @@ function encodeOne(attribute: Attribute): Uint8Array {
   const definition: AttributeDefinition = ATTRIBUTES[name];
   // Only the table knows which of the codecs takes this value.
   const codec = VALUE_CODECS[definition.type] as ValueCodec<typeof value>;
-  const result = codec.encode(value);
+  const result = isOfType(definition.type, value)
+    ? codec.encode(value)
+    : mismatch(`a value of type ${definition.type}`, typeof value);
   if (!result.ok) throw new RangeError(`${name}: ${result.reason}`);
   const { number, vendor } = definition;
   const place: AttributePlace =

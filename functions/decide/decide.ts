@@ -37,7 +37,7 @@ import { type Origin, radiusOrigin, repeatKeyOf, stampOf } from '../../core/orig
 import { boundedWords } from '../../core/printable.ts';
 import { ERROR_CAUSE } from '../../core/radius/attributes.ts';
 import { allValues, decodeAttributes } from '../../core/radius/codec.ts';
-import { type Packet, parsePacket } from '../../core/radius/packet.ts';
+import { CODE, type Packet, parsePacket } from '../../core/radius/packet.ts';
 import { understandRequest } from '../../core/requests/coa-request.ts';
 import { nasOf, type Sought } from '../../core/requests/identification.ts';
 import type { Refusal } from '../../core/requests/reading.ts';
@@ -136,6 +136,9 @@ async function decideRequest(
   const { correlationId, clockSkewMs, origin, session: found, patienceSeconds } = message;
   const parsed = parsePacket(Buffer.from(origin.packet, 'base64'));
   if (!parsed.ok) throw new MalformedMessage(`packet: ${parsed.reason}`);
+  const { code } = parsed.packet;
+  if (code !== CODE.CoaRequest && code !== CODE.DisconnectRequest)
+    throw new MalformedMessage(`packet: the code ${code} is not one of a request`);
   const { catalogue, nasesBySite } = dependencies.deployment;
   const nases = nasesBySite[site];
   if (nases === undefined) throw new NotInDeployment(`the site ${site} is not part of this deployment`);

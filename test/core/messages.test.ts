@@ -131,6 +131,16 @@ describe('a message of a feed', () => {
     eventAtMs: 1,
   } as const;
 
+  it.each([
+    { identity: { 'Framed-IP-Address': '198.51.100' } },
+    { identity: { 'User-Name': 7 } },
+    { identity: { 'NAS-Port': '7' } },
+    { identity: { 'User-Name': 'x'.repeat(254) } },
+    { eventAtMs: 1e300 },
+  ])('brings nothing that no record can have: %j', (said) => {
+    expect(() => readMessage(FeedMessage, writeMessage({ ...least, ...said }))).toThrow(MalformedMessage);
+  });
+
   it('needs nothing but when, where and what', () => {
     expect(readMessage(FeedMessage, writeMessage(least))).toEqual({
       ...least,

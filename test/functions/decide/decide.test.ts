@@ -1047,6 +1047,14 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('decide'), () => {
         },
         'MalformedMessage: packet: datagram-too-short',
       ],
+      [
+        'holds a packet that is no request',
+        {
+          ...requestMessage({ acctSessionId: 'poison' }),
+          origin: { kind: 'radius', client: CLIENT, packet: 'LAEAFAAAAAAAAAAAAAAAAAAAAAA=' },
+        },
+        'MalformedMessage: packet: the code 44 is not one of a request',
+      ],
     ])('fails a message alone that %s', async (_, body, error) => {
       const { deliver, failures, said } = startDecide();
       const poison = inboxRecord(body, { group: 'poisoned' });
