@@ -47,6 +47,9 @@ export async function startLocalStack(
       // It takes any container that it runs in for its own, and writes to /var/lib.
       OVERRIDE_IN_DOCKER: '0',
       LAMBDA_RUNTIME_EXECUTOR: 'node-process',
+      // Else it looks into a queue that was empty each 10 s only. Lambda has a call waiting there all the time.
+      LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC: '1',
+      LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_ERROR_SEC: '1',
       NODE_PROCESS_COMMAND: JSON.stringify(functionCommand),
       // Streams of DynamoDB Local itself; the others want a Kinesis emulator that is to be downloaded.
       PROVIDER_OVERRIDE_DYNAMODB: 'v2',
