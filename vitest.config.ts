@@ -1,5 +1,15 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { SkippedReporter } from './test/skipped-reporter.ts';
+
+/** The searches first: they take longest, and one that begins last is waited for by itself. */
+class SearchesFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isSearch = ({ moduleId }: TestSpecification) => moduleId.includes('/test/search/');
+    return [...sorted.filter(isSearch), ...sorted.filter((file) => !isSearch(file))];
+  }
+}
 
 export default defineConfig({
   test: {
@@ -11,6 +21,7 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 30_000,
     expect: { requireAssertions: true },
+    sequence: { sequencer: SearchesFirst },
     reporters: ['default', new SkippedReporter()],
   },
 });
