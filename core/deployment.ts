@@ -65,25 +65,29 @@ export function rightsOf(
 }
 
 /** The name of each NAS today, by each name under which its sessions may be stored. */
-export function nasNames({ nasesBySite }: Deployment): ReadonlyMap<string, string> {
-  return new Map(
-    Object.values(nasesBySite).flatMap((nases) =>
-      nases.flatMap(({ profile: { name }, formerly }) =>
-        [name, ...formerly].map((stored) => [stored, name] as const),
-      ),
-    ),
-  );
-}
+export const nasNames = byStoredName((_, today) => today);
 
 /** The site of each NAS today, by each name under which its sessions may be stored. */
-export function nasSites({ nasesBySite }: Pick<Deployment, 'nasesBySite'>): ReadonlyMap<string, string> {
-  return new Map(
-    Object.entries(nasesBySite).flatMap(([site, nases]) =>
-      nases.flatMap(({ profile: { name }, formerly }) =>
-        [name, ...formerly].map((stored) => [stored, site] as const),
+export const nasSites = byStoredName((site) => site);
+
+type NasesBySite = Deployment['nasesBySite'];
+
+/** Made once for a deployment: each message needs one, and each session that a look-up finds. */
+function byStoredName(pick: (site: string, today: string) => string) {
+  const made = new WeakMap<NasesBySite, ReadonlyMap<string, string>>();
+  return ({ nasesBySite }: Pick<Deployment, 'nasesBySite'>): ReadonlyMap<string, string> => {
+    const known = made.get(nasesBySite);
+    if (known !== undefined) return known;
+    const values = new Map(
+      Object.entries(nasesBySite).flatMap(([site, nases]) =>
+        nases.flatMap(({ profile: { name }, formerly }) =>
+          [name, ...formerly].map((stored) => [stored, pick(site, name)] as const),
+        ),
       ),
-    ),
-  );
+    );
+    made.set(nasesBySite, values);
+    return values;
+  };
 }
 
 function profileOf(site: string, nas: Nas): Omit<NasProfile, 'sessions'> {

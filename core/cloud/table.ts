@@ -53,9 +53,9 @@ export function nasPartitionKey(nas: string): string {
   return `${KEY_PREFIXES.nas}${nas}`;
 }
 
-/** The partition key of what is kept of a request that has no session: `REQUEST#` and its correlation id. */
-export function requestPartitionKey(correlationId: string): string {
-  return `${KEY_PREFIXES.request}${correlationId}`;
+/** The partition key of what is kept of a request itself: `REQUEST#` and its correlation id, or the key of its repeats. */
+export function requestPartitionKey(id: string): string {
+  return `${KEY_PREFIXES.request}${id}`;
 }
 
 /** The sort key of the latest Accounting-On or -Off of a virtual router of a NAS, or of the whole NAS. */

@@ -1,6 +1,6 @@
-// decide: a message of a site's inbox, or of its queue of outcomes, becomes a change of its session, and then messages in the site's outbox.
-// A request without Acct-Session-Id comes twice: its session is found first, and decides the message group in which it is then
-// carried out. Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
+// decide: a message of a site's inbox, or of its queue of outcomes, becomes a change of its session, and then messages in the
+// site's outbox. A request without Acct-Session-Id comes twice: its session is found first, and decides the message group in
+// which it is then carried out. Written before sent: after a crash in between the message comes again, and the transition repeats its effects.
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord, SQSRecordAttributes } from 'aws-lambda';
 import {
   type Barrier,
@@ -47,10 +47,9 @@ import { currentUntilMs } from '../../core/subscriber/duplicates.ts';
 import { tooLate } from '../../core/subscriber/exclusion.ts';
 import { keyOf } from '../../core/subscriber/key.ts';
 import type { Session } from '../../core/subscriber/session.ts';
-import { processBatch } from '../shared/batch.ts';
 import { type Bar, type ChangeDependencies, changeSession, type Keys } from '../shared/change-session.ts';
 import { replyMessage } from '../shared/effects.ts';
-import { type DeliverAgain, fateOfMessage } from '../shared/poison-message.ts';
+import { type DeliverAgain, processMessages } from '../shared/message-batch.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
 import type { SessionLookUp } from '../shared/session-look-up.ts';
 import { foundMessage } from './messages.ts';
@@ -65,27 +64,18 @@ export interface DecideDependencies extends Omit<ChangeDependencies, 'report'> {
   report(event: DecideReport): void;
 }
 
-const MAX_RECEIVE_COUNT = Math.max(QUEUES.inbox.maxReceiveCount, DUE_QUEUE.maxReceiveCount);
+const MAX_RECEIVE_COUNT = Math.max(
+  ...[QUEUES.inbox, QUEUES.outcomes, DUE_QUEUE].map(({ maxReceiveCount }) => maxReceiveCount),
+);
 
 export function createDecide(dependencies: DecideDependencies) {
   return (event: SQSEvent, context: Context): Promise<SQSBatchResponse> =>
-    processBatch(
-      {
-        records: event.Records,
-        groupOf: ({ attributes, messageId }) => attributes.MessageGroupId ?? messageId,
-        idOf: ({ messageId }) => messageId,
-        process: (record, signal) => decide(record, dependencies, signal),
-        fateOf: (record, error, signal) =>
-          fateOfMessage(
-            record,
-            error,
-            { maxReceiveCount: MAX_RECEIVE_COUNT, deliverAgain: dependencies.deliverAgain },
-            signal,
-          ),
-        onFailure: ({ messageId }, error) => dependencies.report({ kind: 'failed', messageId, error }),
-      },
-      context.getRemainingTimeInMillis(),
-    );
+    processMessages(event, context, {
+      maxReceiveCount: MAX_RECEIVE_COUNT,
+      deliverAgain: dependencies.deliverAgain,
+      process: (message, signal) => decide(message, dependencies, signal),
+      onFailure: ({ messageId }, error) => dependencies.report({ kind: 'failed', messageId, error }),
+    });
 }
 
 async function decide(

@@ -10,8 +10,8 @@ import { standingOf } from '../../core/subscriber/life.ts';
 import type { Arrival } from '../shared/change-report.ts';
 import { createScheduler } from '../shared/due-queue.ts';
 import { DecideEnvironment, readEnvironment } from '../shared/environment.ts';
+import { createDeliverAgain } from '../shared/message-batch.ts';
 import { Metrics } from '../shared/metrics.ts';
-import { createDeliverAgain } from '../shared/poison-message.ts';
 import { createSiteSender } from '../shared/queue.ts';
 import { createSessionLookUp } from '../shared/session-look-up.ts';
 import { createSessionStore } from '../shared/session-store.ts';
@@ -41,10 +41,7 @@ export const handler = withMetrics(
     }),
     send: createSiteSender(sqs, environment.OUTBOX_URLS, 'outbox'),
     forward: createSiteSender(sqs, environment.INBOX_URLS, 'inbox'),
-    deliverAgain: createDeliverAgain(sqs, [
-      ...Object.values(environment.INBOX_URLS),
-      environment.DUE_QUEUE_URL,
-    ]),
+    deliverAgain: createDeliverAgain(sqs, environment.DUE_QUEUE_URL),
     schedule: createScheduler(sqs, environment.DUE_QUEUE_URL, Date.now),
     now: Date.now,
     report,

@@ -16,9 +16,8 @@ import {
 import type { KnownNas } from '../../core/nas.ts';
 import { TERMINATE_CAUSE } from '../../core/radius/attributes.ts';
 import { accountedService, type SessionRecord } from '../../core/subscriber/record.ts';
-import { processBatch } from '../shared/batch.ts';
 import { type ChangeDependencies, changeSession, type Keys } from '../shared/change-session.ts';
-import { type DeliverAgain, fateOfMessage } from '../shared/poison-message.ts';
+import { type DeliverAgain, processMessages } from '../shared/message-batch.ts';
 import type { OutgoingMessage } from '../shared/queue.ts';
 import type { NasRestarts } from './nas-restarts.ts';
 import type { IngestReport } from './report.ts';
@@ -44,23 +43,12 @@ const MAX_RECEIVE_COUNT = QUEUES.feed.maxReceiveCount;
 
 export function createIngest(dependencies: IngestDependencies) {
   return (event: SQSEvent, context: Context): Promise<SQSBatchResponse> =>
-    processBatch(
-      {
-        records: event.Records,
-        groupOf: ({ attributes, messageId }) => attributes.MessageGroupId ?? messageId,
-        idOf: ({ messageId }) => messageId,
-        process: (record, signal) => ingest(record, dependencies, signal),
-        fateOf: (record, error, signal) =>
-          fateOfMessage(
-            record,
-            error,
-            { maxReceiveCount: MAX_RECEIVE_COUNT, deliverAgain: dependencies.deliverAgain },
-            signal,
-          ),
-        onFailure: ({ messageId }, error) => dependencies.report({ kind: 'failed', messageId, error }),
-      },
-      context.getRemainingTimeInMillis(),
-    );
+    processMessages(event, context, {
+      maxReceiveCount: MAX_RECEIVE_COUNT,
+      deliverAgain: dependencies.deliverAgain,
+      process: (message, signal) => ingest(message, dependencies, signal),
+      onFailure: ({ messageId }, error) => dependencies.report({ kind: 'failed', messageId, error }),
+    });
 }
 
 async function ingest(

@@ -6,8 +6,8 @@ import { METRICS } from '../../core/cloud/metrics.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { createScheduler } from '../shared/due-queue.ts';
 import { IngestEnvironment, readEnvironment } from '../shared/environment.ts';
+import { createDeliverAgain } from '../shared/message-batch.ts';
 import { Metrics } from '../shared/metrics.ts';
-import { createDeliverAgain } from '../shared/poison-message.ts';
 import { createSiteSender } from '../shared/queue.ts';
 import { createSessionStore } from '../shared/session-store.ts';
 import { log, logFailure, withMetrics } from '../shared/telemetry.ts';
@@ -29,7 +29,7 @@ export const handler = withMetrics(
     restarts: createNasRestarts(dynamodb, environment.TABLE_NAME),
     send: createSiteSender(sqs, environment.OUTBOX_URLS, 'outbox'),
     goOn: createSiteSender(sqs, environment.FEED_URLS, 'feed queue'),
-    deliverAgain: createDeliverAgain(sqs, Object.values(environment.FEED_URLS)),
+    deliverAgain: createDeliverAgain(sqs, environment.DUE_QUEUE_URL),
     schedule: createScheduler(sqs, environment.DUE_QUEUE_URL, Date.now),
     now: Date.now,
     report,

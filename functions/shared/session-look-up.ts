@@ -201,7 +201,7 @@ export function createSessionLookUp(options: SessionLookUpOptions): SessionLookU
 }
 
 function bindingKey(key: string) {
-  return { [TABLE.partitionKey]: `REQUEST#${key}`, [TABLE.sortKey]: 'SESSION' };
+  return { [TABLE.partitionKey]: requestPartitionKey(key), [TABLE.sortKey]: 'SESSION' };
 }
 
 function refusalKey(correlationId: string) {

@@ -14,7 +14,7 @@ import { createNasRestarts } from '../../functions/ingest/nas-restarts.ts';
 import type { IngestReport } from '../../functions/ingest/report.ts';
 import { createScheduler } from '../../functions/shared/due-queue.ts';
 import { createHistoryWriter } from '../../functions/shared/history-writer.ts';
-import { createDeliverAgain } from '../../functions/shared/poison-message.ts';
+import { createDeliverAgain } from '../../functions/shared/message-batch.ts';
 import { createSetAside, createSiteSender } from '../../functions/shared/queue.ts';
 import { createSessionLookUp } from '../../functions/shared/session-look-up.ts';
 import { createSessionStore } from '../../functions/shared/session-store.ts';
@@ -58,10 +58,7 @@ export function createHandlers({ cloud, deployment, report }: HandlersOptions): 
     report: (event) => report({ source: 'sweep', event }),
   });
   const store = createSessionStore(dynamodb, tableName);
-  const deliverAgain = createDeliverAgain(sqs, [
-    ...sites.flatMap(([, { inbox, feed }]) => [inbox.url, feed.url]),
-    cloud.due.url,
-  ]);
+  const deliverAgain = createDeliverAgain(sqs, cloud.due.url);
   return {
     decide: createDecide({
       deployment,

@@ -21,7 +21,7 @@ import { createIngest } from '../../functions/ingest/ingest.ts';
 import { createNasRestarts } from '../../functions/ingest/nas-restarts.ts';
 import type { IngestReport } from '../../functions/ingest/report.ts';
 import { createHistoryWriter } from '../../functions/shared/history-writer.ts';
-import { createDeliverAgain } from '../../functions/shared/poison-message.ts';
+import { createDeliverAgain } from '../../functions/shared/message-batch.ts';
 import { createSetAside, createSiteSender } from '../../functions/shared/queue.ts';
 import { createSessionStore } from '../../functions/shared/session-store.ts';
 import { type EmbeddedCloud, startEmbeddedCloud } from '../../local/cloud/embedded-cloud.ts';
@@ -187,22 +187,22 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an item of a later shape'), { tim
     expect(await historyOf('homeless')).toHaveLength(1);
   });
 
-  /** Runs decide on the inbox, as deployed. Gives what it reports. */
-  function runDecide(retryDelaySeconds?: number): readonly DecideReport[] {
+  /** Runs decide on the inbox, or on another queue of the site, as deployed. Gives what it reports. */
+  function runDecide(retryDelaySeconds?: number, queue = queues().inbox): readonly DecideReport[] {
     const reports: DecideReport[] = [];
     const decide = createDecide({
       deployment: DEPLOYMENT,
       store: store(),
       ...NO_LOOK_UP,
       send: createSiteSender(sqs, { [SITE]: queues().outbox.url }, 'outbox'),
-      deliverAgain: createDeliverAgain(sqs, [queues().inbox.url]),
+      deliverAgain: createDeliverAgain(sqs, cloud.due.url),
       schedule: async () => {},
       now: () => Date.now(),
       report: (event) => reports.push(event),
     });
     const mapping = mapQueue({
       sqs,
-      queue: queues().inbox,
+      queue,
       target: { name: 'decide', timeoutSeconds: 4, handler: decide },
       ...(retryDelaySeconds !== undefined && { retryDelaySeconds }),
       report: () => {},
@@ -215,14 +215,14 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an item of a later shape'), { tim
   const decidedIn = (reports: readonly (DecideReport | IngestReport)[]) =>
     reports.flatMap((report) => (report.kind === 'decided' ? [report.correlationId] : []));
 
-  const ask = (acctSessionId: string, identifier: number, group = acctSessionId) => {
+  const ask = (acctSessionId: string, identifier: number, group = acctSessionId, queue = queues().inbox) => {
     const message = requestMessage({
       acctSessionId,
       activate: ['gold'],
       identifier,
       correlationId: acctSessionId,
     });
-    return send(sqs, queues().inbox, group, JSON.stringify(message));
+    return send(sqs, queue, group, JSON.stringify(message));
   };
 
   it('has its message redelivered, which ends in the dead-letter queue; other sessions are answered', async () => {
@@ -271,6 +271,19 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an item of a later shape'), { tim
       await vi.waitFor(async () => expect(await messagesIn(sqs, queues().inbox)).toBe(0), PATIENCE);
     });
 
+    it('goes from a queue of outcomes to the dead letters at once', async () => {
+      await send(sqs, queues().outcomes, 'shared', 'poison');
+      // A request is no outcome: it cannot be read there either.
+      await ask('first', 1, 'shared', queues().outcomes);
+      const reports = runDecide(undefined, queues().outcomes);
+
+      expect(await receive(sqs, queues().outcomes.deadLetters)).toBe('poison');
+      const left = () =>
+        Promise.all([queues().outcomes, queues().outcomes.deadLetters].map((one) => messagesIn(sqs, one)));
+      await vi.waitFor(async () => expect(await left()).toEqual([0, 2]), PATIENCE);
+      expect(failuresIn(reports)).toHaveLength(2 * QUEUES.outcomes.maxReceiveCount);
+    });
+
     it('goes from a feed queue to the dead letters at once, and holds up none of its group', async () => {
       const start = (acctSessionId: string) =>
         send(
@@ -289,7 +302,7 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('an item of a later shape'), { tim
         restarts: createNasRestarts(dynamodb, cloud.tableName),
         send: createSiteSender(sqs, { [SITE]: queues().outbox.url }, 'outbox'),
         goOn: createSiteSender(sqs, { [SITE]: queues().feed.url }, 'feed queue'),
-        deliverAgain: createDeliverAgain(sqs, [queues().feed.url]),
+        deliverAgain: createDeliverAgain(sqs, cloud.due.url),
         schedule: async () => {},
         now: () => Date.now(),
         report: (event) => reports.push(event),

@@ -2,7 +2,7 @@ import type { SQSRecord } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
 import { MalformedMessage, NotInDeployment } from '../../../core/messages.ts';
 import { processBatch } from '../../../functions/shared/batch.ts';
-import { fateOfMessage } from '../../../functions/shared/poison-message.ts';
+import { fateOfMessage } from '../../../functions/shared/message-batch.ts';
 import { inboxRecord } from '../support.ts';
 
 const SIGNAL = new AbortController().signal;
