@@ -23,7 +23,7 @@ export interface ClientRights {
 export type Barrier = 'nas' | 'realm' | 'client';
 
 /** The realm of a User-Name, which is what follows its last "@" (RFC 7542 section 2.2), in lower case; undefined without one. */
-export function realmOf(userName: string | number | undefined): string | undefined {
+function realmOf(userName: string | number | undefined): string | undefined {
   const name = String(userName ?? '');
   const at = name.lastIndexOf('@');
   return at === -1 || at === name.length - 1 ? undefined : name.slice(at + 1).toLowerCase();

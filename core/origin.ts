@@ -66,6 +66,12 @@ export function isUniqueRequest(origin: Origin): boolean {
   return origin.timestamped;
 }
 
+/**
+ * No relay takes a packet for current whose Event-Timestamp is further from its clock than this (RFC 5176 section 6.3): the most
+ * that a site file may have as `eventTimestampWindowSeconds`. Answers are kept for so long that no replay is carried out.
+ */
+export const MAX_EVENT_TIMESTAMP_WINDOW_SECONDS = 3_600;
+
 /** When a client says that it made a request, and which client: what tells an old request from a new one. */
 export interface Stamp {
   /** Its name in the site file. */

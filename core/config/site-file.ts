@@ -5,6 +5,7 @@ import { DIALECT_NAMES, DIALECTS, type DialectName } from '../dialects/dialects.
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { CLIENT_PATIENCE_SECONDS } from '../messages.ts';
 import { ORDERS, SERVICE_ACCOUNTING, SESSIONS } from '../nas.ts';
+import { MAX_EVENT_TIMESTAMP_WINDOW_SECONDS } from '../origin.ts';
 import { canonicalIpv6, isIpv6 } from '../radius/value-types.ts';
 import { nameProblem } from '../services/activation.ts';
 import { optionsSchema, unknownNasKey } from './dialect-options.ts';
@@ -285,7 +286,7 @@ const SiteFile = v.strictObject({
     /** Where it takes the Accounting-Requests of `accountingFrom`. */
     accounting: v.optional(Address),
     /** A request whose Event-Timestamp is further away than this is discarded (RFC 5176 section 6.3). */
-    eventTimestampWindowSeconds: v.optional(seconds(30, 3600), 300),
+    eventTimestampWindowSeconds: v.optional(seconds(30, MAX_EVENT_TIMESTAMP_WINDOW_SECONDS), 300),
     vpc: v.optional(Vpc),
     /** Name of the IAM role of a relay at the site. @default interlock-relay-SITE */
     role: v.optional(RoleName),

@@ -1,18 +1,20 @@
 // The same request again: a client that repeats itself, or a queue that delivers twice. Neither may act twice.
-import { isUniqueRequest, repeatKeyOf, type Stamp, stampOf } from '../origin.ts';
+import {
+  isUniqueRequest,
+  MAX_EVENT_TIMESTAMP_WINDOW_SECONDS,
+  repeatKeyOf,
+  type Stamp,
+  stampOf,
+} from '../origin.ts';
 import type { GivenAnswer, ServiceRequest, Session, Transition } from './session.ts';
 
-/**
- * RFC 5176 section 6.3: no relay takes a packet for current whose Event-Timestamp is further away than this, by its clock: what
- * `eventTimestampWindowSeconds` may be at most.
- */
-export const MAX_REPLAY_WINDOW_MS = 3_600_000;
+const MAX_REPLAY_WINDOW_MS = MAX_EVENT_TIMESTAMP_WINDOW_SECONDS * 1000;
 /** So far the clock of a relay may be behind that of the cloud, and nothing that was carried out is carried out again. */
 const RELAY_BEHIND_MS = 300_000;
 /** Packets of one client overtake each other by less than this, or several hosts of it have clocks that differ so much. */
-export const OVERTAKING_SECONDS = 5;
+const OVERTAKING_SECONDS = 5;
 /** RFC 5080 section 2.2.1: a client goes on to repeat a request for so long at most (MRD). */
-export const RETRANSMISSION_WINDOW_MS = 30_000;
+const RETRANSMISSION_WINDOW_MS = 30_000;
 /** More than one batch of the queue, so that a batch delivered again is recognised as a whole. */
 export const ANSWERS_KEPT = 16;
 /** The clocks of SQS and of the functions agree within this time. */

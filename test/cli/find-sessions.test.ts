@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findSessions } from '../../cli/find-sessions.ts';
 import type { Session } from '../../core/subscriber/session.ts';
 import { createSessionStore } from '../../functions/shared/session-store.ts';
-import { asked, nas, play, request } from '../core/support.ts';
+import { asked, CLOSED_LIFE, nas, play, request } from '../core/support.ts';
 import { startTable, type Table } from '../functions/support.ts';
 import { dynoxide } from '../local/cloud/emulators.ts';
 
@@ -108,18 +108,8 @@ describe.skipIf(dynoxide.skip)(dynoxide.title('finding sessions'), () => {
   });
 
   it('finds a session that is closed', async () => {
-    const at = { atMs: 1_000, isStamped: true };
-    const closed = { by: 'stop', at, terminateCause: 1, decidedAtMs: 1_000 } as const;
-    const life = {
-      knownBy: 'start',
-      latest: at,
-      heardAtMs: 1_000,
-      deferred: [],
-      endedServices: [],
-      closed,
-    } as const;
     const identity = { 'User-Name': 'gone@isp1.com', 'Calling-Station-Id': '00-1A-2B-3C-4D-01' };
-    await store('gone', identity, 'bng-1', { 'Framed-IP-Address': '198.51.100.66' }, life);
+    await store('gone', identity, 'bng-1', { 'Framed-IP-Address': '198.51.100.66' }, CLOSED_LIFE);
     for (const name of ['gone@isp1.com', '001a.2b3c.4d01', '198.51.100.66'])
       expect(await find(name), name).toEqual([['bng-1', 'gone']]);
   });

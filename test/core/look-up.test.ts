@@ -18,7 +18,7 @@ import {
   type Standing,
 } from '../../core/look-up.ts';
 import type { Session } from '../../core/subscriber/session.ts';
-import { having } from './support.ts';
+import { CLOSED_LIFE, having } from './support.ts';
 
 const session = (acctSessionId: string, identity: Identity, claimed: Identity = {}): Session => ({
   ...having(['gold']),
@@ -115,18 +115,8 @@ describe('the indexes', () => {
   });
 
   it('tell what a closed session had from what an open one has', () => {
-    const at = { atMs: 1_000, isStamped: true };
-    const closed = { by: 'stop', at, terminateCause: 1, decidedAtMs: 1_000 } as const;
-    const life = {
-      knownBy: 'start',
-      latest: at,
-      heardAtMs: 1_000,
-      deferred: [],
-      endedServices: [],
-      closed,
-    } as const;
     const { claimed, identity } = session('0001', ANN, { 'User-Name': 'bob@isp', 'NAS-Port-Id': 'eth0' });
-    const keys = indexedKeys({ claimed, identity, life });
+    const keys = indexedKeys({ claimed, identity, life: CLOSED_LIFE });
     expect(Object.fromEntries(keys.map(({ attribute, key }) => [attribute, key]))).toEqual({
       'User-Name': 'closed ann@isp',
       'Framed-IP-Address': 'closed 198.51.100.7',

@@ -7,7 +7,7 @@ import { accountingRecords, serviceSessionId } from '../../core/service-accounti
 import type { PlannedService } from '../../core/services/terms.ts';
 import type { Event } from '../../core/subscriber/event.ts';
 import type { AccountedService, SessionRecord } from '../../core/subscriber/record.ts';
-import type { RequestedDeactivation, ServiceRequest, Session } from '../../core/subscriber/session.ts';
+import type { Life, RequestedDeactivation, ServiceRequest, Session } from '../../core/subscriber/session.ts';
 import { type Result, transition } from '../../core/subscriber/transition.ts';
 import { craft, packetOf } from './radius/craft.ts';
 
@@ -259,3 +259,13 @@ export function brief({ effects }: Result): readonly string[] {
       : [effect.operation, ...effect.services].join(' '),
   );
 }
+
+/** The life of a session that an Acct-Stop has closed. */
+export const CLOSED_LIFE: Life = {
+  knownBy: 'start',
+  latest: { atMs: 1_000, isStamped: true },
+  heardAtMs: 1_000,
+  deferred: [],
+  endedServices: [],
+  closed: { by: 'stop', at: { atMs: 1_000, isStamped: true }, terminateCause: 1, decidedAtMs: 1_000 },
+};
