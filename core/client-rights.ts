@@ -22,11 +22,20 @@ export interface ClientRights {
 /** Why a request is discarded: its client may not touch the NAS or the realm, or is not known where others are restricted. */
 export type Barrier = 'nas' | 'realm' | 'client';
 
-/** The realm of a User-Name, which is what follows its last "@" (RFC 7542 section 2.2), in lower case; undefined without one. */
-function realmOf(userName: string | number | undefined): string | undefined {
+/**
+ * The realm of a User-Name, which is what follows its last "@" (RFC 7542 section 2.2), in lower case; undefined without one, and
+ * where the name has a control character: a NAS that reads `bob@other.com`, NUL, `@isp1.com` up to the NUL means another realm.
+ */
+export function realmOf(userName: string | number | undefined): string | undefined {
   const name = String(userName ?? '');
+  if (/\p{Cc}/u.test(name)) return undefined;
   const at = name.lastIndexOf('@');
-  return at === -1 || at === name.length - 1 ? undefined : name.slice(at + 1).toLowerCase();
+  return at === -1 || at === name.length - 1 ? undefined : canonicalRealm(name.slice(at + 1));
+}
+
+/** A realm as it is compared: without regard to the case of ASCII letters, as DNS has it. A KELVIN SIGN is no k. */
+export function canonicalRealm(realm: string): string {
+  return realm.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
 /** Whether a client may touch the NAS that has this name today. */

@@ -1,6 +1,6 @@
 // The site file: the addresses of the relay, the clients, the accounting servers and the NASes of one site.
 import * as v from 'valibot';
-import { OPERATIONS } from '../client-rights.ts';
+import { canonicalRealm, OPERATIONS } from '../client-rights.ts';
 import { DIALECT_NAMES, DIALECTS, type DialectName } from '../dialects/dialects.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { CLIENT_PATIENCE_SECONDS } from '../messages.ts';
@@ -124,7 +124,7 @@ const Realm = v.pipe(
     /^[^\s@]{1,253}$/u,
     'expected a realm such as isp1.com, which is what follows the "@" of a User-Name',
   ),
-  v.transform((realm) => realm.toLowerCase()),
+  v.transform(canonicalRealm),
 );
 
 const ServiceName = v.pipe(
