@@ -1,7 +1,7 @@
 // The RADIUS server of the site (RFC 5176 section 2.3): a request of a client goes to the inbox, a reply from the
 // outbox goes to the client. It decides which clients may ask, and how much of it the cloud gets at a time. What a request means
 // is decided in the cloud.
-import type { Endpoint } from '../core/endpoint.ts';
+import { type Endpoint, formatEndpoint } from '../core/endpoint.ts';
 import type { ReplyMessage } from '../core/messages.ts';
 import { ERROR_CAUSE } from '../core/radius/attributes.ts';
 import type { Secret } from '../core/radius/authenticator.ts';
@@ -110,7 +110,7 @@ export class CoaServer {
    * in the cloud. A reply that is not sent is reported.
    */
   async answer(message: ReplyMessage): Promise<void> {
-    const { findClient, clock, send, report } = this.#options;
+    const { findClient, clock, report } = this.#options;
     const { correlationId, origin, answer, errorCause } = message;
     const { address, port } = origin.client;
     const destination = { address, port };
@@ -123,18 +123,11 @@ export class CoaServer {
     const reply = encodeReply(packet, secret, answer, errorCause);
     const began = this.#end(packet);
     this.#leaveCloud(correlationId);
-    try {
-      await send(reply, destination);
-    } catch (error) {
-      report({
-        kind: 'reply-not-sent',
-        correlationId,
-        destination,
-        reason: 'send-failed',
-        error: String(error),
-      });
-      return;
-    }
+    const isSent = await this.#sendReply(reply, destination, correlationId);
+    // Its client may have repeated it from another port since, as one does that was restarted.
+    if (began !== undefined && formatEndpoint(began.source) !== formatEndpoint(destination))
+      await this.#sendReply(reply, began.source, correlationId);
+    if (!isSent) return;
     report({
       kind: 'reply-sent',
       correlationId,
@@ -164,7 +157,7 @@ export class CoaServer {
     const request = checkRequest(datagram, client, receivedAtMs, eventTimestampWindowSeconds);
     if (!request.ok) return { reason: request.reason };
     const { packet, secret } = request;
-    const repeated = this.#inProgress.find(packet, nowMs);
+    const repeated = this.#inProgress.repeat(packet, source, nowMs);
     if (repeated !== undefined) {
       return { reason: 'repeat-in-progress', correlationId: repeated.correlationId };
     }
@@ -239,19 +232,23 @@ export class CoaServer {
 
   /** Answers a request that the cloud has not heard of. Nothing is remembered of it: a repeat is a new request. */
   #refuse({ correlationId, client, source, packet, secret }: Admitted, reason: RefusalReason): void {
-    const { send, report } = this.#options;
     this.#end(packet);
-    report({ kind: 'request-refused', correlationId, client, reason, source });
+    this.#options.report({ kind: 'request-refused', correlationId, client, reason, source });
     const reply = encodeReply(packet, secret, 'nak', ERROR_CAUSE['Resources-Unavailable']);
-    send(reply, source).catch((error) =>
-      report({
-        kind: 'reply-not-sent',
-        correlationId,
-        destination: source,
-        reason: 'send-failed',
-        error: String(error),
-      }),
-    );
+    void this.#sendReply(reply, source, correlationId);
+  }
+
+  /** Resolves to whether the reply has left; if not, that is reported. */
+  async #sendReply(reply: Uint8Array, destination: Endpoint, correlationId: string): Promise<boolean> {
+    const { send, report } = this.#options;
+    try {
+      await send(reply, destination);
+      return true;
+    } catch (error) {
+      const reason = 'send-failed';
+      report({ kind: 'reply-not-sent', correlationId, destination, reason, error: String(error) });
+      return false;
+    }
   }
 
   #leaveCloud(correlationId: string): void {

@@ -4,6 +4,7 @@
 //
 // A request is known by its Request Authenticator, which all its octets and the secret of its client are in, and never by the
 // port that it came from: the same bytes from another port are a repeat, too (RFC 5176 section 6.3).
+import type { Endpoint } from '../core/endpoint.ts';
 import type { Packet } from '../core/radius/packet.ts';
 
 /** A request without a reply. */
@@ -11,10 +12,13 @@ export interface RequestInProgress {
   readonly correlationId: string;
   /** Monotonic time at which it came, in milliseconds. */
   readonly beganAtMs: number;
+  /** Where it, or its latest repeat, came from. */
+  readonly source: Endpoint;
 }
 
 interface Entry extends RequestInProgress {
   readonly client: string;
+  source: Endpoint;
 }
 
 /** The requests in progress of all clients. */
@@ -51,7 +55,15 @@ export class InProgress {
     return own < this.#capacity / clients;
   }
 
-  /** The request in progress that `packet` retransmits byte for byte, if there is one. */
+  /** The request in progress that a packet from `source` retransmits byte for byte, if there is one: its reply goes there, too. */
+  repeat(packet: Packet, source: Endpoint, nowMs: number): RequestInProgress | undefined {
+    this.#expire(nowMs);
+    const entry = this.#entries.get(keyOf(packet));
+    if (entry !== undefined) entry.source = source;
+    return entry;
+  }
+
+  /** The request in progress that has the bytes of `packet`, if there is one. */
   find(packet: Packet, nowMs: number): RequestInProgress | undefined {
     this.#expire(nowMs);
     return this.#entries.get(keyOf(packet));
@@ -62,12 +74,12 @@ export class InProgress {
    */
   begin(
     packet: Packet,
-    { correlationId, client }: { readonly correlationId: string; readonly client: string },
+    { correlationId, client, source }: Pick<Entry, 'correlationId' | 'client' | 'source'>,
     nowMs: number,
   ): void {
     const key = keyOf(packet);
     this.#remove(key);
-    this.#entries.set(key, { correlationId, client, beganAtMs: nowMs });
+    this.#entries.set(key, { correlationId, client, source, beganAtMs: nowMs });
     this.#counts.set(client, (this.#counts.get(client) ?? 0) + 1);
   }
 

@@ -197,3 +197,20 @@ test('says when a reply cannot leave, and takes the repeat of its request on', a
   ]);
   expect(coaServer.inProgress).toBe(0);
 });
+
+test('answers a request also where its latest repeat came from', async () => {
+  const other = { ...source, port: 50_001 };
+  coaServer.receive(signedRequest(), source);
+  coaServer.receive(signedRequest(), other);
+  expect(events.discards).toEqual(['repeat-in-progress']);
+  const packet = Buffer.from(signedRequest()).toString('base64');
+  await coaServer.answer({
+    version: MESSAGE_VERSION,
+    kind: 'reply',
+    correlationId: 'request-0',
+    origin: { kind: 'radius', relay: 'demo', client: { name: 'policy', ...source }, packet },
+    answer: 'ack',
+  });
+  expect(replies.map(({ destination }) => destination)).toEqual([source, other]);
+  expect(coaServer.inProgress).toBe(0);
+});

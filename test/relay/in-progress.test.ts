@@ -8,7 +8,8 @@ const numbered = (identifier: number) => packetOf(signedRequest({ identifier }))
 const silver = packetOf(
   signedRequest({ attributes: [{ name: 'ERX-Service-Activate', tag: 1, value: 'silver' }] }),
 );
-const of = (correlationId: string, client = 'policy') => ({ correlationId, client });
+const source = { address: '192.0.2.1', port: 50_000 };
+const of = (correlationId: string, client = 'policy') => ({ correlationId, client, source });
 
 test('knows a byte-identical repeat by the request that it repeats', () => {
   const list = new InProgress();
@@ -75,4 +76,13 @@ test('has room for one client alone, and for another beside it up to half; it fo
   expect(list.end(numbered(1))).toMatchObject({ correlationId: 'flood 1' });
   expect(list.hasRoom('flood', 0)).toBe(false);
   expect(list.hasRoom('flood', 30_000)).toBe(true);
+});
+
+test('knows where the latest repeat came from', () => {
+  const list = new InProgress();
+  list.begin(gold, of('first'), 0);
+  const other = { ...source, port: 50_001 };
+  expect(list.repeat(gold, other, 1)).toMatchObject({ correlationId: 'first' });
+  expect(list.repeat(silver, other, 1)).toBeUndefined();
+  expect(list.end(gold)).toMatchObject({ correlationId: 'first', source: other });
 });
