@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { SkippedReporter } from './test/skipped-reporter.ts';
@@ -14,9 +15,9 @@ class SearchesFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Processes, because some tests start servers; as many as there are cores, because they wait a lot.
+    // Processes, because some tests start servers; one more than there are cores, because they wait a lot.
     pool: 'forks',
-    maxWorkers: '100%',
+    maxWorkers: availableParallelism() + 1,
     // Generous, because peers start slowly on a busy machine; no test waits for a timeout to pass.
     testTimeout: 20_000,
     hookTimeout: 30_000,
